@@ -1,0 +1,52 @@
+"""chargen: train recurrent language models on any text, and talk to them.
+
+    model = chargen.load("checkpoints/everyday")
+    print(model.generate("The color of a strawberry is").text)
+
+Everything here is imported when it is first used, so that `import chargen` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
+    from chargen.errors import ChargenError
+    from chargen.generation import Completion, Piece, TextGenerator, load
+    from chargen.runs import TrainReport, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CorpusConfig": "config",
+    "ModelConfig": "config",
+    "SampleConfig": "config",
+    "TrainConfig": "config",
+    "ChargenError": "errors",
+    "Completion": "generation",
+    "Piece": "generation",
+    "TextGenerator": "generation",
+    "load": "generation",
+    "TrainReport": "runs",
+    "train": "runs",
+}
+
+__all__ = [
+    "ChargenError",
+    "Completion",
+    "CorpusConfig",
+    "ModelConfig",
+    "Piece",
+    "SampleConfig",
+    "TextGenerator",
+    "TrainConfig",
+    "TrainReport",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'chargen' has no attribute {name!r}")
+    return getattr(import_module(f"chargen.{_HOMES[name]}"), name)

@@ -1,0 +1,375 @@
+"""The command line: train, sample, repl, eval, info, list. One function each.
+
+Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
+is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
+line is wrong by itself; 1 everything else that failed; 130 and 143 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from chargen import __version__
+from chargen.config import (
+    DEVICES,
+    Config,
+    CorpusConfig,
+    ModelConfig,
+    SampleConfig,
+    TrainConfig,
+    kinds,
+    make,
+    names,
+    parse,
+)
+from chargen.errors import ChargenError, ConfigError, CorpusError
+from chargen.interrupt import EXIT_CODES, Interrupts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; `argv` is the command line without the program."""
+    for stream in (sys.stdout, sys.stderr):
+        # UTF-8 whatever the locale says; what cannot be written is escaped, not fatal.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
+    # OpenMP's threads spin while they wait. With another program on the same cores that can make
+    # a step many times slower, and GNU's default is to spin for long: benchmarks/side_by_side.py.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    arguments = _parser().parse_args(argv)
+    try:
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return int(code)
+    except ChargenError as error:
+        from chargen.terminal import show_error
+
+        show_error(error)
+        return 2 if isinstance(error, ConfigError) else 1
+    except _Terminated:
+        return EXIT_CODES[signal.SIGTERM]
+    except KeyboardInterrupt:
+        return EXIT_CODES[signal.SIGINT]
+    except BrokenPipeError:
+        # Whoever read our output has left; Python must not find that out again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+class _Terminated(Exception):
+    """SIGTERM came where nothing is at stake."""
+
+
+def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+# -- commands ---------------------------------------------------------------------------------
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Learn a text."""
+    started = time.monotonic()
+    options = _given(arguments, CorpusConfig, ModelConfig, TrainConfig)
+    for config_type in (CorpusConfig, ModelConfig, TrainConfig):
+        # A wrong option is told before torch is imported.
+        make(config_type, {n: options[n] for n in names(config_type) if n in options})
+    if not arguments.corpus and not arguments.resume:
+        raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
+
+    from chargen.runs import prepare
+    from chargen.terminal import training_view
+
+    with training_view(arguments.json) as view:
+        run = prepare(
+            arguments.corpus,
+            out=arguments.out,
+            resume=arguments.resume,
+            overwrite=arguments.overwrite,
+            init_from=arguments.init_from,
+            device=arguments.device,
+            options=options,
+            started=started,
+            progress=view.preparing,
+        )
+        with Interrupts() as interrupts:
+            view.begin(run)
+            events = run.events()
+            for event in events:
+                view.show(event)
+                if interrupts.caught:
+                    break
+            events.close()  # type: ignore[attr-defined]
+        view.end(run.report(), stopped=interrupts.caught is not None)
+    return interrupts.exit_code
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    """Write text that goes on from a prompt."""
+    config = make(SampleConfig, _given(arguments, SampleConfig))
+    prompt = _prompt(arguments)
+
+    from chargen.generation import load
+    from chargen.terminal import TextPrinter, print_json
+
+    generator = load(_checkpoint(arguments), arguments.device)
+    if arguments.json:
+        for completion in generator.complete(prompt, config):
+            print_json(dataclasses.asdict(completion))
+        return 0
+    printer = TextPrinter()
+    if config.num_samples is not None or config.beams is not None:
+        for index, completion in enumerate(generator.complete(prompt, config)):
+            if index:
+                print("---")
+            printer.text(completion)
+            printer.close()
+        return 0
+    with Interrupts() as interrupts:
+        pieces = generator.stream(prompt, config)
+        printer.prompt(prompt)
+        for piece in pieces:
+            printer.piece(piece)
+            if interrupts.caught:
+                break
+        printer.close()
+    return interrupts.exit_code
+
+
+def repl(arguments: argparse.Namespace) -> int:
+    """Talk to a model."""
+    from chargen.repl import start
+
+    return start(_checkpoint(arguments), arguments.device)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Score texts with a model."""
+    from chargen.corpus import read_documents
+    from chargen.evaluation import NOTHING, score_document
+    from chargen.generation import load
+    from chargen.terminal import print_json, show_score
+
+    generator = load(arguments.checkpoint, arguments.device)
+    score = NOTHING
+    for pieces in read_documents(arguments.text, generator.tokenizer):
+        score += score_document(generator.model, generator.tokenizer, pieces)
+    if not score.tokens:
+        raise CorpusError("the text is empty", hint="there is nothing to score")
+    if arguments.json:
+        print_json(score.as_dict())
+    else:
+        show_score(score)
+    return 0
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """Show what a checkpoint is."""
+    from chargen.checkpoint import load_checkpoint
+    from chargen.terminal import print_json, show_info
+
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    if arguments.json:
+        print_json(checkpoint.about.facts() | {"parameters": checkpoint.model.num_parameters})
+    else:
+        show_info(checkpoint)
+    return 0
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    """List the checkpoints below ./checkpoints."""
+    from chargen.checkpoint import list_checkpoints
+    from chargen.terminal import print_json, show_list
+
+    listed = list_checkpoints()
+    if arguments.json:
+        for entry in listed:
+            print_json(entry.facts())
+    else:
+        show_list(listed)
+    return 0
+
+
+def _checkpoint(arguments: argparse.Namespace) -> Path:
+    if arguments.checkpoint is not None:
+        return Path(arguments.checkpoint)
+    from chargen.checkpoint import newest_checkpoint
+
+    return newest_checkpoint()
+
+
+def _prompt(arguments: argparse.Namespace) -> str:
+    """The prompt given on the command line, in a file or on standard input; else none."""
+    if arguments.prompt is not None:
+        return str(arguments.prompt)
+    if arguments.prompt_file is None:
+        return ""
+    try:
+        if arguments.prompt_file == "-":
+            content = sys.stdin.buffer.read()
+        else:
+            content = Path(arguments.prompt_file).read_bytes()
+        return content.decode("utf-8")
+    except OSError as error:
+        raise CorpusError(
+            f"cannot read the prompt {arguments.prompt_file}: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"the prompt {arguments.prompt_file} is not UTF-8 at byte {error.start}",
+            hint="convert it first",
+        ) from None
+
+
+# -- the parser -------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line: what is wrong, and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="chargen",
+        description="Train recurrent language models on any text, and talk to them.",
+        epilog="Without a command, talk to the newest checkpoint below ./checkpoints.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"chargen {__version__}")
+    parser.set_defaults(run=repl, checkpoint=None, device="cpu")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    command = _add(commands, "train", train, "learn a text")
+    command.add_argument(
+        "corpus", nargs="*", metavar="CORPUS",
+        help="text files, folders, globs, .gz, or - for standard input",
+    )  # fmt: skip
+    group = command.add_argument_group("where it is saved")
+    group.add_argument(
+        "--out", metavar="FOLDER", help="a new folder (default: checkpoints/ and the text's name)"
+    )
+    group.add_argument(
+        "--resume", action="store_true", help="go on with a run from its last saved state"
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace the checkpoint in --out")
+    group.add_argument(
+        "--init-from", metavar="CHECKPOINT", help="start from its weights and tokenizer"
+    )
+    _add_options(command.add_argument_group("the text"), CorpusConfig)
+    _add_options(command.add_argument_group("the model"), ModelConfig)
+    _add_options(command.add_argument_group("training"), TrainConfig)
+    _add_device(command, default="auto")
+    _add_json(command, "print events as JSON lines")
+
+    command = _add(commands, "sample", sample, "write text that goes on from a prompt")
+    _add_checkpoint(command, optional=True)
+    prompts = command.add_mutually_exclusive_group()
+    prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
+    prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
+    _add_options(command, SampleConfig)
+    _add_device(command)
+    _add_json(command, "print one JSON line a sample")
+
+    command = _add(commands, "repl", repl, "talk to a model")
+    _add_checkpoint(command, optional=True)
+    _add_device(command)
+
+    command = _add(commands, "eval", evaluate, "score texts: loss, perplexity, bits per byte")
+    _add_checkpoint(command)
+    command.add_argument("text", nargs="+", metavar="TEXT", help="texts, each a document")
+    _add_device(command)
+    _add_json(command)
+
+    command = _add(commands, "info", info, "show what a checkpoint is")
+    _add_checkpoint(command)
+    _add_json(command)
+
+    command = _add(commands, "list", list_, "list the checkpoints below ./checkpoints")
+    _add_json(command)
+    return parser
+
+
+def _add(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=help, description=help.capitalize() + ".", allow_abbrev=False
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_checkpoint(command: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    if optional:
+        command.add_argument(
+            "checkpoint", nargs="?", metavar="CHECKPOINT",
+            help="folder of the model (default: the newest below ./checkpoints)",
+        )  # fmt: skip
+    else:
+        command.add_argument("checkpoint", metavar="CHECKPOINT", help="folder of the model")
+
+
+def _add_device(command: argparse.ArgumentParser, default: str = "cpu") -> None:
+    command.add_argument(
+        "--device", choices=DEVICES, default=default, help=f"where to compute (default: {default})"
+    )
+
+
+def _add_json(command: argparse.ArgumentParser, help: str = "print JSON") -> None:
+    command.add_argument("--json", action="store_true", help=help)
+
+
+def _add_options(group: Any, config_type: type[Config]) -> None:
+    """One flag for each field of a config, absent from the namespace unless it is given."""
+    spellings = {int: "N", float: "F"}
+    known = kinds(config_type)
+    for field in dataclasses.fields(config_type):
+        kind, _ = known[field.name]
+        flag = "--" + field.name.replace("_", "-")
+        about = field.metadata["help"]
+        if field.default not in (None, ()) and kind is not bool:
+            about += f" (default: {field.default:g})" if kind in (int, float) else (
+                f" (default: {field.default})"
+            )  # fmt: skip
+        common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS}
+        common["help"] = about.replace("%", "%%")
+        if kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+        elif kind is tuple:
+            group.add_argument(flag, action="append", metavar="TEXT", **common)
+        elif field.metadata["choices"]:
+            group.add_argument(flag, choices=field.metadata["choices"], **common)
+        else:
+            reader = _reader(config_type, field.name)
+            group.add_argument(flag, type=reader, metavar=spellings[kind], **common)
+
+
+def _reader(config_type: type[Config], name: str) -> Any:
+    def read(text: str) -> Any:
+        try:
+            return parse(config_type, name, text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(error.message.removeprefix(name + " ")) from None
+
+    return read
+
+
+def _given(arguments: argparse.Namespace, *config_types: type[Config]) -> dict[str, Any]:
+    """The options that stand on the command line, by name."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for config_type in config_types
+        for name, value in vars(arguments).items()
+        if name in names(config_type)
+    }

@@ -1,0 +1,276 @@
+"""Every option of chargen: its name, default, limits and one line of help.
+
+The name of a field is its flag (`hidden_size`, `--hidden-size`), its JSON key and its Python
+argument. A config is frozen, flat and JSON-able, and checks itself at birth, so deeper code
+trusts it. `None` is the only "off".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from chargen.errors import ConfigError
+
+DEFAULT_MINUTES = 10.0
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A config field: its default, its help in one line with the unit, and its limits."""
+    limits = {"at least": at_least, "at most": at_most, "above": above, "below": below}
+    limits = {words: bound for words, bound in limits.items() if bound is not None}
+    metadata = {"help": help, "choices": choices, "limits": limits}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What all configs share: they check their own fields when they are made."""
+
+    def __post_init__(self) -> None:
+        known = kinds(type(self))
+        for field in dataclasses.fields(self):
+            _check(field, *known[field.name], getattr(self, field.name))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Refuse options that are right one by one but cannot go together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusConfig(Config):
+    """How a text becomes tokens and is split."""
+
+    tokenizer: str = option(
+        "char", "what a token is: a character, a byte or a subword",
+        choices=("char", "byte", "subword"),
+    )  # fmt: skip
+    vocab_size: int = option(
+        2000, "tokens that a subword vocabulary may hold", at_least=270, at_most=1_000_000
+    )
+    subword_model: str = option("unigram", "how subwords are found", choices=("unigram", "bpe"))
+    documents: str = option(
+        "file", "what a document is: a file, split by position, or a line, shuffled first",
+        choices=("file", "line"),
+    )  # fmt: skip
+    newlines: str = option(
+        "keep", "keep CRLF and CR as they are, or turn them into LF", choices=("keep", "lf")
+    )
+    valid_fraction: float = option(
+        0.05, "share of the text, in bytes, kept for validation", at_least=0, below=1
+    )
+    test_fraction: float = option(
+        0.05, "share of the text, in bytes, never looked at in training", at_least=0, below=1
+    )
+
+    def check_together(self) -> None:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ConfigError(
+                "valid_fraction and test_fraction together leave no text to train on",
+                hint="their sum must be below 1",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Config):
+    """The shape of the network."""
+
+    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    hidden_size: int = option(256, "units in each layer", at_least=1, at_most=65536)
+    num_layers: int = option(1, "recurrent layers, one upon the other", at_least=1, at_most=64)
+    embedding_size: int = option(
+        64, "numbers that stand for a token on its way in", at_least=1, at_most=65536
+    )
+    dropout: float = option(
+        0.0, "share of each layer's output dropped in training", at_least=0, below=1
+    )
+    nonlinearity: str = option("tanh", "activation of the plain rnn cell", choices=("tanh", "relu"))
+    tie_weights: bool = option(
+        False, "use one matrix to read and to write tokens (needs embedding size = hidden size)"
+    )
+
+    def check_together(self) -> None:
+        if self.tie_weights and self.embedding_size != self.hidden_size:
+            raise ConfigError(
+                f"tie_weights needs embedding_size ({self.embedding_size}) equal to "
+                f"hidden_size ({self.hidden_size})",
+                hint=f"add --embedding-size {self.hidden_size}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Config):
+    """How the network learns, and for how long."""
+
+    batch_size: int = option(16, "parallel streams of text in a step", at_least=1)
+    bptt: int = option(64, "tokens that back-propagation reaches back", at_least=1)
+    learning_rate: float | None = option(
+        None, "peak step size of AdamW (default: 2 / hidden size)", above=0
+    )
+    warmup: float = option(
+        0.05, "share of the run in which the learning rate rises", at_least=0, below=1
+    )
+    weight_decay: float = option(0.1, "decay of weight matrices, by AdamW", at_least=0)
+    clip: float = option(1.0, "longest gradient norm that a step follows", above=0)
+    reset: float = option(
+        0.02, "chance, per step and stream, to forget the state and start afresh",
+        at_least=0, at_most=1,
+    )  # fmt: skip
+    minutes: float | None = option(
+        None, f"train for so many minutes, everything included (default {DEFAULT_MINUTES:g})",
+        above=0,
+    )  # fmt: skip
+    epochs: float | None = option(None, "train for so many passes over the text", above=0)
+    steps: int | None = option(None, "train for so many steps", at_least=1)
+    evaluations: int = option(10, "validations, spread evenly over the run", at_least=1)
+    save_every: float = option(30.0, "seconds between saves of the state", above=0)
+    seed: int = option(1, "seed of all randomness", at_least=0, at_most=2**63 - 1)
+
+    def check_together(self) -> None:
+        if sum(length is not None for length in (self.minutes, self.epochs, self.steps)) > 1:
+            raise ConfigError("minutes, epochs and steps cannot be combined", hint="give one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Config):
+    """How text is drawn from the model."""
+
+    max_tokens: int = option(200, "tokens to write at most", at_least=1)
+    temperature: float = option(
+        1.0, "0 always picks the likeliest token; above 1 is wilder", at_least=0
+    )
+    top_k: int | None = option(None, "draw only from the k likeliest tokens", at_least=1)
+    top_p: float | None = option(
+        None, "draw only from the fewest tokens that hold this share", above=0, at_most=1
+    )
+    min_p: float | None = option(
+        None, "drop tokens below this share of the likeliest one's", at_least=0, at_most=1
+    )
+    num_samples: int | None = option(None, "texts to draw, as one batch", at_least=1)
+    beams: int | None = option(
+        None, "search with so many beams for the likeliest texts instead of drawing", at_least=1
+    )
+    stop: tuple[str, ...] = option((), "end before this text (may be given again)")
+    seed: int | None = option(
+        None, "repeat the same draws (default: new ones)", at_least=0, at_most=2**63 - 1
+    )
+
+    def check_together(self) -> None:
+        if any(not text for text in self.stop):
+            raise ConfigError("must not be empty", option="stop")
+        if self.beams is None:
+            return
+        for name in ("temperature", "top_k", "top_p", "min_p", "num_samples", "seed"):
+            if getattr(self, name) != getattr(type(self), name):
+                raise ConfigError(
+                    f"beams and {name} cannot be combined",
+                    hint="beam search finds the likeliest texts, it draws nothing",
+                )
+
+
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+def kinds(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
+    """Of each option, by name: its type without None, and whether it may be None."""
+    return {name: _kind(hint) for name, hint in typing.get_type_hints(config_type).items()}
+
+
+def names(config_type: type[Config]) -> list[str]:
+    """The names of a config's options, in order."""
+    return [field.name for field in dataclasses.fields(config_type)]
+
+
+def make(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
+    """The config with the given options, all others at their defaults.
+
+    Raises ConfigError for a name that the config does not have, or a value it refuses.
+    """
+    for name in options:
+        if name not in names(config_type):
+            raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
+    return config_type(**options)
+
+
+def parse(config_type: type[Config], name: str, text: str) -> Any:
+    """The value that `text` spells for the option `name`; `off` or `none` is None.
+
+    Raises ConfigError where there is no such option or the text is not of its type.
+    """
+    if name not in names(config_type):
+        raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
+    kind, optional = kinds(config_type)[name]
+    if optional and text.lower() in ("off", "none"):
+        return None
+    if kind is bool:
+        if text.lower() not in ("true", "false", "on", "off"):
+            raise ConfigError(f"must be on or off, not {text!r}", option=name)
+        return text.lower() in ("true", "on")
+    if kind is tuple:
+        return () if text.lower() in ("off", "none") else (text,)
+    try:
+        return kind(text)
+    except ValueError:
+        noun = {int: "a whole number", float: "a number"}.get(kind, "a text")
+        raise ConfigError(f"must be {noun}, not {text!r}", option=name) from None
+
+
+def _known(config_type: type[Config]) -> str:
+    return "there are " + ", ".join(names(config_type))
+
+
+def _kind(hint: Any) -> tuple[Any, bool]:
+    if isinstance(hint, types.UnionType):
+        return next(arm for arm in hint.__args__ if arm is not types.NoneType), True
+    return typing.get_origin(hint) or hint, False
+
+
+def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any) -> None:
+    if value is None and optional:
+        return
+    if kind in (int, float):
+        accepted = (int, float) if kind is float else (int,)
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            noun = "a whole number" if kind is int else "a number"
+            raise ConfigError(f"must be {noun}, not {value!r}", option=field.name)
+        if not math.isfinite(value):
+            raise ConfigError(f"must be finite, not {value}", option=field.name)
+        for words, bound in field.metadata["limits"].items():
+            if not _within(value, words, bound):
+                raise ConfigError(f"must be {words} {bound:g}, not {value:g}", option=field.name)
+    elif kind in (str, bool):
+        if not isinstance(value, kind):
+            raise ConfigError(f"must be a {kind.__name__}, not {value!r}", option=field.name)
+        choices = field.metadata["choices"]
+        if choices and value not in choices:
+            raise ConfigError(f"must be one of {', '.join(choices)}, not {value!r}",
+                              option=field.name)  # fmt: skip
+    elif not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+        raise ConfigError(f"must be a tuple of texts, not {value!r}", option=field.name)
+
+
+def _within(value: float, words: str, bound: float) -> bool:
+    match words:
+        case "at least":
+            return value >= bound
+        case "at most":
+            return value <= bound
+        case "above":
+            return value > bound
+        case _:
+            return value < bound

@@ -1,0 +1,56 @@
+"""Where the numbers live: pick the device, and the precision it trains in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+from chargen.errors import DeviceError
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` takes CUDA, then MPS, then the CPU; any other name must be there (DeviceError)."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        why = "this torch was built without it" if torch.version.cuda is None else "no GPU is found"
+        raise DeviceError(f"device cuda is not there: {why}", hint="use --device auto or cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(
+            "device mps is not there: it needs a Mac with an Apple chip",
+            hint="use --device auto or cpu",
+        )
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    """The device in a few words, for people."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+    return device.type
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 products over float32 weights on CUDA; plain float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+@contextmanager
+def without_onednn() -> Iterator[None]:
+    """For one step at a time: oneDNN's LSTM reorders its weights at every call, which costs far
+    more than the products of one step. Over many steps it is the fastest there is."""
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before

@@ -1,0 +1,249 @@
+"""Talk to a model. `Session` is pure: lines in, pieces and messages out; `Repl` reads and shows.
+
+A line is a prompt, or a command where it begins with `/`. Commands are one table, which help,
+completion and dispatch all read. The only door to prompt_toolkit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import Completer, NestedCompleter
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from chargen.config import SampleConfig, names, parse
+from chargen.errors import ChargenError, ConfigError
+from chargen.generation import Completion, Piece, load
+from chargen.interrupt import Interrupts
+from chargen.terminal import TextPrinter, show_error
+
+
+class Quit(Exception):
+    """The user wants to leave."""
+
+
+class Session:
+    """A model, how text is drawn from it, and the commands that change both."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        """Raises CheckpointError, DeviceError."""
+        self.config = SampleConfig()
+        self.beams: int | None = None  # beside the config: its knobs wait until beams are off
+        self.device = device
+        self.load(folder)
+
+    def load(self, folder: Path) -> None:
+        """Talk to the model in a checkpoint folder from now on. Raises CheckpointError."""
+        self.generator = load(folder, self.device)
+        self.folder = folder
+
+    def stream(self, prompt: str) -> Iterator[Piece]:
+        """The pieces of one completion, as they come."""
+        return self.generator.stream(prompt, self.config)
+
+    def complete(self, prompt: str) -> list[Completion]:
+        """What `/beams` or `/set num_samples` ask for: several completions at once."""
+        config = self.config
+        if self.beams is not None:
+            config = SampleConfig(beams=self.beams, max_tokens=config.max_tokens, stop=config.stop)
+        return self.generator.complete(prompt, config)
+
+    @property
+    def streams(self) -> bool:
+        """Whether a prompt is answered by one text as it comes."""
+        return self.beams is None and self.config.num_samples is None
+
+    def command(self, line: str) -> str:
+        """Run a line that begins with `/` and return what to say. Raises ChargenError, Quit."""
+        name, _, rest = line[1:].partition(" ")
+        command = COMMANDS.get(name)
+        if command is None:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean /{near[0]}?" if near else "see /help"
+            raise ConfigError(f"there is no command /{name}", hint=hint)
+        return command.act(self, rest.strip())
+
+
+@dataclass(frozen=True)
+class Command:
+    """A row of the table: how it is written, what it does, and the doing."""
+
+    usage: str
+    help: str
+    act: Callable[[Session, str], str]
+    values: Callable[[], list[str]] = list  # what may follow, for completion
+
+
+def _help(session: Session, rest: str) -> str:
+    width = max(len(command.usage) for command in COMMANDS.values())
+    rows = [f"{command.usage:<{width}}  {command.help}" for command in COMMANDS.values()]
+    return "\n".join([*rows, "anything else is a prompt; Ctrl-C stops a text, Ctrl-D leaves"])
+
+
+def _set(session: Session, rest: str) -> str:
+    name, _, text = rest.partition(" ")
+    name = name.replace("-", "_")
+    if not name:
+        settings = {n: getattr(session.config, n) for n in names(SampleConfig)}
+        settings["beams"] = session.beams
+        width = max(map(len, settings))
+        return "\n".join(f"{n:<{width}}  {_spell(value)}" for n, value in settings.items())
+    if not text:
+        if name not in names(SampleConfig):
+            raise ConfigError(f"there is no setting {name}", hint="/set shows all")
+        value = session.beams if name == "beams" else getattr(session.config, name)
+        return f"{name} is {_spell(value)}"
+    value = parse(SampleConfig, name, text.strip().replace("\\n", "\n").replace("\\t", "\t"))
+    if name == "beams":
+        SampleConfig(beams=value)  # checks it
+        session.beams = value
+    else:
+        session.config = replace(session.config, **{name: value})
+    return f"{name} is {_spell(value)}"
+
+
+def _spell(value: object) -> str:
+    if value is None or value == ():
+        return "off"
+    return ", ".join(map(repr, value)) if isinstance(value, tuple) else str(value)
+
+
+def _beams(session: Session, rest: str) -> str:
+    return _set(session, f"beams {rest or 5}")
+
+
+def _load(session: Session, rest: str) -> str:
+    if not rest:
+        raise ConfigError("/load needs a checkpoint folder", hint="as in: /load checkpoints/demo")
+    session.load(Path(rest).expanduser())
+    return f"talking to {session.folder}"
+
+
+def _quit(session: Session, rest: str) -> str:
+    raise Quit
+
+
+COMMANDS = {
+    "help": Command("/help", "show this", _help),
+    "set": Command("/set NAME VALUE", "change a setting; alone, show all",
+                   _set, lambda: names(SampleConfig)),
+    "beams": Command("/beams N", "search for the N likeliest texts; off draws again",
+                     _beams, lambda: ["5", "off"]),
+    "load": Command("/load FOLDER", "talk to another checkpoint", _load,
+                    lambda: sorted(map(str, Path("checkpoints").glob("*")))),
+    "quit": Command("/quit", "leave", _quit),
+}  # fmt: skip
+
+
+class Repl:
+    """Reads lines, shows what the session answers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._printer = TextPrinter()
+
+    def run(self) -> int:
+        """Talk until Ctrl-D or /quit; the exit code."""
+        prompt: PromptSession[str] = PromptSession(history=_history(), completer=_completer())
+        self._greet()
+        while True:
+            try:
+                line = prompt.prompt(FormattedText([("bold", "> ")]))
+                if line.strip():
+                    self._answer(line)
+            except KeyboardInterrupt:
+                continue  # the line is cleared, the session stays
+            except (EOFError, Quit):
+                return 0
+
+    def run_piped(self, lines: IO[bytes]) -> int:
+        """Answer a prompt a line, plainly; commands speak on stderr. The exit code."""
+        with Interrupts() as interrupts:
+            for line in lines:
+                try:
+                    text = line.decode("utf-8").rstrip("\r\n")
+                    if text.startswith("/"):
+                        print(self._session.command(text), file=sys.stderr)
+                    elif text:
+                        self._show(text, interrupts)
+                except UnicodeDecodeError as error:
+                    show_error(ChargenError(f"a prompt is not UTF-8 at its byte {error.start}"))
+                except ChargenError as error:
+                    show_error(error)
+                except Quit:
+                    break
+                if interrupts.caught:
+                    break
+        return interrupts.exit_code
+
+    def _greet(self) -> None:
+        model = self._session.generator.model.config
+        self._printer.say(
+            f"{self._session.folder} \u00b7 {model.cell} {model.num_layers} x {model.hidden_size} "
+            f"\u00b7 {self._session.generator.tokenizer.kind}",
+            style="bold",
+        )
+        self._printer.say("write the beginning of a text; /help, Ctrl-D leaves", style="dim")
+
+    def _answer(self, line: str) -> None:
+        try:
+            if line.startswith("/"):
+                self._printer.say(self._session.command(line))
+                return
+            with Interrupts(patient=True) as interrupts:
+                self._show(line, interrupts)
+        except ChargenError as error:
+            show_error(error)
+
+    def _show(self, prompt: str, interrupts: Interrupts) -> None:
+        if self._session.streams:
+            pieces = self._session.stream(prompt)
+            self._printer.prompt(prompt)
+            for piece in pieces:
+                self._printer.piece(piece)
+                if interrupts.caught:
+                    break
+            self._printer.close()
+            return
+        completions = self._session.complete(prompt)
+        if self._session.beams is not None and self._printer.is_terminal:
+            self._printer.beams(completions)
+            return
+        for completion in completions:
+            self._printer.text(completion)
+            self._printer.close()
+
+
+def start(folder: Path, device: str) -> int:
+    """Open a checkpoint and talk to it; the exit code. Raises CheckpointError, DeviceError."""
+    repl = Repl(Session(folder, device))
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return repl.run()
+    return repl.run_piped(sys.stdin.buffer)
+
+
+def _history() -> History:
+    """Lines of earlier sessions, in `$XDG_STATE_HOME/chargen`; in memory where that fails."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    path = Path(base) / "chargen" / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))
+
+
+def _completer() -> Completer:
+    """Commands and what may follow them."""
+    return NestedCompleter.from_nested_dict(
+        {f"/{name}": dict.fromkeys(row.values()) or None for name, row in COMMANDS.items()}
+    )

@@ -1,0 +1,401 @@
+"""From options to a run: its folder, corpus, model and trainer; new, resumed or fine-tuned.
+
+`train` is the whole road for Python; the command line walks the same one and shows the events.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chargen import config as options_of
+from chargen.checkpoint import (
+    TRAINING,
+    Checkpoint,
+    CorpusFacts,
+    Snapshot,
+    is_checkpoint,
+    list_checkpoints,
+    load_checkpoint,
+    load_snapshot,
+    load_weights,
+    save,
+    weights_of,
+)
+from chargen.config import Config, CorpusConfig, ModelConfig, SampleConfig, TrainConfig
+from chargen.corpus import Corpus, Progress, find_texts, name_of, open_corpus
+from chargen.device import pick_device
+from chargen.errors import CheckpointError, ConfigError, CorpusError
+from chargen.generation import stream
+from chargen.interrupt import Interrupts
+from chargen.model import LanguageModel
+from chargen.training import EvalReport, Event, Trainer, token_counts
+
+CHECKPOINTS = Path("checkpoints")
+# What may change when a run is resumed: how long it goes on, and how often it is saved.
+CHANGEABLE = {"minutes", "epochs", "steps", "save_every"}
+SAMPLE = SampleConfig(max_tokens=160, temperature=0.8, seed=1)
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What came of a training. Losses in nats per token, None where nothing was validated."""
+
+    checkpoint: Path
+    steps: int
+    seconds: float
+    tokens_per_second: float
+    valid_loss: float | None
+    bits_per_byte: float | None
+    bits_per_character: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trainer with all its parts, and the folder it saves to."""
+
+    folder: Path
+    corpus: Corpus
+    corpus_config: CorpusConfig
+    trainer: Trainer
+    resumed: bool
+
+    @property
+    def model(self) -> LanguageModel:
+        return self.trainer.model
+
+    def events(self) -> Iterator[Event]:
+        """Train; each evaluation comes with a fresh sample of what the model writes."""
+        events = self.trainer.run()
+        try:
+            for event in events:
+                yield self._with_sample(event) if isinstance(event, EvalReport) else event
+        finally:
+            events.close()  # type: ignore[attr-defined]
+
+    def report(self) -> TrainReport:
+        scores = self.trainer.scores()
+        return TrainReport(
+            self.folder,
+            scores.steps,
+            scores.seconds,
+            self.trainer.tokens_per_second,
+            scores.valid_loss,
+            scores.bits_per_byte,
+            scores.bits_per_character,
+        )
+
+    def _with_sample(self, report: EvalReport) -> EvalReport:
+        self.model.eval()
+        pieces = stream(self.model, self.corpus.tokenizer, "", SAMPLE)
+        sample = "".join(piece.text for piece in pieces)
+        self.model.train()
+        return replace(report, sample=sample)
+
+
+def train(
+    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    init_from: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    **options: Any,
+) -> TrainReport:
+    """Train a model on one text or several and save it; prints nothing.
+
+    `options` are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags of
+    `chargen train`. Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt. Every
+    mistake in the call or the text is a ChargenError.
+    """
+    run = prepare(
+        [corpus] if isinstance(corpus, str | os.PathLike) else corpus,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        init_from=init_from,
+        device=device,
+        options=options,
+    )
+    with Interrupts() as interrupts:
+        events = run.events()
+        for _ in events:
+            if interrupts.caught:
+                events.close()  # type: ignore[attr-defined]
+    if interrupts.caught:
+        raise KeyboardInterrupt
+    return run.report()
+
+
+def prepare(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    init_from: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    options: Mapping[str, Any],
+    started: float | None = None,
+    progress: Progress = lambda doing, share: None,
+) -> Run:
+    """Everything up to the first step. Raises a ChargenError, and then leaves nothing behind.
+
+    `started` is the reading of `time.monotonic()` from which the time of the run counts.
+    """
+    started = time.monotonic() if started is None else started
+    if resume and (overwrite or init_from is not None):
+        other = "overwrite" if overwrite else "init_from"
+        raise ConfigError(
+            f"resume and {other} cannot be combined", hint="resume goes on with what is there"
+        )
+    if resume:
+        return _resume(paths, out, device, options, started, progress)
+    configs = _configs(options)
+    picked = pick_device(device)
+    find_texts(paths)  # a wrong path is told before a folder is made
+    folder, is_new = _claim_folder(out, name_of(paths), overwrite)
+    try:
+        model, corpus = _fresh(paths, configs, options, init_from, progress)
+        trainer = _trainer(
+            folder, model.to(picked), corpus, configs[0], configs[2], list(paths), started
+        )
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    return Run(folder, corpus, configs[0], trainer, resumed=False)
+
+
+Configs = tuple[CorpusConfig, ModelConfig, TrainConfig]
+
+
+def _configs(options: Mapping[str, Any]) -> Configs:
+    """The three configs that share out the options. Raises ConfigError."""
+    kinds: tuple[type[Config], ...] = (CorpusConfig, ModelConfig, TrainConfig)
+    known = [name for kind in kinds for name in options_of.names(kind)]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
+    corpus, model, training = (
+        options_of.make(kind, {n: options[n] for n in options_of.names(kind) if n in options})
+        for kind in kinds
+    )
+    assert isinstance(corpus, CorpusConfig)
+    assert isinstance(model, ModelConfig)
+    assert isinstance(training, TrainConfig)
+    return corpus, model, training
+
+
+def _fresh(
+    paths: Sequence[str | os.PathLike[str]],
+    configs: Configs,
+    options: Mapping[str, Any],
+    init_from: str | os.PathLike[str] | None,
+    progress: Progress,
+) -> tuple[LanguageModel, Corpus]:
+    """A new model of the corpus, or the one in `init_from`, with its tokenizer."""
+    corpus_config, model_config, train_config = configs
+    if init_from is None:
+        corpus = open_corpus(paths, corpus_config, seed=train_config.seed, progress=progress)
+        torch.manual_seed(train_config.seed)
+        model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
+        model.start_from_counts(token_counts(corpus))
+        return model, corpus
+    source = load_checkpoint(init_from)
+    _refuse_other_shape(source, options)
+    corpus = open_corpus(
+        paths,
+        corpus_config,
+        seed=train_config.seed,
+        tokenizer=source.tokenizer,
+        progress=progress,
+    )
+    model = LanguageModel(
+        replace(source.about.model, dropout=model_config.dropout), source.tokenizer.vocab_size
+    )
+    load_weights(model, weights_of(source.model))
+    model.seen |= token_counts(corpus) > 0
+    return model, corpus
+
+
+def _refuse_other_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
+    """A model that is gone on with keeps its shape and its tokenizer. Raises ConfigError."""
+    kept = asdict(source.about.model) | {"tokenizer": source.tokenizer.kind}
+    del kept["dropout"]
+    for name, value in options.items():
+        if name in kept and value != kept[name]:
+            raise ConfigError(
+                f"{name} is {kept[name]} in {source.about.folder} and cannot become {value}",
+                hint="leave it out, or train without init_from",
+            )
+    for name in ("vocab_size", "subword_model"):
+        if name in options:
+            raise ConfigError(
+                f"{name} and init_from cannot be combined",
+                hint=f"the tokenizer of {source.about.folder} is used",
+            )
+
+
+def _claim_folder(
+    out: str | os.PathLike[str] | None, name: str, overwrite: bool
+) -> tuple[Path, bool]:
+    """The folder to save to, and whether it was just made. Raises CheckpointError."""
+    folder = CHECKPOINTS / name if out is None else Path(out)
+    if overwrite and folder.is_dir():
+        if any(folder.iterdir()) and not is_checkpoint(folder):
+            raise CheckpointError(
+                f"{folder} is not a checkpoint, so it is not overwritten",
+                hint="name another folder with --out",
+            )
+        return folder, False
+    number = 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder, True
+        except FileExistsError as error:
+            if out is not None:
+                raise CheckpointError(
+                    f"{folder} exists",
+                    hint="go on with it by --resume, replace it by --overwrite, or name another",
+                ) from error
+            number += 1
+            folder = CHECKPOINTS / f"{name}-{number}"
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot make the folder {folder}: {error.strerror}",
+                hint="name another one with --out",
+            ) from error
+
+
+def _trainer(
+    folder: Path,
+    model: LanguageModel,
+    corpus: Corpus,
+    corpus_config: CorpusConfig,
+    train_config: TrainConfig,
+    paths: Sequence[str | os.PathLike[str]],
+    started: float,
+) -> Trainer:
+    """A trainer that saves to the folder."""
+    facts = CorpusFacts(corpus.name, list(corpus.sources))
+    places = [os.fspath(p) if os.fspath(p) == "-" else os.path.abspath(p) for p in paths]
+
+    def save_to_folder(trainer: Trainer) -> None:
+        weights = trainer.weights()
+        snapshot = Snapshot(
+            model_config=model.config,
+            corpus_config=corpus_config,
+            train_config=train_config,
+            tokenizer=corpus.tokenizer,
+            corpus=facts,
+            paths=places,
+            scores=trainer.scores(),
+            weights=weights,
+            best=trainer.best or weights,
+            learner=trainer.learner(),
+            progress=trainer.position(),
+            metrics=trainer.metrics(),
+        )
+        save(folder, snapshot)
+
+    return Trainer(model, corpus, train_config, save=save_to_folder, started=started)
+
+
+def _resume(
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None,
+    device: str,
+    options: Mapping[str, Any],
+    started: float,
+    progress: Progress,
+) -> Run:
+    """The run in a folder, at the step where it was saved last."""
+    folder = Path(out) if out is not None else _last_run(name_of(paths) if paths else None)
+    snapshot = load_snapshot(folder)
+    train_config = _resumed_config(snapshot, options)
+    picked = pick_device(device)
+    places = list(paths or snapshot.paths)
+    try:
+        corpus = open_corpus(
+            places,
+            snapshot.corpus_config,
+            seed=train_config.seed,
+            tokenizer=snapshot.tokenizer,
+            progress=progress,
+        )
+    except CorpusError as error:
+        if paths:
+            raise
+        raise CorpusError(
+            f"the text of {folder} cannot be read again: {error.message}",
+            hint="name it: chargen train TEXT --resume",
+        ) from error
+    if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
+        raise CorpusError(
+            f"this is not the text that {folder} was trained on",
+            hint="to learn another text from these weights, use --init-from",
+        )
+    model = LanguageModel(snapshot.model_config, snapshot.tokenizer.vocab_size).to(picked)
+    trainer = _trainer(folder, model, corpus, snapshot.corpus_config, train_config, places, started)
+    try:
+        trainer.restore(
+            snapshot.weights,
+            snapshot.best,
+            snapshot.learner,
+            snapshot.progress,
+            snapshot.metrics,
+        )
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the training state in {folder} is damaged: {error}",
+            hint="start from its weights with --init-from instead",
+        ) from error
+    return Run(folder, corpus, snapshot.corpus_config, trainer, resumed=True)
+
+
+def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConfig:
+    """The run's own options, with those given that may change. Raises ConfigError."""
+    kept = (
+        asdict(snapshot.corpus_config)
+        | asdict(snapshot.model_config)
+        | asdict(snapshot.train_config)
+    )
+    _configs(options)  # unknown names and wrong values are told first
+    for name, value in options.items():
+        if name not in CHANGEABLE and value != kept[name]:
+            raise ConfigError(
+                f"{name} is {kept[name]} in this run and cannot become {value}",
+                hint=f"a resumed run may change {', '.join(sorted(CHANGEABLE))} and the device",
+            )
+    changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
+    lengths = ("minutes", "epochs", "steps")
+    if any(name in options for name in lengths):
+        changed = dict.fromkeys(lengths) | changed
+    return replace(snapshot.train_config, **changed)
+
+
+def _last_run(name: str | None) -> Path:
+    """The run below `checkpoints/` that was saved last, of the corpus `name` if one is given."""
+    runs = [
+        entry.folder
+        for entry in list_checkpoints(CHECKPOINTS)
+        if (entry.folder / TRAINING).is_file() and name in (None, entry.corpus.name)
+    ]
+    if not runs:
+        of = f" of {name}" if name else ""
+        raise CheckpointError(
+            f"there is no run{of} below {CHECKPOINTS.resolve()} to resume",
+            hint="name its folder with --out, or start anew without --resume",
+        )
+    return runs[0]

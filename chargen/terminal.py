@@ -1,0 +1,538 @@
+"""Everything that people see: the training display, streaming text, tables, errors. Only Rich here.
+
+Values and events come in; nothing is computed that another module could want.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chargen.checkpoint import About, Checkpoint
+from chargen.config import DEFAULT_MINUTES
+from chargen.device import describe
+from chargen.errors import ChargenError, ConfigError
+from chargen.evaluation import Score
+from chargen.generation import Completion, Piece
+from chargen.runs import Run, TrainReport
+from chargen.training import EvalReport, Event, Saved, StepReport
+
+PROMPT_STYLE = "dim"
+TEXT_STYLE = "green"
+TRAIN_STYLE = "cyan"
+VALID_STYLE = "yellow"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: no markup, no highlighting, no emoji codes."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def show_error(error: ChargenError) -> None:
+    """One line on stderr: what is wrong, why, and the way out."""
+    message = error.as_flag() if isinstance(error, ConfigError) else str(error)
+    err = console(stderr=True)
+    err.print(Text.assemble(("chargen: ", "bold red"), printable(message)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text with control characters made visible, so that none reaches the terminal."""
+    return text.translate(_VISIBLE)
+
+
+# Unicode has a picture for each control character, and one for delete.
+_VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+_VISIBLE |= {0x7F: 0x2421} | {code: 0xFFFD for code in range(0x80, 0xA0)}
+
+
+# -- text as it comes -------------------------------------------------------------------------
+
+
+class TextPrinter:
+    """Prints a prompt and what the model adds to it, told apart by colour.
+
+    Where stdout is no terminal it prints the completion alone, as it is.
+    """
+
+    def __init__(self) -> None:
+        self._out = console()
+        self._line_is_open = False
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.is_terminal
+
+    def say(self, message: str, style: str = "default") -> None:
+        """A message of ours, on lines of its own."""
+        self._out.print(Text(printable(message), style), soft_wrap=True)
+
+    def beams(self, completions: Sequence[Completion]) -> None:
+        """The best texts of a beam search with their log-probabilities, in nats."""
+        table = Table(box=None, pad_edge=False)
+        table.add_column("", justify="right", style="dim")
+        table.add_column("nats", justify="right")
+        table.add_column("text", style=TEXT_STYLE, overflow="fold")
+        for rank, completion in enumerate(completions, start=1):
+            text = printable(completion.text).replace("\n", "\u21b5\n").rstrip("\n")
+            table.add_row(str(rank), f"{completion.logprob:.2f}", Text(text))
+        self._out.print(table)
+
+    def prompt(self, text: str) -> None:
+        if self._out.is_terminal:
+            self._print(text, PROMPT_STYLE)
+
+    def piece(self, piece: Piece) -> None:
+        self._print(piece.text, TEXT_STYLE)
+
+    def text(self, completion: Completion) -> None:
+        """A prompt and its completion at once."""
+        self.prompt(completion.prompt)
+        self._print(completion.text, TEXT_STYLE)
+
+    def close(self) -> None:
+        """End the line that the text has left open."""
+        if self._line_is_open or not self._out.is_terminal:
+            self._out.file.write("\n")
+        self._out.file.flush()
+        self._line_is_open = False
+
+    def _print(self, text: str, style: str) -> None:
+        if not text:
+            return
+        if self._out.is_terminal:
+            self._out.print(Text(printable(text), style), end="", soft_wrap=True)
+        else:
+            self._out.file.write(text)
+        self._out.file.flush()
+        self._line_is_open = not text.endswith("\n")
+
+
+# -- training ---------------------------------------------------------------------------------
+
+
+class View(Protocol):
+    """Shows a run, whatever the way."""
+
+    def preparing(self, doing: str, share: float) -> None: ...
+    def begin(self, run: Run) -> None: ...
+    def show(self, event: Event) -> None: ...
+    def end(self, report: TrainReport, stopped: bool) -> None: ...
+    def __enter__(self) -> View: ...
+    def __exit__(self, *args: object) -> None: ...
+
+
+def training_view(as_json: bool) -> View:
+    """JSON lines, a live display, or plain lines where stdout is no terminal."""
+    if as_json:
+        return JsonView()
+    out = console()
+    return LiveView(out) if out.is_terminal and not out.is_dumb_terminal else PlainView(out)
+
+
+class JsonView:
+    """One JSON line an event on stdout; what people want to know goes to stderr."""
+
+    def preparing(self, doing: str, share: float) -> None:
+        pass
+
+    def begin(self, run: Run) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        names = {StepReport: "step", EvalReport: "eval", Saved: "saved"}
+        print_json({"event": names[type(event)]} | asdict(event))
+
+    def end(self, report: TrainReport, stopped: bool) -> None:
+        print_json({"event": "interrupted" if stopped else "done"} | asdict(report))
+        if stopped:
+            console(stderr=True).print(_how_to_resume(report), soft_wrap=True)
+
+    def __enter__(self) -> JsonView:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
+
+class PlainView:
+    """A line for each evaluation, for logs and pipes."""
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._last_told = time.monotonic()
+        self._report: StepReport | None = None
+
+    def preparing(self, doing: str, share: float) -> None:
+        if time.monotonic() - self._last_told > 5:
+            self._last_told = time.monotonic()
+            self._print(f"{doing} {share:.0%}")
+
+    def begin(self, run: Run) -> None:
+        for line in _headline(run, 1000):
+            self._print(line.plain)
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, StepReport):
+            self._report = event
+        elif isinstance(event, EvalReport):
+            line = "  ".join(f"{name} {value}" for name, value, _ in _numbers(event, self._report))
+            left = self._report.seconds_left if self._report else None
+            self._print(line if left is None else f"{line}  {_clock(left)} left")
+
+    def end(self, report: TrainReport, stopped: bool) -> None:
+        self._print(_closing(report, stopped).plain)
+
+    def _print(self, line: str) -> None:
+        self._out.print(line, soft_wrap=True)
+        self._out.file.flush()
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
+
+class LiveView:
+    """Progress, numbers, curves and a fresh sample, redrawn in place."""
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._live = Live(console=out, auto_refresh=False, vertical_overflow="crop")
+        self._head: list[Text] = []
+        self._report: StepReport | None = None
+        self._evaluation: EvalReport | None = None
+        self._train: list[tuple[float, float]] = []  # (progress, loss)
+        self._valid: list[tuple[float, float]] = []
+
+    def preparing(self, doing: str, share: float) -> None:
+        self._live.update(Text(f"{doing} {share:.0%}", style="dim"), refresh=True)
+
+    def begin(self, run: Run) -> None:
+        self._head = _headline(run, self._out.width)
+        for past in run.trainer.history:
+            self._remember(past)
+        self._live.update(self._render(), refresh=True)
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, StepReport):
+            self._report = event
+            self._train.append((event.progress, event.train_loss))
+        elif isinstance(event, EvalReport):
+            self._remember(event)
+        self._live.update(self._render(), refresh=True)
+
+    def end(self, report: TrainReport, stopped: bool) -> None:
+        self._live.stop()
+        self._out.print(_closing(report, stopped), soft_wrap=True)
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._live.stop()
+
+    def _remember(self, event: EvalReport) -> None:
+        self._evaluation = event
+        if event.valid_loss is not None:
+            self._valid.append((event.progress, event.valid_loss))
+
+    def _render(self) -> RenderableType:
+        parts: list[RenderableType] = [*self._head, Text()]
+        if self._report is not None:
+            parts += [_progress_line(self._report, self._out.width), self._numbers_line()]
+        if len(self._train) > 1:
+            height = 8 if self._out.height >= 30 else 5
+            parts += [Text(), curves(self._train, self._valid, self._out.width, height)]
+        if self._evaluation is not None and self._evaluation.sample:
+            sample = Text(printable(self._evaluation.sample), TEXT_STYLE, overflow="fold")
+            lines = sample.wrap(self._out, max(10, self._out.width - 4))[:4]
+            parts += [Text(), Padding(Text("\n").join(lines), (0, 0, 0, 2))]
+        return Group(*parts)
+
+    def _numbers_line(self) -> Text:
+        numbers = _numbers(self._evaluation, self._report)
+        return _flow(
+            [Text.assemble((f"{name} ", "dim"), (value, style)) for name, value, style in numbers],
+            "  ",
+            self._out.width,
+        )
+
+
+def _flow(chunks: Sequence[Text], gap: str, width: int) -> Text:
+    """The chunks in lines of at most `width` columns, none of them broken."""
+    flown = Text()
+    room = width
+    for chunk in chunks:
+        needed = len(gap) + chunk.cell_len
+        if flown and needed > room:
+            flown.append("\n")
+            room = width - chunk.cell_len
+        elif flown:
+            flown.append(gap, "dim")
+            room -= needed
+        else:
+            room -= chunk.cell_len
+        flown.append_text(chunk)
+    return flown
+
+
+def _headline(run: Run, width: int) -> list[Text]:
+    """Which text becomes which model, and how."""
+    model, config, corpus = run.model, run.trainer.config, run.corpus
+    size = sum(size for _, size, _ in corpus.sources)
+    layers = f"{model.config.num_layers} x " if model.config.num_layers > 1 else ""
+    if config.steps is not None:
+        length = f"{config.steps:,} steps"
+    elif config.epochs is not None:
+        length = f"{config.epochs:g} epochs"
+    else:
+        length = f"{config.minutes or DEFAULT_MINUTES:g} min"
+    facts = [
+        f"{model.config.cell} {layers}{model.config.hidden_size}",
+        f"{_count(model.num_parameters)} parameters",
+        f"{corpus.tokenizer.kind}, {corpus.tokenizer.vocab_size:,} tokens",
+        f"batch {config.batch_size}, bptt {config.bptt}",
+        length,
+        describe(model.head.weight.device),
+    ]
+    verb = "going on with" if run.resumed else "training on"
+    first = Text.assemble(
+        (f"{verb} ", "dim"),
+        (corpus.name, "bold"),
+        (f" ({_count(size)}B) into ", "dim"),
+        (str(run.folder), "bold"),
+    )
+    return [first, _flow([Text(fact, "dim") for fact in facts], " \u00b7 ", width)]
+
+
+def _numbers(
+    evaluation: EvalReport | None, report: StepReport | None
+) -> list[tuple[str, str, str]]:
+    """(name, value, style) of what there is to tell, the most telling first."""
+    numbers = []
+    if report is not None:
+        numbers.append(("train", f"{report.train_loss:.3f}", TRAIN_STYLE))
+    if evaluation is not None and evaluation.valid_loss is not None:
+        numbers.append(("valid", f"{evaluation.valid_loss:.3f}", VALID_STYLE))
+        numbers.append(("bits/byte", f"{evaluation.bits_per_byte:.3f}", "bold"))
+    if report is not None:
+        numbers.append(("tokens/s", f"{report.tokens_per_second:,.0f}", "default"))
+        numbers.append(("step", f"{report.step:,}", "default"))
+        numbers.append(("epoch", f"{report.epoch:.2f}", "default"))
+        numbers.append(("lr", f"{report.learning_rate:.2g}", "default"))
+        numbers.append(("grad", f"{report.gradient_norm:.2f}", "default"))
+    return numbers
+
+
+def _progress_line(report: StepReport, width: int) -> RenderableType:
+    left = "" if report.seconds_left is None else f"{_clock(report.seconds_left)} left"
+    line = Table.grid(padding=(0, 1), expand=False)
+    bar = ProgressBar(total=1.0, completed=report.progress, width=max(8, min(width, 80) - 18))
+    line.add_row(bar, Text(f"{report.progress:4.0%}", "bold"), Text(left, "dim"))
+    return line
+
+
+def _closing(report: TrainReport, stopped: bool) -> Text:
+    if stopped:
+        return _how_to_resume(report)
+    score = ""
+    if report.valid_loss is not None:
+        score = (
+            f"validation {report.valid_loss:.3f} nats a token, "
+            f"{report.bits_per_byte:.3f} bits a byte, "
+        )
+    return Text.assemble(
+        (f"{score}{report.steps:,} steps in {_clock(report.seconds)}\n", "default"),
+        ("talk to it: ", "dim"),
+        (f"chargen repl {report.checkpoint}", "bold"),
+    )
+
+
+def _how_to_resume(report: TrainReport) -> Text:
+    return Text.assemble(
+        f"stopped at step {report.steps:,} and saved; go on with: ",
+        (f"chargen train --resume --out {report.checkpoint}", "bold"),
+    )
+
+
+# Braille dots of a cell, two columns of four rows, from the top: Unicode's numbering of them.
+_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+
+
+def curves(
+    train: Sequence[tuple[float, float]],
+    valid: Sequence[tuple[float, float]],
+    width: int,
+    height: int,
+) -> Text:
+    """Two loss curves over the whole run, in braille; points are (progress, nats per token)."""
+    label = 6
+    columns = max(10, min(width, 80) - label)
+    train, valid = _means(train, columns * 2), list(valid)
+    losses = sorted(loss for _, loss in [*train, *valid])
+    low = losses[0]
+    high = max(losses[int(0.95 * (len(losses) - 1))], low + 1e-3)  # the first steps are far above
+    cells: dict[tuple[int, int], tuple[int, str]] = {}
+    for points, style in ((train, TRAIN_STYLE), (valid, VALID_STYLE)):
+        for x, y in _line(points, low, high, columns * 2 - 1, height * 4 - 1):
+            place = (y // 4, x // 2)
+            dots = cells.get(place, (0, style))[0] | _DOTS[x % 2][y % 4]
+            cells[place] = (dots, style)
+    text = Text()
+    for row in range(height):
+        tick = {0: f"{high:.2f}", height - 1: f"{low:.2f}"}.get(row, "")
+        text.append(f"{tick:>{label - 1}} ", "dim")
+        for column in range(columns):
+            dots, style = cells.get((row, column), (0, ""))
+            text.append(chr(0x2800 + dots) if dots else " ", style)
+        text.append("\n")
+    text.append(" " * label)
+    text.append("train", TRAIN_STYLE)
+    if valid:
+        text.append("  validation", VALID_STYLE)
+    text.append("  nats per token", "dim")
+    return text
+
+
+def _means(points: Sequence[tuple[float, float]], places: int) -> list[tuple[float, float]]:
+    """The mean loss at each of so many places along the run."""
+    found: dict[int, list[float]] = {}
+    for progress, loss in points:
+        found.setdefault(int(progress * places), []).append(loss)
+    return [(place / places, sum(values) / len(values)) for place, values in found.items()]
+
+
+def _line(
+    points: Sequence[tuple[float, float]], low: float, high: float, right: int, bottom: int
+) -> Iterable[tuple[int, int]]:
+    """The dots of a line through the points, (x, y) from the top left."""
+    places = [
+        (
+            round(min(max(progress, 0.0), 1.0) * right),
+            round((1 - (min(max(loss, low), high) - low) / (high - low)) * bottom),
+        )
+        for progress, loss in points
+        if math.isfinite(loss)
+    ]
+    yield from places[:1]
+    for (x0, y0), (x1, y1) in pairwise(places):
+        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        for step in range(1, steps + 1):
+            yield round(x0 + (x1 - x0) * step / steps), round(y0 + (y1 - y0) * step / steps)
+
+
+# -- tables -----------------------------------------------------------------------------------
+
+
+def show_score(score: Score) -> None:
+    _show_facts(
+        [
+            ("bits per byte", f"{score.bits_per_byte:.4f}"),
+            ("bits per character", f"{score.bits_per_character:.4f}"),
+            ("loss", f"{score.loss:.4f} nats per token"),
+            ("perplexity", f"{score.perplexity:.3f} per token"),
+            ("text", f"{score.tokens:,} tokens, {score.characters:,} characters, "
+                     f"{score.bytes:,} bytes"),
+        ]
+    )  # fmt: skip
+
+
+def show_info(checkpoint: Checkpoint) -> None:
+    about = checkpoint.about
+    model, scores = about.model, about.scores
+    texts = ", ".join(f"{name} ({_count(size)}B)" for name, size, _ in about.corpus.files)
+    facts = [
+        ("checkpoint", str(about.folder)),
+        ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "
+                  f"{model.embedding_size}, dropout {model.dropout:g}, "
+                  f"{checkpoint.model.num_parameters:,} parameters"),
+        ("tokenizer", f"{about.tokenizer}, {about.vocab_size:,} tokens"),
+        ("corpus", texts),
+        ("trained", f"{scores.steps:,} steps, {scores.epochs:.2f} epochs, "
+                    f"{_clock(scores.seconds)}"),
+    ]  # fmt: skip
+    if scores.valid_loss is not None:
+        facts.append(
+            ("validation", f"{scores.valid_loss:.4f} nats per token, "
+                           f"{scores.bits_per_byte:.4f} bits per byte")
+        )  # fmt: skip
+    _show_facts([*facts, ("saved", about.saved_at)])
+
+
+def show_list(listed: Sequence[About]) -> None:
+    if not listed:
+        console().print("no checkpoint here; make one with: chargen train corpus.txt")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("checkpoint", "saved", "model", "tokens"):
+        table.add_column(name, overflow="fold")
+    for name in ("size", "bits/byte"):
+        table.add_column(name, justify="right")
+    table.add_column("corpus", overflow="fold")
+    for entry in listed:
+        model, bits = entry.model, entry.scores.bits_per_byte
+        table.add_row(
+            str(entry.folder),
+            entry.saved_at[:16].replace("T", " "),
+            f"{model.cell} {model.num_layers} x {model.hidden_size}",
+            entry.tokenizer,
+            f"{_count(entry.bytes)}B",
+            "" if bits is None else f"{bits:.3f}",
+            entry.corpus.name,
+        )
+    console().print(table)
+
+
+def print_json(value: object) -> None:
+    """One JSON line on stdout; a number that is none becomes null."""
+    print(json.dumps(_finite(value), ensure_ascii=False), flush=True)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(printable(value)))
+    console().print(table)
+
+
+def _count(number: float) -> str:
+    """A number in three digits: 473, 1.12 M."""
+    for unit in ("", " k", " M", " G"):
+        if number < 999.5:
+            return f"{number:.3g}{unit}"
+        number /= 1000
+    return f"{number:.3g} T"
+
+
+def _clock(seconds: float) -> str:
+    """1:05, or 2:03:04 from an hour on."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,0 +1,110 @@
+"""What tests share: a private cache, a small text, and one model trained on it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import chargen
+from chargen import cli
+
+# Short lines that a tiny model learns by heart in seconds.
+TEXT = "".join(
+    f"{name}'S {place}\nThe {thing} is {colour}.\n"
+    for name, place in (("GRANNY", "KITCHEN"), ("UNCLE JOE", "GARAGE"), ("ANNA", "GARDEN"))
+    for thing, colour in (
+        ("strawberry", "red"), ("banana", "yellow"), ("sky", "blue"), ("grass", "green"),
+        ("caf\u00e9", "brown"),
+    )
+) * 12  # fmt: skip
+
+Done = subprocess.CompletedProcess[str]
+Chargen = Callable[..., Done]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing outside the test folders is read or written; one thread, as tests run side by side
+    with whatever else the machine does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("texts") / "tiny.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+SMALL: dict[str, Any] = {"hidden_size": 48, "embedding_size": 16, "batch_size": 4, "bptt": 24}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus_file: Path) -> Path:
+    """The folder of a model that knows the text by heart."""
+    out = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    chargen.train(corpus_file, out=out, steps=300, learning_rate=0.02, test_fraction=0.0, **SMALL)
+    return out
+
+
+@pytest.fixture
+def run_chargen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Chargen:
+    """Run the command line in an empty folder, within this process, which is quick."""
+
+    def run(*arguments: object, stdin: str = "") -> Done:
+        streams = {
+            "stdin": io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"),
+            "stdout": io.TextIOWrapper(io.BytesIO()),
+            "stderr": io.TextIOWrapper(io.BytesIO()),
+        }
+        on_terminate = signal.getsignal(signal.SIGTERM)
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name, stream in streams.items():
+                patch.setattr(sys, name, stream)
+            try:
+                code = cli.main([str(argument) for argument in arguments])
+            except SystemExit as leaving:
+                code = int(leaving.code or 0)
+        signal.signal(signal.SIGTERM, on_terminate)
+        out, err = (_written(streams[name]) for name in ("stdout", "stderr"))
+        return Done([], code, out, err)
+
+    return run
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return str(stream.read())
+
+
+@pytest.fixture
+def spawn_chargen(tmp_path: Path) -> Chargen:
+    """Run the command line in an empty folder as a process of its own."""
+
+    def spawn(*arguments: object, stdin: str = "", **environment: str) -> Done:
+        return subprocess.run(
+            [sys.executable, "-m", "chargen", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            timeout=120,
+        )
+
+    return spawn

@@ -1,0 +1,92 @@
+"""The house stands as design.md draws it: imports point up, each dependency has one door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "chargen"
+ROWS = [
+    ["errors"],
+    ["config", "device", "interrupt"],
+    ["tokenizer", "model", "sampling"],
+    ["corpus"],
+    ["checkpoint", "evaluation"],
+    ["generation", "training"],
+    ["runs"],
+    ["terminal"],
+    ["repl"],
+    ["cli"],
+    ["__main__"],
+]
+DOORS = {
+    "sentencepiece": {"tokenizer"},
+    "safetensors": {"checkpoint"},
+    "msgspec": {"checkpoint"},
+    "rich": {"terminal"},
+    "prompt_toolkit": {"repl"},
+    "argparse": {"cli"},
+    "pickle": set(),
+}
+
+
+def imports(module: str) -> set[str]:
+    """Dotted names that a module imports, wherever in it."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def ours(names: set[str]) -> set[str]:
+    modules = {path.stem for path in PACKAGE.glob("*.py")}
+    return {name.split(".")[1] for name in names if name.startswith("chargen.")} & modules
+
+
+def test_every_module_has_a_row() -> None:
+    placed = {module for row in ROWS for module in row}
+    assert placed == {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+
+
+@pytest.mark.parametrize("row", range(len(ROWS)))
+def test_a_module_imports_only_from_rows_above_it(row: int) -> None:
+    above = {module for earlier in ROWS[:row] for module in earlier}
+    for module in ROWS[row]:
+        assert ours(imports(module)) <= above, module
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_each_dependency_has_one_door(library: str) -> None:
+    users = {
+        path.stem
+        for path in PACKAGE.glob("*.py")
+        if any(name.split(".")[0] == library for name in imports(path.stem))
+    }
+    assert users == DOORS[library]
+
+
+@pytest.mark.parametrize("code", ["import chargen", "import chargen.cli; chargen.cli._parser()"])
+def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
+    heavy = "{'torch', 'numpy', 'rich', 'prompt_toolkit', 'sentencepiece'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print({heavy})"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "set()"
+
+
+def test_public_names_are_there() -> None:
+    import chargen
+
+    for name in chargen.__all__:
+        assert getattr(chargen, name).__name__ == name
+    with pytest.raises(AttributeError):
+        _ = chargen.nonsense

@@ -1,0 +1,204 @@
+"""A folder gives back what was put into it, or says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import chargen
+from chargen.checkpoint import (
+    list_checkpoints,
+    load_checkpoint,
+    load_snapshot,
+    newest_checkpoint,
+    save,
+    weights_of,
+    write_file,
+)
+from chargen.errors import ChargenError, CheckpointError
+from tests.conftest import SMALL
+
+
+@pytest.fixture
+def folder(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil, of another name and place."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "moved elsewhere"))
+
+
+def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    change(config)
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def without_training(folder: Path) -> Path:
+    (folder / "training.safetensors").unlink()
+    return folder
+
+
+def test_the_folder_holds_what_design_promises(checkpoint: Path) -> None:
+    assert {path.name for path in checkpoint.iterdir()} == {
+        "config.json", "model.safetensors", "tokenizer.json", "metrics.jsonl",
+        "training.safetensors",
+    }  # fmt: skip
+    lines = (checkpoint / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [*range(30, 301, 30)]
+
+
+def test_a_copied_folder_without_training_state_loads(folder: Path) -> None:
+    whole, copy = load_checkpoint(folder), load_checkpoint(without_training(folder))
+    one, other = weights_of(whole.model), weights_of(copy.model)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert copy.tokenizer == whole.tokenizer
+    assert copy.about.corpus.files[0][0] == "tiny.txt"
+    with pytest.raises(CheckpointError, match=r"has no training.safetensors.*--init-from"):
+        load_snapshot(folder)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_shape_comes_back(tmp_path: Path, corpus_file: Path, cell: str) -> None:
+    options = SMALL | {"embedding_size": 48, "tie_weights": True, "num_layers": 2}
+    out = tmp_path / cell
+    chargen.train(corpus_file, out=out, steps=2, cell=cell, **options)
+    snapshot, loaded = load_snapshot(out), load_checkpoint(out)
+    weights = weights_of(loaded.model)
+    assert all(torch.equal(weights[name], snapshot.best[name]) for name in snapshot.best)
+    tokens = torch.tensor([[1, 2, 3]])
+    with torch.inference_mode():
+        logits, _ = loaded.model(tokens, loaded.model.initial_state(1))
+    assert logits.isfinite().all()
+    assert loaded.model.embedding.weight is loaded.model.head.weight
+
+
+def test_subwords_come_back(tmp_path: Path, corpus_file: Path) -> None:
+    chargen.train(
+        corpus_file, out=tmp_path / "sub", steps=2, tokenizer="subword", vocab_size=320, **SMALL
+    )
+    model = chargen.load(tmp_path / "sub")
+    assert model.tokenizer.decode(model.tokenizer.encode("The caf\u00e9")) == "The caf\u00e9"
+    assert (tmp_path / "sub" / "tokenizer.model").is_file()
+
+
+# -- damage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped"])
+def test_damage_is_told_or_mended_from_the_training_state(
+    folder: Path, name: str, damage: str
+) -> None:
+    expected = weights_of(load_checkpoint(folder).model)
+    content = (folder / name).read_bytes()
+    middle = len(content) // 2
+    (folder / name).unlink()
+    if damage != "missing":
+        flipped = bytes([content[middle] ^ 0x40])
+        (folder / name).write_bytes(
+            {"empty": b"", "cut": content[:middle],
+             "flipped": content[:middle] + flipped + content[middle + 1 :]}[damage]
+        )  # fmt: skip
+    if name != "config.json" or damage != "flipped":  # a flip there may hit free text
+        mended = weights_of(load_checkpoint(folder).model)
+        assert all(torch.equal(mended[name], expected[name]) for name in expected)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(without_training(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda config: config.update(extra=1), "extra"),
+        (lambda config: config.pop("scores"), "scores"),
+        (lambda config: config.update(format=99), "a newer chargen"),
+        (lambda config: config["model"].update(colour="red"), "colour"),
+        (lambda config: config["model"].pop("cell"), "cell missing"),
+        (lambda config: config["model"].update(hidden_size=-1), "hidden_size must be at least 1"),
+        (lambda config: config["model"].update(hidden_size=50), "another shape"),
+        (lambda config: config["model"].update(hidden_size="48"), "must be a whole number"),
+        (lambda config: config.update(tokenizer="morse"), "unknown tokenizer"),
+        (lambda config: config.update(vocab_size=5), "vocab_size"),
+        (lambda config: config["sha256"].clear(), "sha256"),
+    ],
+)
+def test_a_wrong_config_names_what_is_wrong(
+    folder: Path, change: Callable[[dict[str, object]], object], says: str
+) -> None:
+    edit(without_training(folder), change)
+    with pytest.raises(CheckpointError, match=says):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise"])
+def test_a_damaged_training_state_is_told(folder: Path, damage: str) -> None:
+    path = folder / "training.safetensors"
+    content = path.read_bytes()
+    path.write_bytes({"empty": b"", "cut": content[:5000], "noise": content[::-1]}[damage])
+    with pytest.raises(ChargenError, match=r"training\.safetensors is damaged"):
+        load_snapshot(folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "no such checkpoint"),
+        (lambda path: path.write_text("x"), "is a file, not a checkpoint"),
+        (lambda path: path.mkdir(), "has no config.json"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(
+    tmp_path: Path, make: Callable[[Path], object], says: str
+) -> None:
+    make(tmp_path / "it")
+    with pytest.raises(CheckpointError, match=says):
+        chargen.load(tmp_path / "it")
+
+
+# -- writing ----------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    write_file(path, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_saving_where_nothing_can_be_written_says_so(folder: Path, tmp_path: Path) -> None:
+    snapshot = load_snapshot(folder)
+    with pytest.raises(CheckpointError, match="cannot save"):
+        save(tmp_path / "not there", snapshot)
+
+
+def test_saving_what_was_read_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    again.mkdir()
+    save(again, load_snapshot(folder))
+    for name in ("model.safetensors", "tokenizer.json", "metrics.jsonl"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_checkpoints_are_listed_newest_first(folder: Path, tmp_path: Path) -> None:
+    older = Path(shutil.copytree(folder, tmp_path / "older"))
+    edit(older, lambda config: config.update(saved_at="2001-01-01T00:00:00Z"))
+    (tmp_path / "not one").mkdir()
+    assert [about.folder for about in list_checkpoints(tmp_path)] == [folder, older]
+    assert newest_checkpoint(tmp_path) == folder
+    with pytest.raises(CheckpointError, match="chargen train"):
+        newest_checkpoint(tmp_path / "nowhere")

@@ -1,0 +1,288 @@
+"""The command line as a user meets it: output, exit codes, one clear line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chargen
+from tests.conftest import TEXT, Chargen
+
+SMALL = ["--hidden-size", 16, "--embedding-size", 8, "--batch-size", 4, "--bptt", 16]
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "story.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+# -- train ------------------------------------------------------------------------------------
+
+
+def test_training_takes_the_next_free_name(
+    run_chargen: Chargen, tmp_path: Path, text: Path
+) -> None:
+    for name in ("story", "story-2"):
+        done = run_chargen("train", "story.txt", "--steps", 5, *SMALL)
+        assert done.returncode == 0, done.stderr
+        assert f"chargen repl checkpoints/{name}" in done.stdout
+        assert "valid" in done.stdout
+        assert chargen.load(tmp_path / "checkpoints" / name)
+
+
+def test_json_is_all_there_is_on_stdout(run_chargen: Chargen, text: Path) -> None:
+    done = run_chargen("train", text, "--steps", 20, "--out", "new", "--json", *SMALL)
+    lines = json_lines(done.stdout)
+    assert {line["event"] for line in lines} == {"step", "eval", "saved", "done"}
+    assert set(lines[-1]) == {
+        "event", "checkpoint", "steps", "seconds", "tokens_per_second", "valid_loss",
+        "bits_per_byte", "bits_per_character",
+    }  # fmt: skip
+    assert (lines[-1]["checkpoint"], lines[-1]["steps"]) == ("new", 20)
+
+
+def test_one_seed_gives_the_same_files(run_chargen: Chargen, tmp_path: Path, text: Path) -> None:
+    for name in ("one", "two"):
+        run_chargen("train", text, "--steps", 10, "--out", name, "--dropout", 0.2, *SMALL)
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_text_from_standard_input(spawn_chargen: Chargen, tmp_path: Path) -> None:
+    done = spawn_chargen("train", "-", "--steps", 3, *SMALL, stdin=TEXT)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoints" / "stdin").is_dir()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_is_saved_and_goes_on(
+    run_chargen: Chargen, tmp_path: Path, text: Path, number: signal.Signals, code: int
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "chargen", "train", text, "--steps", "100000", "--out", "run",
+         "--json", *map(str, SMALL)],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "step":
+                process.send_signal(number)
+                break
+        rest, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    last = json_lines(rest)[-1]
+    assert last["event"] == "interrupted"
+    assert "chargen train --resume --out run" in told
+    assert chargen.load(tmp_path / "run")
+
+    steps = last["steps"] + 5
+    done = run_chargen("train", "--resume", "--out", "run", "--steps", steps, "--json")
+    assert json_lines(done.stdout)[-1]["steps"] == steps
+
+
+# -- mistakes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ("train nowhere.txt", 1, "no such text: nowhere.txt"),
+        ("train empty.txt", 1, "the text is empty"),
+        ("train latin1.txt", 1, "latin1.txt is not UTF-8: byte 3"),
+        ("train folder", 1, "folder folder has no text"),
+        ("train short.txt", 1, "too few for batch size 16 and bptt 64"),
+        ("train story.txt --out folder", 1, "folder exists; go on with it by --resume"),
+        ("train story.txt --out folder --overwrite", 1, "folder is not a checkpoint"),
+        ("train story.txt --out story.txt/x", 1, "cannot make the folder story.txt/x"),
+        ("train story.txt --resume", 1, "no run of story below"),
+        ("train story.txt --resume --overwrite", 2, "resume and overwrite cannot be combined"),
+        ("train story.txt --init-from nowhere", 1, "no such checkpoint: nowhere"),
+        ("train story.txt --hidden-size -3", 2, "--hidden-size must be at least 1, not -3"),
+        ("train story.txt --hidden-size three", 2, "--hidden-size: must be a whole number"),
+        ("train story.txt --cell lstmm", 2, "invalid choice: 'lstmm'"),
+        (
+            "train story.txt --steps 5 --minutes 1",
+            2,
+            "minutes, epochs and steps cannot be combined",
+        ),
+        ("train story.txt --colour red", 2, "unrecognized arguments: --colour red"),
+        ("train story.txt --valid-fraction 1", 2, "--valid-fraction must be below 1"),
+        ("train", 2, "no text was given"),
+        ("sample nowhere", 1, "no such checkpoint: nowhere"),
+        ("sample", 1, "no checkpoint below"),
+        ("", 1, "make one with: chargen train corpus.txt"),
+        ("sample folder", 1, "folder has no config.json"),
+        ("sample story.txt", 1, "story.txt is a file, not a checkpoint"),
+        ("sample CHECKPOINT --temperature -1", 2, "--temperature must be at least 0"),
+        ("sample CHECKPOINT --beams 3 --temperature 0.5", 2, "beams and temperature cannot"),
+        ("sample CHECKPOINT --prompt a --prompt-file b", 2, "not allowed with argument"),
+        ("sample CHECKPOINT --prompt-file nowhere", 1, "cannot read the prompt nowhere"),
+        ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8 at byte 3"),
+        ("eval CHECKPOINT nowhere.txt", 1, "no such text"),
+        ("eval CHECKPOINT empty.txt", 1, "the text is empty"),
+        ("info folder", 1, "has no config.json"),
+        ("dance", 2, "invalid choice: 'dance'"),
+    ],
+)
+def test_a_mistake_gets_one_clear_line(
+    run_chargen: Chargen,
+    tmp_path: Path,
+    text: Path,
+    checkpoint: Path,
+    arguments: str,
+    code: int,
+    says: str,
+) -> None:
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "short.txt").write_text("hello")
+    (tmp_path / "latin1.txt").write_bytes(b"caf\xe9 au lait")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.md").touch()
+    before = sorted(tmp_path.rglob("*"))
+    done = run_chargen(*arguments.replace("CHECKPOINT", str(checkpoint)).split())
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    left = sorted(path for path in tmp_path.rglob("*") if path.name != "checkpoints")
+    assert left == before, "nothing half-written"
+
+
+def test_cuda_that_is_not_there(spawn_chargen: Chargen, text: Path) -> None:
+    done = spawn_chargen("train", text, "--device", "cuda", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 1
+    assert "device cuda is not there" in done.stderr
+
+
+def test_a_changed_text_or_flag_is_refused_on_resuming(
+    run_chargen: Chargen, tmp_path: Path, text: Path
+) -> None:
+    run_chargen("train", text, "--steps", 5, "--out", "run", *SMALL)
+    changed = run_chargen("train", "--resume", "--out", "run", "--hidden-size", 32)
+    assert changed.returncode == 2
+    assert "hidden_size is 16 in this run and cannot become 32" in changed.stderr
+    text.write_text(TEXT + "more", encoding="utf-8")
+    other = run_chargen("train", "--resume", "--out", "run", "--steps", 9)
+    assert other.returncode == 1
+    assert "not the text that run was trained on" in other.stderr
+    text.unlink()
+    gone = run_chargen("train", "--resume", "--out", "run", "--steps", 9)
+    assert "no such text" in gone.stderr and "chargen train TEXT --resume" in gone.stderr
+
+
+# -- sample, eval, info, list -----------------------------------------------------------------
+
+
+def test_a_sample_is_printed_alone(run_chargen: Chargen, checkpoint: Path) -> None:
+    options = ("--max-tokens", 1, "--temperature", 0)
+    done = run_chargen("sample", checkpoint, "--prompt", "GRANN", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Y\n", "")
+    piped = run_chargen("sample", checkpoint, "--prompt-file", "-", *options, stdin="GRANN")
+    assert piped.stdout == "Y\n"
+
+
+def test_samples_as_json(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen(
+        "sample", checkpoint, "--prompt", "The 漢", "--num-samples", 2, "--seed", 1,
+        "--max-tokens", 9, "--json",
+    )  # fmt: skip
+    lines = json_lines(done.stdout)
+    assert len(lines) == 2
+    model = chargen.load(checkpoint)
+    for line, expected in zip(
+        lines, model.generate("The 漢", num_samples=2, seed=1, max_tokens=9), strict=True
+    ):
+        assert list(line) == ["prompt", "text", "tokens", "logprob", "finish_reason"]
+        assert (line["prompt"], line["text"]) == ("The 漢", expected.text)
+        assert model.tokenizer.decode(line["tokens"]) == line["text"]
+
+
+def test_every_stop_counts(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen(
+        "sample", checkpoint, "--prompt", "The strawberry is", "--temperature", 0,
+        "--stop", "e", "--stop", "d", "--json",
+    )  # fmt: skip
+    assert json_lines(done.stdout)[0]["text"] == " r"
+
+
+def test_the_newest_checkpoint_is_the_default(
+    run_chargen: Chargen, tmp_path: Path, text: Path
+) -> None:
+    run_chargen("train", text, "--steps", 3, *SMALL)
+    assert run_chargen("sample", "--max-tokens", 3).returncode == 0
+
+
+def test_eval_scores_all_texts_as_one(
+    run_chargen: Chargen, tmp_path: Path, checkpoint: Path
+) -> None:
+    texts = {"a.txt": "The sky is blue.\n", "b.txt": "GRANNY 漢"}
+    for name, content in texts.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    both = json_lines(run_chargen("eval", checkpoint, *texts, "--json").stdout)[0]
+    one, other = (
+        json_lines(run_chargen("eval", checkpoint, name, "--json").stdout)[0] for name in texts
+    )
+    assert both["tokens"] == one["tokens"] + other["tokens"]
+    assert both["bytes"] == len("".join(texts.values()).encode())
+    assert both["characters"] == len("".join(texts.values()))
+    total = one["loss"] * one["tokens"] + other["loss"] * other["tokens"]
+    assert both["loss"] * both["tokens"] == pytest.approx(total)
+    assert "bits per byte" in run_chargen("eval", checkpoint, "a.txt").stdout
+
+
+def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:
+    about = json_lines(run_chargen("info", checkpoint, "--json").stdout)[0]
+    assert about["model"]["cell"] == "lstm"
+    assert about["corpus"]["files"][0][0] == "tiny.txt"
+    assert "tiny.txt" in run_chargen("info", checkpoint).stdout
+    assert "no checkpoint here" in run_chargen("list").stdout
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine").symlink_to(checkpoint)
+    assert "mine" in run_chargen("list").stdout
+    [entry] = json_lines(run_chargen("list", "--json").stdout)
+    assert entry["checkpoint"] == "checkpoints/mine"
+
+
+def test_utf8_whatever_the_locale_says(
+    spawn_chargen: Chargen, text: Path, checkpoint: Path
+) -> None:
+    done = spawn_chargen(
+        "sample", checkpoint, "--prompt", "The caf", "--temperature", 0, "--max-tokens", 1,
+        LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="latin-1",
+    )  # fmt: skip
+    assert done.stdout == "é\n"
+
+
+def test_whoever_stops_reading_is_no_accident(checkpoint: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m chargen sample {checkpoint} --max-tokens 5000 | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, encoding="utf-8", cwd=tmp_path, timeout=60
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["", "train", "sample", "repl", "eval", "info", "list"])
+def test_help_explains_every_flag(run_chargen: Chargen, command: str) -> None:
+    done = run_chargen(*command.split(), "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: chargen {command}".rstrip())
+
+
+def test_the_sampling_script_runs(checkpoint: Path) -> None:
+    script = Path(__file__).parent.parent / "examples" / "sample.py"
+    done = subprocess.run(
+        [sys.executable, script, checkpoint], capture_output=True, encoding="utf-8", check=True
+    )
+    assert "GRANNY" in done.stdout

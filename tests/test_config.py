@@ -1,0 +1,82 @@
+"""Options check themselves at birth and say which one is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from chargen.config import (
+    Config,
+    CorpusConfig,
+    ModelConfig,
+    SampleConfig,
+    TrainConfig,
+    make,
+    names,
+    parse,
+)
+from chargen.errors import ConfigError
+
+KINDS: list[type[Config]] = [CorpusConfig, ModelConfig, TrainConfig, SampleConfig]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_defaults_are_right_and_jsonable(kind: type[Config]) -> None:
+    values = json.loads(json.dumps(dataclasses.asdict(kind())))
+    values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    assert make(kind, values) == kind()
+
+
+def test_a_flag_belongs_to_one_training_config() -> None:
+    flags = [name for kind in KINDS[:3] for name in names(kind)]
+    assert len(flags) == len(set(flags))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        (ModelConfig, {"hidden_size": -3}, "hidden_size must be at least 1, not -3"),
+        (ModelConfig, {"hidden_size": 2.5}, "must be a whole number"),
+        (ModelConfig, {"hidden_size": True}, "must be a whole number"),
+        (ModelConfig, {"dropout": 1}, "must be below 1"),
+        (ModelConfig, {"cell": "lstmm"}, "must be one of lstm, gru, rnn"),
+        (ModelConfig, {"tie_weights": True}, "tie_weights needs embedding_size"),
+        (TrainConfig, {"learning_rate": float("nan")}, "must be finite"),
+        (TrainConfig, {"minutes": 1, "steps": 5}, "cannot be combined"),
+        (TrainConfig, {"minutes": 0}, "must be above 0"),
+        (CorpusConfig, {"valid_fraction": 0.6, "test_fraction": 0.4}, "no text to train on"),
+        (SampleConfig, {"temperature": -0.1}, "must be at least 0"),
+        (SampleConfig, {"beams": 3, "temperature": 0.5}, "beams and temperature cannot"),
+        (SampleConfig, {"beams": 3, "seed": 1}, "beams and seed cannot"),
+        (SampleConfig, {"stop": ("",)}, "must not be empty"),
+        (SampleConfig, {"stop": "end"}, "must be a tuple of texts"),
+        (SampleConfig, {"colour": 1}, "there is no option 'colour'"),
+    ],
+)
+def test_wrong_options_are_refused(kind: type[Config], options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says.replace("(", "\\(")):
+        make(kind, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("temperature", "0.7", 0.7), ("top_k", "off", None), ("top_k", "5", 5), ("stop", "x", ("x",)),
+     ("stop", "off", ())],
+)  # fmt: skip
+def test_text_is_read_as_the_type_of_its_option(name: str, text: str, value: object) -> None:
+    assert parse(SampleConfig, name, text) == value
+
+
+@pytest.mark.parametrize(("name", "text"), [("temperature", "warm"), ("top_k", "2.5"), ("x", "1")])
+def test_text_of_another_type_is_refused(name: str, text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(SampleConfig, name, text)
+
+
+def test_an_error_spells_its_option_as_a_flag() -> None:
+    with pytest.raises(ConfigError) as caught:
+        ModelConfig(hidden_size=-3)
+    assert caught.value.as_flag() == "--hidden-size must be at least 1, not -3"

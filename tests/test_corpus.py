@@ -1,0 +1,257 @@
+"""Text files become the right tokens, splits and batches, and bad ones are told apart."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen import corpus as corpus_module
+from chargen.config import CorpusConfig
+from chargen.corpus import Corpus, Streams, TokenFile, cache_folder, open_corpus, read_documents
+from chargen.errors import CorpusError
+from chargen.tokenizer import ByteTokenizer
+
+WHOLE = CorpusConfig(valid_fraction=0, test_fraction=0)
+BYTES = CorpusConfig(valid_fraction=0, test_fraction=0, tokenizer="byte")
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def spell(corpus: Corpus, tokens: TokenFile) -> list[str]:
+    """The documents that the tokens spell."""
+    documents: list[str] = []
+    current: list[int] = []
+    for token in tokens.tolist():
+        if token == corpus.tokenizer.end:
+            documents.append(corpus.tokenizer.decode(current))
+            current = []
+        else:
+            current.append(token)
+    return [*documents, corpus.tokenizer.decode(current)] if current else documents
+
+
+# -- finding and reading ----------------------------------------------------------------------
+
+
+def test_files_folders_globs_and_gzip(tmp_path: Path) -> None:
+    write(tmp_path, "books/b.txt", "bee")
+    write(tmp_path, "books/deep/a.txt", "ay")
+    write(tmp_path, "books/notes.md", "no")
+    write(tmp_path, "x1.text", "one")
+    write(tmp_path, "x2.text", "two")
+    packed = write(tmp_path, "z.txt.gz", gzip.compress(b"zed"))
+    corpus = open_corpus([tmp_path / "books", str(tmp_path / "x*.text"), packed], WHOLE)
+    assert spell(corpus, corpus.train) == ["bee", "ay", "one", "two", "zed"]
+    assert [name for name, *_ in corpus.sources] == [
+        "b.txt", "a.txt", "x1.text", "x2.text", "z.txt.gz",
+    ]  # fmt: skip
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"piped text"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    corpus = open_corpus(["-"], WHOLE)
+    assert spell(corpus, corpus.train) == ["piped text"]
+    assert corpus.name == "stdin"
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+@pytest.mark.parametrize(("newlines", "expected"), [("keep", "a\r\nb\rc\n"), ("lf", "a\nb\nc\n")])
+def test_byte_order_mark_goes_and_newlines_stay_unless_told(
+    tmp_path: Path, tokenizer: str, newlines: str, expected: str
+) -> None:
+    path = write(tmp_path, "a.txt", b"\xef\xbb\xbfa\r\nb\rc\n")
+    config = CorpusConfig(valid_fraction=0, test_fraction=0, newlines=newlines, tokenizer=tokenizer)
+    corpus = open_corpus([path], config)
+    assert spell(corpus, corpus.train) == [expected]
+
+
+@pytest.mark.parametrize("chunk_bytes", [5, 6, 1 << 20])
+@given(text=st.text(alphabet="ab \n\ré漢🍓", min_size=1))
+def test_chunks_do_not_show(
+    chunk_bytes: int, text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Wherever reading is cut, the tokens are those of the text as a whole."""
+    path = write(tmp_path_factory.getbasetemp(), f"chunks{chunk_bytes}.txt", text)
+    source = corpus_module._read_source(path, path, lambda doing, share: None)
+    span = corpus_module.Span(0, 0, source.size, ends=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus_module, "CHUNK_BYTES", chunk_bytes)
+        chunks = list(corpus_module._marked_texts([source], [span], lf=False))
+        lf = "".join(text for _, text in corpus_module._marked_texts([source], [span], lf=True))
+    assert "".join(chunk for _, chunk in chunks) == text
+    assert [ends for ends, _ in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert lf == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "byte"),
+    [
+        (b"\xffabc", 0),
+        (b"abc\xc3\x28", 3),
+        (b"caf\xe9", 3),
+        (b"abc\xe6\xbc", 3),
+        (b"x" * (corpus_module.CHUNK_BYTES - 1) + b"\xe6\xbc!", corpus_module.CHUNK_BYTES - 1),
+        ("héllo".encode("utf-16"), 0),
+    ],
+)
+def test_text_that_is_not_utf8_names_the_byte(tmp_path: Path, content: bytes, byte: int) -> None:
+    path = write(tmp_path, "bad.txt", content)
+    with pytest.raises(CorpusError, match=rf"bad.txt is not UTF-8: byte {byte} .*iconv"):
+        open_corpus([path], WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("nowhere.txt", None, "no such text"),
+        ("empty.txt", b"", "the text is empty"),
+        ("bom.txt", b"\xef\xbb\xbf", "the text is empty"),
+        ("folder/readme.md", b"x", "has no text"),
+        ("torn.txt.gz", gzip.compress(b"hello" * 99)[:-9], "not a whole gzip file"),
+        ("false.txt.gz", b"hello", "not a whole gzip file"),
+    ],
+)
+def test_useless_texts_are_refused(
+    tmp_path: Path, name: str, content: bytes | None, says: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        write(tmp_path, name, content)
+    with pytest.raises(CorpusError, match=says):
+        open_corpus([path.parent if "/" in name else path], WHOLE)
+
+
+def test_an_unwritable_cache_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(write(tmp_path, "a file", "x")))
+    with pytest.raises(CorpusError, match="set XDG_CACHE_HOME"):
+        cache_folder()
+
+
+# -- splits and the cache ---------------------------------------------------------------------
+
+
+@given(
+    texts=st.lists(st.text(alphabet="ab \né漢🍓"), min_size=1, max_size=4),
+    valid=st.floats(0, 0.5),
+    test=st.floats(0, 0.49),
+)
+def test_the_splits_of_files_joined_are_the_text(
+    texts: list[str], valid: float, test: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if not any(texts):
+        return
+    folder = tmp_path_factory.mktemp("splits")
+    paths = [write(folder, f"{index}.txt", text) for index, text in enumerate(texts)]
+    config = CorpusConfig(valid_fraction=valid, test_fraction=test)
+    corpus = open_corpus(paths, config)
+    tokens = np.concatenate([corpus.train, corpus.valid, corpus.test])
+    assert spell(corpus, tokens) == [text for text in texts if text]
+    size = len("".join(texts).encode())
+    lengths = corpus.tokenizer.byte_lengths
+    # A cut moves on to where a character begins, so by three bytes at most.
+    assert 0 <= lengths[corpus.train].sum() - int(size * (1 - valid - test)) <= 3
+
+
+def test_lines_are_shuffled_whole_and_the_same_for_one_seed(tmp_path: Path) -> None:
+    lines = [f"line {number} 漢" for number in range(100)]
+    path = write(tmp_path, "lines.txt", "\r\n".join(lines[:50]) + "\n\n" + "\n".join(lines[50:]))
+    config = CorpusConfig(documents="line", valid_fraction=0.2, test_fraction=0.1)
+    once, again, other = (open_corpus([path], config, seed=seed) for seed in (1, 1, 2))
+    found = [spell(once, split) for split in (once.train, once.valid, once.test)]
+    assert sorted(line for part in found for line in part) == sorted(lines)
+    assert [len(part) for part in found] == pytest.approx([70, 20, 10], abs=2)
+    assert spell(once, once.train) != sorted(found[0])
+    assert np.array_equal(once.train, again.train)
+    assert not np.array_equal(once.train, other.train)
+
+
+def test_every_tokenizer_validates_on_the_same_text(corpus_file: Path) -> None:
+    found = []
+    for kind in ("char", "byte", "subword"):
+        corpus = open_corpus([corpus_file], CorpusConfig(tokenizer=kind, vocab_size=320))
+        found.append("".join(spell(corpus, corpus.valid)))
+    assert found[0] and found[0] == found[1] == found[2]
+
+
+def test_the_vocabulary_knows_the_training_split_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.txt", "éé" * 50 + "漢漢" * 10)
+    corpus = open_corpus([path], CorpusConfig(valid_fraction=0.3, test_fraction=0))
+    assert corpus.tokenizer.decode([257]) == "é"
+    assert corpus.tokenizer.vocab_size == 258
+
+
+def test_a_second_run_reads_what_the_first_one_wrote(
+    corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_corpus([corpus_file], WHOLE)
+    monkeypatch.setattr(corpus_module, "_build", None)  # calling it would fail
+    again = open_corpus([corpus_file], WHOLE)
+    with_its_tokenizer = open_corpus([corpus_file], WHOLE, tokenizer=first.tokenizer)
+    assert np.array_equal(first.train, again.train)
+    assert np.array_equal(first.train, with_its_tokenizer.train)
+
+
+@pytest.mark.parametrize("name", ["train.bin", "corpus.json", "tokenizer.json"])
+def test_damaged_cache_files_are_made_again(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, "a.txt", f"some text for {name}")
+    first = open_corpus([path], WHOLE)
+    expected = np.array(first.train)
+    folder = Path(str(first.train.filename)).parent  # type: ignore[attr-defined]
+    (folder / name).write_bytes(b"?")
+    assert np.array_equal(open_corpus([path], WHOLE).train, expected)
+
+
+def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
+    paths = [write(tmp_path, "a.txt", "é1"), write(tmp_path, "b.txt", "2")]
+    tokenizer = ByteTokenizer()
+    found = [
+        tokenizer.decode(np.concatenate(list(pieces)).tolist())
+        for pieces in read_documents(paths, tokenizer)
+    ]
+    assert found == ["é1", "2"]
+
+
+# -- batches ----------------------------------------------------------------------------------
+
+
+def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
+    tokens = np.arange(60)
+    streams = Streams(tokens, batch_size=3, bptt=4, end=99)
+    batches = [streams.batch(step) for step in range(10)]
+    for (inputs, targets), (later, _) in pairwise(batches):
+        assert torch.equal(inputs[:, 1:], targets[:, :-1])
+        assert torch.equal(later[:, 0], targets[:, -1])
+    assert batches[0][0][:, 0].tolist() == [99, 99, 99]
+    rows = torch.cat([targets for _, targets in batches[:5]], dim=1)
+    assert sorted(rows.flatten().tolist()) == list(range(60))
+    # Each stream reads on into the next one's text.
+    assert batches[5][1][0].tolist() == batches[0][1][1].tolist()
+    assert streams.steps_per_epoch == 5
+
+
+def test_too_short_a_text_says_what_would_fit() -> None:
+    with pytest.raises(CorpusError, match=r"300 tokens.*need 1,040; --batch-size 8 --bptt 32"):
+        Streams(np.arange(300), batch_size=16, bptt=64, end=0)
+    Streams(np.arange(300), batch_size=8, bptt=32, end=0)
+
+
+def test_a_corpus_takes_its_name_from_its_first_text() -> None:
+    names = {"a/b.txt": "b", "b.txt.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus"}
+    for path, name in names.items():
+        assert corpus_module.name_of([path]) == name

@@ -1,0 +1,71 @@
+"""What is drawn: harmless text, lines that fit, curves where the numbers are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from chargen.terminal import _clock, _count, _flow, curves, print_json, printable
+
+
+@given(st.text())
+def test_no_control_character_reaches_the_terminal(text: str) -> None:
+    shown = printable(text)
+    assert len(shown) == len(text)
+    assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in shown if c not in "\n\t")
+
+
+@given(
+    words=st.lists(st.text("abc", min_size=1, max_size=12), max_size=12),
+    width=st.integers(12, 40),
+)
+def test_chunks_flow_into_lines_that_fit(words: list[str], width: int) -> None:
+    flown = _flow([Text(word) for word in words], "  ", width).plain
+    assert flown.split() == words
+    assert all(len(line) <= width for line in flown.split("\n"))
+
+
+def test_a_falling_loss_is_drawn_from_the_top_left_to_the_bottom_right() -> None:
+    points = [(step / 100, 3.0 - step / 100) for step in range(101)]
+    rows = curves(points, [], width=46, height=5).plain.splitlines()
+    marks = [
+        [column for column, letter in enumerate(row[6:]) if "\u2800" < letter <= "\u28ff"]
+        for row in rows[:5]
+    ]
+    assert all(marks)
+    assert [sum(columns) / len(columns) for columns in marks] == sorted(
+        sum(columns) / len(columns) for columns in marks
+    )
+    assert max(len(row) for row in rows) <= 46
+    assert rows[-1].split() == ["train", "nats", "per", "token"]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 100)), min_size=1, max_size=50),
+    st.integers(20, 200),
+)
+def test_any_curve_fits(points: list[tuple[float, float]], width: int) -> None:
+    drawn = curves(points, points, width, height=4).plain.splitlines()
+    assert len(drawn) == 5
+    assert all(len(row) <= max(width, 41) for row in drawn)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (3599.9, "1:00:00"), (7384, "2:03:04")]
+)
+def test_time_is_spelled_shortly(seconds: float, shown: str) -> None:
+    assert _clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(473, "473"), (1_115_394, "1.12 M"), (999_600, "1 M"), (3e12, "3 T")]
+)
+def test_numbers_are_spelled_in_three_digits(number: float, shown: str) -> None:
+    assert _count(number) == shown
+
+
+def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [float("nan"), 1.5], "b": "é"})
+    assert capsys.readouterr().out == '{"a": [null, 1.5], "b": "é"}\n'

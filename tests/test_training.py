@@ -1,0 +1,242 @@
+"""Training learns, keeps the best, plans its length, and goes on as if it had not stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import chargen
+from chargen.checkpoint import Tensors, load_checkpoint, load_snapshot
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.corpus import Corpus, open_corpus
+from chargen.errors import TrainingError
+from chargen.evaluation import validate
+from chargen.model import LanguageModel
+from chargen.runs import prepare
+from chargen.training import EvalReport, Event, Saved, StepReport, Trainer, token_counts
+from tests.conftest import SMALL
+
+SHAPE: dict[str, Any] = {"hidden_size": 16, "embedding_size": 8}
+STEPS: dict[str, Any] = {"batch_size": 4, "bptt": 12}
+
+
+@pytest.fixture
+def corpus(corpus_file: Path) -> Corpus:
+    return open_corpus([corpus_file], CorpusConfig(valid_fraction=0.1, test_fraction=0))
+
+
+def make_trainer(corpus: Corpus, model: dict[str, Any] | None = None, **options: Any) -> Trainer:
+    torch.manual_seed(1)
+    network = LanguageModel(ModelConfig(**SHAPE, **(model or {})), corpus.tokenizer.vocab_size)
+    network.start_from_counts(token_counts(corpus))
+    clock = options.pop("clock", None)
+    config = TrainConfig(**STEPS, **options)
+    return Trainer(network, corpus, config, **({"clock": clock} if clock else {}))
+
+
+def equal(left: Tensors, right: Tensors) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
+
+
+def evaluations(events: list[Event]) -> list[EvalReport]:
+    return [event for event in events if isinstance(event, EvalReport)]
+
+
+class Clock:
+    """Time that goes on a little at each look at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.02
+        return self.now
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_cell_learns(corpus: Corpus, cell: str) -> None:
+    trainer = make_trainer(corpus, {"cell": cell}, steps=150, learning_rate=0.02)
+    before = validate(trainer.model, trainer.tokenizer, corpus.valid).loss
+    events = list(trainer.run())
+    after = validate(trainer.model, trainer.tokenizer, corpus.valid).loss
+    assert after < before - 1.0
+    assert evaluations(events)[-1].valid_loss == pytest.approx(after)
+
+
+def test_the_first_loss_is_that_of_the_frequencies(corpus: Corpus) -> None:
+    counts = token_counts(corpus).double()
+    shares = (counts + 1) / (counts + 1).sum()
+    entropy = -float((counts / counts.sum() * shares.log()).sum())
+    trainer = make_trainer(corpus, steps=1)
+    _, _, evaluation, _ = list(trainer.run())
+    assert isinstance(evaluation, EvalReport)
+    assert evaluation.train_loss == pytest.approx(entropy, rel=0.1)
+
+
+def test_events_tell_the_whole_run(corpus: Corpus) -> None:
+    events = list(make_trainer(corpus, steps=40, evaluations=4).run())
+    assert [event.step for event in evaluations(events)] == [10, 20, 30, 40]
+    assert isinstance(events[0], Saved) and isinstance(events[-1], Saved)
+    reports = [event for event in events if isinstance(event, StepReport)]
+    assert reports[-1].progress == 1.0
+    assert reports[-1].learning_rate < reports[0].learning_rate
+    assert all(report.tokens_per_second > 0 for report in reports)
+
+
+def test_epochs_are_passes_over_the_text(corpus: Corpus) -> None:
+    trainer = make_trainer(corpus, epochs=0.5)
+    list(trainer.run())
+    assert trainer.step == round(0.5 * len(corpus.train) / (4 * 12))
+    assert trainer.epoch == pytest.approx(0.5, rel=0.05)
+
+
+def test_minutes_are_the_whole_time(corpus: Corpus) -> None:
+    trainer = make_trainer(corpus, minutes=0.5, clock=Clock(), evaluations=3)
+    found = evaluations(list(trainer.run()))
+    assert 0.8 * 30 < trainer.seconds <= 30
+    assert found[-1].progress == 1.0
+    assert found[-1].learning_rate == pytest.approx(0.0, abs=1e-9)
+
+
+def test_even_the_shortest_time_is_a_step_and_a_score(corpus: Corpus) -> None:
+    trainer = make_trainer(corpus, minutes=1e-6)
+    assert len(evaluations(list(trainer.run()))) == 1
+    assert trainer.step >= 1
+
+
+def test_the_best_weights_are_kept(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(corpus, steps=6, evaluations=6)
+    scores = iter([3.0, 2.0, 2.5, 1.0, 4.0, 2.0])
+    kept = []
+
+    def scored(*_: object) -> object:
+        kept.append({name: tensor.clone() for name, tensor in trainer.weights().items()})
+        return chargen.evaluation.Score(next(scores), 1, 1, 1)
+
+    monkeypatch.setattr("chargen.training.validate", scored)
+    found = evaluations(list(trainer.run()))
+    assert [report.best for report in found] == [True, True, False, True, False, False]
+    assert equal(trainer.best, kept[3])
+    assert trainer.scores().valid_loss == 1.0
+
+
+def test_without_validation_text_the_last_is_the_best(corpus_file: Path) -> None:
+    corpus = open_corpus([corpus_file], CorpusConfig(valid_fraction=0, test_fraction=0))
+    trainer = make_trainer(corpus, steps=5)
+    found = evaluations(list(trainer.run()))
+    assert all(report.valid_loss is None for report in found)
+    assert equal(trainer.best, trainer.weights())
+
+
+def test_one_seed_gives_one_model(corpus: Corpus) -> None:
+    runs = [make_trainer(corpus, {"dropout": 0.3}, steps=20, reset=0.3) for _ in range(2)]
+    for trainer in runs:
+        list(trainer.run())
+    assert equal(runs[0].weights(), runs[1].weights())
+
+
+def test_a_loss_that_is_no_number_is_told_and_not_saved(corpus: Corpus) -> None:
+    saved = []
+    trainer = make_trainer(corpus, steps=50)
+    trainer._save = lambda trainer: saved.append(trainer.step)
+    events = trainer.run()
+    next(events)
+    with torch.no_grad():
+        trainer.model.head.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="no longer a number"):
+        list(events)
+    assert saved == [0]
+
+
+# -- stopping and going on --------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_run(corpus_file: Path) -> dict[str, Any]:
+    options = SMALL | {"steps": 30, "dropout": 0.2, "reset": 0.2, "evaluations": 3, "num_layers": 2}
+    return {"paths": [corpus_file], "options": options}
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("stop", [1, 10, 17])
+def test_resumed_equals_uninterrupted(
+    tmp_path: Path,
+    small_run: dict[str, Any],
+    cell: str,
+    stop: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chargen.training.REPORT_SECONDS", 0)  # a report, so an exit, each step
+    small_run["options"] |= {"cell": cell}
+    whole = prepare(out=tmp_path / "whole", **small_run)
+    list(whole.events())
+
+    halves = prepare(out=tmp_path / "halves", **small_run)
+    events = halves.events()
+    for event in events:
+        if event.step == stop:
+            events.close()  # type: ignore[attr-defined]
+    torch.manual_seed(99)  # another process would not have the same global state
+    resumed = prepare([], out=tmp_path / "halves", resume=True, options={})
+    assert resumed.trainer.step == stop
+    list(resumed.events())
+
+    one, other = (load_snapshot(tmp_path / name) for name in ("whole", "halves"))
+    assert equal(one.weights, other.weights)
+    assert equal(one.best, other.best)
+    assert equal(one.learner, other.learner)
+    times = ("seconds", "step_seconds", "schedule_start")
+    assert {k: v for k, v in one.progress.items() if k not in times} == {
+        k: v for k, v in other.progress.items() if k not in times
+    }
+    losses = [
+        [(line["step"], line["train_loss"], line["valid_loss"]) for line in snapshot.metrics]
+        for snapshot in (one, other)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_finished_run_can_be_extended(tmp_path: Path, small_run: dict[str, Any]) -> None:
+    list(prepare(out=tmp_path / "run", **small_run).events())
+    again = prepare([], out=tmp_path / "run", resume=True, options={})
+    list(again.events())
+    assert again.trainer.step == 30
+    longer = prepare([], out=tmp_path / "run", resume=True, options={"steps": 45})
+    list(longer.events())
+    assert longer.trainer.step == 45
+    assert load_checkpoint(tmp_path / "run").about.training.steps == 45
+
+
+def test_the_time_of_a_stopped_run_counts(corpus: Corpus) -> None:
+    first = make_trainer(corpus, minutes=0.5, clock=Clock())
+    events = first.run()
+    for event in events:
+        if event.seconds > 12:
+            events.close()  # type: ignore[attr-defined]
+    second = make_trainer(corpus, minutes=0.5, clock=Clock())
+    second.restore(first.weights(), first.best, first.learner(), first.position(), first.metrics())
+    assert second.seconds > 12
+    list(second.run())
+    assert second.seconds <= 30
+
+
+def test_fine_tuning_keeps_what_was_learnt(
+    tmp_path: Path, checkpoint: Path, corpus_file: Path
+) -> None:
+    text = tmp_path / "more.txt"
+    text.write_text("A new line with a Q.\n" * 100, encoding="utf-8")
+    run = prepare(
+        [text], out=tmp_path / "tuned", init_from=checkpoint,
+        options={"steps": 1, "batch_size": 2, "bptt": 8},
+    )  # fmt: skip
+    source = chargen.load(checkpoint)
+    assert run.corpus.tokenizer == source.tokenizer
+    assert torch.equal(run.model.head.bias, source.model.head.bias)
+    seen = run.model.seen
+    assert seen[ord("Q")] and not source.model.seen[ord("Q")]
+    assert (source.model.seen <= seen).all()
+    list(run.events())
+    assert chargen.load(tmp_path / "tuned").model.config.hidden_size == SMALL["hidden_size"]
