@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := checkpoints/demo
 ROUTE := --cell lstm --hidden-size 256 --num-layers 1 --embedding-size 64 \
-         --batch-size 32 --bptt 64 --steps 1500 --seed 1
+         --batch-size 32 --bptt 64 --steps 1400 --seed 1
 
 .PHONY: demo test clean
 

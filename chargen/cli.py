@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ChargenError as error:
         from chargen.terminal import show_error
 
-        show_error(error)
+        show_error(error.as_flag() if isinstance(error, ConfigError) else str(error))
         return 2 if isinstance(error, ConfigError) else 1
     except _Terminated:
         return EXIT_CODES[signal.SIGTERM]

@@ -1,32 +1,21 @@
-"""Text files to batches of token ids, in bounded memory.
+"""From texts to batches of token ids, in bounded memory.
 
-    sources -> splits, as byte ranges -> token files in the cache -> Streams of batches
+    texts -> token files in the cache, memory-mapped -> Streams of batches
 
-The split is made in bytes, before tokens, so every tokenizer trains, and is scored, on the same
-text. Letters: B parallel streams, T tokens a step.
+Letters: B parallel streams, T tokens a step.
 """
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import hashlib
 import json
-import mmap
 import os
-import re
 import shutil
-import sys
 import tempfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from glob import glob, has_magic
-from itertools import pairwise
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +24,18 @@ from torch import Tensor
 
 from chargen.config import CorpusConfig
 from chargen.errors import ChargenError, CorpusError
+from chargen.texts import (
+    CHUNK_BYTES,
+    SPLITS,
+    Paths,
+    Progress,
+    Source,
+    Split,
+    name_of,
+    read_sources,
+    split_texts,
+    whole_text,
+)
 from chargen.tokenizer import (
     SUBWORD_SAMPLE_BYTES,
     ByteTokenizer,
@@ -44,35 +45,9 @@ from chargen.tokenizer import (
     deserialize,
 )
 
-Bytes = npt.NDArray[np.uint8]
 TokenFile = npt.NDArray[np.integer]
-Progress = Callable[[str, float], None]  # what is being done, and the share that is done
 
 CACHE_FORMAT = 1
-CHUNK_BYTES = 1 << 20
-SPLITS = ("train", "valid", "test")
-BYTE_ORDER_MARK = codecs.BOM_UTF8
-
-
-@dataclass(frozen=True)
-class Source:
-    """A text that was read once from end to end: it is UTF-8, and its hash is known."""
-
-    path: Path  # where its bytes lie, uncompressed
-    name: str  # what people call it
-    size: int  # bytes, without a byte order mark
-    sha256: str
-    start: int  # bytes of byte order mark to pass over
-
-
-@dataclass(frozen=True)
-class Span:
-    """A byte range of a source, and whether its document ends there."""
-
-    source: int
-    start: int
-    stop: int
-    ends: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +63,7 @@ class Corpus:
 
 
 def open_corpus(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Paths,
     config: CorpusConfig,
     *,
     seed: int = 0,
@@ -106,7 +81,7 @@ def open_corpus(
         sources = read_sources(paths, Path(spool), progress)
         name = name_of(paths)
         # A tokenizer that was trained on this very text finds the files of that run.
-        for made_by in {tokenizer, None}:
+        for made_by in dict.fromkeys((tokenizer, None)):
             folder = cache / f"tokens-{_cache_key(sources, config, seed, made_by)}"
             corpus = _open_tokens(folder, sources, name)
             if corpus and (not tokenizer or corpus.tokenizer == tokenizer):
@@ -119,18 +94,15 @@ def open_corpus(
         return corpus
 
 
-def read_documents(
-    paths: Sequence[str | os.PathLike[str]], tokenizer: Tokenizer
-) -> Iterator[Iterator[TokenFile]]:
+def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[TokenFile]]:
     """The token ids of each text, in pieces that are small whatever the text. Raises CorpusError.
 
     Nothing is kept in the cache.
     """
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:
         sources = read_sources(paths, Path(spool))
-        for index, source in enumerate(sources):
-            span = Span(index, source.start, source.start + source.size, ends=True)
-            yield (tokenizer.encode_array(text) for text in _texts(sources, [span], lf=False))
+        for index in range(len(sources)):
+            yield (tokenizer.encode_array(text) for text in whole_text(sources, index))
 
 
 def cache_folder() -> Path:
@@ -147,250 +119,6 @@ def cache_folder() -> Path:
             hint="set XDG_CACHE_HOME to a folder that can be written",
         ) from error
     return folder
-
-
-# -- sources ----------------------------------------------------------------------------------
-
-
-def find_texts(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The files that `paths` name, each once, in order; `-` stays as it is. Raises CorpusError."""
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
-    found: dict[Path, None] = {}
-    for given in [os.fspath(path) for path in paths]:
-        matches = [given]
-        if given != "-" and not os.path.lexists(given):
-            matches = sorted(glob(given, recursive=True)) if has_magic(given) else []
-            if not matches:
-                raise CorpusError(f"no such text: {given}", hint="check the path")
-        for match in map(Path, matches):
-            if not match.is_dir():
-                found[match] = None
-                continue
-            below = sorted(path for path in match.rglob("*.txt") if path.is_file())
-            if not below and len(matches) == 1:
-                raise CorpusError(
-                    f"folder {match} has no text", hint="its files must be named *.txt"
-                )
-            found.update(dict.fromkeys(below))
-    if not found:
-        raise CorpusError("no text was given", hint="name a file, a folder or - for standard input")
-    return list(found)
-
-
-def read_sources(
-    paths: Sequence[str | os.PathLike[str]],
-    spool: Path,
-    progress: Progress = lambda doing, share: None,
-) -> list[Source]:
-    """Read every text once: check that it is UTF-8, hash it, unpack what is gzipped or piped."""
-    return [
-        _read_source(path, spool / str(index), progress)
-        for index, path in enumerate(find_texts(paths))
-    ]
-
-
-def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
-    piped = str(path) == "-"
-    name = "standard input" if piped else str(path)
-    in_place = not piped and path.is_file() and path.suffix != ".gz"
-    expected = path.stat().st_size if in_place else 0
-    digest = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    size = 0
-    start = 0
-    try:
-        with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
-            while chunk := stream.read(CHUNK_BYTES):
-                if size == 0 and chunk.startswith(BYTE_ORDER_MARK):
-                    start = len(BYTE_ORDER_MARK)
-                _check_utf8(decoder, chunk, size, name)
-                digest.update(chunk)
-                if not in_place:
-                    copy.write(chunk)
-                size += len(chunk)
-                progress("reading", size / max(expected, size))
-            _check_utf8(decoder, b"", size, name, final=True)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise CorpusError(f"{name} is not a whole gzip file", hint="unpack it yourself") from error
-    except OSError as error:
-        raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
-    return Source(
-        path if in_place else spooled, Path(name).name, size - start, digest.hexdigest(), start
-    )
-
-
-def _open_text(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
-    if str(path) == "-":
-        return nullcontext(sys.stdin.buffer)
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")
-    return open(path, "rb")
-
-
-def _check_utf8(
-    decoder: codecs.IncrementalDecoder, chunk: bytes, offset: int, name: str, final: bool = False
-) -> None:
-    held = len(decoder.getstate()[0])
-    try:
-        decoder.decode(chunk, final)
-    except UnicodeDecodeError as error:
-        at = offset - held + error.start
-        utf16 = offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        kind = "UTF-16" if utf16 else "its encoding"
-        raise CorpusError(
-            f"{name} is not UTF-8: byte {at} (0x{error.object[error.start]:02X}) begins no "
-            "character",
-            hint=f"convert it first, as in: iconv -f {kind.split()[0] if utf16 else 'LATIN1'} "
-            f"-t UTF-8 {name} > text.txt",
-        ) from None
-
-
-def name_of(paths: Sequence[str | os.PathLike[str]]) -> str:
-    """A short name for a corpus: the stem of its first text."""
-    first = paths if isinstance(paths, str | os.PathLike) else paths[0]
-    if os.fspath(first) == "-":
-        return "stdin"
-    name = Path(first).resolve().name.removesuffix(".gz").removesuffix(".txt")
-    return re.sub(r"[*?\[\]]+", "", name).strip(". -") or "corpus"
-
-
-# -- splits -----------------------------------------------------------------------------------
-
-
-def _split_spans(
-    sources: Sequence[Source], config: CorpusConfig, seed: int
-) -> dict[str, Iterable[Span]]:
-    """The byte ranges of each split. Lines are shuffled, files keep their order."""
-    if config.documents == "line":
-        return _split_lines(sources, config, seed)
-    total = sum(source.size for source in sources)
-    train_stop, valid_stop = _cuts(total, config)
-    spans: dict[str, list[Span]] = {name: [] for name in SPLITS}
-    offset = 0
-    for index, source in enumerate(sources):
-        text = _view(source)
-        cuts = [_align(text, source, cut - offset) for cut in (0, train_stop, valid_stop, total)]
-        for name, (start, stop) in zip(SPLITS, pairwise(cuts), strict=True):
-            if stop > start:
-                ends = stop == source.start + source.size
-                spans[name].append(Span(index, start, stop, ends))
-        offset += source.size
-    return dict(spans)
-
-
-def _cuts(total: int, config: CorpusConfig) -> tuple[int, int]:
-    """Where, in `total` bytes, training and validation stop."""
-    train_share = 1 - config.valid_fraction - config.test_fraction
-    return int(total * train_share), int(total * (1 - config.test_fraction))
-
-
-def _align(text: Bytes, source: Source, position: int) -> int:
-    """A place in the source's bytes at or after `position` where a character begins."""
-    stop = source.start + source.size
-    at = source.start + min(max(position, 0), source.size)
-    while at < stop and text[at] & 0xC0 == 0x80:
-        at += 1
-    return at
-
-
-def _split_lines(
-    sources: Sequence[Source], config: CorpusConfig, seed: int
-) -> dict[str, Iterable[Span]]:
-    bounds = [_line_bounds(_view(source), source) for source in sources]
-    starts = np.concatenate([start for start, _ in bounds])
-    lengths = np.concatenate([length for _, length in bounds])
-    first_line = np.cumsum([0] + [len(start) for start, _ in bounds])
-    order = np.arange(len(starts), dtype=np.uint32)
-    np.random.default_rng(seed).shuffle(order)
-    read = np.cumsum(lengths[order], dtype=np.int64)  # bytes up to the end of each line
-    cuts = np.searchsorted(read, _cuts(int(read[-1]), config), side="right") if len(read) else 0
-    parts = np.split(order, np.broadcast_to(cuts, 2))
-    return {
-        name: _LineSpans(part, starts, lengths, first_line)
-        for name, part in zip(SPLITS, parts, strict=True)
-    }
-
-
-@dataclass(frozen=True)
-class _LineSpans:
-    """The spans of some lines, made as they are walked: there may be many millions."""
-
-    lines: npt.NDArray[np.uint32]
-    starts: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.uint32]
-    first_line: npt.NDArray[np.int64]  # of each source
-
-    def __iter__(self) -> Iterator[Span]:
-        for line in self.lines:
-            source = int(np.searchsorted(self.first_line, line, side="right")) - 1
-            start = int(self.starts[line])
-            yield Span(source, start, start + int(self.lengths[line]), ends=True)
-
-
-def _line_bounds(
-    text: Bytes, source: Source
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-    """Where the lines of a source start, and their bytes without the newline; no empty ones."""
-    stop = source.start + source.size
-    newlines = [
-        np.flatnonzero(text[at : min(at + CHUNK_BYTES, stop)] == ord("\n")) + at
-        for at in range(source.start, stop, CHUNK_BYTES)
-    ]
-    stops = np.concatenate([*newlines, np.array([stop])])
-    del newlines
-    starts = np.empty_like(stops)
-    starts[0], starts[1:] = source.start, stops[:-1] + 1
-    # The CR of a CRLF belongs to the end of the line.
-    stops -= (stops > starts) & (text[np.maximum(stops - 1, 0)] == ord("\r")) if len(text) else 0
-    lengths = (stops - starts).astype(np.uint32)
-    full = lengths > 0
-    return starts[full], lengths[full]
-
-
-def _view(source: Source) -> Bytes:
-    """A source's bytes, mapped into memory until the array is let go."""
-    with open(source.path, "rb") as file:
-        if os.fstat(file.fileno()).st_size < source.start + source.size:
-            raise CorpusError(f"{source.name} became shorter while it was read")
-        if not source.size:
-            return np.empty(0, dtype=np.uint8)
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
-
-
-def _texts(sources: Sequence[Source], spans: Iterable[Span], *, lf: bool) -> Iterator[str]:
-    return (text for _, text in _marked_texts(sources, spans, lf=lf))
-
-
-def _marked_texts(
-    sources: Sequence[Source], spans: Iterable[Span], *, lf: bool
-) -> Iterator[tuple[bool, str]]:
-    """The text of the spans in small chunks, each with whether a document ends there."""
-    # A map holds a file open, so few are kept; shuffled lines come from many files in turn.
-    view = lru_cache(maxsize=64)(lambda index: _view(sources[index]))
-    for span in spans:
-        at = span.start
-        while at < span.stop:
-            chunk = _chunk(view(span.source), at, span.stop)
-            at += len(chunk)
-            text = chunk.decode("utf-8")
-            if lf:
-                text = text.replace("\r\n", "\n").replace("\r", "\n")
-            yield span.ends and at == span.stop, text
-
-
-def _chunk(view: Bytes, at: int, stop: int) -> bytes:
-    """The bytes from `at` on, cut after a line, else a word, else a character."""
-    chunk = view[at : min(at + CHUNK_BYTES, stop)].tobytes()
-    if at + len(chunk) == stop:
-        return chunk
-    length = chunk.rfind(b"\n") + 1 or chunk.rfind(b" ") + 1
-    if not length:
-        # Not at its very end, so that the next character is known: it is no LF after a CR.
-        length = len(chunk) - 1
-        while chunk[length] & 0xC0 == 0x80:
-            length -= 1
-    return chunk[:length]
 
 
 # -- token files ------------------------------------------------------------------------------
@@ -419,27 +147,29 @@ def _build(
     progress: Progress,
 ) -> None:
     """Write tokenizer and token files beside their place, then move them there at once."""
-    spans = _split_spans(sources, config, seed)
-    lf = config.newlines == "lf"
     if not any(source.size for source in sources):
         names = ", ".join(source.name for source in sources)
         raise CorpusError(f"{names}: the text is empty", hint="give a text with some words in it")
+    splits = split_texts(sources, config, seed)
+    total = sum(source.size for source in sources)
     if tokenizer is None:
         progress("learning the vocabulary", 0)
-        tokenizer = _train_tokenizer(_texts(sources, spans["train"], lf=lf), config, sources)
-    total = sum(source.size for source in sources)
+        tokenizer = _train_tokenizer(splits["train"], config, total)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix="tokens-"))
     try:
         counts, done = {}, 0
+        [newline] = tokenizer.encode("\n")
         dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32
         for name in SPLITS:
             counts[name] = 0
             with open(unfinished / f"{name}.bin", "wb", buffering=CHUNK_BYTES) as file:
-                for ends, text in _marked_texts(sources, spans[name], lf=lf):
-                    tokens = tokenizer.encode_array(text).astype(dtype)
+                for text, ends in splits[name]:
+                    tokens = tokenizer.encode_array(text)
+                    if config.documents == "line":
+                        tokens[tokens == newline] = tokenizer.end
                     if ends:
-                        tokens = np.append(tokens, dtype(tokenizer.end))
-                    file.write(tokens.tobytes())
+                        tokens = np.append(tokens, tokenizer.end)
+                    file.write(tokens.astype(dtype).tobytes())
                     counts[name] += len(tokens)
                     done += len(text)
                     progress("encoding", min(1.0, done / total))
@@ -458,17 +188,14 @@ def _build(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _train_tokenizer(
-    texts: Iterable[str], config: CorpusConfig, sources: Sequence[Source]
-) -> Tokenizer:
+def _train_tokenizer(train: Split, config: CorpusConfig, total: int) -> Tokenizer:
     match config.tokenizer:
         case "byte":
             return ByteTokenizer()
         case "char":
-            return CharTokenizer.train(texts)
-    total = sum(source.size for source in sources)
-    every = max(1, total // SUBWORD_SAMPLE_BYTES + 1)  # a sample from the whole of a long text
-    sample = (text[: max(1, len(text) // every)] for text in texts)
+            return CharTokenizer.train(text for text, _ in train)
+    every = total // SUBWORD_SAMPLE_BYTES + 1  # a sample from the whole of a long text
+    sample = (text[: -(-len(text) // every)] for text, _ in train)
     return SubwordTokenizer.train(
         sample, vocab_size=config.vocab_size, algorithm=config.subword_model
     )

@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
+from chargen.config import DEVICES
 from chargen.errors import DeviceError
 
 
 def pick_device(name: str) -> torch.device:
     """`auto` takes CUDA, then MPS, then the CPU; any other name must be there (DeviceError)."""
+    if name not in DEVICES:
+        raise DeviceError(f"there is no device {name!r}", hint=f"there are {', '.join(DEVICES)}")
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

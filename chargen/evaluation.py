@@ -134,7 +134,7 @@ def _nats(
         logits, state = model(torch.from_numpy(inputs).to(device), state)  # (B, T, V)
     expected = torch.from_numpy(targets.ravel()).to(device)
     nats = F.cross_entropy(logits.flatten(0, 1).float(), expected, reduction="none")  # (B * T,)
-    return nats.double().cpu().numpy().reshape(targets.shape), state
+    return nats.cpu().double().numpy().reshape(targets.shape), state
 
 
 def _count(tokenizer: Tokenizer, targets: Tokens, nats: npt.NDArray[np.float64]) -> Score:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from chargen import config as options_of
-from chargen.checkpoint import Checkpoint, load_checkpoint
+from chargen.checkpoint import load_checkpoint
 from chargen.config import SampleConfig
 from chargen.device import pick_device, without_onednn
 from chargen.model import LanguageModel, State
@@ -105,12 +105,9 @@ class TextGenerator:
 
 def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
     """The model in a checkpoint folder, ready to write. Raises CheckpointError, DeviceError."""
-    return ready(load_checkpoint(path), device)
-
-
-def ready(checkpoint: Checkpoint, device: str = "cpu") -> TextGenerator:
-    """The model of a loaded checkpoint on a device."""
-    return TextGenerator(checkpoint.model.to(pick_device(device)), checkpoint.tokenizer)
+    picked = pick_device(device)
+    checkpoint = load_checkpoint(path)
+    return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer)
 
 
 def stream(
@@ -135,16 +132,22 @@ def generate(
         return _beam_search(model, tokenizer, prompt, config, logits, state)
     count = config.num_samples or 1
     streams = generators(config.seed, count)
-    writers = [Writer(tokenizer, config, prompt) for _ in range(count)]
+    completions = []
     for first in range(0, count, MOST_ROWS):
-        rows = range(first, min(first + MOST_ROWS, count))
-        sampler = Sampler(config, model.seen, streams[first : rows.stop])
-        for drawn in _draws(model, sampler, logits, state, len(rows)):
-            for row, (token, logprob) in zip(rows, drawn, strict=True):
-                writers[row].add(token, logprob)
-            if all(writers[row].finish_reason for row in rows):
+        rows = streams[first : first + MOST_ROWS]
+        writers = [Writer(tokenizer, config) for _ in rows]
+        pieces: list[list[Piece]] = [[] for _ in rows]
+        for drawn in _draws(model, Sampler(config, model.seen, rows), logits, state, len(rows)):
+            for writer, written, (token, logprob) in zip(writers, pieces, drawn, strict=True):
+                if piece := writer.add(token, logprob):
+                    written.append(piece)
+            if all(writer.finish_reason for writer in writers):
                 break
-    return [writer.completion() for writer in writers]
+        completions += [
+            _completion(prompt, written, writer)
+            for writer, written in zip(writers, pieces, strict=True)
+        ]
+    return completions
 
 
 class Writer:
@@ -154,17 +157,15 @@ class Writer:
     a token, but for one that a stop text cuts.
     """
 
-    def __init__(self, tokenizer: Tokenizer, config: SampleConfig, prompt: str = "") -> None:
+    def __init__(self, tokenizer: Tokenizer, config: SampleConfig) -> None:
         self._decoder = StreamDecoder(tokenizer)
         self._end = tokenizer.end
         self._stops = config.stop
         self._room = config.max_tokens
-        self._prompt = prompt
         self._held = ""
         # What spells the held text: tokens, those of one character together; their logprob; and
         # where in the held text they stop.
         self._waiting: list[tuple[tuple[int, ...], float, int]] = []
-        self._pieces: list[Piece] = []
         self.finish_reason: FinishReason | None = None
 
     def add(self, token: int, logprob: float) -> Piece | None:
@@ -195,16 +196,6 @@ class Writer:
         safe = self._safe_length()
         return self._give(sum(stop <= safe for _, _, stop in self._waiting))
 
-    def completion(self) -> Completion:
-        """The whole text so far."""
-        return Completion(
-            self._prompt,
-            "".join(piece.text for piece in self._pieces),
-            tuple(token for piece in self._pieces for token in piece.tokens),
-            sum((piece.logprob for piece in self._pieces), start=0.0),
-            self.finish_reason or "length",
-        )
-
     def _safe_length(self) -> int:
         """How much of the held text is before anything that may become a stop text."""
         held = self._held
@@ -221,13 +212,22 @@ class Writer:
         length = given[-1][2] if self._waiting else len(self._held)
         text, self._held = self._held[:length], self._held[length:]
         self._waiting = [(tokens, cost, stop - length) for tokens, cost, stop in self._waiting]
-        piece = Piece(
+        return Piece(
             text,
             tuple(token for tokens, _, _ in given for token in tokens),
             sum(cost for _, cost, _ in given),
         )
-        self._pieces.append(piece)
-        return piece
+
+
+def _completion(prompt: str, pieces: list[Piece], writer: Writer) -> Completion:
+    """The whole of what a writer has given out."""
+    return Completion(
+        prompt,
+        "".join(piece.text for piece in pieces),
+        tuple(token for piece in pieces for token in piece.tokens),
+        sum((piece.logprob for piece in pieces), start=0.0),
+        writer.finish_reason or "length",
+    )
 
 
 def _stream(
@@ -299,7 +299,7 @@ def _beam_search(
     finished: list[Hypothesis] = []
     logits = logits[None]  # (B, V)
     while live:
-        logprobs = logits.double().cpu().log_softmax(dim=-1)  # (B, V)
+        logprobs = logits.cpu().double().log_softmax(dim=-1)  # (B, V)
         scores = torch.tensor([beam.score for beam in live], dtype=torch.double)
         totals = (scores[:, None] + logprobs.masked_fill(unseen, NEVER)).flatten()
         # Texts that end make room, so look at enough candidates to fill all beams all the same.
@@ -343,7 +343,7 @@ class Hypothesis:
         return any(stop in text for stop in config.stop)
 
     def completion(self, tokenizer: Tokenizer, config: SampleConfig, prompt: str) -> Completion:
-        writer = Writer(tokenizer, config, prompt)
-        for token, logprob in zip(self.tokens, self.logprobs, strict=True):
-            writer.add(token, logprob)
-        return writer.completion()
+        writer = Writer(tokenizer, config)
+        pairs = zip(self.tokens, self.logprobs, strict=True)
+        pieces = [piece for pair in pairs if (piece := writer.add(*pair)) is not None]
+        return _completion(prompt, pieces, writer)

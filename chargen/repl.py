@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,14 +16,16 @@ from pathlib import Path
 from typing import IO
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import Completer, NestedCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from chargen import generation
 from chargen.config import SampleConfig, names, parse
 from chargen.errors import ChargenError, ConfigError
-from chargen.generation import Completion, Piece, load
-from chargen.interrupt import Interrupts
+from chargen.generation import Piece
+from chargen.interrupt import EXIT_CODES, Interrupts
 from chargen.terminal import TextPrinter, show_error
 
 
@@ -42,14 +45,14 @@ class Session:
 
     def load(self, folder: Path) -> None:
         """Talk to the model in a checkpoint folder from now on. Raises CheckpointError."""
-        self.generator = load(folder, self.device)
+        self.generator = generation.load(folder, self.device)
         self.folder = folder
 
     def stream(self, prompt: str) -> Iterator[Piece]:
         """The pieces of one completion, as they come."""
         return self.generator.stream(prompt, self.config)
 
-    def complete(self, prompt: str) -> list[Completion]:
+    def complete(self, prompt: str) -> list[generation.Completion]:
         """What `/beams` or `/set num_samples` ask for: several completions at once."""
         config = self.config
         if self.beams is not None:
@@ -152,13 +155,17 @@ class Repl:
 
     def run(self) -> int:
         """Talk until Ctrl-D or /quit; the exit code."""
-        prompt: PromptSession[str] = PromptSession(history=_history(), completer=_completer())
+        prompt: PromptSession[str] = PromptSession(history=_history(), completer=_Completer())
         self._greet()
         while True:
             try:
                 line = prompt.prompt(FormattedText([("bold", "> ")]))
-                if line.strip():
-                    self._answer(line)
+                if line.startswith("/"):
+                    self._printer.say(self._session.command(line))
+                elif line.strip() and self._answer(line) == EXIT_CODES[signal.SIGTERM]:
+                    return EXIT_CODES[signal.SIGTERM]
+            except ChargenError as error:
+                show_error(str(error))
             except KeyboardInterrupt:
                 continue  # the line is cleared, the session stays
             except (EOFError, Quit):
@@ -166,23 +173,20 @@ class Repl:
 
     def run_piped(self, lines: IO[bytes]) -> int:
         """Answer a prompt a line, plainly; commands speak on stderr. The exit code."""
-        with Interrupts() as interrupts:
-            for line in lines:
-                try:
-                    text = line.decode("utf-8").rstrip("\r\n")
-                    if text.startswith("/"):
-                        print(self._session.command(text), file=sys.stderr)
-                    elif text:
-                        self._show(text, interrupts)
-                except UnicodeDecodeError as error:
-                    show_error(ChargenError(f"a prompt is not UTF-8 at its byte {error.start}"))
-                except ChargenError as error:
-                    show_error(error)
-                except Quit:
-                    break
-                if interrupts.caught:
-                    break
-        return interrupts.exit_code
+        for line in lines:
+            try:
+                text = line.decode("utf-8").rstrip("\r\n")
+                if text.startswith("/"):
+                    print(self._session.command(text), file=sys.stderr)
+                elif text and (code := self._answer(text)):
+                    return code
+            except UnicodeDecodeError as error:
+                show_error(f"a prompt is not UTF-8 at its byte {error.start}")
+            except ChargenError as error:
+                show_error(str(error))
+            except Quit:
+                break
+        return 0
 
     def _greet(self) -> None:
         model = self._session.generator.model.config
@@ -193,33 +197,30 @@ class Repl:
         )
         self._printer.say("write the beginning of a text; /help, Ctrl-D leaves", style="dim")
 
-    def _answer(self, line: str) -> None:
-        try:
-            if line.startswith("/"):
-                self._printer.say(self._session.command(line))
-                return
-            with Interrupts(patient=True) as interrupts:
-                self._show(line, interrupts)
-        except ChargenError as error:
-            show_error(error)
-
-    def _show(self, prompt: str, interrupts: Interrupts) -> None:
+    def _answer(self, prompt: str) -> int:
+        """Show what the model makes of a prompt; 0, or the exit code of what interrupted it."""
         if self._session.streams:
             pieces = self._session.stream(prompt)
             self._printer.prompt(prompt)
-            for piece in pieces:
-                self._printer.piece(piece)
-                if interrupts.caught:
-                    break
+            with Interrupts(patient=True) as interrupts:
+                for piece in pieces:
+                    self._printer.piece(piece)
+                    if interrupts.caught:
+                        break
             self._printer.close()
-            return
-        completions = self._session.complete(prompt)
+            return interrupts.exit_code
+        try:
+            completions = self._session.complete(prompt)
+        except KeyboardInterrupt:
+            self._printer.say("")  # the terminal has written ^C
+            return EXIT_CODES[signal.SIGINT]
         if self._session.beams is not None and self._printer.is_terminal:
             self._printer.beams(completions)
-            return
+            return 0
         for completion in completions:
             self._printer.text(completion)
             self._printer.close()
+        return 0
 
 
 def start(folder: Path, device: str) -> int:
@@ -242,8 +243,18 @@ def _history() -> History:
     return FileHistory(str(path))
 
 
-def _completer() -> Completer:
-    """Commands and what may follow them."""
-    return NestedCompleter.from_nested_dict(
-        {f"/{name}": dict.fromkeys(row.values()) or None for name, row in COMMANDS.items()}
-    )
+class _Completer(Completer):
+    """Commands, and the values that may follow them."""
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        command, space, rest = document.text_before_cursor.partition(" ")
+        if not command.startswith("/"):
+            return
+        row = COMMANDS.get(command[1:])
+        words = [f"/{name}" for name in COMMANDS] if not space else row.values() if row else []
+        written = rest if space else command
+        for word in words:
+            if word.startswith(written):
+                yield Completion(word, start_position=-len(written))

@@ -30,12 +30,13 @@ from chargen.checkpoint import (
     weights_of,
 )
 from chargen.config import Config, CorpusConfig, ModelConfig, SampleConfig, TrainConfig
-from chargen.corpus import Corpus, Progress, find_texts, name_of, open_corpus
+from chargen.corpus import Corpus, open_corpus
 from chargen.device import pick_device
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.generation import stream
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
+from chargen.texts import Progress, find_texts, name_of
 from chargen.training import EvalReport, Event, Trainer, token_counts
 
 CHECKPOINTS = Path("checkpoints")

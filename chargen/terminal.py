@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,7 +24,6 @@ from rich.text import Text
 from chargen.checkpoint import About, Checkpoint
 from chargen.config import DEFAULT_MINUTES
 from chargen.device import describe
-from chargen.errors import ChargenError, ConfigError
 from chargen.evaluation import Score
 from chargen.generation import Completion, Piece
 from chargen.runs import Run, TrainReport
@@ -34,6 +33,7 @@ PROMPT_STYLE = "dim"
 TEXT_STYLE = "green"
 TRAIN_STYLE = "cyan"
 VALID_STYLE = "yellow"
+CURVE_PLACES = 148  # along the run: two to a column of the widest curve
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -41,11 +41,10 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
-def show_error(error: ChargenError) -> None:
-    """One line on stderr: what is wrong, why, and the way out."""
-    message = error.as_flag() if isinstance(error, ConfigError) else str(error)
-    err = console(stderr=True)
-    err.print(Text.assemble(("chargen: ", "bold red"), printable(message)), soft_wrap=True)
+def show_error(message: str) -> None:
+    """One line on stderr."""
+    line = Text.assemble(("chargen: ", "bold red"), printable(message).replace("\n", " "))
+    console(stderr=True).print(line, soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -123,15 +122,26 @@ class TextPrinter:
 # -- training ---------------------------------------------------------------------------------
 
 
-class View(Protocol):
-    """Shows a run, whatever the way."""
+class View:
+    """Shows a run; this one shows nothing."""
 
-    def preparing(self, doing: str, share: float) -> None: ...
-    def begin(self, run: Run) -> None: ...
-    def show(self, event: Event) -> None: ...
-    def end(self, report: TrainReport, stopped: bool) -> None: ...
-    def __enter__(self) -> View: ...
-    def __exit__(self, *args: object) -> None: ...
+    def preparing(self, doing: str, share: float) -> None:
+        """What is being done to the text, and the share that is done."""
+
+    def begin(self, run: Run) -> None:
+        """The first step is about to be taken."""
+
+    def show(self, event: Event) -> None:
+        """Something happened."""
+
+    def end(self, report: TrainReport, stopped: bool) -> None:
+        """The run is over, or was stopped and can go on."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The terminal is left as it was found."""
 
 
 def training_view(as_json: bool) -> View:
@@ -142,14 +152,8 @@ def training_view(as_json: bool) -> View:
     return LiveView(out) if out.is_terminal and not out.is_dumb_terminal else PlainView(out)
 
 
-class JsonView:
+class JsonView(View):
     """One JSON line an event on stdout; what people want to know goes to stderr."""
-
-    def preparing(self, doing: str, share: float) -> None:
-        pass
-
-    def begin(self, run: Run) -> None:
-        pass
 
     def show(self, event: Event) -> None:
         names = {StepReport: "step", EvalReport: "eval", Saved: "saved"}
@@ -160,24 +164,17 @@ class JsonView:
         if stopped:
             console(stderr=True).print(_how_to_resume(report), soft_wrap=True)
 
-    def __enter__(self) -> JsonView:
-        return self
 
-    def __exit__(self, *args: object) -> None:
-        pass
-
-
-class PlainView:
+class PlainView(View):
     """A line for each evaluation, for logs and pipes."""
 
     def __init__(self, out: Console) -> None:
         self._out = out
-        self._last_told = time.monotonic()
+        self._pace = _Pace(5.0)
         self._report: StepReport | None = None
 
     def preparing(self, doing: str, share: float) -> None:
-        if time.monotonic() - self._last_told > 5:
-            self._last_told = time.monotonic()
+        if self._pace.due():
             self._print(f"{doing} {share:.0%}")
 
     def begin(self, run: Run) -> None:
@@ -199,14 +196,23 @@ class PlainView:
         self._out.print(line, soft_wrap=True)
         self._out.file.flush()
 
-    def __enter__(self) -> PlainView:
-        return self
 
-    def __exit__(self, *args: object) -> None:
-        pass
+class _Pace:
+    """Says when so many seconds have passed since it last said so."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
 
 
-class LiveView:
+class LiveView(View):
     """Progress, numbers, curves and a fresh sample, redrawn in place."""
 
     def __init__(self, out: Console) -> None:
@@ -215,11 +221,14 @@ class LiveView:
         self._head: list[Text] = []
         self._report: StepReport | None = None
         self._evaluation: EvalReport | None = None
-        self._train: list[tuple[float, float]] = []  # (progress, loss)
-        self._valid: list[tuple[float, float]] = []
+        self._pace = _Pace(0.1)
+        # By place along the run: how many reports fell there, and the sum of their losses.
+        self._train: dict[int, tuple[int, float]] = {}
+        self._valid: list[tuple[float, float]] = []  # (progress, loss)
 
     def preparing(self, doing: str, share: float) -> None:
-        self._live.update(Text(f"{doing} {share:.0%}", style="dim"), refresh=True)
+        if self._pace.due():
+            self._live.update(Text(f"{doing} {share:.0%}", style="dim"), refresh=True)
 
     def begin(self, run: Run) -> None:
         self._head = _headline(run, self._out.width)
@@ -230,7 +239,9 @@ class LiveView:
     def show(self, event: Event) -> None:
         if isinstance(event, StepReport):
             self._report = event
-            self._train.append((event.progress, event.train_loss))
+            place = round(event.progress * CURVE_PLACES)
+            count, total = self._train.get(place, (0, 0.0))
+            self._train[place] = (count + 1, total + event.train_loss)
         elif isinstance(event, EvalReport):
             self._remember(event)
         self._live.update(self._render(), refresh=True)
@@ -239,11 +250,11 @@ class LiveView:
         self._live.stop()
         self._out.print(_closing(report, stopped), soft_wrap=True)
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
-    def __exit__(self, *args: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def _remember(self, event: EvalReport) -> None:
@@ -257,7 +268,8 @@ class LiveView:
             parts += [_progress_line(self._report, self._out.width), self._numbers_line()]
         if len(self._train) > 1:
             height = 8 if self._out.height >= 30 else 5
-            parts += [Text(), curves(self._train, self._valid, self._out.width, height)]
+            train = [(p / CURVE_PLACES, total / n) for p, (n, total) in self._train.items()]
+            parts += [Text(), curves(train, self._valid, self._out.width, height)]
         if self._evaluation is not None and self._evaluation.sample:
             sample = Text(printable(self._evaluation.sample), TEXT_STYLE, overflow="fold")
             lines = sample.wrap(self._out, max(10, self._out.width - 4))[:4]
@@ -383,7 +395,6 @@ def curves(
     """Two loss curves over the whole run, in braille; points are (progress, nats per token)."""
     label = 6
     columns = max(10, min(width, 80) - label)
-    train, valid = _means(train, columns * 2), list(valid)
     losses = sorted(loss for _, loss in [*train, *valid])
     low = losses[0]
     high = max(losses[int(0.95 * (len(losses) - 1))], low + 1e-3)  # the first steps are far above
@@ -407,14 +418,6 @@ def curves(
         text.append("  validation", VALID_STYLE)
     text.append("  nats per token", "dim")
     return text
-
-
-def _means(points: Sequence[tuple[float, float]], places: int) -> list[tuple[float, float]]:
-    """The mean loss at each of so many places along the run."""
-    found: dict[int, list[float]] = {}
-    for progress, loss in points:
-        found.setdefault(int(progress * places), []).append(loss)
-    return [(place / places, sum(values) / len(values)) for place, values in found.items()]
 
 
 def _line(

@@ -7,15 +7,21 @@ import sys
 
 import chargen
 
-PROMPTS = ["GRANN", "The color of a strawberry is", "The opposite of cold is", "You: What color is"]
+PROMPTS = [
+    "GRANN",
+    "The color of a strawberry is",
+    "The color of a banana is",
+    "The opposite of cold is",
+]
 
 model = chargen.load(sys.argv[1] if len(sys.argv) > 1 else "checkpoints/demo")
 
 for prompt in PROMPTS:
-    print(f"\n{prompt}", end="")
-    for piece in model.stream(prompt, max_tokens=60, temperature=0.5, stop=("\n",), seed=1):
+    print(prompt, end="")
+    for piece in model.stream(prompt, max_tokens=80, temperature=0.5, stop=("\n",), seed=1):
         print(piece.text, end="", flush=True)
-print()
+    print()
 
-for candidate in model.generate("The color of a strawberry is", beams=3, max_tokens=4):
-    print(f"{candidate.logprob:8.2f} nats  {candidate.text!r}")
+print("\nThe likeliest ways to go on from: The color of a strawberry is")
+for best in model.generate("The color of a strawberry is", beams=3, max_tokens=80, stop=(".",)):
+    print(f"{best.logprob:8.2f} nats {best.text}")

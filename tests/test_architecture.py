@@ -12,8 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
     ["errors"],
-    ["config", "device", "interrupt"],
-    ["tokenizer", "model", "sampling"],
+    ["config", "interrupt"],
+    ["device"],
+    ["tokenizer", "model", "sampling", "texts"],
     ["corpus"],
     ["checkpoint", "evaluation"],
     ["generation", "training"],

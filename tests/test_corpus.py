@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen import corpus as corpus_module
+from chargen import texts
 from chargen.config import CorpusConfig
 from chargen.corpus import Corpus, Streams, TokenFile, cache_folder, open_corpus, read_documents
 from chargen.errors import CorpusError
@@ -86,14 +87,14 @@ def test_chunks_do_not_show(
 ) -> None:
     """Wherever reading is cut, the tokens are those of the text as a whole."""
     path = write(tmp_path_factory.getbasetemp(), f"chunks{chunk_bytes}.txt", text)
-    source = corpus_module._read_source(path, path, lambda doing, share: None)
-    span = corpus_module.Span(0, 0, source.size, ends=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_module, "CHUNK_BYTES", chunk_bytes)
-        chunks = list(corpus_module._marked_texts([source], [span], lf=False))
-        lf = "".join(text for _, text in corpus_module._marked_texts([source], [span], lf=True))
-    assert "".join(chunk for _, chunk in chunks) == text
-    assert [ends for ends, _ in chunks] == [False] * (len(chunks) - 1) + [True]
+        patch.setattr(texts, "CHUNK_BYTES", chunk_bytes)
+        sources = texts.read_sources([path], path)
+        spans = [texts.Span(0, 0, sources[0].size, ends=True)]
+        chunks = list(texts.FileSplit(sources, spans))
+        lf = "".join(chunk for chunk, _ in texts.FileSplit(sources, spans, lf=True))
+    assert "".join(chunk for chunk, _ in chunks) == text
+    assert [ends for _, ends in chunks] == [False] * (len(chunks) - 1) + [True]
     assert lf == text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -104,7 +105,7 @@ def test_chunks_do_not_show(
         (b"abc\xc3\x28", 3),
         (b"caf\xe9", 3),
         (b"abc\xe6\xbc", 3),
-        (b"x" * (corpus_module.CHUNK_BYTES - 1) + b"\xe6\xbc!", corpus_module.CHUNK_BYTES - 1),
+        (b"x" * (texts.CHUNK_BYTES - 1) + b"\xe6\xbc!", texts.CHUNK_BYTES - 1),
         ("héllo".encode("utf-16"), 0),
     ],
 )
@@ -147,22 +148,22 @@ def test_an_unwritable_cache_says_what_to_set(
 
 
 @given(
-    texts=st.lists(st.text(alphabet="ab \né漢🍓"), min_size=1, max_size=4),
+    contents=st.lists(st.text(alphabet="ab \né漢🍓"), min_size=1, max_size=4),
     valid=st.floats(0, 0.5),
     test=st.floats(0, 0.49),
 )
 def test_the_splits_of_files_joined_are_the_text(
-    texts: list[str], valid: float, test: float, tmp_path_factory: pytest.TempPathFactory
+    contents: list[str], valid: float, test: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    if not any(texts):
+    if not any(contents):
         return
     folder = tmp_path_factory.mktemp("splits")
-    paths = [write(folder, f"{index}.txt", text) for index, text in enumerate(texts)]
+    paths = [write(folder, f"{index}.txt", text) for index, text in enumerate(contents)]
     config = CorpusConfig(valid_fraction=valid, test_fraction=test)
     corpus = open_corpus(paths, config)
     tokens = np.concatenate([corpus.train, corpus.valid, corpus.test])
-    assert spell(corpus, tokens) == [text for text in texts if text]
-    size = len("".join(texts).encode())
+    assert spell(corpus, tokens) == [text for text in contents if text]
+    size = len("".join(contents).encode())
     lengths = corpus.tokenizer.byte_lengths
     # A cut moves on to where a character begins, so by three bytes at most.
     assert 0 <= lengths[corpus.train].sum() - int(size * (1 - valid - test)) <= 3
@@ -179,6 +180,24 @@ def test_lines_are_shuffled_whole_and_the_same_for_one_seed(tmp_path: Path) -> N
     assert spell(once, once.train) != sorted(found[0])
     assert np.array_equal(once.train, again.train)
     assert not np.array_equal(once.train, other.train)
+
+
+@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+def test_lines_of_several_files_long_and_short(
+    tmp_path: Path, chunk_bytes: int, tokenizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "CHUNK_BYTES", chunk_bytes)
+    lines = ["short", "é" * 100, "a line of words " * 9, "x", "漢字"]
+    paths = [
+        write(tmp_path, f"{chunk_bytes}{tokenizer}{index}.txt", "\n".join(lines[index:]))
+        for index in range(3)
+    ]
+    config = CorpusConfig(
+        documents="line", valid_fraction=0, test_fraction=0, tokenizer=tokenizer, vocab_size=300
+    )
+    corpus = open_corpus(paths, config, seed=5)
+    assert sorted(spell(corpus, corpus.train)) == sorted(lines + lines[1:] + lines[2:])
 
 
 def test_every_tokenizer_validates_on_the_same_text(corpus_file: Path) -> None:
@@ -254,4 +273,4 @@ def test_too_short_a_text_says_what_would_fit() -> None:
 def test_a_corpus_takes_its_name_from_its_first_text() -> None:
     names = {"a/b.txt": "b", "b.txt.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus"}
     for path, name in names.items():
-        assert corpus_module.name_of([path]) == name
+        assert texts.name_of([path]) == name

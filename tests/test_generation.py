@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import chargen
 from chargen.config import ModelConfig, SampleConfig
 from chargen.errors import ConfigError, TokenizerError
-from chargen.generation import Piece, TextGenerator, Writer
+from chargen.generation import Completion, Piece, TextGenerator, Writer, _completion
 from chargen.model import LanguageModel
 from chargen.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 
@@ -148,10 +148,10 @@ def test_the_end_of_the_document_ends_a_text() -> None:
 
 def write(
     tokens: list[int], tokenizer: Tokenizer, stop: tuple[str, ...], max_tokens: int = 10_000
-) -> tuple[list[Piece], Writer]:
+) -> tuple[list[Piece], Completion]:
     writer = Writer(tokenizer, SampleConfig(stop=stop, max_tokens=max_tokens))
-    pieces = [writer.add(token, -1.0) for token in tokens]
-    return [piece for piece in pieces if piece is not None], writer
+    pieces = [piece for token in tokens if (piece := writer.add(token, -1.0)) is not None]
+    return pieces, _completion("", pieces, writer)
 
 
 @given(
@@ -163,8 +163,7 @@ def test_stop_texts_cut_exactly_and_never_show(
     tokenizer: Tokenizer, text: str, stops: list[str]
 ) -> None:
     tokens = tokenizer.encode(text)
-    pieces, writer = write(tokens, tokenizer, tuple(stops), max_tokens=len(tokens))
-    done = writer.completion()
+    pieces, done = write(tokens, tokenizer, tuple(stops), max_tokens=len(tokens))
     # The first stop text that is complete ends the text; of several at once, the leftmost.
     ends = {stop: text.find(stop) + len(stop) for stop in stops if stop in text}
     if ends:
@@ -195,16 +194,16 @@ def test_a_token_that_a_stop_text_cuts_is_shown_in_part() -> None:
         def __init__(self) -> None:
             super().__init__([b"ab", b"cd", b""], end=2)
 
-    pieces, writer = write([0, 1, 0], Pairs(), ("d",))
+    pieces, done = write([0, 1, 0], Pairs(), ("d",))
     assert [(piece.text, piece.tokens) for piece in pieces] == [("ab", (0,)), ("c", (1,))]
-    assert writer.finish_reason == "stop"
+    assert done.finish_reason == "stop"
 
 
 def test_a_cut_off_character_shows_only_at_the_very_end() -> None:
     tokenizer = ByteTokenizer()
-    pieces, writer = write(list("é🍓".encode())[:-1], tokenizer, (), max_tokens=5)
+    pieces, done = write(list("é🍓".encode())[:-1], tokenizer, (), max_tokens=5)
     assert [(piece.text, len(piece.tokens)) for piece in pieces] == [("é", 2), ("\ufffd", 3)]
-    assert writer.finish_reason == "length"
+    assert done.finish_reason == "length"
 
 
 # -- beams ------------------------------------------------------------------------------------

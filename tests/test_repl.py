@@ -214,6 +214,31 @@ def test_ctrl_c_stops_the_text_and_keeps_the_session(checkpoint: Path, tmp_path:
         assert terminal.leave() == 0
 
 
+def test_tab_completes_commands_and_settings(checkpoint: Path, tmp_path: Path) -> None:
+    with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
+        terminal.see_prompt()
+        for typed, completed in (("/se", "> /set"), (" max", "> /set max_tokens")):
+            terminal.child.send(typed)
+            terminal.see_text(completed.split()[-1])  # in the menu
+            terminal.child.send("\t")
+            terminal.see_text(completed)
+        terminal.child.send(" 7\r")
+        terminal.see_text("max_tokens is 7")
+
+
+def test_ctrl_c_ends_a_long_search(checkpoint: Path, tmp_path: Path) -> None:
+    with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
+        terminal.see_prompt()
+        terminal.child.sendline("/set max_tokens 1000000")
+        terminal.child.sendline("/beams 8")
+        terminal.see_text("beams is 8")
+        terminal.child.sendline("The ")
+        terminal.see_text("> The")
+        terminal.child.sendintr()
+        terminal.see_prompt()
+        assert terminal.leave() == 0
+
+
 def test_history_is_kept_and_no_color_is_honoured(checkpoint: Path, tmp_path: Path) -> None:
     state = {"XDG_STATE_HOME": str(tmp_path / "state"), "NO_COLOR": "1"}
     with talking(80, "repl", checkpoint, cwd=tmp_path, **state) as terminal:

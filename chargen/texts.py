@@ -1,0 +1,338 @@
+"""Text files: find them, check that they are UTF-8, split them, read them in small chunks.
+
+Texts are split in bytes, before there are tokens, so that every tokenizer trains, and is scored,
+on the same text. Knows nothing of tokens. Memory does not grow with the text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import mmap
+import os
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from glob import glob, has_magic
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from chargen.config import CorpusConfig
+from chargen.errors import CorpusError
+
+Bytes = npt.NDArray[np.uint8]
+Paths = Sequence[str | os.PathLike[str]]
+Progress = Callable[[str, float], None]  # what is being done, and the share that is done
+Chunk = tuple[str, bool]  # some text, and whether a document ends with it
+
+CHUNK_BYTES = 1 << 20
+SPLITS = ("train", "valid", "test")
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that was read once from end to end: it is UTF-8, and its hash is known."""
+
+    path: Path  # where its bytes lie, uncompressed
+    name: str  # what people call it
+    size: int  # bytes, without a byte order mark
+    sha256: str
+    start: int  # bytes of byte order mark to pass over
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.size
+
+
+def find_texts(paths: Paths) -> list[Path]:
+    """The files that `paths` name, each once, in order; `-` stays as it is. Raises CorpusError."""
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    found: dict[Path, None] = {}
+    for given in [os.fspath(path) for path in paths]:
+        matches = [given]
+        if given != "-" and not os.path.lexists(given):
+            matches = sorted(glob(given, recursive=True)) if has_magic(given) else []
+            if not matches:
+                raise CorpusError(f"no such text: {given}", hint="check the path")
+        for match in map(Path, matches):
+            if not match.is_dir():
+                found[match] = None
+                continue
+            below = sorted(path for path in match.rglob("*.txt") if path.is_file())
+            if not below and len(matches) == 1:
+                raise CorpusError(
+                    f"folder {match} has no text", hint="its files must be named *.txt"
+                )
+            found.update(dict.fromkeys(below))
+    if not found:
+        raise CorpusError("no text was given", hint="name a file, a folder or - for standard input")
+    return list(found)
+
+
+def read_sources(
+    paths: Paths,
+    spool: Path,
+    progress: Progress = lambda doing, share: None,
+) -> list[Source]:
+    """Read every text once: check that it is UTF-8, hash it, unpack what is gzipped or piped."""
+    return [
+        _read_source(path, spool / str(index), progress)
+        for index, path in enumerate(find_texts(paths))
+    ]
+
+
+def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
+    piped = str(path) == "-"
+    name = "standard input" if piped else str(path)
+    in_place = not piped and path.is_file() and path.suffix != ".gz"
+    expected = path.stat().st_size if in_place else 0
+    digest = hashlib.sha256()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    size = 0
+    start = 0
+    try:
+        with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
+            while chunk := stream.read(CHUNK_BYTES):
+                if size == 0 and chunk.startswith(BYTE_ORDER_MARK):
+                    start = len(BYTE_ORDER_MARK)
+                _check_utf8(decoder, chunk, size, name)
+                digest.update(chunk)
+                if not in_place:
+                    copy.write(chunk)
+                size += len(chunk)
+                progress("reading", size / max(expected, size))
+            _check_utf8(decoder, b"", size, name, final=True)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CorpusError(f"{name} is not a whole gzip file", hint="unpack it yourself") from error
+    except OSError as error:
+        raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
+    return Source(
+        path if in_place else spooled, Path(name).name, size - start, digest.hexdigest(), start
+    )
+
+
+def _open_text(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
+    if str(path) == "-":
+        return nullcontext(sys.stdin.buffer)
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    return open(path, "rb")
+
+
+def _check_utf8(
+    decoder: codecs.IncrementalDecoder, chunk: bytes, offset: int, name: str, final: bool = False
+) -> None:
+    held = len(decoder.getstate()[0])
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError as error:
+        at = offset - held + error.start
+        utf16 = offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise CorpusError(
+            f"{name} is not UTF-8: byte {at} (0x{error.object[error.start]:02X}) begins no "
+            "character",
+            hint=f"convert it first, as in: iconv -f {'UTF-16' if utf16 else 'LATIN1'} -t UTF-8 "
+            f"{name} > text.txt",
+        ) from None
+
+
+def name_of(paths: Paths) -> str:
+    """A short name for a corpus: the stem of its first text."""
+    first = paths if isinstance(paths, str | os.PathLike) else paths[0]
+    if os.fspath(first) == "-":
+        return "stdin"
+    name = Path(first).resolve().name.removesuffix(".gz").removesuffix(".txt")
+    return re.sub(r"[*?\[\]]+", "", name).strip(". -") or "corpus"
+
+
+# -- splits -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Span:
+    """A byte range of a source, and whether its document ends there."""
+
+    source: int
+    start: int
+    stop: int
+    ends: bool
+
+
+@dataclass(frozen=True)
+class FileSplit:
+    """Byte ranges of files, in order; walked again and again, it yields the same chunks."""
+
+    sources: Sequence[Source]
+    spans: Sequence[Span]
+    lf: bool = False  # turn CRLF and CR into LF
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for span in self.spans:
+            view = _view(self.sources[span.source])
+            for data in _chunks(view, span.start, span.stop):
+                yield _decode(data, self.lf), False
+            if span.ends:
+                yield "", True
+
+
+@dataclass(frozen=True)
+class LineSplit:
+    """Lines, each a document, in their shuffled order. A chunk holds many, with LF between them."""
+
+    sources: Sequence[Source]
+    lines: npt.NDArray[np.uint32]  # which of all lines, in the order that they are read
+    starts: npt.NDArray[np.int64]  # of all lines, in their source
+    lengths: npt.NDArray[np.uint32]  # bytes, without the end of the line
+    first_line: npt.NDArray[np.int64]  # of each source
+    lf: bool = False
+
+    def __iter__(self) -> Iterator[Chunk]:
+        # A map holds a file open, so few are kept; shuffled lines come from many files in turn.
+        view = lru_cache(maxsize=64)(lambda source: _view(self.sources[source]))
+        for lines in self._batches():
+            found = np.searchsorted(self.first_line, lines, side="right") - 1
+            starts = self.starts[lines]
+            stops = starts + self.lengths[lines]
+            places = zip(found.tolist(), starts.tolist(), stops.tolist(), strict=True)
+            if len(lines) > 1:
+                data = b"\n".join(view(source)[a:b].tobytes() for source, a, b in places)
+                yield _decode(data, self.lf), True
+                continue
+            for source, start, stop in places:  # one line, perhaps a long one
+                for data in _chunks(view(source), start, stop):
+                    yield _decode(data, self.lf), False
+            yield "", True
+
+    def _batches(self) -> Iterator[npt.NDArray[np.uint32]]:
+        """Some lines at a time, together no longer than a chunk, or a single long one."""
+        for at in range(0, len(self.lines), CHUNK_BYTES // 16):
+            some = self.lines[at : at + CHUNK_BYTES // 16]
+            read = np.cumsum(self.lengths[some], dtype=np.int64)
+            while len(some):
+                count = max(1, int(np.searchsorted(read, CHUNK_BYTES, side="right")))
+                yield some[:count]
+                read = read[count:] - read[count - 1]
+                some = some[count:]
+
+
+Split = FileSplit | LineSplit
+
+
+def split_texts(sources: Sequence[Source], config: CorpusConfig, seed: int) -> dict[str, Split]:
+    """Training, validation and test. Files are cut by position, lines shuffled (seeded) first."""
+    lf = config.newlines == "lf"
+    if config.documents == "line":
+        return _split_lines(sources, config, seed, lf)
+    total = sum(source.size for source in sources)
+    train_stop, valid_stop = _cuts(total, config)
+    spans: dict[str, list[Span]] = {name: [] for name in SPLITS}
+    offset = 0
+    for index, source in enumerate(sources):
+        view = _view(source)
+        cuts = [_align(view, source, cut - offset) for cut in (0, train_stop, valid_stop, total)]
+        for name, (start, stop) in zip(SPLITS, pairwise(cuts), strict=True):
+            if stop > start:
+                spans[name].append(Span(index, start, stop, ends=stop == source.stop))
+        offset += source.size
+    return {name: FileSplit(sources, found, lf) for name, found in spans.items()}
+
+
+def whole_text(sources: Sequence[Source], index: int) -> Iterator[str]:
+    """One of the sources, from end to end, in chunks."""
+    source = sources[index]
+    span = Span(index, source.start, source.stop, ends=False)
+    return (text for text, _ in FileSplit(sources, [span]))
+
+
+def _cuts(total: int, config: CorpusConfig) -> tuple[int, int]:
+    """Where, in `total` bytes, training and validation stop."""
+    train_share = 1 - config.valid_fraction - config.test_fraction
+    return int(total * train_share), int(total * (1 - config.test_fraction))
+
+
+def _align(view: Bytes, source: Source, position: int) -> int:
+    """A place in the source's bytes at or after `position` where a character begins."""
+    at = source.start + min(max(position, 0), source.size)
+    while at < source.stop and view[at] & 0xC0 == 0x80:
+        at += 1
+    return at
+
+
+def _split_lines(
+    sources: Sequence[Source], config: CorpusConfig, seed: int, lf: bool
+) -> dict[str, Split]:
+    bounds = [_line_bounds(_view(source), source) for source in sources]
+    starts = np.concatenate([start for start, _ in bounds])
+    lengths = np.concatenate([length for _, length in bounds])
+    first_line = np.cumsum([0] + [len(start) for start, _ in bounds])
+    del bounds
+    order = np.arange(len(starts), dtype=np.uint32)
+    np.random.default_rng(seed).shuffle(order)
+    read = np.cumsum(lengths[order], dtype=np.int64)  # bytes up to the end of each line
+    total = int(read[-1]) if len(read) else 0
+    cuts = np.searchsorted(read, _cuts(total, config), side="right")
+    return {
+        name: LineSplit(sources, lines, starts, lengths, first_line, lf)
+        for name, lines in zip(SPLITS, np.split(order, cuts), strict=True)
+    }
+
+
+def _line_bounds(
+    view: Bytes, source: Source
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+    """Where the lines of a source start, and their bytes without the newline; no empty ones."""
+    newlines = [
+        np.flatnonzero(view[at : min(at + CHUNK_BYTES, source.stop)] == ord("\n")) + at
+        for at in range(source.start, source.stop, CHUNK_BYTES)
+    ]
+    stops = np.concatenate([*newlines, np.array([source.stop])])
+    del newlines
+    starts = np.empty_like(stops)
+    starts[0], starts[1:] = source.start, stops[:-1] + 1
+    if len(view):  # the CR of a CRLF belongs to the end of the line
+        stops -= (stops > starts) & (view[np.maximum(stops - 1, 0)] == ord("\r"))
+    lengths = (stops - starts).astype(np.uint32)
+    full = lengths > 0
+    return starts[full], lengths[full]
+
+
+def _view(source: Source) -> Bytes:
+    """A source's bytes, mapped into memory until the array is let go."""
+    with open(source.path, "rb") as file:
+        if os.fstat(file.fileno()).st_size < source.stop:
+            raise CorpusError(f"{source.name} became shorter while it was read")
+        if not source.size:
+            return np.empty(0, dtype=np.uint8)
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+
+
+def _chunks(view: Bytes, at: int, stop: int) -> Iterator[bytes]:
+    """The bytes from `at` to `stop`, cut after a line, else a word, else a character."""
+    while at < stop:
+        chunk = view[at : min(at + CHUNK_BYTES, stop)].tobytes()
+        if at + len(chunk) < stop:
+            length = chunk.rfind(b"\n") + 1 or chunk.rfind(b" ") + 1
+            if not length:
+                # Not at its very end, so that the next byte is known: it is no LF after a CR.
+                length = len(chunk) - 1
+                while chunk[length] & 0xC0 == 0x80:
+                    length -= 1
+            chunk = chunk[:length]
+        yield chunk
+        at += len(chunk)
+
+
+def _decode(data: bytes, lf: bool) -> str:
+    text = data.decode("utf-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if lf else text
