@@ -76,7 +76,7 @@ class TextPrinter:
 
     def say(self, message: str, style: str = "default") -> None:
         """A message of ours, on lines of its own."""
-        self._out.print(Text(printable(message), style), soft_wrap=True)
+        self._out.print(Text(printable(message), style))
 
     def beams(self, completions: Sequence[Completion]) -> None:
         """The best texts of a beam search with their log-probabilities, in nats."""
@@ -369,7 +369,7 @@ def _closing(report: TrainReport, stopped: bool) -> Text:
             f"{report.bits_per_byte:.3f} bits a byte, "
         )
     return Text.assemble(
-        (f"{score}{report.steps:,} steps in {_clock(report.seconds)}\n", "default"),
+        (f"{score}{report.steps:,} steps, {_clock(report.seconds)}\n", "default"),
         ("talk to it: ", "dim"),
         (f"chargen repl {report.checkpoint}", "bold"),
     )
@@ -483,14 +483,14 @@ def show_list(listed: Sequence[About]) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for name in ("checkpoint", "saved", "model", "tokens"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for name in ("size", "bits/byte"):
         table.add_column(name, justify="right")
     table.add_column("corpus", overflow="fold")
     for entry in listed:
         model, bits = entry.model, entry.scores.bits_per_byte
         table.add_row(
-            str(entry.folder),
+            entry.folder.name,
             entry.saved_at[:16].replace("T", " "),
             f"{model.cell} {model.num_layers} x {model.hidden_size}",
             entry.tokenizer,

@@ -118,6 +118,7 @@ class Trainer:
         self._peak_rate = config.learning_rate or 2 / model.config.hidden_size
         self._state = model.initial_state(config.batch_size)
         self._resets = torch.Generator().manual_seed(config.seed)
+        self._begins_character = torch.from_numpy(self.tokenizer.character_lengths > 0)
         self._total_steps = config.steps
         if config.epochs is not None:
             self._total_steps = max(1, round(config.epochs * self._streams.steps_per_epoch))
@@ -341,6 +342,7 @@ class Trainer:
         # With the state always carried, a network drifts into saturation and never learns to
         # begin. So now and then a stream forgets, and reads on as if a text began there.
         forget = torch.rand(config.batch_size, generator=self._resets) < config.reset
+        forget &= self._begins_character[targets[:, 0]]
         inputs[forget, 0] = self.tokenizer.end
         state = self._state.reset(forget.to(self._device))
         with autocast(self._device):

@@ -33,7 +33,7 @@ def make_trainer(corpus: Corpus, model: dict[str, Any] | None = None, **options:
     network = LanguageModel(ModelConfig(**SHAPE, **(model or {})), corpus.tokenizer.vocab_size)
     network.start_from_counts(token_counts(corpus))
     clock = options.pop("clock", None)
-    config = TrainConfig(**STEPS, **options)
+    config = TrainConfig(**(STEPS | options))
     return Trainer(network, corpus, config, **({"clock": clock} if clock else {}))
 
 
@@ -240,3 +240,25 @@ def test_fine_tuning_keeps_what_was_learnt(
     assert (source.model.seen <= seen).all()
     list(run.events())
     assert chargen.load(tmp_path / "tuned").model.config.hidden_size == SMALL["hidden_size"]
+
+
+def test_no_stream_starts_afresh_within_a_character(tmp_path: Path) -> None:
+    text = tmp_path / "signs.txt"
+    text.write_text("".join(chr(0x4E00 + index) for index in range(600)), encoding="utf-8")
+    corpus = open_corpus([text], CorpusConfig(tokenizer="byte", valid_fraction=0, test_fraction=0))
+    trainer = make_trainer(corpus, steps=60, reset=1.0, bptt=13)
+    begun: list[int] = []
+    batch = trainer._streams.batch
+
+    def watched(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look at a batch once the step has marked in it which streams start afresh."""
+        begun.extend(first for inputs, first in seen if inputs[0] == corpus.tokenizer.end)
+        inputs, targets = batch(step)
+        seen[:] = zip(inputs, targets[:, 0].tolist(), strict=True)
+        return inputs, targets
+
+    seen: list[tuple[torch.Tensor, int]] = []
+    trainer._streams.batch = watched  # type: ignore[method-assign]
+    list(trainer.run())
+    assert 20 < len(begun) < 60 * 4
+    assert all(byte & 0xC0 != 0x80 for byte in begun[4:])
