@@ -32,14 +32,13 @@ from torch import Tensor
 from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, make
 from chargen.errors import ChargenError, CheckpointError
 from chargen.model import LanguageModel
-from chargen.tokenizer import Tokenizer, deserialize
+from chargen.tokenizer import TOKENIZERS, Tokenizer, deserialize, file_name_of
 
 FORMAT = 1
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
 TRAINING = "training.safetensors"
-TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 Tensors = dict[str, Tensor]
 FileType = TypeVar("FileType", bound=msgspec.Struct)
 
@@ -63,6 +62,10 @@ class Scores(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bits_per_character: float | None = None
 
 
+class _Format(msgspec.Struct):
+    format: int
+
+
 class _ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     format: int
     tokenizer: str
@@ -74,6 +77,10 @@ class _ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     scores: Scores
     saved_at: str
     sha256: dict[str, str]
+
+
+class _Enclosed(msgspec.Struct):
+    config: msgspec.Raw
 
 
 class _TrainingFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -172,7 +179,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
         write_file(folder / snapshot.tokenizer.file_name, tokenizer)
         write_file(folder / METRICS, metrics)
         write_file(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2))
-        for name in TOKENIZERS:
+        for name in {file_name_of(kind) for kind in TOKENIZERS}:
             if name != snapshot.tokenizer.file_name:  # of an overwritten run
                 (folder / name).unlink(missing_ok=True)
     except OSError as error:
@@ -205,7 +212,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     folder = _existing(path)
     try:
         return _read_checkpoint(folder)
-    except CheckpointError:
+    except _DamagedError:
         if not (folder / TRAINING).is_file():
             raise
     # The files do not match, as after a crash while they were replaced: the training state does.
@@ -267,7 +274,7 @@ def list_checkpoints(root: Path = Path("checkpoints")) -> list[About]:
 def _about(folder: Path, config: _ConfigFile) -> About:
     return About(
         folder=folder,
-        bytes=sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file()),
+        bytes=_size(folder),
         model=_options(folder, ModelConfig, config.model),
         corpus_options=_options(folder, CorpusConfig, config.corpus_options),
         training=_options(folder, TrainConfig, config.training),
@@ -277,6 +284,14 @@ def _about(folder: Path, config: _ConfigFile) -> About:
         scores=config.scores,
         saved_at=config.saved_at,
     )
+
+
+def _size(folder: Path) -> int:
+    size = 0
+    for entry in folder.iterdir():
+        with suppress(OSError):  # a run that is saving replaces its files
+            size += entry.stat().st_size
+    return size
 
 
 def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
@@ -292,7 +307,11 @@ def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
 
 def _existing(path: str | os.PathLike[str]) -> Path:
     folder = Path(path)
-    if not folder.exists():
+    try:
+        exists = folder.exists()
+    except OSError as error:  # a name that is too long, a folder above that is closed
+        raise CheckpointError(f"cannot look at {str(path)[:80]}: {error.strerror}") from error
+    if not exists:
         near = [entry.folder.name for entry in list_checkpoints()][:5]
         hint = f"below checkpoints/ there are: {', '.join(near)}" if near else (
             "make one with: chargen train corpus.txt"
@@ -312,7 +331,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 
 def _read_checkpoint(folder: Path) -> Checkpoint:
     config = _read_config(folder)
-    tokenizer_file = "tokenizer.model" if config.tokenizer == "subword" else "tokenizer.json"
+    tokenizer_file = file_name_of(config.tokenizer)
     content = _read_file(folder / tokenizer_file)
     _check_hash(folder, config, tokenizer_file, content)
     weights = _read_file(folder / MODEL)
@@ -327,7 +346,14 @@ def _read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _read_config(folder: Path) -> _ConfigFile:
-    config = _decode(folder, CONFIG, _read_file(folder / CONFIG), _ConfigFile)
+    content = _read_file(folder / CONFIG)
+    _check_format(folder, content)
+    return _decode(folder, CONFIG, content, _ConfigFile)
+
+
+def _check_format(folder: Path, content: bytes) -> None:
+    """Tell another version of chargen before its new fields are taken for damage."""
+    config = _decode(folder, CONFIG, content, _Format)
     if config.format != FORMAT:
         age = "a newer" if config.format > FORMAT else "an older"
         raise CheckpointError(
@@ -335,7 +361,6 @@ def _read_config(folder: Path) -> _ConfigFile:
             f"{FORMAT})",
             hint="use that version of chargen",
         )
-    return config
 
 
 def _read_training(folder: Path) -> _TrainingFile:
@@ -350,7 +375,9 @@ def _read_training(folder: Path) -> _TrainingFile:
             metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
         raise _damaged(folder, TRAINING, str(error)) from error
-    return _decode(folder, TRAINING, metadata.get("chargen", "").encode(), _TrainingFile)
+    content = metadata.get("chargen", "").encode()
+    _check_format(folder, _decode(folder, TRAINING, content, _Enclosed).config)
+    return _decode(folder, TRAINING, content, _TrainingFile)
 
 
 def _decode(folder: Path, name: str, content: bytes, kind: type[FileType]) -> FileType:
@@ -372,7 +399,7 @@ def _options(folder: Path, config_type: type[ConfigType], values: Mapping[str, A
 
 
 def _read_tokenizer(folder: Path, config: _ConfigFile, content: bytes) -> Tokenizer:
-    if config.tokenizer not in ("char", "byte", "subword"):
+    if config.tokenizer not in TOKENIZERS:
         raise _damaged(folder, CONFIG, f"unknown tokenizer {config.tokenizer!r}")
     try:
         tokenizer = deserialize(config.tokenizer, content)
@@ -426,7 +453,7 @@ def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CheckpointError(
+        raise _DamagedError(
             f"cannot read {path}: {error.strerror}",
             hint="pass a whole folder that `chargen train` wrote",
         ) from error
@@ -441,8 +468,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+class _DamagedError(CheckpointError):
+    """A file is missing or not what was written; the training state may still be whole."""
+
+
 def _damaged(folder: Path, name: str, why: str) -> CheckpointError:
-    return CheckpointError(
+    return _DamagedError(
         f"{folder / name} is damaged: {why}", hint="use another checkpoint, or train it again"
     )
 

@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -38,9 +39,12 @@ from chargen.interrupt import EXIT_CODES, Interrupts
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is the command line without the program."""
-    for stream in (sys.stdout, sys.stderr):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
         # UTF-8 whatever the locale says; what cannot be written is escaped, not fatal.
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     # OpenMP's threads spin while they wait. With another program on the same cores that can make
@@ -54,16 +58,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ChargenError as error:
         from chargen.terminal import show_error
 
-        show_error(error.as_flag() if isinstance(error, ConfigError) else str(error))
+        show_error(_FLAG_NAMES.sub(lambda name: _flag(name[0]), str(error)))
         return 2 if isinstance(error, ConfigError) else 1
     except _Terminated:
         return EXIT_CODES[signal.SIGTERM]
     except KeyboardInterrupt:
         return EXIT_CODES[signal.SIGINT]
     except BrokenPipeError:
-        # Whoever read our output has left; Python must not find that out again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
+    except OSError as error:
+        if error.filename is not None:
+            raise  # no user's mistake that we know of
+        _forget_output()
+        print(f"chargen: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def _forget_output() -> None:
+    """Nobody reads our output, or it cannot be written: Python must not find out again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+# Errors name options as Python does; here they are flags. Only names that no prose would use.
+_FLAG_NAMES = re.compile(
+    r"\b("
+    + "|".join(
+        ["init_from"]
+        + [
+            name
+            for kind in (CorpusConfig, ModelConfig, TrainConfig, SampleConfig)
+            for name in names(kind)
+            if "_" in name
+        ]
+    )
+    + r")\b|^[a-z]+(?= must )"
+)
 
 
 class _Terminated(Exception):
@@ -131,7 +165,7 @@ def sample(arguments: argparse.Namespace) -> int:
     if config.num_samples is not None or config.beams is not None:
         for index, completion in enumerate(generator.complete(prompt, config)):
             if index:
-                print("---")
+                printer.say("---")
             printer.text(completion)
             printer.close()
         return 0
@@ -336,7 +370,7 @@ def _add_options(group: Any, config_type: type[Config]) -> None:
     known = kinds(config_type)
     for field in dataclasses.fields(config_type):
         kind, _ = known[field.name]
-        flag = "--" + field.name.replace("_", "-")
+        flag = _flag(field.name)
         about = field.metadata["help"]
         if field.default not in (None, ()) and kind is not bool:
             about += f" (default: {field.default:g})" if kind in (int, float) else (

@@ -8,7 +8,6 @@ trusts it. `None` is the only "off".
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 import typing
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 from chargen.errors import ConfigError
 
 DEFAULT_MINUTES = 10.0
+MOST = 1e12  # of anything that has no lower limit of its own
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -152,7 +152,7 @@ class SampleConfig(Config):
 
     max_tokens: int = option(200, "tokens to write at most", at_least=1)
     temperature: float = option(
-        1.0, "0 always picks the likeliest token; above 1 is wilder", at_least=0
+        1.0, "0 always picks the likeliest token; above 1 is wilder", at_least=0, at_most=1e6
     )
     top_k: int | None = option(None, "draw only from the k likeliest tokens", at_least=1)
     top_p: float | None = option(
@@ -161,9 +161,12 @@ class SampleConfig(Config):
     min_p: float | None = option(
         None, "drop tokens below this share of the likeliest one's", at_least=0, at_most=1
     )
-    num_samples: int | None = option(None, "texts to draw, as one batch", at_least=1)
+    num_samples: int | None = option(None, "texts to draw, in batches", at_least=1)
     beams: int | None = option(
-        None, "search with so many beams for the likeliest texts instead of drawing", at_least=1
+        None,
+        "search with so many beams for the likeliest texts instead of drawing",
+        at_least=1,
+        at_most=10_000,
     )
     stop: tuple[str, ...] = option((), "end before this text (may be given again)")
     seed: int | None = option(
@@ -248,11 +251,12 @@ def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any)
         if isinstance(value, bool) or not isinstance(value, accepted):
             noun = "a whole number" if kind is int else "a number"
             raise ConfigError(f"must be {noun}, not {value!r}", option=field.name)
-        if not math.isfinite(value):
-            raise ConfigError(f"must be finite, not {value}", option=field.name)
-        for words, bound in field.metadata["limits"].items():
+        if value != value:
+            raise ConfigError("must be a number, not nan", option=field.name)
+        for words, bound in ({"at most": MOST} | field.metadata["limits"]).items():
             if not _within(value, words, bound):
-                raise ConfigError(f"must be {words} {bound:g}, not {value:g}", option=field.name)
+                shown = str(value)[:20]
+                raise ConfigError(f"must be {words} {bound:g}, not {shown}", option=field.name)
     elif kind in (str, bool):
         if not isinstance(value, kind):
             raise ConfigError(f"must be a {kind.__name__}, not {value!r}", option=field.name)

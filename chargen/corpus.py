@@ -43,11 +43,13 @@ from chargen.tokenizer import (
     SubwordTokenizer,
     Tokenizer,
     deserialize,
+    file_name_of,
 )
 
 TokenFile = npt.NDArray[np.integer]
 
 CACHE_FORMAT = 1
+SUBWORD_OPTIONS = ("vocab_size", "subword_model")
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Toke
 
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/chargen` or `~/.cache/chargen`, made if need be."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(base) / "chargen"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,10 +130,11 @@ def _cache_key(
     sources: Sequence[Source], config: CorpusConfig, seed: int, tokenizer: Tokenizer | None
 ) -> str:
     """Names what the token files hold: the content, how it is split, and the tokenizer."""
+    subword = config.tokenizer == "subword"
     identity = {
         "format": CACHE_FORMAT,
         "sources": [source.sha256 for source in sources],
-        "config": asdict(config),
+        "config": {n: v for n, v in asdict(config).items() if subword or n not in SUBWORD_OPTIONS},
         "seed": seed if config.documents == "line" else None,
         "tokenizer": tokenizer and hashlib.sha256(tokenizer.serialize()).hexdigest(),
     }
@@ -212,8 +215,8 @@ def _open_tokens(folder: Path, sources: Sequence[Source], name: str) -> Corpus |
             if path.stat().st_size != count * dtype.itemsize:
                 return None
             splits[split] = np.memmap(path, dtype, mode="r") if count else np.empty(0, dtype)
-        file_name = "tokenizer.model" if facts["kind"] == "subword" else "tokenizer.json"
-        tokenizer = deserialize(facts["kind"], (folder / file_name).read_bytes())
+        content = (folder / file_name_of(facts["kind"])).read_bytes()
+        tokenizer = deserialize(facts["kind"], content)
     except (ChargenError, OSError, ValueError, KeyError, TypeError):
         return None
     identity = tuple((source.name, source.size, source.sha256) for source in sources)

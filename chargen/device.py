@@ -57,3 +57,19 @@ def without_onednn() -> Iterator[None]:
         yield
     finally:
         torch.backends.mkldnn.enabled = before
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Running out of memory becomes a DeviceError that says what to make smaller."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # The CPU's allocator has no error of its own, only these words.
+        told = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not told and "can't allocate memory" not in str(error):
+            raise
+        raise DeviceError(
+            "the model and its batch do not fit into memory",
+            hint="make --hidden-size, --batch-size or --bptt smaller",
+        ) from error

@@ -23,18 +23,12 @@ class ConfigError(ChargenError):
     """An option is wrong by itself, whatever text or checkpoint it is used on.
 
     Where one option is to blame, `option` is its name and the message goes on from there
-    ("must be at least 1, not -3"), so that each face can spell it its own way.
+    ("must be at least 1, not -3").
     """
 
     def __init__(self, message: str, *, option: str | None = None, hint: str | None = None) -> None:
         super().__init__(f"{option} {message}" if option else message, hint=hint)
         self.option = option
-
-    def as_flag(self) -> str:
-        """The message as the command line spells it: `--hidden-size must be ...`."""
-        if self.option is None:
-            return str(self)
-        return str(self).replace(self.option, "--" + self.option.replace("_", "-"), 1)
 
 
 class CorpusError(ChargenError):

@@ -109,14 +109,13 @@ def validate(
     tokens = tokens[:limit]
     length = max(-(-len(tokens) // VALIDATION_STREAMS), VALIDATION_BURN_IN)
     starts = np.arange(0, len(tokens), length)
-    # Column t of row b holds token starts[b] + t - burn_in, or the end token beyond the text.
-    padded = np.full(VALIDATION_BURN_IN + 1 + len(starts) * length, tokenizer.end, dtype=np.int64)
-    padded[VALIDATION_BURN_IN + 1 :][: len(tokens)] = tokens
     state = model.initial_state(len(starts))
     score = NOTHING
     for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
         columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
-        rows = padded[starts[:, None] + columns]  # (B, T + 1)
+        places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
+        rows = tokens[np.clip(places, 0, len(tokens) - 1)].astype(np.int64)  # (B, T + 1)
+        rows[(places < 0) | (places >= len(tokens))] = tokenizer.end  # beyond the text
         nats, state = _nats(model, rows[:, :-1], rows[:, 1:], state)
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, overload
 
 import torch
@@ -92,14 +93,14 @@ class TextGenerator:
         `options` are the fields of SampleConfig. Raises ConfigError, TokenizerError.
         """
         config = options_of.make(SampleConfig, options)
-        completions = self.complete(prompt, config)
+        completions = list(self.complete(prompt, config))
         if config.num_samples is None and config.beams is None:
             return completions[0]
         return completions
 
-    def complete(self, prompt: str, config: SampleConfig) -> list[Completion]:
-        """All completions that the config asks for: the samples in order, or the beams, best
-        first; one where it asks for neither. Raises TokenizerError."""
+    def complete(self, prompt: str, config: SampleConfig) -> Iterator[Completion]:
+        """The completions that the config asks for: the samples in order, as batches of them are
+        done, or the beams, best first; one where it asks for neither. Raises TokenizerError."""
         return generate(self.model, self.tokenizer, prompt, config)
 
 
@@ -117,24 +118,35 @@ def stream(
     one is refused here and not at the first piece."""
     tokens = tokenizer.encode(prompt)
     if config.beams is not None:
-        best = generate(model, tokenizer, prompt, config)[0]
+        best = next(generate(model, tokenizer, prompt, config))
         return iter([Piece(best.text, best.tokens, best.logprob)])
     return _stream(model, tokenizer, tokens, config)
 
 
 def generate(
     model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SampleConfig
-) -> list[Completion]:
-    """All completions that the config asks for: the samples in order, or the beams, best first."""
+) -> Iterator[Completion]:
+    """The completions that the config asks for: the samples in order, as batches of them are done,
+    or the beams, best first. The prompt is encoded at once, so that a bad one is refused here."""
     tokens = tokenizer.encode(prompt)
-    logits, state = _read_prompt(model, tokenizer, tokens)
     if config.beams is not None:
-        return _beam_search(model, tokenizer, prompt, config, logits, state)
+        logits, state = _read_prompt(model, tokenizer, tokens)
+        return iter(_beam_search(model, tokenizer, prompt, config, logits, state))
+    return _samples(model, tokenizer, prompt, tokens, config)
+
+
+def _samples(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    tokens: list[int],
+    config: SampleConfig,
+) -> Iterator[Completion]:
+    logits, state = _read_prompt(model, tokenizer, tokens)
     count = config.num_samples or 1
-    streams = generators(config.seed, count)
-    completions = []
+    streams = generators(config.seed)
     for first in range(0, count, MOST_ROWS):
-        rows = streams[first : first + MOST_ROWS]
+        rows = list(islice(streams, min(MOST_ROWS, count - first)))
         writers = [Writer(tokenizer, config) for _ in rows]
         pieces: list[list[Piece]] = [[] for _ in rows]
         for drawn in _draws(model, Sampler(config, model.seen, rows), logits, state, len(rows)):
@@ -143,11 +155,8 @@ def generate(
                     written.append(piece)
             if all(writer.finish_reason for writer in writers):
                 break
-        completions += [
-            _completion(prompt, written, writer)
-            for writer, written in zip(writers, pieces, strict=True)
-        ]
-    return completions
+        for writer, written in zip(writers, pieces, strict=True):
+            yield _completion(prompt, written, writer)
 
 
 class Writer:
@@ -235,7 +244,7 @@ def _stream(
 ) -> Iterator[Piece]:
     logits, state = _read_prompt(model, tokenizer, tokens)
     writer = Writer(tokenizer, config)
-    sampler = Sampler(config, model.seen, generators(config.seed, 1))
+    sampler = Sampler(config, model.seen, [next(generators(config.seed))])
     for [(token, logprob)] in _draws(model, sampler, logits, state, 1):
         if piece := writer.add(token, logprob):
             yield piece
@@ -291,12 +300,13 @@ def _beam_search(
 
     All beams grow by one token a round; a text that ends, at the end of the document or at a stop
     text, leaves the search and keeps its place among the best. Log-probabilities only fall, so the
-    search is over once no beam can overtake the worst of the finished ones.
+    search is over once no beam can overtake the worst of the finished ones. (The stop text itself
+    counts in the search, though not in the completion.)
     """
     width = config.beams or 1
     unseen = ~model.seen.cpu()
     live = [Hypothesis()]
-    finished: list[Hypothesis] = []
+    finished: dict[str, tuple[float, Completion]] = {}  # by text: its best score, and the whole
     logits = logits[None]  # (B, V)
     while live:
         logprobs = logits.cpu().double().log_softmax(dim=-1)  # (B, V)
@@ -309,17 +319,21 @@ def _beam_search(
         for parent, token in (divmod(candidate, model.vocab_size) for candidate in best.tolist()):
             beam = live[parent].grow(token, float(logprobs[parent, token]))
             if beam.is_finished(tokenizer, config):
-                finished.append(beam)
+                done = beam.completion(tokenizer, config, prompt)
+                # A text that is cut at a stop text has come about in other ways, too.
+                finished.setdefault(done.text, (beam.score, done))
             elif len(grown) < width:
                 grown.append(beam)
                 parents.append(parent)
-        finished = sorted(finished, key=lambda beam: -beam.score)[:width]
+        best_first = sorted(finished.items(), key=lambda entry: -entry[1][0])[:width]
+        finished = dict(best_first)
         live = grown
-        if not live or (len(finished) == width and finished[-1].score >= live[0].score):
+        worst = best_first[-1][1][0] if len(best_first) == width else NEVER
+        if not live or worst >= live[0].score:
             break
         state = state.select(torch.tensor(parents, device=model.head.weight.device))
         logits, state = _step(model, torch.tensor([beam.tokens[-1] for beam in live]), state)
-    completions = [beam.completion(tokenizer, config, prompt) for beam in finished]
+    completions = [done for _, done in finished.values()]
     return sorted(completions, key=lambda completion: -completion.logprob)
 
 

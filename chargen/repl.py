@@ -57,7 +57,7 @@ class Session:
         config = self.config
         if self.beams is not None:
             config = SampleConfig(beams=self.beams, max_tokens=config.max_tokens, stop=config.stop)
-        return self.generator.complete(prompt, config)
+        return list(self.generator.complete(prompt, config))
 
     @property
     def streams(self) -> bool:
@@ -126,7 +126,7 @@ def _beams(session: Session, rest: str) -> str:
 def _load(session: Session, rest: str) -> str:
     if not rest:
         raise ConfigError("/load needs a checkpoint folder", hint="as in: /load checkpoints/demo")
-    session.load(Path(rest).expanduser())
+    session.load(Path(os.path.expanduser(rest)))
     return f"talking to {session.folder}"
 
 
@@ -173,6 +173,7 @@ class Repl:
 
     def run_piped(self, lines: IO[bytes]) -> int:
         """Answer a prompt a line, plainly; commands speak on stderr. The exit code."""
+        failed = False
         for line in lines:
             try:
                 text = line.decode("utf-8").rstrip("\r\n")
@@ -182,11 +183,13 @@ class Repl:
                     return code
             except UnicodeDecodeError as error:
                 show_error(f"a prompt is not UTF-8 at its byte {error.start}")
+                failed = True
             except ChargenError as error:
                 show_error(str(error))
+                failed = True
             except Quit:
                 break
-        return 0
+        return int(failed)
 
     def _greet(self) -> None:
         model = self._session.generator.model.config
@@ -233,7 +236,7 @@ def start(folder: Path, device: str) -> int:
 
 def _history() -> History:
     """Lines of earlier sessions, in `$XDG_STATE_HOME/chargen`; in memory where that fails."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     path = Path(base) / "chargen" / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

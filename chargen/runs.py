@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ from chargen.checkpoint import (
 )
 from chargen.config import Config, CorpusConfig, ModelConfig, SampleConfig, TrainConfig
 from chargen.corpus import Corpus, open_corpus
-from chargen.device import pick_device
+from chargen.device import describe, pick_device, within_memory
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.generation import stream
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
-from chargen.texts import Progress, find_texts, name_of
+from chargen.texts import Progress, find_texts, name_of, readable
 from chargen.training import EvalReport, Event, Trainer, token_counts
 
 CHECKPOINTS = Path("checkpoints")
@@ -64,7 +65,6 @@ class Run:
 
     folder: Path
     corpus: Corpus
-    corpus_config: CorpusConfig
     trainer: Trainer
     resumed: bool
 
@@ -72,12 +72,18 @@ class Run:
     def model(self) -> LanguageModel:
         return self.trainer.model
 
+    @property
+    def device(self) -> str:
+        """Where it computes, in a few words."""
+        return describe(self.model.head.weight.device)
+
     def events(self) -> Iterator[Event]:
         """Train; each evaluation comes with a fresh sample of what the model writes."""
         events = self.trainer.run()
         try:
-            for event in events:
-                yield self._with_sample(event) if isinstance(event, EvalReport) else event
+            with within_memory():
+                for event in events:
+                    yield self._with_sample(event) if isinstance(event, EvalReport) else event
         finally:
             events.close()  # type: ignore[attr-defined]
 
@@ -114,8 +120,8 @@ def train(
     """Train a model on one text or several and save it; prints nothing.
 
     `options` are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags of
-    `chargen train`. Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt. Every
-    mistake in the call or the text is a ChargenError.
+    `chargen train`. Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt, and
+    SIGTERM likewise SystemExit. Every mistake in the call or the text is a ChargenError.
     """
     run = prepare(
         [corpus] if isinstance(corpus, str | os.PathLike) else corpus,
@@ -131,6 +137,8 @@ def train(
         for _ in events:
             if interrupts.caught:
                 events.close()  # type: ignore[attr-defined]
+    if interrupts.caught == signal.SIGTERM:
+        raise SystemExit(interrupts.exit_code)
     if interrupts.caught:
         raise KeyboardInterrupt
     return run.report()
@@ -162,19 +170,20 @@ def prepare(
         return _resume(paths, out, device, options, started, progress)
     configs = _configs(options)
     picked = pick_device(device)
-    find_texts(paths)  # a wrong path is told before a folder is made
+    found = find_texts(paths)  # a wrong path is told before a folder is made
     folder, is_new = _claim_folder(out, name_of(paths), overwrite)
     try:
-        model, corpus = _fresh(paths, configs, options, init_from, progress)
-        trainer = _trainer(
-            folder, model.to(picked), corpus, configs[0], configs[2], list(paths), started
-        )
+        with within_memory():
+            model, corpus = _fresh(paths, configs, options, init_from, progress)
+            trainer = _trainer(
+                folder, model.to(picked), corpus, configs[0], configs[2], found, started
+            )
+            trainer.save()  # from here on the run can be resumed
     except BaseException:
         if is_new:
-            with suppress(OSError):
-                folder.rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Run(folder, corpus, configs[0], trainer, resumed=False)
+    return Run(folder, corpus, trainer, resumed=False)
 
 
 Configs = tuple[CorpusConfig, ModelConfig, TrainConfig]
@@ -230,18 +239,18 @@ def _fresh(
 
 
 def _refuse_other_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
-    """A model that is gone on with keeps its shape and its tokenizer. Raises ConfigError."""
+    """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
     kept = asdict(source.about.model) | {"tokenizer": source.tokenizer.kind}
     del kept["dropout"]
     for name, value in options.items():
         if name in kept and value != kept[name]:
-            raise ConfigError(
+            raise CheckpointError(
                 f"{name} is {kept[name]} in {source.about.folder} and cannot become {value}",
                 hint="leave it out, or train without init_from",
             )
     for name in ("vocab_size", "subword_model"):
         if name in options:
-            raise ConfigError(
+            raise CheckpointError(
                 f"{name} and init_from cannot be combined",
                 hint=f"the tokenizer of {source.about.folder} is used",
             )
@@ -253,7 +262,7 @@ def _claim_folder(
     """The folder to save to, and whether it was just made. Raises CheckpointError."""
     folder = CHECKPOINTS / name if out is None else Path(out)
     if overwrite and folder.is_dir():
-        if any(folder.iterdir()) and not is_checkpoint(folder):
+        if os.listdir(folder) and not is_checkpoint(folder):
             raise CheckpointError(
                 f"{folder} is not a checkpoint, so it is not overwritten",
                 hint="name another folder with --out",
@@ -290,7 +299,7 @@ def _trainer(
 ) -> Trainer:
     """A trainer that saves to the folder."""
     facts = CorpusFacts(corpus.name, list(corpus.sources))
-    places = [os.fspath(p) if os.fspath(p) == "-" else os.path.abspath(p) for p in paths]
+    places = ["-" if os.fspath(p) == "-" else readable(os.path.abspath(p)) for p in paths]
 
     def save_to_folder(trainer: Trainer) -> None:
         weights = trainer.weights()
@@ -362,7 +371,7 @@ def _resume(
             f"the training state in {folder} is damaged: {error}",
             hint="start from its weights with --init-from instead",
         ) from error
-    return Run(folder, corpus, snapshot.corpus_config, trainer, resumed=True)
+    return Run(folder, corpus, trainer, resumed=True)
 
 
 def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConfig:
@@ -375,9 +384,9 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
     _configs(options)  # unknown names and wrong values are told first
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
-            raise ConfigError(
+            raise CheckpointError(
                 f"{name} is {kept[name]} in this run and cannot become {value}",
-                hint=f"a resumed run may change {', '.join(sorted(CHANGEABLE))} and the device",
+                hint="a resumed run may change its length, save_every and the device",
             )
     changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
     lengths = ("minutes", "epochs", "steps")

@@ -7,7 +7,7 @@ what may not be drawn is minus infinity; it leaves at least one token.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -53,13 +53,12 @@ class Sampler:
         return draw(logits, self._streams)
 
 
-def generators(seed: int | None, rows: int) -> list[torch.Generator]:
-    """One random stream a row; row 17 draws the same whatever stands beside it."""
-    streams = [torch.Generator() for _ in range(rows)]
-    # No seed asks the operating system for one.
-    for row, entropy in enumerate(np.random.SeedSequence(seed).spawn(rows)):
-        streams[row].manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
-    return streams
+def generators(seed: int | None) -> Iterator[torch.Generator]:
+    """Random streams without end, one a row; row 17 draws the same whatever stands beside it."""
+    root = np.random.SeedSequence(seed)  # no seed asks the operating system for one
+    while True:
+        [entropy] = root.spawn(1)
+        yield torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
 
 
 def draw(logits: Tensor, streams: Sequence[torch.Generator]) -> Tensor:
@@ -79,7 +78,7 @@ def only(allowed: Tensor) -> Processor:
 
 def temperature(value: float) -> Processor:
     """Divide the logits: below 1 the likely become likelier, above 1 all become alike."""
-    return lambda logits: (logits - logits.amax(dim=-1, keepdim=True)) / value
+    return lambda logits: (logits - logits.amax(dim=-1, keepdim=True)).double() / value
 
 
 def top_k(k: int) -> Processor:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -21,13 +21,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chargen.checkpoint import About, Checkpoint
 from chargen.config import DEFAULT_MINUTES
-from chargen.device import describe
-from chargen.evaluation import Score
-from chargen.generation import Completion, Piece
-from chargen.runs import Run, TrainReport
-from chargen.training import EvalReport, Event, Saved, StepReport
+
+if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+    from chargen.checkpoint import About, Checkpoint
+    from chargen.evaluation import Score
+    from chargen.generation import Completion, Piece
+    from chargen.runs import Run, TrainReport
+    from chargen.training import EvalReport, Event, StepReport
 
 PROMPT_STYLE = "dim"
 TEXT_STYLE = "green"
@@ -156,8 +157,7 @@ class JsonView(View):
     """One JSON line an event on stdout; what people want to know goes to stderr."""
 
     def show(self, event: Event) -> None:
-        names = {StepReport: "step", EvalReport: "eval", Saved: "saved"}
-        print_json({"event": names[type(event)]} | asdict(event))
+        print_json({"event": event.kind} | asdict(event))
 
     def end(self, report: TrainReport, stopped: bool) -> None:
         print_json({"event": "interrupted" if stopped else "done"} | asdict(report))
@@ -182,9 +182,9 @@ class PlainView(View):
             self._print(line.plain)
 
     def show(self, event: Event) -> None:
-        if isinstance(event, StepReport):
+        if event.kind == "step":
             self._report = event
-        elif isinstance(event, EvalReport):
+        elif event.kind == "eval":
             line = "  ".join(f"{name} {value}" for name, value, _ in _numbers(event, self._report))
             left = self._report.seconds_left if self._report else None
             self._print(line if left is None else f"{line}  {_clock(left)} left")
@@ -237,12 +237,12 @@ class LiveView(View):
         self._live.update(self._render(), refresh=True)
 
     def show(self, event: Event) -> None:
-        if isinstance(event, StepReport):
+        if event.kind == "step":
             self._report = event
             place = round(event.progress * CURVE_PLACES)
             count, total = self._train.get(place, (0, 0.0))
             self._train[place] = (count + 1, total + event.train_loss)
-        elif isinstance(event, EvalReport):
+        elif event.kind == "eval":
             self._remember(event)
         self._live.update(self._render(), refresh=True)
 
@@ -320,7 +320,7 @@ def _headline(run: Run, width: int) -> list[Text]:
         f"{corpus.tokenizer.kind}, {corpus.tokenizer.vocab_size:,} tokens",
         f"batch {config.batch_size}, bptt {config.bptt}",
         length,
-        describe(model.head.weight.device),
+        run.device,
     ]
     verb = "going on with" if run.resumed else "training on"
     first = Text.assemble(

@@ -1,7 +1,8 @@
 """Text files: find them, check that they are UTF-8, split them, read them in small chunks.
 
 Texts are split in bytes, before there are tokens, so that every tokenizer trains, and is scored,
-on the same text. Knows nothing of tokens. Memory does not grow with the text.
+on the same text. Knows nothing of tokens. Memory does not grow with the text, but for some twenty
+bytes a line where lines are documents.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import io
 import mmap
 import os
 import re
@@ -37,6 +39,7 @@ Chunk = tuple[str, bool]  # some text, and whether a document ends with it
 CHUNK_BYTES = 1 << 20
 SPLITS = ("train", "valid", "test")
 BYTE_ORDER_MARK = codecs.BOM_UTF8
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def find_texts(paths: Paths) -> list[Path]:
             if not match.is_dir():
                 found[match] = None
                 continue
-            below = sorted(path for path in match.rglob("*.txt") if path.is_file())
+            found_below = [*match.rglob("*.txt"), *match.rglob("*.txt.gz")]
+            below = sorted(path for path in found_below if path.is_file())
             if not below and len(matches) == 1:
                 raise CorpusError(
                     f"folder {match} has no text", hint="its files must be named *.txt"
@@ -94,14 +98,14 @@ def read_sources(
 
 def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
     piped = str(path) == "-"
-    name = "standard input" if piped else str(path)
-    in_place = not piped and path.is_file() and path.suffix != ".gz"
-    expected = path.stat().st_size if in_place else 0
+    name = "standard input" if piped else readable(path)
     digest = hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
     size = 0
     start = 0
     try:
+        in_place = not piped and path.is_file() and not _is_gzip(path)
+        expected = path.stat().st_size if in_place else 0
         with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
             while chunk := stream.read(CHUNK_BYTES):
                 if size == 0 and chunk.startswith(BYTE_ORDER_MARK):
@@ -124,10 +128,20 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
 
 def _open_text(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
     if str(path) == "-":
-        return nullcontext(sys.stdin.buffer)
-    if path.suffix == ".gz":
+        stdin = sys.stdin.buffer
+        if isinstance(stdin, io.BufferedReader) and stdin.peek(2).startswith(GZIP):
+            return gzip.GzipFile(fileobj=stdin)
+        return nullcontext(stdin)
+    if path.is_file() and _is_gzip(path):
         return gzip.open(path, "rb")
     return open(path, "rb")
+
+
+def _is_gzip(path: Path) -> bool:
+    if path.suffix == ".gz":
+        return True
+    with open(path, "rb") as file:
+        return file.read(2) == GZIP
 
 
 def _check_utf8(
@@ -152,8 +166,14 @@ def name_of(paths: Paths) -> str:
     first = paths if isinstance(paths, str | os.PathLike) else paths[0]
     if os.fspath(first) == "-":
         return "stdin"
-    name = Path(first).resolve().name.removesuffix(".gz").removesuffix(".txt")
-    return re.sub(r"[*?\[\]]+", "", name).strip(". -") or "corpus"
+    path = Path(os.path.abspath(first))
+    name = path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
+    return re.sub(r"[*?\[\]]+", "", readable(name)).strip(". -") or "corpus"
+
+
+def readable(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be shown and saved, whatever bytes its name is made of."""
+    return os.fsencode(path).decode("utf-8", errors="replace")
 
 
 # -- splits -----------------------------------------------------------------------------------

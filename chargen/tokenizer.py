@@ -62,7 +62,13 @@ class Tokenizer:
         raise NotImplementedError
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text that the ids spell; bytes that are no UTF-8 show as U+FFFD."""
+        """The text that the ids spell; bytes that are no UTF-8 show as U+FFFD.
+
+        Raises TokenizerError on an id that the vocabulary does not have.
+        """
+        tokens = list(tokens)
+        if any(not 0 <= token < self.vocab_size for token in tokens):
+            raise TokenizerError(f"token ids go from 0 to {self.vocab_size - 1}")
         return b"".join(self.pieces[token] for token in tokens).decode("utf-8", errors="replace")
 
     def serialize(self) -> bytes:
@@ -264,6 +270,16 @@ class StreamDecoder:
     def flush(self) -> str:
         """U+FFFD where the last character was cut off, else nothing."""
         return self._decoder.decode(b"", final=True)
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    made.kind: made for made in (CharTokenizer, ByteTokenizer, SubwordTokenizer)
+}
+
+
+def file_name_of(kind: str) -> str:
+    """The name of the file that a tokenizer of this kind is kept in."""
+    return TOKENIZERS.get(kind, Tokenizer).file_name
 
 
 def deserialize(kind: str, data: bytes) -> Tokenizer:

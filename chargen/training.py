@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ EVALUATION_TIME = 0.1
 class StepReport:
     """How training goes, a few times a second. The loss is the mean since the last report."""
 
+    kind: ClassVar[Literal["step"]] = "step"
     step: int
     epoch: float
     progress: float  # share of the run that is done
@@ -56,6 +57,7 @@ class StepReport:
 class EvalReport:
     """The model against text that it did not train on; losses in nats per token."""
 
+    kind: ClassVar[Literal["eval"]] = "eval"
     step: int
     epoch: float
     progress: float
@@ -73,6 +75,7 @@ class EvalReport:
 class Saved:
     """The state is on disk: a run that is killed now goes on from here."""
 
+    kind: ClassVar[Literal["saved"]] = "saved"
     step: int
     seconds: float
 
@@ -141,7 +144,6 @@ class Trainer:
         if self._schedule_start is None:
             self._schedule_start = self.seconds
             torch.manual_seed(self.config.seed)  # dropout draws from torch's global state
-        yield self.save()
         last_saved = last_report = self._clock()
         try:
             while True:

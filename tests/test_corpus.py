@@ -50,19 +50,21 @@ def spell(corpus: Corpus, tokens: TokenFile) -> list[str]:
 def test_files_folders_globs_and_gzip(tmp_path: Path) -> None:
     write(tmp_path, "books/b.txt", "bee")
     write(tmp_path, "books/deep/a.txt", "ay")
+    write(tmp_path, "books/z.txt.gz", gzip.compress(b"zip"))
     write(tmp_path, "books/notes.md", "no")
     write(tmp_path, "x1.text", "one")
     write(tmp_path, "x2.text", "two")
     packed = write(tmp_path, "z.txt.gz", gzip.compress(b"zed"))
     corpus = open_corpus([tmp_path / "books", str(tmp_path / "x*.text"), packed], WHOLE)
-    assert spell(corpus, corpus.train) == ["bee", "ay", "one", "two", "zed"]
+    assert spell(corpus, corpus.train) == ["bee", "ay", "zip", "one", "two", "zed"]
     assert [name for name, *_ in corpus.sources] == [
-        "b.txt", "a.txt", "x1.text", "x2.text", "z.txt.gz",
+        "b.txt", "a.txt", "z.txt.gz", "x1.text", "x2.text", "z.txt.gz",
     ]  # fmt: skip
 
 
-def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    stdin = io.TextIOWrapper(io.BytesIO(b"piped text"))
+@pytest.mark.parametrize("content", [b"piped text", gzip.compress(b"piped text")])
+def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)))
     monkeypatch.setattr("sys.stdin", stdin)
     corpus = open_corpus(["-"], WHOLE)
     assert spell(corpus, corpus.train) == ["piped text"]
@@ -271,6 +273,6 @@ def test_too_short_a_text_says_what_would_fit() -> None:
 
 
 def test_a_corpus_takes_its_name_from_its_first_text() -> None:
-    names = {"a/b.txt": "b", "b.txt.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus"}
+    names = {"a/b.txt": "b", "b.md.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus"}
     for path, name in names.items():
         assert texts.name_of([path]) == name

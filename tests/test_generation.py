@@ -236,6 +236,11 @@ def test_one_beam_is_greedy(model: TextGenerator) -> None:
     assert piece.text == beam.text
 
 
+def test_beams_give_no_text_twice(model: TextGenerator) -> None:
+    found = model.generate("The ", beams=6, max_tokens=6, stop=tuple("aeiourstln"))
+    assert len({done.text for done in found}) == len(found) == 6
+
+
 def test_beams_stop_at_stop_texts(model: TextGenerator) -> None:
     for done in model.generate("The strawberry is", beams=3, max_tokens=30, stop=(".",)):
         assert done.finish_reason == "length" or "." not in done.text

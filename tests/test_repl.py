@@ -73,7 +73,7 @@ def test_several_samples(session: Session) -> None:
         ("/set warmth", "there is no setting warmth"),
         ("/set temperature hot", "must be a number"),
         ("/set temperature -1", "must be at least 0"),
-        ("/set temperature nan", "must be finite"),
+        ("/set temperature nan", "must be a number"),
         ("/beams 0", "must be at least 1"),
         ("/load", "needs a checkpoint folder"),
         ("/load nowhere", "no such checkpoint"),
@@ -107,7 +107,7 @@ def test_a_pipe_is_answered_a_line_a_prompt(run_chargen: Chargen, checkpoint: Pa
         "/set temperature 0\n/set max_tokens 1\nGRANN\n\nThe strawberry is r\n/nonsense\nGRAN\n"
     )
     done = run_chargen("repl", checkpoint, stdin=prompts)
-    assert done.returncode == 0
+    assert done.returncode == 1  # for the command that there is not
     assert done.stdout == "Y\ne\nN\n"
     assert "temperature is 0.0" in done.stderr
     assert "there is no command /nonsense" in done.stderr
