@@ -32,6 +32,7 @@ from chargen.config import (
     make,
     names,
     parse,
+    unescape,
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError
 from chargen.interrupt import EXIT_CODES, Interrupts
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ChargenError as error:
         from chargen.terminal import show_error
 
-        show_error(_FLAG_NAMES.sub(lambda name: _flag(name[0]), str(error)))
+        show_error(_in_flags(str(error)))
         return 2 if isinstance(error, ConfigError) else 1
     except _Terminated:
         return EXIT_CODES[signal.SIGTERM]
@@ -84,20 +85,10 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-# Errors name options as Python does; here they are flags. Only names that no prose would use.
-_FLAG_NAMES = re.compile(
-    r"\b("
-    + "|".join(
-        ["init_from"]
-        + [
-            name
-            for kind in (CorpusConfig, ModelConfig, TrainConfig, SampleConfig)
-            for name in names(kind)
-            if "_" in name
-        ]
-    )
-    + r")\b|^[a-z]+(?= must )"
-)
+def _in_flags(message: str) -> str:
+    """Errors name options as Python does, `top_k` or at their very beginning; here as flags."""
+    message = re.sub(r"`([a-z_]+)`", lambda name: _flag(name[1]), message)
+    return re.sub(r"^[a-z_]+(?= must )", lambda name: _flag(name[0]), message)
 
 
 class _Terminated(Exception):
@@ -381,7 +372,7 @@ def _add_options(group: Any, config_type: type[Config]) -> None:
         if kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
         elif kind is tuple:
-            group.add_argument(flag, action="append", metavar="TEXT", **common)
+            group.add_argument(flag, action="append", type=unescape, metavar="TEXT", **common)
         elif field.metadata["choices"]:
             group.add_argument(flag, choices=field.metadata["choices"], **common)
         else:

@@ -81,7 +81,7 @@ class CorpusConfig(Config):
     def check_together(self) -> None:
         if self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError(
-                "valid_fraction and test_fraction together leave no text to train on",
+                "`valid_fraction` and `test_fraction` together leave no text to train on",
                 hint="their sum must be below 1",
             )
 
@@ -107,8 +107,8 @@ class ModelConfig(Config):
     def check_together(self) -> None:
         if self.tie_weights and self.embedding_size != self.hidden_size:
             raise ConfigError(
-                f"tie_weights needs embedding_size ({self.embedding_size}) equal to "
-                f"hidden_size ({self.hidden_size})",
+                f"`tie_weights` needs `embedding_size` ({self.embedding_size}) equal to "
+                f"`hidden_size` ({self.hidden_size})",
                 hint=f"add --embedding-size {self.hidden_size}",
             )
 
@@ -143,7 +143,7 @@ class TrainConfig(Config):
 
     def check_together(self) -> None:
         if sum(length is not None for length in (self.minutes, self.epochs, self.steps)) > 1:
-            raise ConfigError("minutes, epochs and steps cannot be combined", hint="give one")
+            raise ConfigError("`minutes`, `epochs` and `steps` cannot be combined", hint="give one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ class SampleConfig(Config):
         at_least=1,
         at_most=10_000,
     )
-    stop: tuple[str, ...] = option((), "end before this text (may be given again)")
+    stop: tuple[str, ...] = option((), "end before this text, \\n a newline (may be given again)")
     seed: int | None = option(
         None, "repeat the same draws (default: new ones)", at_least=0, at_most=2**63 - 1
     )
@@ -181,9 +181,14 @@ class SampleConfig(Config):
         for name in ("temperature", "top_k", "top_p", "min_p", "num_samples", "seed"):
             if getattr(self, name) != getattr(type(self), name):
                 raise ConfigError(
-                    f"beams and {name} cannot be combined",
+                    f"`beams` and `{name}` cannot be combined",
                     hint="beam search finds the likeliest texts, it draws nothing",
                 )
+
+
+def unescape(text: str) -> str:
+    """A typed text with `\\n` and `\\t` as what they stand for."""
+    return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)
@@ -225,7 +230,7 @@ def parse(config_type: type[Config], name: str, text: str) -> Any:
             raise ConfigError(f"must be on or off, not {text!r}", option=name)
         return text.lower() in ("true", "on")
     if kind is tuple:
-        return () if text.lower() in ("off", "none") else (text,)
+        return () if text.lower() in ("off", "none") else (unescape(text),)
     try:
         return kind(text)
     except ValueError:

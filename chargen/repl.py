@@ -88,7 +88,13 @@ class Command:
 def _help(session: Session, rest: str) -> str:
     width = max(len(command.usage) for command in COMMANDS.values())
     rows = [f"{command.usage:<{width}}  {command.help}" for command in COMMANDS.values()]
-    return "\n".join([*rows, "anything else is a prompt; Ctrl-C stops a text, Ctrl-D leaves"])
+    return "\n".join(
+        [
+            *rows,
+            "anything else is a prompt (// for one that begins with /)",
+            "Ctrl-C stops a text, Ctrl-D leaves",
+        ]
+    )
 
 
 def _set(session: Session, rest: str) -> str:
@@ -104,7 +110,7 @@ def _set(session: Session, rest: str) -> str:
             raise ConfigError(f"there is no setting {name}", hint="/set shows all")
         value = session.beams if name == "beams" else getattr(session.config, name)
         return f"{name} is {_spell(value)}"
-    value = parse(SampleConfig, name, text.strip().replace("\\n", "\n").replace("\\t", "\t"))
+    value = parse(SampleConfig, name, text.strip())
     if name == "beams":
         SampleConfig(beams=value)  # checks it
         session.beams = value
@@ -126,7 +132,7 @@ def _beams(session: Session, rest: str) -> str:
 def _load(session: Session, rest: str) -> str:
     if not rest:
         raise ConfigError("/load needs a checkpoint folder", hint="as in: /load checkpoints/demo")
-    session.load(Path(os.path.expanduser(rest)))
+    session.load(Path(os.path.expanduser(rest.strip("\"'"))))
     return f"talking to {session.folder}"
 
 
@@ -160,7 +166,7 @@ class Repl:
         while True:
             try:
                 line = prompt.prompt(FormattedText([("bold", "> ")]))
-                if line.startswith("/"):
+                if _is_command(line):
                     self._printer.say(self._session.command(line))
                 elif line.strip() and self._answer(line) == EXIT_CODES[signal.SIGTERM]:
                     return EXIT_CODES[signal.SIGTERM]
@@ -177,7 +183,7 @@ class Repl:
         for line in lines:
             try:
                 text = line.decode("utf-8").rstrip("\r\n")
-                if text.startswith("/"):
+                if _is_command(text):
                     print(self._session.command(text), file=sys.stderr)
                 elif text and (code := self._answer(text)):
                     return code
@@ -202,6 +208,7 @@ class Repl:
 
     def _answer(self, prompt: str) -> int:
         """Show what the model makes of a prompt; 0, or the exit code of what interrupted it."""
+        prompt = prompt[1:] if prompt.startswith("//") else prompt
         if self._session.streams:
             pieces = self._session.stream(prompt)
             self._printer.prompt(prompt)
@@ -220,10 +227,17 @@ class Repl:
         if self._session.beams is not None and self._printer.is_terminal:
             self._printer.beams(completions)
             return 0
-        for completion in completions:
+        for index, completion in enumerate(completions):
+            if index:
+                self._printer.say("---")
             self._printer.text(completion)
             self._printer.close()
         return 0
+
+
+def _is_command(line: str) -> bool:
+    """Two slashes begin a prompt that begins with one."""
+    return line.startswith("/") and not line.startswith("//")
 
 
 def start(folder: Path, device: str) -> int:

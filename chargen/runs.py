@@ -164,7 +164,7 @@ def prepare(
     if resume and (overwrite or init_from is not None):
         other = "overwrite" if overwrite else "init_from"
         raise ConfigError(
-            f"resume and {other} cannot be combined", hint="resume goes on with what is there"
+            f"`resume` and `{other}` cannot be combined", hint="resume goes on with what is there"
         )
     if resume:
         return _resume(paths, out, device, options, started, progress)
@@ -245,13 +245,13 @@ def _refuse_other_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if name in kept and value != kept[name]:
             raise CheckpointError(
-                f"{name} is {kept[name]} in {source.about.folder} and cannot become {value}",
-                hint="leave it out, or train without init_from",
+                f"`{name}` is {kept[name]} in {source.about.folder} and cannot become {value}",
+                hint="leave it out, or train without `init_from`",
             )
     for name in ("vocab_size", "subword_model"):
         if name in options:
             raise CheckpointError(
-                f"{name} and init_from cannot be combined",
+                f"`{name}` and `init_from` cannot be combined",
                 hint=f"the tokenizer of {source.about.folder} is used",
             )
 
@@ -275,10 +275,10 @@ def _claim_folder(
             return folder, True
         except FileExistsError as error:
             if out is not None:
-                raise CheckpointError(
-                    f"{folder} exists",
-                    hint="go on with it by --resume, replace it by --overwrite, or name another",
-                ) from error
+                hint = "name another folder with --out"
+                if is_checkpoint(folder):
+                    hint = "go on with it by --resume, replace it by --overwrite, or name another"
+                raise CheckpointError(f"{folder} exists", hint=hint) from error
             number += 1
             folder = CHECKPOINTS / f"{name}-{number}"
         except OSError as error:
@@ -385,8 +385,8 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(
-                f"{name} is {kept[name]} in this run and cannot become {value}",
-                hint="a resumed run may change its length, save_every and the device",
+                f"`{name}` is {kept[name]} in this run and cannot become {value}",
+                hint="a resumed run may change its length, `save_every` and the device",
             )
     changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
     lengths = ("minutes", "epochs", "steps")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -323,6 +324,8 @@ def _headline(run: Run, width: int) -> list[Text]:
         run.device,
     ]
     verb = "going on with" if run.resumed else "training on"
+    if run.trainer.finished:
+        verb = "finished already, give a longer length in all to extend it:"
     first = Text.assemble(
         (f"{verb} ", "dim"),
         (corpus.name, "bold"),
@@ -371,14 +374,14 @@ def _closing(report: TrainReport, stopped: bool) -> Text:
     return Text.assemble(
         (f"{score}{report.steps:,} steps, {_clock(report.seconds)}\n", "default"),
         ("talk to it: ", "dim"),
-        (f"chargen repl {report.checkpoint}", "bold"),
+        (f"chargen repl {shlex.quote(str(report.checkpoint))}", "bold"),
     )
 
 
 def _how_to_resume(report: TrainReport) -> Text:
     return Text.assemble(
         f"stopped at step {report.steps:,} and saved; go on with: ",
-        (f"chargen train --resume --out {report.checkpoint}", "bold"),
+        (f"chargen train --resume --out {shlex.quote(str(report.checkpoint))}", "bold"),
     )
 
 

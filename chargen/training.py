@@ -141,6 +141,8 @@ class Trainer:
 
     def run(self) -> Iterator[Event]:
         """Train to the end of the plan. Raises TrainingError where the loss is no number."""
+        if self.finished:
+            return
         if self._schedule_start is None:
             self._schedule_start = self.seconds
             torch.manual_seed(self.config.seed)  # dropout draws from torch's global state
@@ -157,7 +159,7 @@ class Trainer:
                     took = self._clock() - begun
                     self._evaluation_seconds += took
                     self._reserve = 1.5 * took + 0.5
-                if self.step > 0 and self._progress >= 1:
+                if self.finished:
                     break
                 self._train_step()
                 now = self._clock()
@@ -171,6 +173,11 @@ class Trainer:
             self.save()
             raise
         yield self.save()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that was planned is done."""
+        return self.step > 0 and self._progress >= 1
 
     @property
     def seconds(self) -> float:

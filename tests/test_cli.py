@@ -103,11 +103,12 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train latin1.txt", 1, "latin1.txt is not UTF-8: byte 3"),
         ("train folder", 1, "folder folder has no text"),
         ("train short.txt", 1, "too few for batch size 16 and bptt 64"),
-        ("train story.txt --out folder", 1, "folder exists; go on with it by --resume"),
+        ("train story.txt --out folder", 1, "folder exists; name another folder with --out"),
+        ("train story.txt --out CHECKPOINT", 1, "exists; go on with it by --resume"),
         ("train story.txt --out folder --overwrite", 1, "folder is not a checkpoint"),
         ("train story.txt --out story.txt/x", 1, "cannot make the folder story.txt/x"),
         ("train story.txt --resume", 1, "no run of story below"),
-        ("train story.txt --resume --overwrite", 2, "resume and overwrite cannot be combined"),
+        ("train story.txt --resume --overwrite", 2, "--resume and --overwrite cannot be combined"),
         ("train story.txt --init-from nowhere", 1, "no such checkpoint: nowhere"),
         ("train story.txt --hidden-size -3", 2, "--hidden-size must be at least 1, not -3"),
         ("train story.txt --hidden-size three", 2, "--hidden-size: must be a whole number"),
@@ -115,7 +116,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         (
             "train story.txt --steps 5 --minutes 1",
             2,
-            "minutes, epochs and steps cannot be combined",
+            "--minutes, --epochs and --steps cannot",
         ),
         ("train story.txt --tie-weights", 2, "--tie-weights needs --embedding-size (64) equal"),
         ("train story.txt --seed -1", 2, "--seed must be at least 0"),
@@ -128,7 +129,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample folder", 1, "folder has no config.json"),
         ("sample story.txt", 1, "story.txt is a file, not a checkpoint"),
         ("sample CHECKPOINT --temperature -1", 2, "--temperature must be at least 0"),
-        ("sample CHECKPOINT --beams 3 --temperature 0.5", 2, "beams and temperature cannot"),
+        ("sample CHECKPOINT --beams 3 --temperature 0.5", 2, "--beams and --temperature cannot"),
         ("sample CHECKPOINT --prompt a --prompt-file b", 2, "not allowed with argument"),
         ("sample CHECKPOINT --prompt-file nowhere", 1, "cannot read the prompt nowhere"),
         ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8 at byte 3"),
@@ -217,6 +218,10 @@ def test_every_stop_counts(run_chargen: Chargen, checkpoint: Path) -> None:
         "--stop", "e", "--stop", "d", "--json",
     )  # fmt: skip
     assert json_lines(done.stdout)[0]["text"] == " r"
+    done = run_chargen(
+        "sample", checkpoint, "--prompt", "The sky is", "--temperature", 0, "--stop", "\\n"
+    )
+    assert done.stdout == " blue.\n"
 
 
 def test_the_newest_checkpoint_is_the_default(

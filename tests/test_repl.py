@@ -113,6 +113,12 @@ def test_a_pipe_is_answered_a_line_a_prompt(run_chargen: Chargen, checkpoint: Pa
     assert "there is no command /nonsense" in done.stderr
 
 
+def test_two_slashes_begin_a_prompt(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen("repl", checkpoint, stdin="/set num_samples 2\n/set max_tokens 1\n//\n")
+    assert done.returncode == 0
+    assert len(done.stdout.split("---")) == 2
+
+
 def test_a_pipe_can_quit(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("repl", checkpoint, stdin="/quit\nGRANN\n")
     assert (done.returncode, done.stdout) == (0, "")
