@@ -167,7 +167,8 @@ def prepare(
             f"`resume` and `{other}` cannot be combined", hint="resume goes on with what is there"
         )
     if resume:
-        return _resume(paths, out, device, options, started, progress)
+        with within_memory():
+            return _resume(paths, out, device, options, started, progress)
     configs = _configs(options)
     picked = pick_device(device)
     found = find_texts(paths)  # a wrong path is told before a folder is made

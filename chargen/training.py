@@ -176,8 +176,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all that was planned is done."""
-        return self.step > 0 and self._progress >= 1
+        """Whether all that was planned is done, the last evaluation too."""
+        return self._progress >= 1 and self._evaluated >= self.config.evaluations
 
     @property
     def seconds(self) -> float:

@@ -161,7 +161,7 @@ def small_run(corpus_file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("stop", [1, 10, 17])
+@pytest.mark.parametrize("stop", [1, 10, 17, 30])
 def test_resumed_equals_uninterrupted(
     tmp_path: Path,
     small_run: dict[str, Any],
@@ -208,6 +208,21 @@ def test_a_finished_run_can_be_extended(tmp_path: Path, small_run: dict[str, Any
     list(longer.events())
     assert longer.trainer.step == 45
     assert load_checkpoint(tmp_path / "run").about.training.steps == 45
+
+
+def test_a_run_stopped_before_its_last_evaluation_makes_up_for_it(
+    tmp_path: Path, small_run: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chargen.training.REPORT_SECONDS", 1e9)  # reports at evaluations alone
+    run = prepare(out=tmp_path / "run", **small_run)
+    events = run.events()
+    for event in events:
+        if isinstance(event, StepReport) and event.progress == 1.0:
+            events.close()  # type: ignore[attr-defined]
+    assert [report.step for report in run.trainer.history] == [10, 20]
+    resumed = prepare([], out=tmp_path / "run", resume=True, options={})
+    list(resumed.events())
+    assert [report.step for report in resumed.trainer.history] == [10, 20, 30]
 
 
 def test_the_time_of_a_stopped_run_counts(corpus: Corpus) -> None:
