@@ -18,7 +18,7 @@ ROWS = [
     ["corpus"],
     ["checkpoint", "evaluation"],
     ["generation", "training"],
-    ["runs"],
+    ["prompts", "runs"],
     ["terminal"],
     ["repl"],
     ["cli"],
