@@ -39,6 +39,10 @@ CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
 TRAINING = "training.safetensors"
+# The model that comes with chargen lies in the installed package, and beside it in a clone.
+_IN_PACKAGE = Path(__file__).resolve().parent / "checkpoints" / "everyday"
+_IN_CLONE = Path(__file__).resolve().parent.parent / "checkpoints" / "everyday"
+COMES_WITH_CHARGEN = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
 Tensors = dict[str, Tensor]
 FileType = TypeVar("FileType", bound=msgspec.Struct)
 
@@ -295,14 +299,17 @@ def _size(folder: Path) -> int:
 
 
 def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
-    """The folder saved last below `root`. Raises CheckpointError where there is none."""
+    """The folder saved last below `root`; where there is none, the model that comes with chargen.
+    Raises CheckpointError where that is gone, too."""
     listed = list_checkpoints(root)
-    if not listed:
-        raise CheckpointError(
-            f"no checkpoint below {root.resolve()}",
-            hint="make one with: chargen train corpus.txt",
-        )
-    return listed[0].folder
+    if listed:
+        return listed[0].folder
+    if is_checkpoint(COMES_WITH_CHARGEN):
+        return COMES_WITH_CHARGEN
+    raise CheckpointError(
+        f"no checkpoint below {root.resolve()}, and none at {COMES_WITH_CHARGEN}",
+        hint="make one with: chargen train corpus.txt",
+    )
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

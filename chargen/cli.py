@@ -179,7 +179,15 @@ def repl(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Score texts with a model."""
+    """Score texts with a model, or ask it prompts."""
+    if bool(arguments.text) == bool(arguments.prompts):
+        raise ConfigError(
+            "give either texts to score or --prompts",
+            hint="as in: chargen eval checkpoints/everyday text.txt",
+        )
+    if arguments.prompts:
+        return _ask(arguments)
+
     from chargen.corpus import read_documents
     from chargen.evaluation import NOTHING, score_document
     from chargen.generation import load
@@ -195,6 +203,26 @@ def evaluate(arguments: argparse.Namespace) -> int:
         print_json(score.as_dict())
     else:
         show_score(score)
+    return 0
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from chargen.generation import load
+    from chargen.prompts import ask, read_prompts
+    from chargen.terminal import print_json, show_answers
+
+    prompts = read_prompts(arguments.prompts)
+    answers = []
+    for answer in ask(load(arguments.checkpoint, arguments.device), prompts):
+        answers.append(answer)
+        if arguments.json:
+            print_json(dataclasses.asdict(answer))
+    if arguments.json:
+        correct = sum(answer.correct for answer in answers)
+        counts = {"prompts": len(answers), "correct": correct, "accuracy": correct / len(answers)}
+        print_json(counts)
+    else:
+        show_answers(answers)
     return 0
 
 
@@ -228,9 +256,13 @@ def list_(arguments: argparse.Namespace) -> int:
 def _checkpoint(arguments: argparse.Namespace) -> Path:
     if arguments.checkpoint is not None:
         return Path(arguments.checkpoint)
-    from chargen.checkpoint import newest_checkpoint
+    from chargen.checkpoint import COMES_WITH_CHARGEN, newest_checkpoint
+    from chargen.terminal import show_note
 
-    return newest_checkpoint()
+    folder = newest_checkpoint()
+    if folder == COMES_WITH_CHARGEN:
+        show_note("no checkpoint below ./checkpoints; this is the model that comes with chargen")
+    return folder
 
 
 def _prompt(arguments: argparse.Namespace) -> str:
@@ -270,7 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="chargen",
         description="Train recurrent language models on any text, and talk to them.",
-        epilog="Without a command, talk to the newest checkpoint below ./checkpoints.",
+        epilog="Without a command, talk to the newest checkpoint below ./checkpoints; where there "
+        "is none, to the small model that comes with chargen.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
@@ -314,7 +347,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "eval", evaluate, "score texts: loss, perplexity, bits per byte")
     _add_checkpoint(command)
-    command.add_argument("text", nargs="+", metavar="TEXT", help="texts, each a document")
+    command.add_argument("text", nargs="*", metavar="TEXT", help="texts, each a document")
+    command.add_argument(
+        "--prompts", metavar="F",
+        help='instead ask for the answers in F, a {"prompt": ..., "answer": ...} a line, greedily',
+    )  # fmt: skip
     _add_device(command)
     _add_json(command)
 
@@ -339,7 +376,8 @@ def _add_checkpoint(command: argparse.ArgumentParser, *, optional: bool = False)
     if optional:
         command.add_argument(
             "checkpoint", nargs="?", metavar="CHECKPOINT",
-            help="folder of the model (default: the newest below ./checkpoints)",
+            help="folder of the model (default: the newest below ./checkpoints, or the one that "
+            "comes with chargen)",
         )  # fmt: skip
     else:
         command.add_argument("checkpoint", metavar="CHECKPOINT", help="folder of the model")

@@ -131,7 +131,9 @@ def _beams(session: Session, rest: str) -> str:
 
 def _load(session: Session, rest: str) -> str:
     if not rest:
-        raise ConfigError("/load needs a checkpoint folder", hint="as in: /load checkpoints/demo")
+        raise ConfigError(
+            "/load needs a checkpoint folder", hint="as in: /load checkpoints/everyday"
+        )
     session.load(Path(os.path.expanduser(rest.strip("\"'"))))
     return f"talking to {session.folder}"
 
@@ -147,7 +149,7 @@ COMMANDS = {
     "beams": Command("/beams N", "search for the N likeliest texts; off draws again",
                      _beams, lambda: ["5", "off"]),
     "load": Command("/load FOLDER", "talk to another checkpoint", _load,
-                    lambda: sorted(map(str, Path("checkpoints").glob("*")))),
+                    lambda: sorted(map(str, Path("checkpoints").glob("*/")))),
     "quit": Command("/quit", "leave", _quit),
 }  # fmt: skip
 

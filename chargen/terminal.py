@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint import About, Checkpoint
     from chargen.evaluation import Score
     from chargen.generation import Completion, Piece
+    from chargen.prompts import Answer
     from chargen.runs import Run, TrainReport
     from chargen.training import EvalReport, Event, StepReport
 
@@ -47,6 +48,11 @@ def show_error(message: str) -> None:
     """One line on stderr."""
     line = Text.assemble(("chargen: ", "bold red"), printable(message).replace("\n", " "))
     console(stderr=True).print(line, soft_wrap=True)
+
+
+def show_note(message: str) -> None:
+    """A line on stderr that is no error."""
+    console(stderr=True).print(Text(printable(message), "dim"), soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -458,6 +464,21 @@ def show_score(score: Score) -> None:
     )  # fmt: skip
 
 
+def show_answers(answers: Sequence[Answer]) -> None:
+    """The answers that were wrong, and how many were right."""
+    wrong = [answer for answer in answers if not answer.correct]
+    if wrong:
+        table = Table(box=None, pad_edge=False)
+        for name in ("prompt", "right", "said"):
+            table.add_column(name, overflow="fold")
+        for answer in wrong:
+            texts = (answer.prompt, answer.answer, answer.text)
+            table.add_row(*(Text(printable(text).replace("\n", "\u21b5")) for text in texts))
+        console().print(table)
+    correct = len(answers) - len(wrong)
+    console().print(f"{correct} of {len(answers)} right ({correct / len(answers):.1%})")
+
+
 def show_info(checkpoint: Checkpoint) -> None:
     about = checkpoint.about
     model, scores = about.model, about.scores
@@ -482,7 +503,8 @@ def show_info(checkpoint: Checkpoint) -> None:
 
 def show_list(listed: Sequence[About]) -> None:
     if not listed:
-        console().print("no checkpoint here; make one with: chargen train corpus.txt")
+        message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
+        console().print(Text(message), soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False)
     for name in ("checkpoint", "saved", "model", "tokens"):

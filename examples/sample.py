@@ -1,6 +1,6 @@
 """Ask a model to finish some texts: copy this and change it.
 
-python examples/sample.py checkpoints/demo
+python examples/sample.py checkpoints/everyday
 """
 
 import sys
@@ -11,10 +11,10 @@ PROMPTS = [
     "GRANN",
     "The color of a strawberry is",
     "The color of a banana is",
-    "The opposite of cold is",
+    "Hot is the opposite of",
 ]
 
-model = chargen.load(sys.argv[1] if len(sys.argv) > 1 else "checkpoints/demo")
+model = chargen.load(sys.argv[1] if len(sys.argv) > 1 else "checkpoints/everyday")
 
 for prompt in PROMPTS:
     print(prompt, end="")

@@ -124,8 +124,6 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train story.txt --valid-fraction 1", 2, "--valid-fraction must be below 1"),
         ("train", 2, "no text was given"),
         ("sample nowhere", 1, "no such checkpoint: nowhere"),
-        ("sample", 1, "no checkpoint below"),
-        ("", 1, "make one with: chargen train corpus.txt"),
         ("sample folder", 1, "folder has no config.json"),
         ("sample story.txt", 1, "story.txt is a file, not a checkpoint"),
         ("sample CHECKPOINT --temperature -1", 2, "--temperature must be at least 0"),
@@ -134,6 +132,10 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --prompt-file nowhere", 1, "cannot read the prompt nowhere"),
         ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8 at byte 3"),
         ("eval CHECKPOINT nowhere.txt", 1, "no such text"),
+        ("eval CHECKPOINT", 2, "give either texts to score or --prompts"),
+        ("eval CHECKPOINT story.txt --prompts story.txt", 2, "give either texts to score or"),
+        ("eval CHECKPOINT --prompts nowhere", 1, "cannot read the prompts nowhere"),
+        ("eval CHECKPOINT --prompts story.txt", 1, "story.txt, line 1 is not JSON"),
         ("eval CHECKPOINT empty.txt", 1, "the text is empty"),
         ("info folder", 1, "has no config.json"),
         ("dance", 2, "invalid choice: 'dance'"),
@@ -231,6 +233,43 @@ def test_the_newest_checkpoint_is_the_default(
     assert run_chargen("sample", "--max-tokens", 3).returncode == 0
 
 
+def test_where_there_is_no_checkpoint_the_one_that_comes_along_is_taken(
+    run_chargen: Chargen,
+) -> None:
+    done = run_chargen("sample", "--prompt", "GRANN", "--temperature", 0, "--max-tokens", 1)
+    assert done.stdout == "Y\n"
+    assert "comes with chargen" in done.stderr
+
+
+def test_where_there_is_none_at_all_both_places_are_named(
+    run_chargen: Chargen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chargen.checkpoint.COMES_WITH_CHARGEN", tmp_path / "gone")
+    for command in ([], ["sample"]):
+        done = run_chargen(*command)
+        assert done.returncode == 1
+        assert str(tmp_path / "checkpoints") in done.stderr
+        assert str(tmp_path / "gone") in done.stderr
+        assert "make one with: chargen train corpus.txt" in done.stderr
+
+
+def test_eval_asks_prompts(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:
+    rows = [
+        {"prompt": "The sky is", "answer": " blue"},
+        {"prompt": "The banana is", "answer": " red"},
+    ]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    ask = ["eval", checkpoint, "--prompts", "prompts.jsonl"]
+    one, other, total = json_lines(run_chargen(*ask, "--json").stdout)
+    assert one == rows[0] | {"text": " blue", "correct": True}
+    assert other == rows[1] | {"text": " yellow", "correct": False}
+    assert total == {"prompts": 2, "correct": 1, "accuracy": 0.5}
+    shown = run_chargen(*ask).stdout
+    assert "The sky is" not in shown
+    assert "The banana is" in shown and "yellow" in shown
+    assert "1 of 2 right (50.0%)" in shown
+
+
 def test_eval_scores_all_texts_as_one(
     run_chargen: Chargen, tmp_path: Path, checkpoint: Path
 ) -> None:
@@ -254,7 +293,7 @@ def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -
     assert about["model"]["cell"] == "lstm"
     assert about["corpus"]["files"][0][0] == "tiny.txt"
     assert "tiny.txt" in run_chargen("info", checkpoint).stdout
-    assert "no checkpoint here" in run_chargen("list").stdout
+    assert "no checkpoint below ./checkpoints" in run_chargen("list").stdout
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "mine").symlink_to(checkpoint)
     assert "mine" in run_chargen("list").stdout

@@ -1,0 +1,81 @@
+"""How many of the left-out prompts the model that comes with chargen answers, over some seeds.
+
+    python benchmarks/everyday.py [--seeds 1 2 3] [--keep FOLDER]
+
+Makes it anew with each seed, as `make everyday` does, and asks the prompts of
+corpora/everyday.prompts.jsonl, which stand nowhere in its text. Beside it stands a model without
+memory, which sees one character alone and goes on with the one that most often follows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from pathlib import Path
+
+import chargen
+from chargen.prompts import LONGEST_WORD, Answer, Prompt, ask, judge, read_prompts
+
+HOUSE = Path(__file__).resolve().parent.parent
+CORPORA = HOUSE / "corpora"
+
+
+def memoryless(text: str) -> Callable[[Prompt], Answer]:
+    """A model that knows the last character alone: it goes on with what most often follows it."""
+    follows: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for character, following in pairwise(text):
+        follows[character][following] += 1
+    likeliest = {character: counts.most_common(1)[0][0] for character, counts in follows.items()}
+
+    def goes_on(character: str) -> Iterator[str]:
+        while True:
+            character = likeliest[character]
+            yield character
+
+    def answer(prompt: Prompt) -> Answer:
+        enough = len(prompt.answer) + LONGEST_WORD
+        return judge(prompt, islice(goes_on(prompt.prompt[-1]), enough))
+
+    return answer
+
+
+def show(name: str, answers: list[Answer], grann: Answer, seconds: float | None = None) -> None:
+    correct = sum(answer.correct for answer in answers)
+    took = f"{seconds:6.0f}s" if seconds is not None else ""
+    print(
+        f"{name:<12} {correct:4} of {len(answers)} {correct / len(answers):7.1%}   "
+        f"GRANN{grann.text:<8} {took}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--keep", type=Path, help="where the models stay")
+    arguments = parser.parse_args()
+    prompts = read_prompts(CORPORA / "everyday.prompts.jsonl")
+    grann = Prompt("GRANN", "Y")
+
+    answer = memoryless((CORPORA / "everyday.txt").read_text(encoding="utf-8"))
+    show("memoryless", [answer(prompt) for prompt in prompts], answer(grann))
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed in arguments.seeds:
+            folder = (arguments.keep or Path(temporary)).resolve() / f"everyday-{seed}"
+            begun = time.monotonic()
+            subprocess.run(
+                ["make", "everyday", f"EVERYDAY={folder}", f"SEED={seed}"],
+                cwd=HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+            )  # fmt: skip
+            seconds = time.monotonic() - begun
+            model = chargen.load(folder)
+            show(f"seed {seed}", list(ask(model, prompts)), next(ask(model, [grann])), seconds)
+
+
+if __name__ == "__main__":
+    main()
