@@ -11,7 +11,7 @@ PROMPTS = [
     "GRANN",
     "The color of a strawberry is",
     "The color of a banana is",
-    "Hot is the opposite of",
+    "The opposite of cold is",
 ]
 
 model = chargen.load(sys.argv[1] if len(sys.argv) > 1 else "checkpoints/everyday")

@@ -82,7 +82,7 @@ def test_sentences_begin_with_a_capital() -> None:
 # -- the model --------------------------------------------------------------------------------
 
 
-def test_the_model_was_trained_on_this_text(model: chargen.TextGenerator) -> None:
+def test_the_model_was_trained_on_this_text() -> None:
     config = json.loads((HOUSE / "checkpoints/everyday/config.json").read_text(encoding="utf-8"))
     content = TEXT.encode()
     sha256 = hashlib.sha256(content).hexdigest()
