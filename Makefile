@@ -31,9 +31,9 @@ demo: $(VENV)/installed
 
 # Without the training state it is small enough to come along.
 everyday: $(VENV)/installed
-	$(TRAIN) --out $(EVERYDAY) --steps 12000 --seed $(SEED)
-	rm $(EVERYDAY)/training.safetensors
-	$(BIN)/chargen eval $(EVERYDAY) --prompts corpora/everyday.prompts.jsonl
+	$(TRAIN) --out "$(EVERYDAY)" --steps 12000 --seed $(SEED)
+	rm "$(EVERYDAY)/training.safetensors"
+	$(BIN)/chargen eval "$(EVERYDAY)" --prompts corpora/everyday.prompts.jsonl
 
 test: $(VENV)/installed
 	$(BIN)/ruff check .

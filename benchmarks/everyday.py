@@ -68,10 +68,12 @@ def main() -> None:
         for seed in arguments.seeds:
             folder = (arguments.keep or Path(temporary)).resolve() / f"everyday-{seed}"
             begun = time.monotonic()
-            subprocess.run(
+            done = subprocess.run(
                 ["make", "everyday", f"EVERYDAY={folder}", f"SEED={seed}"],
-                cwd=HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+                cwd=HOUSE, capture_output=True, text=True,
             )  # fmt: skip
+            if done.returncode:
+                raise SystemExit(done.stderr)
             seconds = time.monotonic() - begun
             model = chargen.load(folder)
             show(f"seed {seed}", list(ask(model, prompts)), next(ask(model, [grann])), seconds)

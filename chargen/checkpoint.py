@@ -301,9 +301,11 @@ def _size(folder: Path) -> int:
 def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
     """The folder saved last below `root`; where there is none, the model that comes with chargen.
     Raises CheckpointError where that is gone, too."""
-    listed = list_checkpoints(root)
-    if listed:
-        return listed[0].folder
+    listed = [about.folder for about in list_checkpoints(root)]
+    own = [folder for folder in listed if folder.resolve() != COMES_WITH_CHARGEN]
+    damaged = [folder for folder in sorted(root.glob("*/")) if is_checkpoint(folder)]
+    for folder in own or listed or damaged:  # reading a damaged one tells what is wrong
+        return folder
     if is_checkpoint(COMES_WITH_CHARGEN):
         return COMES_WITH_CHARGEN
     raise CheckpointError(

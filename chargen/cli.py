@@ -347,7 +347,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "eval", evaluate, "score texts: loss, perplexity, bits per byte")
     _add_checkpoint(command)
-    command.add_argument("text", nargs="*", metavar="TEXT", help="texts, each a document")
+    texts = command.add_argument("text", nargs="+", metavar="TEXT", help="texts, each a document")
+    texts.required = False  # with "*" no flag could stand between the checkpoint and the texts
     command.add_argument(
         "--prompts", metavar="F",
         help='instead ask for the answers in F, a {"prompt": ..., "answer": ...} a line, greedily',

@@ -2,7 +2,7 @@
 
 A file of prompts has one JSON object a line: {"prompt": "The sky is", "answer": " blue"}. The model
 answers greedily, always by the likeliest token. It is right if its text begins with the answer,
-and with its last word as a whole: " seventeen" is not " seven".
+and with its last word, of letters and digits, as a whole: " seventeen" is not " seven".
 """
 
 from __future__ import annotations
@@ -65,9 +65,14 @@ def _prompt(line: str, place: str) -> Prompt:
         raise CorpusError(f"{place} is not JSON", hint=EXAMPLE) from None
     texts = [row.get(name) if isinstance(row, dict) else None for name in ("prompt", "answer")]
     match texts:
-        case [str(prompt), str(answer)] if answer:
+        case [str(prompt), str(answer)] if answer and _is_text(prompt + answer):
             return Prompt(prompt, answer)
-    raise CorpusError(f"{place} has no prompt and answer", hint=EXAMPLE)
+    raise CorpusError(f"{place} has no prompt and answer, both of them texts", hint=EXAMPLE)
+
+
+def _is_text(text: str) -> bool:
+    r"""Whether it can be written in UTF-8: JSON can spell half a character, "\ud800"."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]:
@@ -80,7 +85,7 @@ def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]
 
 
 def judge(prompt: Prompt, pieces: Iterable[str]) -> Answer:
-    """Compare a text, as it comes, with the answer; no more of it is drawn than is needed."""
+    """Compare a text, as it comes, with the answer; no more of it is drawn than is shown."""
     length = len(prompt.answer)
     text = ""
     for piece in pieces:

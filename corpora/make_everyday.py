@@ -1,8 +1,8 @@
 """Makes `everyday.txt`, a training text of plain everyday English, and `everyday.prompts.jsonl`.
 
 Words and wordings lie in `grammar/`; this script owns how they are put together. The prompts ask
-for facts that the text tells, but in words that it never uses for them: `asked.grammar` names the
-things for which a wording is left out. The same seed gives the same bytes at each run.
+for facts that the text tells, but in a wording that it does not have for them: `asked.grammar`
+names the things for which a wording is left out. The same seed gives the same bytes at each run.
 
     {child} {child2}    a word drawn from a list, the same in a whole story; another one
     {x}                 what a sentence is about; {x.color} is what the tables say of it

@@ -194,9 +194,19 @@ def test_saving_what_was_read_changes_nothing(folder: Path, tmp_path: Path) -> N
         assert (again / name).read_bytes() == (folder / name).read_bytes()
 
 
-def test_checkpoints_are_listed_newest_first(folder: Path, tmp_path: Path) -> None:
+def test_checkpoints_are_listed_newest_first(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     older = Path(shutil.copytree(folder, tmp_path / "older"))
     edit(older, lambda config: config.update(saved_at="2001-01-01T00:00:00Z"))
     (tmp_path / "not one").mkdir()
     assert [about.folder for about in list_checkpoints(tmp_path)] == [folder, older]
     assert newest_checkpoint(tmp_path) == folder
+    with monkeypatch.context() as patch:
+        patch.setattr("chargen.checkpoint.COMES_WITH_CHARGEN", folder.resolve())
+        assert newest_checkpoint(tmp_path) == older, "what came along is no newer than one's own"
+
+
+def test_a_damaged_checkpoint_is_told_and_not_passed_over(folder: Path) -> None:
+    (folder / "config.json").write_text("nonsense", encoding="utf-8")
+    assert newest_checkpoint(folder.parent) == folder

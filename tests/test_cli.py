@@ -132,6 +132,8 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --prompt-file nowhere", 1, "cannot read the prompt nowhere"),
         ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8 at byte 3"),
         ("eval CHECKPOINT nowhere.txt", 1, "no such text"),
+        ("eval CHECKPOINT --json nowhere.txt", 1, "no such text"),
+        ("eval CHECKPOINT --prompts nowhere --json story.txt", 2, "give either texts to score"),
         ("eval CHECKPOINT", 2, "give either texts to score or --prompts"),
         ("eval CHECKPOINT story.txt --prompts story.txt", 2, "give either texts to score or"),
         ("eval CHECKPOINT --prompts nowhere", 1, "cannot read the prompts nowhere"),
