@@ -303,9 +303,9 @@ def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
     Raises CheckpointError where that is gone, too."""
     listed = [about.folder for about in list_checkpoints(root)]
     own = [folder for folder in listed if folder.resolve() != COMES_WITH_CHARGEN]
-    damaged = [folder for folder in sorted(root.glob("*/")) if is_checkpoint(folder)]
-    for folder in own or listed or damaged:  # reading a damaged one tells what is wrong
-        return folder
+    # Where all are damaged, reading one tells what is wrong.
+    if found := own or listed or sorted(filter(is_checkpoint, root.glob("*/"))):
+        return found[0]
     if is_checkpoint(COMES_WITH_CHARGEN):
         return COMES_WITH_CHARGEN
     raise CheckpointError(
