@@ -34,7 +34,7 @@ from chargen.errors import ChargenError, CheckpointError
 from chargen.model import LanguageModel
 from chargen.tokenizer import TOKENIZERS, Tokenizer, deserialize, file_name_of
 
-FORMAT = 1
+FORMAT = 2
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
@@ -43,6 +43,25 @@ TRAINING = "training.safetensors"
 _IN_PACKAGE = Path(__file__).resolve().parent / "checkpoints" / "everyday"
 _IN_CLONE = Path(__file__).resolve().parent.parent / "checkpoints" / "everyday"
 COMES_WITH_CHARGEN = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
+# What format 1 had no name for yet, as it was then.
+_SINCE_FORMAT_1: dict[str, dict[str, Any]] = {
+    "model": {
+        "layer_dropout": None,
+        "embedding_dropout": 0.0,
+        "token_dropout": 0.0,
+        "weight_dropout": 0.0,
+        "layer_norm": False,
+        "residual": False,
+    },
+    "training": {
+        "random_bptt": False,
+        "activation_penalty": 0.0,
+        "temporal_penalty": 0.0,
+        "average": 0.0,
+        "precision": "float32",
+        "patience": None,
+    },
+}
 Tensors = dict[str, Tensor]
 FileType = TypeVar("FileType", bound=msgspec.Struct)
 
@@ -244,6 +263,9 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
         content = base64.b64decode(state.tokenizer, validate=True)
     except ValueError as error:
         raise _damaged(folder, TRAINING, "its tokenizer is not base64") from error
+    progress = state.progress
+    if config.format == 1:
+        progress = {**progress, **_progress_of_format_1(progress, config.training)}
     return Snapshot(
         model_config=_options(folder, ModelConfig, config.model),
         corpus_config=_options(folder, CorpusConfig, config.corpus_options),
@@ -255,9 +277,18 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
         weights=groups["model"],
         best=groups["best"],
         learner=groups["learner"],
-        progress=state.progress,
+        progress=progress,
         metrics=state.metrics,
     )
+
+
+def _progress_of_format_1(progress: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+    """What `Trainer.restore` wants to know since; such runs had steps of one length and no
+    guard."""
+    step, bptt = progress.get("step"), training.get("bptt")
+    place = step * bptt if isinstance(step, int) and isinstance(bptt, int) else None
+    none = dict.fromkeys(("check_sum", "check_steps", "rollbacks", "patience_from"), 0)
+    return {**none, "average_updates": 0, "place": place, "ceiling": None, "good": None}
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -357,19 +388,27 @@ def _read_checkpoint(folder: Path) -> Checkpoint:
 def _read_config(folder: Path) -> _ConfigFile:
     content = _read_file(folder / CONFIG)
     _check_format(folder, content)
-    return _decode(folder, CONFIG, content, _ConfigFile)
+    return _upgraded(_decode(folder, CONFIG, content, _ConfigFile))
 
 
 def _check_format(folder: Path, content: bytes) -> None:
     """Tell another version of chargen before its new fields are taken for damage."""
     config = _decode(folder, CONFIG, content, _Format)
-    if config.format != FORMAT:
-        age = "a newer" if config.format > FORMAT else "an older"
+    if not 1 <= config.format <= FORMAT:
+        age = "a newer" if config.format > FORMAT else "no known"
         raise CheckpointError(
-            f"{folder} was written by {age} chargen (format {config.format}, this one reads "
+            f"{folder} was written by {age} chargen (format {config.format}, this one reads 1 to "
             f"{FORMAT})",
             hint="use that version of chargen",
         )
+
+
+def _upgraded(config: _ConfigFile) -> _ConfigFile:
+    """The same with all that has been added since its format."""
+    if config.format == 1:
+        config.model = _SINCE_FORMAT_1["model"] | config.model
+        config.training = _SINCE_FORMAT_1["training"] | config.training
+    return config
 
 
 def _read_training(folder: Path) -> _TrainingFile:
@@ -386,7 +425,9 @@ def _read_training(folder: Path) -> _TrainingFile:
         raise _damaged(folder, TRAINING, str(error)) from error
     content = metadata.get("chargen", "").encode()
     _check_format(folder, _decode(folder, TRAINING, content, _Enclosed).config)
-    return _decode(folder, TRAINING, content, _TrainingFile)
+    state = _decode(folder, TRAINING, content, _TrainingFile)
+    _upgraded(state.config)
+    return state
 
 
 def _decode(folder: Path, name: str, content: bytes, kind: type[FileType]) -> FileType:

@@ -19,6 +19,7 @@ from chargen.errors import ConfigError
 DEFAULT_MINUTES = 10.0
 MOST = 1e12  # of anything that has no lower limit of its own
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRESETS = ("small", "medium", "large")
 
 
 def option(
@@ -30,11 +31,16 @@ def option(
     at_most: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    planned: bool = False,
 ) -> Any:
-    """A config field: its default, its help in one line with the unit, and its limits."""
+    """A config field: its default, its help in one line with the unit, and its limits.
+
+    What is `planned` is chosen for the text, the device and the time where it is not given; the
+    default stands for it in configs that are made by hand.
+    """
     limits = {"at least": at_least, "at most": at_most, "above": above, "below": below}
     limits = {words: bound for words, bound in limits.items() if bound is not None}
-    metadata = {"help": help, "choices": choices, "limits": limits}
+    metadata = {"help": help, "choices": choices, "limits": limits, "planned": planned}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -91,14 +97,33 @@ class ModelConfig(Config):
     """The shape of the network."""
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden_size: int = option(256, "units in each layer", at_least=1, at_most=65536)
-    num_layers: int = option(1, "recurrent layers, one upon the other", at_least=1, at_most=64)
+    hidden_size: int = option(256, "units in each layer", at_least=1, at_most=65536, planned=True)
+    num_layers: int = option(
+        1, "recurrent layers, one upon the other", at_least=1, at_most=64, planned=True
+    )
     embedding_size: int = option(
-        64, "numbers that stand for a token on its way in", at_least=1, at_most=65536
-    )
+        64, "numbers that stand for a token on its way in",
+        at_least=1, at_most=65536, planned=True,
+    )  # fmt: skip
     dropout: float = option(
-        0.0, "share of each layer's output dropped in training", at_least=0, below=1
+        0.0, "share of the top layer's units dropped in training, the same all along a step",
+        at_least=0, below=1, planned=True,
+    )  # fmt: skip
+    layer_dropout: float | None = option(
+        None, "the same between layers (default: as --dropout)", at_least=0, below=1
     )
+    embedding_dropout: float = option(
+        0.0, "the same of the embedding's units", at_least=0, below=1, planned=True
+    )
+    token_dropout: float = option(
+        0.0, "share of the tokens whose embedding is dropped for a step", at_least=0, below=1
+    )
+    weight_dropout: float = option(
+        0.0, "share of the recurrent weights dropped for a step (DropConnect)",
+        at_least=0, below=1, planned=True,
+    )  # fmt: skip
+    layer_norm: bool = option(False, "normalise the output of each layer")
+    residual: bool = option(False, "add to a layer's output what it read, where their sizes match")
     nonlinearity: str = option("tanh", "activation of the plain rnn cell", choices=("tanh", "relu"))
     tie_weights: bool = option(
         False, "use one matrix to read and to write tokens (needs embedding size = hidden size)"
@@ -117,19 +142,36 @@ class ModelConfig(Config):
 class TrainConfig(Config):
     """How the network learns, and for how long."""
 
-    batch_size: int = option(16, "parallel streams of text in a step", at_least=1)
-    bptt: int = option(64, "tokens that back-propagation reaches back", at_least=1)
-    learning_rate: float | None = option(
-        None, "peak step size of AdamW (default: 2 / hidden size)", above=0
+    batch_size: int = option(16, "parallel streams of text in a step", at_least=1, planned=True)
+    bptt: int = option(64, "tokens that back-propagation reaches back", at_least=1, planned=True)
+    random_bptt: bool = option(
+        False, "draw the length of each step, evenly from half of --bptt to one and a half"
     )
+    learning_rate: float | None = option(None, "peak step size of AdamW", above=0, planned=True)
     warmup: float = option(
         0.05, "share of the run in which the learning rate rises", at_least=0, below=1
     )
-    weight_decay: float = option(0.1, "decay of weight matrices, by AdamW", at_least=0)
+    weight_decay: float = option(
+        0.1, "decay of weight matrices, by AdamW", at_least=0, planned=True
+    )
     clip: float = option(1.0, "longest gradient norm that a step follows", above=0)
     reset: float = option(
         0.02, "chance, per step and stream, to forget the state and start afresh",
         at_least=0, at_most=1,
+    )  # fmt: skip
+    activation_penalty: float = option(
+        0.0, "penalty on the mean square of the top layer's output (AR)", at_least=0
+    )
+    temporal_penalty: float = option(
+        0.0, "penalty on the mean square of its change from token to token (TAR)", at_least=0
+    )
+    average: float = option(
+        0.0, "decay, a step, of a running mean of the weights, which is what is scored and kept",
+        at_least=0, below=1, planned=True,
+    )  # fmt: skip
+    precision: str = option(
+        "auto", "of products: bfloat16 where the device is faster so, else float32",
+        choices=("auto", "float32", "bfloat16"),
     )  # fmt: skip
     minutes: float | None = option(
         None, f"train for so many minutes, everything included (default {DEFAULT_MINUTES:g})",
@@ -138,6 +180,9 @@ class TrainConfig(Config):
     epochs: float | None = option(None, "train for so many passes over the text", above=0)
     steps: int | None = option(None, "train for so many steps", at_least=1)
     evaluations: int = option(10, "validations, spread evenly over the run", at_least=1)
+    patience: int | None = option(
+        None, "end after so many validations in a row without a better one", at_least=1
+    )
     save_every: float = option(30.0, "seconds between saves of the state", above=0)
     seed: int = option(1, "seed of all randomness", at_least=0, at_most=2**63 - 1)
 

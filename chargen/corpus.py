@@ -227,10 +227,11 @@ def _open_tokens(folder: Path, sources: Sequence[Source], name: str) -> Corpus |
 
 
 class Streams:
-    """Batches of parallel streams: row b of step k goes on where row b of step k - 1 ended.
+    """Batches of parallel streams: each row goes on where it ended in the batch before.
 
     The streams start evenly spread over the text, and each reads on through it, round and round,
-    so its state is always the true one and one number, the step, says where all of them are.
+    so its state is always the true one and one number, how far each has read, says where all are.
+    `bptt` is the longest step that will be asked for.
     """
 
     def __init__(self, tokens: TokenFile, *, batch_size: int, bptt: int, end: int) -> None:
@@ -243,16 +244,15 @@ class Streams:
             )
         self._tokens = tokens
         self._end = end
-        self._bptt = bptt
         self._starts = np.arange(batch_size) * (len(tokens) // batch_size)
-        self.steps_per_epoch = len(tokens) / (batch_size * bptt)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """(inputs, targets), each (B, T) int64: the targets are the inputs one token on."""
-        offsets = step * self._bptt - 1 + np.arange(self._bptt + 1)
+    def batch(self, place: int, length: int) -> tuple[Tensor, Tensor]:
+        """(inputs, targets), each (B, T) int64, T the `length`, after each stream has read `place`
+        tokens: the targets are the inputs one token on."""
+        offsets = place - 1 + np.arange(length + 1)
         window = self._tokens[(self._starts[:, None] + offsets) % len(self._tokens)]
         rows = torch.from_numpy(window.astype(np.int64))  # (B, T + 1)
-        if step == 0:
+        if place == 0:
             rows[:, 0] = self._end  # every stream begins as a text begins
         return rows[:, :-1], rows[:, 1:]
 

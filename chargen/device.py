@@ -40,10 +40,20 @@ def describe(device: torch.device) -> str:
     return device.type
 
 
-def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 products over float32 weights on CUDA; plain float32 elsewhere."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+def picks_bfloat16(device: torch.device, cell: str) -> bool:
+    """Whether training is faster with bfloat16 products: on CUDA; on a CPU that has instructions
+    for them, for the LSTM, the one cell that oneDNN computes (benchmarks/train_speed.py)."""
+    if device.type == "cpu" and cell == "lstm":
+        # Older versions of torch do not tell; they train in float32.
+        able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return device.type == "cuda"
+
+
+def autocast(device: torch.device, bfloat16: bool | None = None) -> AbstractContextManager[object]:
+    """bfloat16 products over float32 weights, or plain float32; unless told, as CUDA likes it."""
+    if device.type == "cuda" if bfloat16 is None else bfloat16:
+        return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 

@@ -40,11 +40,17 @@ class State:
 
 
 class LanguageModel(nn.Module):
-    """Embedding, stacked recurrent layers with dropout after each, and a linear read-out.
+    """Embedding, stacked recurrent layers, and a linear read-out.
 
     Cells: `rnn` (Elman 1990), `lstm` (Hochreiter and Schmidhuber 1997, with forget gates), `gru`
     (Cho et al. 2014). Layers are stacked one by one, so that dropout draws from torch's own random
     state, which can be saved, and not from cuDNN's.
+
+    In training alone, each with a share of its own in the config: locked dropout, which drops the
+    same units at every place of a step, of embeddings, between layers and of the top layer's
+    output; dropout of whole tokens from the embedding (both Gal and Ghahramani 2016); DropConnect
+    on recurrent weights (Merity et al. 2018). Always: layer normalisation of each layer's output
+    (Ba et al. 2016), residual connections between layers (He et al. 2016), if the config has them.
     """
 
     seen: Tensor
@@ -58,6 +64,8 @@ class LanguageModel(nn.Module):
             _layer(config, config.hidden_size if index else config.embedding_size)
             for index in range(config.num_layers)
         )
+        if config.layer_norm:
+            self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_size) for _ in self.layers)
         self.head = nn.Linear(config.hidden_size, vocab_size)
         # Which tokens stood in the training text; the others are never sampled.
         self.register_buffer("seen", torch.ones(vocab_size, dtype=torch.bool))
@@ -77,17 +85,28 @@ class LanguageModel(nn.Module):
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits of the next token at every place: (B, T) int64 -> (B, T, V)."""
         x, state = self.read(tokens, state)  # (B, T, H)
-        return self.head(x), state  # (B, T, V)
+        return self.read_out(x), state  # (B, T, V)
 
     def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` short of the read-out: the top layer's output at every place, (B, T, H)."""
-        x = self.embedding(tokens)  # (B, T, E)
+        config = self.config
+        x = self._embed(tokens)  # (B, T, E)
         after = []
-        for layer, before in zip(self.layers, state.layers, strict=True):
-            x, memory = self._recur(layer, x, before)  # (B, T, H)
-            x = F.dropout(x, self.config.dropout, self.training)
+        for index, (layer, before) in enumerate(zip(self.layers, state.layers, strict=True)):
+            if index:
+                between = config.dropout if config.layer_dropout is None else config.layer_dropout
+                x = self._drop(x, between)
+            y, memory = self._recur(layer, x, before)  # (B, T, H)
+            if config.layer_norm:
+                y = self.norms[index](y)
+            x = x + y if config.residual and x.shape == y.shape else y
             after.append(memory)
         return x, State(tuple(after))
+
+    def read_out(self, x: Tensor) -> Tensor:
+        """Logits of the next token from what `read` gave: (B, T, H) -> (B, T, V)."""
+        logits: Tensor = self.head(self._drop(x, self.config.dropout))
+        return logits
 
     def start_from_counts(self, counts: Tensor) -> None:
         """Begin as the best memoryless model of tokens that stand in the text `counts` (V,) times.
@@ -100,16 +119,42 @@ class LanguageModel(nn.Module):
             self.head.bias.copy_((smoothed / smoothed.sum()).log())
             self.seen.copy_(counts > 0)
 
+    def _embed(self, tokens: Tensor) -> Tensor:
+        weight, share = self.embedding.weight, self.config.token_dropout
+        if share and self.training:
+            kept = weight.new_empty(self.vocab_size, 1).bernoulli_(1 - share)
+            weight = weight * kept.div_(1 - share)
+        return self._drop(F.embedding(tokens, weight), self.config.embedding_dropout)
+
+    def _drop(self, x: Tensor, share: float) -> Tensor:
+        """Locked dropout: what is dropped in a stream is dropped at all its places."""
+        if not share or not self.training:
+            return x
+        kept = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - share)
+        return x * kept.div_(1 - share)
+
     def _recur(
         self, layer: nn.Module, x: Tensor, before: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer over (B, T, .); the only place where cells differ is their memory's shape."""
+        weights: list[Tensor] = list(layer.parameters())
+        if self.config.weight_dropout and self.training:
+            # Input to hidden, hidden to hidden, their biases: that is the order.
+            weights[1] = F.dropout(weights[1], self.config.weight_dropout)
+        one_layer = (True, 1, 0.0, self.training, False, True)  # with biases, batch first
         if self.config.cell == "lstm":
             h, c = before
-            x, (h, c) = layer(x, (h[None], c[None]))
+            x, h, c = torch.lstm(x, (h[None], c[None]), weights, *one_layer)
             return x, (h[0], c[0])
-        x, h = layer(x, before[0][None])
+        x, h = self._function(x, before[0][None], weights, *one_layer)
         return x, (h[0],)
+
+    @property
+    def _function(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """The cells that have no memory but their output."""
+        if self.config.cell == "gru":
+            return torch.gru
+        return torch.rnn_tanh if self.config.nonlinearity == "tanh" else torch.rnn_relu
 
     @torch.no_grad()
     def _initialise(self) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.generation import Completion, Piece
     from chargen.prompts import Answer
     from chargen.runs import Run, TrainReport
-    from chargen.training import EvalReport, Event, StepReport
+    from chargen.training import EvalReport, Event, Rollback, StepReport
 
 PROMPT_STYLE = "dim"
 TEXT_STYLE = "green"
@@ -195,6 +195,8 @@ class PlainView(View):
             line = "  ".join(f"{name} {value}" for name, value, _ in _numbers(event, self._report))
             left = self._report.seconds_left if self._report else None
             self._print(line if left is None else f"{line}  {_clock(left)} left")
+        elif event.kind == "rollback":
+            self._print(_setback(event))
 
     def end(self, report: TrainReport, stopped: bool) -> None:
         self._print(_closing(report, stopped).plain)
@@ -251,6 +253,8 @@ class LiveView(View):
             self._train[place] = (count + 1, total + event.train_loss)
         elif event.kind == "eval":
             self._remember(event)
+        elif event.kind == "rollback":
+            self._live.console.print(Text(_setback(event), "yellow"))
         self._live.update(self._render(), refresh=True)
 
     def end(self, report: TrainReport, stopped: bool) -> None:
@@ -381,6 +385,13 @@ def _closing(report: TrainReport, stopped: bool) -> Text:
         (f"{score}{report.steps:,} steps, {_clock(report.seconds)}\n", "default"),
         ("talk to it: ", "dim"),
         (f"chargen repl {shlex.quote(str(report.checkpoint))}", "bold"),
+    )
+
+
+def _setback(rollback: Rollback) -> str:
+    return (
+        f"the loss exploded ({rollback.train_loss:.3g}) by step {rollback.step:,}; going on from "
+        f"step {rollback.back_to:,} with half the learning rate, {rollback.learning_rate:.2g}"
     )
 
 

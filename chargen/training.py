@@ -1,9 +1,9 @@
 """Teach a model a corpus: `Trainer.run()` yields events, step by step, and prints nothing.
 
 Truncated back-propagation through time over parallel streams: the state is carried from step to
-step, without its gradient. AdamW with warm-up and cosine decay; the gradient's norm is clipped.
+step, without its gradient. What the weights do then, optimization.py says.
 
-Shapes: B streams, T tokens a step, V vocabulary.
+Shapes: B streams, T tokens a step, V vocabulary, H hidden.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -22,10 +23,11 @@ from torch.nn import functional as F
 from chargen.checkpoint import Scores, Tensors, load_weights, weights_of
 from chargen.config import DEFAULT_MINUTES, TrainConfig
 from chargen.corpus import Corpus, Streams
-from chargen.device import autocast
+from chargen.device import autocast, picks_bfloat16
 from chargen.errors import TrainingError
 from chargen.evaluation import validate
 from chargen.model import LanguageModel, State
+from chargen.optimization import WeightAverage, make_optimizer, share_of_peak
 from chargen.tokenizer import Tokenizer
 
 REPORT_SECONDS = 0.2
@@ -35,6 +37,11 @@ VALIDATION_TOKENS = 1 << 17
 VALIDATION_SHARE = 0.25
 # With the time given, validations in between wait while they have taken more than this share of it.
 EVALUATION_TIME = 0.1
+# Every so many steps, and before each evaluation, the run looks whether it is still sound.
+CHECK_STEPS = 100
+# So many nats a token above what a guess costs, or above where the run began, the loss exploded.
+EXPLOSION = 1.0
+MOST_ROLLBACKS = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class StepReport:
     seconds: float  # since the start, earlier runs included
     seconds_left: float | None
     tokens_per_second: float
-    train_loss: float  # nats per token
+    train_loss: float  # nats per token, without penalties
     gradient_norm: float  # before clipping
     learning_rate: float
 
@@ -80,7 +87,20 @@ class Saved:
     seconds: float
 
 
-Event = StepReport | EvalReport | Saved
+@dataclass(frozen=True)
+class Rollback:
+    """The loss exploded; training goes on from the last good state with half the learning rate."""
+
+    kind: ClassVar[Literal["rollback"]] = "rollback"
+    step: int  # where it exploded
+    back_to: int
+    seconds: float
+    train_loss: float  # nats per token, since the last good state; may be no number
+    learning_rate: float  # the new peak
+    left: int  # how often this may happen again
+
+
+Event = StepReport | EvalReport | Saved | Rollback
 
 
 class Trainer:
@@ -110,37 +130,51 @@ class Trainer:
         self._streams = Streams(
             corpus.train,
             batch_size=config.batch_size,
-            bptt=config.bptt,
+            bptt=max(self._lengths),
             end=corpus.tokenizer.end,
         )
+        self._place = 0  # tokens that each stream has read
         self._save = save
         self._clock = clock
         self._origin = clock() if started is None else started
         self._device = model.head.weight.device
-        self._optimizer = _optimizer(model, config)
+        self.bfloat16 = config.precision == "bfloat16" or (
+            config.precision == "auto" and picks_bfloat16(self._device, model.config.cell)
+        )
+        self._optimizer = make_optimizer(model, config)
+        self._average = WeightAverage(model, config.average) if config.average else None
         self._peak_rate = config.learning_rate or 2 / model.config.hidden_size
         self._state = model.initial_state(config.batch_size)
-        self._resets = torch.Generator().manual_seed(config.seed)
+        self._random = torch.Generator().manual_seed(config.seed)  # resets, lengths of steps
         self._begins_character = torch.from_numpy(self.tokenizer.character_lengths > 0)
+        self._epoch_tokens = len(corpus.train) / config.batch_size  # of each stream
         self._total_steps = config.steps
         if config.epochs is not None:
-            self._total_steps = max(1, round(config.epochs * self._streams.steps_per_epoch))
+            self._total_steps = max(1, round(config.epochs * self._epoch_tokens / config.bptt))
         self._reserve = 0.0  # seconds that the last evaluation and save will take
         self._evaluation_seconds = 0.0
         self._validation_limit: int | None = None
         self._progress = 0.0
         self._evaluated = 0  # how many of the planned evaluations lie behind
+        self._patience_from = 0  # evaluations before this one do not count against patience
         self._earlier_seconds = 0.0  # of the runs that this one goes on from
         self._schedule_start: float | None = None  # seconds, when the first step was taken
         self._step_seconds = 0.0  # spent on steps, not on evaluations and saves
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
+        self._reported: list[float] = []  # those that the next report tells
+        self._last_loss = math.nan
         self._loss_sum, self._loss_steps = 0.0, 0  # since the last evaluation
+        self._check_sum, self._check_steps = 0.0, 0  # since the last check
         self._norm = torch.zeros(())
+        self._good: _Good | None = None  # where an exploding run goes back to
+        self._ceiling: float | None = None  # nats per token above which the loss has exploded
+        self._rollbacks = 0
 
     # -- the run ------------------------------------------------------------------------------
 
     def run(self) -> Iterator[Event]:
-        """Train to the end of the plan. Raises TrainingError where the loss is no number."""
+        """Train to the end of the plan. Raises TrainingError where the loss explodes again and
+        again; what is saved then is the last good state."""
         if self.finished:
             return
         if self._schedule_start is None:
@@ -150,10 +184,15 @@ class Trainer:
         try:
             while True:
                 self._progress = self._measure_progress()
-                if self._evaluation_is_due():
-                    begun = self._clock()
-                    if self._pending:
-                        yield self.report()
+                due = self._evaluation_is_due()
+                begun = self._clock()
+                if due and self._pending:
+                    yield self.report()
+                check_due = due or self._exploded() or self.step % CHECK_STEPS == 0
+                if check_due and (rollback := self._check()):
+                    yield rollback
+                    continue
+                if due:
                     yield self.evaluate()
                     # What the caller did with the report counts: a sample takes time, too.
                     took = self._clock() - begun
@@ -161,23 +200,35 @@ class Trainer:
                     self._reserve = 1.5 * took + 0.5
                 if self.finished:
                     break
-                self._train_step()
+                self.train_step()
                 now = self._clock()
                 if now - last_report >= REPORT_SECONDS:
                     last_report = now
                     yield self.report()
-                if now - last_saved >= self.config.save_every:
+                if now - last_saved >= self.config.save_every and not self._exploded():
                     yield self.save()
                     last_saved = self._clock()
         except GeneratorExit:
+            if self._exploded():
+                self._check()
             self.save()
             raise
         yield self.save()
 
     @property
     def finished(self) -> bool:
-        """Whether all that was planned is done, the last evaluation too."""
-        return self._progress >= 1 and self._evaluated >= self.config.evaluations
+        """Whether all that was planned is done, the last evaluation too, or patience is at its
+        end."""
+        all_done = self._progress >= 1 and self._evaluated >= self.config.evaluations
+        return all_done or self.out_of_patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the last `patience` evaluations were all worse than one before."""
+        patience, counted = self.config.patience, self.history[self._patience_from :]
+        if patience is None or len(counted) < patience:
+            return False
+        return not any(report.best for report in counted[-patience:])
 
     @property
     def seconds(self) -> float:
@@ -186,17 +237,25 @@ class Trainer:
 
     @property
     def epoch(self) -> float:
-        return self.step / self._streams.steps_per_epoch
+        return self._place / self._epoch_tokens
 
     @property
     def tokens_per_second(self) -> float:
         """Trained tokens over the time spent on steps."""
-        tokens = self.step * self.config.batch_size * self.config.bptt
+        tokens = self._place * self.config.batch_size
         return tokens / self._step_seconds if self._step_seconds else 0.0
 
+    def scored_weights(self) -> AbstractContextManager[None]:
+        """Within it the model has the weights that are scored and kept: their running mean, where
+        there is one."""
+        return self._average.applied() if self._average else nullcontext()
+
     def report(self) -> StepReport:
-        """How the steps since the last report went. Raises TrainingError."""
-        loss = self._look_at_losses()
+        """How the steps since the last report went."""
+        self._look_at_losses()
+        if self._reported:
+            self._last_loss = sum(self._reported) / len(self._reported)
+            self._reported = []
         return StepReport(
             step=self.step,
             epoch=self.epoch,
@@ -204,7 +263,7 @@ class Trainer:
             seconds=self.seconds,
             seconds_left=self._seconds_left(),
             tokens_per_second=self.tokens_per_second,
-            train_loss=loss,
+            train_loss=self._last_loss,
             gradient_norm=float(self._norm),
             learning_rate=self._learning_rate(),
         )
@@ -214,20 +273,23 @@ class Trainer:
         self._look_at_losses()
         self._evaluated = math.floor(self._progress * self.config.evaluations)
         valid = None
-        if len(self._valid):
-            if self._validation_limit is None:
-                interval = self.step * self.config.batch_size * self.config.bptt
-                self._validation_limit = max(
-                    VALIDATION_TOKENS, int(VALIDATION_SHARE * interval / max(1, self._evaluated))
-                )
-            self.model.eval()
-            valid = validate(self.model, self.tokenizer, self._valid, self._validation_limit)
-            self.model.train()
-        best = valid is None or all(
-            report.valid_loss is None or valid.loss < report.valid_loss for report in self.history
-        )
-        if best or not self.best:
-            self.best = {name: t.clone() for name, t in weights_of(self.model).items()}
+        with self.scored_weights():
+            if len(self._valid):
+                if self._validation_limit is None:
+                    interval = self._place * self.config.batch_size
+                    self._validation_limit = max(
+                        VALIDATION_TOKENS,
+                        int(VALIDATION_SHARE * interval / max(1, self._evaluated)),
+                    )
+                self.model.eval()
+                valid = validate(self.model, self.tokenizer, self._valid, self._validation_limit)
+                self.model.train()
+            best = valid is None or all(
+                report.valid_loss is None or valid.loss < report.valid_loss
+                for report in self.history
+            )
+            if best or not self.best:
+                self.best = _copies(weights_of(self.model))
         report = EvalReport(
             step=self.step,
             epoch=self.epoch,
@@ -246,8 +308,7 @@ class Trainer:
 
     def save(self) -> Saved:
         """Hand the state at this step boundary to the `save` that the trainer was given."""
-        if self._pending:
-            self._look_at_losses()
+        self._look_at_losses()
         self._save(self)
         return Saved(self.step, self.seconds)
 
@@ -258,30 +319,27 @@ class Trainer:
 
     def learner(self) -> Tensors:
         """All tensors beside the weights that the next step depends on, by dotted names."""
-        tensors = {"random.torch": torch.get_rng_state(), "random.resets": self._resets.get_state()}
-        if self._device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self._device)
-        for index, slots in self._optimizer.state_dict()["state"].items():
-            for slot, tensor in slots.items():
-                tensors[f"optimizer.{index}.{slot}"] = tensor
-        for index, layer in enumerate(self._state.layers):
-            for part, tensor in enumerate(layer):
-                tensors[f"state.{index}.{part}"] = tensor
+        tensors = self._learner()
+        if self._good is not None:
+            tensors |= {f"good.{name}": tensor for name, tensor in self._good.tensors.items()}
         return tensors
 
     def position(self) -> dict[str, Any]:
         """All numbers that the next step depends on."""
-        return {
-            "step": self.step,
+        return self._numbers() | {
             "seconds": self.seconds,
             "plan": self._plan(),
             "progress": self._progress,
             "step_seconds": self._step_seconds,
             "schedule_start": self._schedule_start,
             "evaluated": self._evaluated,
+            "patience_from": self._patience_from,
             "validation_limit": self._validation_limit,
-            "loss_sum": self._loss_sum,
-            "loss_steps": self._loss_steps,
+            "check_sum": self._check_sum,
+            "check_steps": self._check_steps,
+            "ceiling": self._ceiling,
+            "rollbacks": self._rollbacks,
+            "good": self._good.numbers if self._good else None,
         }
 
     def scores(self) -> Scores:
@@ -307,83 +365,201 @@ class Trainer:
         metrics: list[dict[str, Any]],
     ) -> None:
         """Go on where the trainer that gave these was. Raises KeyError or ValueError on others."""
-        load_weights(self.model, weights)
+        good = {n.removeprefix("good."): t for n, t in learner.items() if n.startswith("good.")}
+        self._good = _Good(good, position["good"]) if position["good"] else None
+        named = {f"model.{name}": tensor for name, tensor in weights.items()}
+        self._restore(learner | named, position)
         self.history = [EvalReport(**line) for line in metrics]
         self.best = best if self.history else {}
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in learner.items():
-            kind, _, rest = name.partition(".")
-            if kind == "optimizer":
-                index, _, slot = rest.partition(".")
-                slots.setdefault(int(index), {})[slot] = tensor
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        parts = [range(len(layer)) for layer in self._state.layers]
-        self._state = State(
-            tuple(
-                tuple(learner[f"state.{index}.{part}"].to(self._device) for part in layer)
-                for index, layer in enumerate(parts)
-            )
-        )
-        torch.set_rng_state(learner["random.torch"])
-        self._resets.set_state(learner["random.resets"])
-        if self._device.type == "cuda" and "random.cuda" in learner:
-            torch.cuda.set_rng_state(learner["random.cuda"], self._device)
-        self.step = position["step"]
         self._earlier_seconds = position["seconds"]
         self._step_seconds = position["step_seconds"]
         self._schedule_start = position["schedule_start"]
+        self._patience_from = position["patience_from"]
         if position["plan"] == self._plan():
             self._progress = position["progress"]
         else:  # a longer or shorter run: another share of it is done
             self._progress = self._measure_progress()
+            self._patience_from = len(self.history)
         reached = math.floor(self._progress * self.config.evaluations)
         self._evaluated = min(position["evaluated"], reached)
         self._validation_limit = position["validation_limit"]
-        self._loss_sum, self._loss_steps = position["loss_sum"], position["loss_steps"]
+        self._check_sum, self._check_steps = position["check_sum"], position["check_steps"]
+        self._ceiling = position["ceiling"]
+        self._rollbacks = position["rollbacks"]
+
+    def _learner(self) -> Tensors:
+        tensors = {"random.torch": torch.get_rng_state(), "random.resets": self._random.get_state()}
+        if self._device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self._device)
+        for index, slots in self._optimizer.state_dict()["state"].items():
+            for slot, tensor in slots.items():
+                tensors[f"optimizer.{index}.{slot}"] = tensor
+        for index, layer in enumerate(self._state.layers):
+            for part, tensor in enumerate(layer):
+                tensors[f"state.{index}.{part}"] = tensor
+        if self._average:
+            tensors |= {f"average.{n}": tensor for n, tensor in self._average.tensors().items()}
+        return tensors
+
+    def _numbers(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "place": self._place,
+            "loss_sum": self._loss_sum,
+            "loss_steps": self._loss_steps,
+            "average_updates": self._average.updates if self._average else 0,
+        }
+
+    def _restore(self, tensors: Tensors, numbers: dict[str, Any]) -> None:
+        """Take back what `_learner`, the weights beside it, and `_numbers` were."""
+        grouped: dict[str, Tensors] = {}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition(".")
+            grouped.setdefault(group, {})[rest] = tensor
+        load_weights(self.model, grouped["model"])
+        slots: dict[int, Tensors] = {}
+        for name, tensor in grouped.get("optimizer", {}).items():
+            index, _, slot = name.partition(".")
+            slots.setdefault(int(index), {})[slot] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self._state = State(
+            tuple(
+                tuple(  # in bfloat16, perhaps: float32 holds it exactly, and suits any device
+                    grouped["state"][f"{index}.{part}"].to(self._device, torch.float32)
+                    for part in range(len(layer))
+                )
+                for index, layer in enumerate(self._state.layers)
+            )
+        )
+        torch.set_rng_state(grouped["random"]["torch"])
+        self._random.set_state(grouped["random"]["resets"])
+        if self._device.type == "cuda" and "cuda" in grouped["random"]:
+            torch.cuda.set_rng_state(grouped["random"]["cuda"], self._device)
+        self.step = numbers["step"]
+        self._place = numbers["place"]
+        self._loss_sum, self._loss_steps = numbers["loss_sum"], numbers["loss_steps"]
+        if self._average:
+            self._average.restore(grouped["average"], numbers["average_updates"])
 
     # -- one step -----------------------------------------------------------------------------
 
-    def _train_step(self) -> None:
+    def train_step(self) -> None:
+        """One step: read a chunk of each stream, and move the weights."""
         begun = self._clock()
         config = self.config
-        inputs, targets = self._streams.batch(self.step)  # (B, T) each
+        length = self._draw_length()
+        inputs, targets = self._streams.batch(self._place, length)  # (B, T) each
         # With the state always carried, a network drifts into saturation and never learns to
         # begin. So now and then a stream forgets, and reads on as if a text began there.
-        forget = torch.rand(config.batch_size, generator=self._resets) < config.reset
+        forget = torch.rand(config.batch_size, generator=self._random) < config.reset
         forget &= self._begins_character[targets[:, 0]]
         inputs[forget, 0] = self.tokenizer.end
         state = self._state.reset(forget.to(self._device))
-        with autocast(self._device):
-            logits, state = self.model(inputs.to(self._device), state)  # (B, T, V)
+        with autocast(self._device, self.bfloat16):
+            x, state = self.model.read(inputs.to(self._device), state)  # (B, T, H)
+            logits = self.model.read_out(x)  # (B, T, V)
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten().to(self._device))
         self._state = state.detach()
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._penalised(loss, x).backward()  # type: ignore[no-untyped-call]
         self._norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-        rate = self._learning_rate()
+        # A step over fewer tokens goes a shorter way (Merity et al. 2018).
+        rate = self._learning_rate() * length / config.bptt
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
+        if self._average:
+            self._average.update()
         self._pending.append(loss.detach())
+        self._place += length
         self.step += 1
         self._step_seconds += self._clock() - begun
 
-    def _look_at_losses(self) -> float:
-        """The mean of the losses that came since the last look. Raises TrainingError."""
+    @property
+    def _lengths(self) -> range:
+        """The lengths that a step may have; their mean is `bptt`."""
+        bptt = self.config.bptt
+        spread = bptt // 2 if self.config.random_bptt else 0
+        return range(bptt - spread, bptt + spread + 1)
+
+    def _draw_length(self) -> int:
+        lengths = self._lengths
+        if len(lengths) == 1:
+            return lengths[0]
+        return lengths[int(torch.randint(len(lengths), (), generator=self._random))]
+
+    def _penalised(self, loss: Tensor, x: Tensor) -> Tensor:
+        """The loss and the penalties on the top layer's output (B, T, H), which ask it to be small
+        and to change slowly (AR and TAR: Merity, McCann and Socher 2017)."""
+        if self.config.activation_penalty:
+            loss = loss + self.config.activation_penalty * x.float().square().mean()
+        if self.config.temporal_penalty and x.shape[1] > 1:
+            change = (x[:, 1:] - x[:, :-1]).float().square().mean()
+            loss = loss + self.config.temporal_penalty * change
+        return loss
+
+    def _look_at_losses(self) -> None:
+        """Fetch the losses of the steps since the last look, which waits for the device."""
         if not self._pending:
-            return self._loss_sum / max(1, self._loss_steps)
-        total = float(torch.stack(self._pending).sum())
-        count = len(self._pending)
+            return
+        losses = torch.stack(self._pending).tolist()
         self._pending = []
-        if not math.isfinite(total):
+        if self._ceiling is None:
+            # Nothing is worse than a guess, but another's model on a new text may begin so.
+            guess = math.log(self.model.vocab_size)
+            self._ceiling = EXPLOSION + (losses[0] if losses[0] > guess else guess)
+        for loss in losses:  # one by one: the sums must not depend on when they were looked at
+            self._loss_sum += loss
+            self._check_sum += loss
+        self._loss_steps += len(losses)
+        self._check_steps += len(losses)
+        self._reported += losses
+
+    # -- accidents ----------------------------------------------------------------------------
+
+    def _exploded(self) -> bool:
+        """Whether a loss that was looked at since the last check was no number."""
+        return not math.isfinite(self._check_sum)
+
+    def _check(self) -> Rollback | None:
+        """Remember this state if the run is sound, else go back to the last one that was.
+
+        Raises TrainingError where that has happened too often; then the state is good, too.
+        """
+        self._look_at_losses()
+        if self._check_steps:
+            loss = self._check_sum / self._check_steps
+            # A gradient that is no number has spoilt the weights, though no loss yet tells.
+            assert self._ceiling is not None
+            if not (loss <= self._ceiling and math.isfinite(float(self._norm))):
+                return self._roll_back(loss)
+        elif self._good is not None:
+            return None
+        self._check_sum, self._check_steps = 0.0, 0
+        named = {f"model.{name}": tensor for name, tensor in self.weights().items()}
+        self._good = _Good(_copies(self._learner() | named), self._numbers())
+        return None
+
+    def _roll_back(self, loss: float) -> Rollback:
+        assert self._good is not None, "every run checks itself before its first step"
+        exploded_at = self.step
+        self._restore(_copies(self._good.tensors), self._good.numbers)
+        self._check_sum, self._check_steps = 0.0, 0
+        self._norm = torch.zeros(())
+        if self._rollbacks == MOST_ROLLBACKS:
+            self.save()
             raise TrainingError(
-                f"the loss is no longer a number at step {self.step:,}",
-                hint=f"try a --learning-rate below {self._peak_rate:g}",
+                f"the loss exploded for the {MOST_ROLLBACKS + 1}th time, at step {exploded_at:,}, "
+                f"though the learning rate was halved each time; step {self.step:,} is saved",
+                hint=f"start anew with a --learning-rate well below {self._peak_rate:g}",
             )
-        self._loss_sum += total
-        self._loss_steps += count
-        return total / count
+        self._rollbacks += 1
+        rate = self._peak_rate * 0.5**self._rollbacks
+        left = MOST_ROLLBACKS - self._rollbacks
+        return Rollback(exploded_at, self.step, self.seconds, loss, rate, left)
+
+    # -- the plan -----------------------------------------------------------------------------
 
     def _evaluation_is_due(self) -> bool:
         if self.step == 0 or self._progress * self.config.evaluations < self._evaluated + 1:
@@ -411,29 +587,22 @@ class Trainer:
         return spent * (1 / self._progress - 1) if self._progress > 0 else None
 
     def _learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine down to nothing (Loshchilov and Hutter 2017)."""
-        warmup = self.config.warmup
         # The first step learns a little, too: it counts as half a step done.
         first = 0.5 / self._total_steps if self._total_steps else 1e-4
-        progress = min(self._progress + first, 1.0)
-        if progress < warmup:
-            return self._peak_rate * progress / warmup
-        return self._peak_rate * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+        share = share_of_peak(self._progress + first, self.config.warmup)
+        return self._peak_rate * 0.5**self._rollbacks * share
 
 
-def _optimizer(model: LanguageModel, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); decay for the matrices that multiply, not for what is
-    looked up or added."""
-    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and "embedding" not in name]
-    others = [p for p in model.parameters() if not any(p is d for d in decayed)]
-    return torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        betas=(0.9, 0.99),
-        fused=model.head.weight.device.type in ("cpu", "cuda"),
-    )
+@dataclass(frozen=True)
+class _Good:
+    """A sound state, as `_restore` takes it back."""
+
+    tensors: Tensors
+    numbers: dict[str, Any]
+
+
+def _copies(tensors: Tensors) -> Tensors:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def token_counts(corpus: Corpus) -> Tensor:

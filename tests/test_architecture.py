@@ -14,7 +14,7 @@ ROWS = [
     ["errors"],
     ["config", "interrupt"],
     ["device"],
-    ["tokenizer", "model", "sampling", "texts"],
+    ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus"],
     ["checkpoint", "evaluation"],
     ["generation", "training"],

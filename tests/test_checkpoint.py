@@ -6,9 +6,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import safetensors
+import safetensors.torch
 import torch
 
 import chargen
@@ -22,6 +26,7 @@ from chargen.checkpoint import (
     write_file,
 )
 from chargen.errors import ChargenError, CheckpointError
+from chargen.runs import prepare
 from tests.conftest import SMALL
 
 
@@ -31,7 +36,7 @@ def folder(checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(checkpoint, tmp_path / "moved elsewhere"))
 
 
-def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     change(config)
@@ -87,6 +92,46 @@ def test_subwords_come_back(tmp_path: Path, corpus_file: Path) -> None:
     assert (tmp_path / "sub" / "tokenizer.model").is_file()
 
 
+def test_a_folder_of_the_first_format_loads_and_goes_on(
+    folder: Path, tmp_path: Path, corpus_file: Path
+) -> None:
+    """The same run, as it was written before there were the options that format 2 added."""
+    path = folder / "config.json"
+    whole = load_checkpoint(folder).about
+    added = {
+        "model": ("layer_dropout", "embedding_dropout", "token_dropout", "weight_dropout",
+                  "layer_norm", "residual"),
+        "training": ("random_bptt", "activation_penalty", "temporal_penalty", "average",
+                     "precision", "patience"),
+    }  # fmt: skip
+
+    def as_format_1(config: dict[str, Any]) -> None:
+        config["format"] = 1
+        for group, names in added.items():
+            for name in names:
+                del config[group][name]
+
+    edit(folder, as_format_1)
+    old = load_checkpoint(folder).about
+    assert old.model == whole.model
+    assert old.training == replace(whole.training, precision="float32")
+
+    training = folder / "training.safetensors"
+    tensors = safetensors.torch.load_file(training)
+    with safetensors.safe_open(training, framework="pt") as file:
+        state = json.loads(file.metadata()["chargen"])
+    state["config"] = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("place", "check_sum", "check_steps", "ceiling", "rollbacks", "good",
+                 "average_updates", "patience_from"):  # fmt: skip
+        del state["progress"][name]
+    tensors = {name: tensor for name, tensor in tensors.items() if ".good." not in name}
+    safetensors.torch.save_file(tensors, training, {"chargen": json.dumps(state)})
+    run = prepare([], out=folder, resume=True, options={"steps": 310})
+    assert run.trainer.epoch == load_snapshot(folder).scores.epochs
+    list(run.events())
+    assert load_checkpoint(folder).about.scores.steps == 310
+
+
 # -- damage -----------------------------------------------------------------------------------
 
 
@@ -129,7 +174,7 @@ def test_damage_is_told_or_mended_from_the_training_state(
     ],
 )
 def test_a_wrong_config_names_what_is_wrong(
-    folder: Path, change: Callable[[dict[str, object]], object], says: str
+    folder: Path, change: Callable[[dict[str, Any]], object], says: str
 ) -> None:
     edit(without_training(folder), change)
     with pytest.raises(CheckpointError, match=says):

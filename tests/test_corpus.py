@@ -254,7 +254,7 @@ def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
 def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
     tokens = np.arange(60)
     streams = Streams(tokens, batch_size=3, bptt=4, end=99)
-    batches = [streams.batch(step) for step in range(10)]
+    batches = [streams.batch(place, 4) for place in range(0, 40, 4)]
     for (inputs, targets), (later, _) in pairwise(batches):
         assert torch.equal(inputs[:, 1:], targets[:, :-1])
         assert torch.equal(later[:, 0], targets[:, -1])
@@ -263,7 +263,11 @@ def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
     assert sorted(rows.flatten().tolist()) == list(range(60))
     # Each stream reads on into the next one's text.
     assert batches[5][1][0].tolist() == batches[0][1][1].tolist()
-    assert streams.steps_per_epoch == 5
+    # However it is cut, it is the same text.
+    cut = [streams.batch(place, length) for place, length in ((0, 1), (1, 5), (6, 2))]
+    for index in (0, 1):
+        joined = torch.cat([batch[index] for batch in batches[:2]], dim=1)
+        assert torch.equal(torch.cat([batch[index] for batch in cut], dim=1), joined)
 
 
 def test_too_short_a_text_says_what_would_fit() -> None:

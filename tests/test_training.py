@@ -16,7 +16,7 @@ from chargen.errors import TrainingError
 from chargen.evaluation import validate
 from chargen.model import LanguageModel
 from chargen.runs import prepare
-from chargen.training import EvalReport, Event, Saved, StepReport, Trainer, token_counts
+from chargen.training import EvalReport, Event, Rollback, Saved, StepReport, Trainer, token_counts
 from tests.conftest import SMALL
 
 SHAPE: dict[str, Any] = {"hidden_size": 16, "embedding_size": 8}
@@ -138,17 +138,120 @@ def test_one_seed_gives_one_model(corpus: Corpus) -> None:
     assert equal(runs[0].weights(), runs[1].weights())
 
 
-def test_a_loss_that_is_no_number_is_told_and_not_saved(corpus: Corpus) -> None:
+# -- accidents of numbers ---------------------------------------------------------------------
+
+
+def spoil(trainer: Trainer) -> None:
+    with torch.no_grad():
+        trainer.model.head.bias.fill_(float("nan"))
+
+
+@pytest.mark.parametrize("when", [3, 150, 230])
+def test_a_loss_that_is_no_number_goes_back_to_the_last_good_state(
+    corpus: Corpus, when: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chargen.training.REPORT_SECONDS", 0)
+    trainer = make_trainer(corpus, {"dropout": 0.2}, steps=260, average=0.9)
     saved = []
-    trainer = make_trainer(corpus, steps=50)
-    trainer._save = lambda trainer: saved.append(trainer.step)
+    trainer._save = lambda trainer: saved.append(trainer.weights()["head.bias"].clone())
+    events: list[Event] = []
+    for event in trainer.run():
+        if event.step == when and not any(isinstance(e, Rollback) for e in events):
+            spoil(trainer)
+        events.append(event)
+    [rollback] = [event for event in events if isinstance(event, Rollback)]
+    assert rollback.step in (when, when + 1)
+    # The last of the checks every hundred steps, or of those before an evaluation.
+    assert rollback.back_to == max(step for step in (0, 100, *range(0, 260, 26)) if step < when)
+    assert rollback.learning_rate == pytest.approx(2 / SHAPE["hidden_size"] / 2)
+    rates = [event.learning_rate for event in events if isinstance(event, StepReport)]
+    assert rates[-1] < rates[0]
+    assert trainer.step == 260
+    assert all(bias.isfinite().all() for bias in saved)
+    assert all(
+        tensor.isfinite().all()
+        for tensor in trainer.best.values()
+        if tensor.dtype.is_floating_point
+    )
+
+
+def test_going_back_restores_all_that_the_next_step_depends_on(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an accident the steps are those of a run that always had half the learning rate."""
+    monkeypatch.setattr("chargen.training.REPORT_SECONDS", 0)
+    options: dict[str, Any] = {"steps": 40, "reset": 0.3, "random_bptt": True, "average": 0.5}
+    spoilt, half = (
+        make_trainer(corpus, {"dropout": 0.3}, **options, learning_rate=rate)
+        for rate in (0.02, 0.01)
+    )
+    events = spoilt.run()
+    next(events)
+    spoil(spoilt)
+    assert any([isinstance(event, Rollback) for event in events])
+    list(half.run())
+    assert equal(spoilt.weights(), half.weights())
+    assert spoilt.epoch == half.epoch
+
+
+def test_an_exploding_loss_goes_back_too(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chargen.training.REPORT_SECONDS", 0)
+    trainer = make_trainer(corpus, steps=30)
     events = trainer.run()
     next(events)
     with torch.no_grad():
-        trainer.model.head.bias.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="no longer a number"):
-        list(events)
-    assert saved == []
+        trainer.model.head.weight.mul_(1e4)
+    [rollback] = [event for event in events if isinstance(event, Rollback)]
+    assert rollback.train_loss > 10
+    assert trainer.step == 30
+
+
+def test_after_three_times_it_gives_up_and_keeps_the_last_good_state(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chargen.training.REPORT_SECONDS", 0)
+    trainer = make_trainer(corpus, steps=60, evaluations=6)
+    saved = []
+    trainer._save = lambda trainer: saved.append((trainer.step, trainer.weights()["head.bias"]))
+    rollbacks = []
+    with pytest.raises(TrainingError, match=r"exploded for the 4th time.*step 20 is saved"):
+        for event in trainer.run():
+            if isinstance(event, Rollback):
+                rollbacks.append((event.back_to, event.left))
+            elif event.step == 25:
+                spoil(trainer)
+    assert rollbacks == [(20, 2), (20, 1), (20, 0)]
+    [(step, bias)] = saved
+    assert step == 20
+    assert bias.isfinite().all()
+
+
+def test_closing_a_spoilt_run_saves_the_last_good_state(corpus: Corpus) -> None:
+    trainer = make_trainer(corpus, steps=50)
+    saved = []
+    trainer._save = lambda trainer: saved.append(trainer.weights()["head.bias"].clone())
+    events = trainer.run()
+    next(events)
+    spoil(trainer)
+    trainer.train_step()
+    trainer.report()
+    events.close()  # type: ignore[attr-defined]
+    [bias] = saved
+    assert bias.isfinite().all()
+
+
+def test_patience_ends_a_run_that_gets_no_better(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(corpus, steps=100, evaluations=10, patience=3)
+    scores = iter([3.0, 2.0, 2.5, 1.0, 4.0, 2.0, 1.0, 0.5, 0.4, 0.3])
+    monkeypatch.setattr(
+        "chargen.training.validate", lambda *_: chargen.evaluation.Score(next(scores), 1, 1, 1)
+    )
+    assert len(evaluations(list(trainer.run()))) == 7
+    assert trainer.finished and trainer.out_of_patience
+    assert trainer.step == 70
+    assert trainer.scores().valid_loss == 1.0
 
 
 # -- stopping and going on --------------------------------------------------------------------
@@ -265,10 +368,10 @@ def test_no_stream_starts_afresh_within_a_character(tmp_path: Path) -> None:
     begun: list[int] = []
     batch = trainer._streams.batch
 
-    def watched(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def watched(place: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Look at a batch once the step has marked in it which streams start afresh."""
         begun.extend(first for inputs, first in seen if inputs[0] == corpus.tokenizer.end)
-        inputs, targets = batch(step)
+        inputs, targets = batch(place, length)
         seen[:] = zip(inputs, targets[:, 0].tolist(), strict=True)
         return inputs, targets
 
