@@ -114,6 +114,17 @@ class _TrainingFile(msgspec.Struct, forbid_unknown_fields=True):
     metrics: list[dict[str, Any]]
 
 
+class _Metrics(msgspec.Struct):
+    """What of a line of metrics.jsonl is drawn."""
+
+    step: int
+    epoch: float
+    seconds: float
+    train_loss: float | None
+    valid_loss: float | None
+    bits_per_byte: float | None
+
+
 @dataclass(frozen=True)
 class About:
     """What config.json says of a model, which is all but its weights."""
@@ -289,6 +300,17 @@ def _progress_of_format_1(progress: dict[str, Any], training: dict[str, Any]) ->
     place = step * bptt if isinstance(step, int) and isinstance(bptt, int) else None
     none = dict.fromkeys(("check_sum", "check_steps", "rollbacks", "patience_from"), 0)
     return {**none, "average_updates": 0, "place": place, "ceiling": None, "good": None}
+
+
+def load_metrics(path: str | os.PathLike[str]) -> tuple[About, list[dict[str, Any]]]:
+    """What config.json says of a checkpoint, and its evaluations. Raises CheckpointError."""
+    folder = _existing(path)
+    about = _about(folder, _read_config(folder))
+    try:
+        lines = msgspec.json.Decoder(_Metrics).decode_lines(_read_file(folder / METRICS))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged(folder, METRICS, str(error)) from error
+    return about, [msgspec.to_builtins(line) for line in lines]
 
 
 def is_checkpoint(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: train, sample, repl, eval, info, list. One function each.
+"""The command line: train, sample, repl, eval, plot, info, list. One function each.
 
 Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
 is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from chargen import __version__
 from chargen.config import (
     DEVICES,
+    PRESETS,
     Config,
     CorpusConfig,
     ModelConfig,
@@ -32,6 +33,7 @@ from chargen.config import (
     make,
     names,
     parse,
+    share_out,
     unescape,
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError
@@ -106,9 +108,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Learn a text."""
     started = time.monotonic()
     options = _given(arguments, CorpusConfig, ModelConfig, TrainConfig)
-    for config_type in (CorpusConfig, ModelConfig, TrainConfig):
-        # A wrong option is told before torch is imported.
-        make(config_type, {n: options[n] for n in names(config_type) if n in options})
+    share_out(options)  # a wrong one is told before torch is imported
     if not arguments.corpus and not arguments.resume:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
@@ -122,6 +122,8 @@ def train(arguments: argparse.Namespace) -> int:
             resume=arguments.resume,
             overwrite=arguments.overwrite,
             init_from=arguments.init_from,
+            preset=arguments.preset,
+            tensorboard=arguments.tensorboard,
             device=arguments.device,
             options=options,
             started=started,
@@ -226,6 +228,23 @@ def _ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def plot(arguments: argparse.Namespace) -> int:
+    """Draw how runs learnt."""
+    from chargen.checkpoint import load_metrics
+    from chargen.plotting import Curve
+    from chargen.plotting import plot as draw
+    from chargen.terminal import show_note
+
+    curves = []
+    for folder in arguments.checkpoint:
+        about, metrics = load_metrics(folder)
+        tokenizer = f"{about.tokenizer} {about.vocab_size}"
+        curves.append(Curve(about.folder.resolve().name, metrics, tokenizer))
+    draw(curves, Path(arguments.out), arguments.along)
+    show_note(f"drawn into {arguments.out}")
+    return 0
+
+
 def info(arguments: argparse.Namespace) -> int:
     """Show what a checkpoint is."""
     from chargen.checkpoint import load_checkpoint
@@ -327,9 +346,17 @@ def _parser() -> argparse.ArgumentParser:
         "--init-from", metavar="CHECKPOINT", help="start from its weights and tokenizer"
     )
     _add_options(command.add_argument_group("the text"), CorpusConfig)
-    _add_options(command.add_argument_group("the model"), ModelConfig)
+    group = command.add_argument_group("the model")
+    group.add_argument(
+        "--preset", choices=PRESETS, help="its size by name (default: planned for text and time)"
+    )
+    _add_options(group, ModelConfig)
     _add_options(command.add_argument_group("training"), TrainConfig)
     _add_device(command, default="auto")
+    command.add_argument(
+        "--tensorboard", action="store_true",
+        help="also write the events for TensorBoard, into tensorboard/ in the checkpoint",
+    )  # fmt: skip
     _add_json(command, "print events as JSON lines")
 
     command = _add(commands, "sample", sample, "write text that goes on from a prompt")
@@ -355,6 +382,15 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_device(command)
     _add_json(command)
+
+    command = _add(commands, "plot", plot, "draw how runs learnt, into a PNG, SVG or PDF file")
+    command.add_argument(
+        "checkpoint", nargs="+", metavar="CHECKPOINT", help="folders of the models to compare"
+    )
+    command.add_argument("--out", default="curves.png", metavar="F",
+                         help="the file to draw into (default: curves.png)")  # fmt: skip
+    command.add_argument("--along", choices=("steps", "epochs", "minutes"), default="steps",
+                         help="what the losses are drawn over (default: steps)")  # fmt: skip
 
     command = _add(commands, "info", info, "show what a checkpoint is")
     _add_checkpoint(command)
@@ -402,7 +438,9 @@ def _add_options(group: Any, config_type: type[Config]) -> None:
         kind, _ = known[field.name]
         flag = _flag(field.name)
         about = field.metadata["help"]
-        if field.default not in (None, ()) and kind is not bool:
+        if field.metadata["planned"]:
+            about += " (default: planned)"
+        elif field.default not in (None, ()) and kind is not bool:
             about += f" (default: {field.default:g})" if kind in (int, float) else (
                 f" (default: {field.default})"
             )  # fmt: skip

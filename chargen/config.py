@@ -112,9 +112,7 @@ class ModelConfig(Config):
     layer_dropout: float | None = option(
         None, "the same between layers (default: as --dropout)", at_least=0, below=1
     )
-    embedding_dropout: float = option(
-        0.0, "the same of the embedding's units", at_least=0, below=1, planned=True
-    )
+    embedding_dropout: float = option(0.0, "the same of the embedding's units", at_least=0, below=1)
     token_dropout: float = option(
         0.0, "share of the tokens whose embedding is dropped for a step", at_least=0, below=1
     )
@@ -151,9 +149,7 @@ class TrainConfig(Config):
     warmup: float = option(
         0.05, "share of the run in which the learning rate rises", at_least=0, below=1
     )
-    weight_decay: float = option(
-        0.1, "decay of weight matrices, by AdamW", at_least=0, planned=True
-    )
+    weight_decay: float = option(0.1, "decay of weight matrices, by AdamW", at_least=0)
     clip: float = option(1.0, "longest gradient norm that a step follows", above=0)
     reset: float = option(
         0.02, "chance, per step and stream, to forget the state and start afresh",
@@ -167,7 +163,7 @@ class TrainConfig(Config):
     )
     average: float = option(
         0.0, "decay, a step, of a running mean of the weights, which is what is scored and kept",
-        at_least=0, below=1, planned=True,
+        at_least=0, below=1,
     )  # fmt: skip
     precision: str = option(
         "auto", "of products: bfloat16 where the device is faster so, else float32",
@@ -258,6 +254,30 @@ def make(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigTyp
         if name not in names(config_type):
             raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
     return config_type(**options)
+
+
+Configs = tuple[CorpusConfig, ModelConfig, TrainConfig]
+
+
+def share_out(options: Mapping[str, Any]) -> Configs:
+    """The three configs of a training, with the given options. Raises ConfigError."""
+    kinds: tuple[type[Config], ...] = (CorpusConfig, ModelConfig, TrainConfig)
+    known = [name for kind in kinds for name in names(kind)]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
+    if options.get("tie_weights"):  # where one of the two sizes is given, it is both
+        sizes = ("hidden_size", "embedding_size")
+        size = next((options[name] for name in sizes if name in options), ModelConfig.hidden_size)
+        options = dict.fromkeys(sizes, size) | dict(options)
+    corpus, model, training = (
+        make(kind, {name: options[name] for name in names(kind) if name in options})
+        for kind in kinds
+    )
+    assert isinstance(corpus, CorpusConfig)
+    assert isinstance(model, ModelConfig)
+    assert isinstance(training, TrainConfig)
+    return corpus, model, training
 
 
 def parse(config_type: type[Config], name: str, text: str) -> Any:

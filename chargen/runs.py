@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from chargen import config as options_of
 from chargen.checkpoint import (
     TRAINING,
     Checkpoint,
@@ -30,15 +29,25 @@ from chargen.checkpoint import (
     save,
     weights_of,
 )
-from chargen.config import Config, CorpusConfig, ModelConfig, SampleConfig, TrainConfig
+from chargen.config import (
+    DEFAULT_MINUTES,
+    PRESETS,
+    CorpusConfig,
+    ModelConfig,
+    SampleConfig,
+    TrainConfig,
+    share_out,
+)
 from chargen.corpus import Corpus, open_corpus
 from chargen.device import describe, pick_device, within_memory
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.generation import stream
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
+from chargen.planning import Choice, Task, make_plan
+from chargen.tensorboard import Recorder
 from chargen.texts import Progress, find_texts, name_of, readable
-from chargen.training import EvalReport, Event, Trainer, token_counts
+from chargen.training import EvalReport, Event, Trainer, time_steps, token_counts
 
 CHECKPOINTS = Path("checkpoints")
 # What may change when a run is resumed: how long it goes on, and how often it is saved.
@@ -67,6 +76,8 @@ class Run:
     corpus: Corpus
     trainer: Trainer
     resumed: bool
+    plan: Sequence[Choice] = ()  # what was chosen, and why
+    recorder: Recorder | None = None
 
     @property
     def model(self) -> LanguageModel:
@@ -83,9 +94,14 @@ class Run:
         try:
             with within_memory():
                 for event in events:
-                    yield self._with_sample(event) if isinstance(event, EvalReport) else event
+                    shown = self._with_sample(event) if isinstance(event, EvalReport) else event
+                    if self.recorder:
+                        self.recorder.record(shown)
+                    yield shown
         finally:
             events.close()  # type: ignore[attr-defined]
+            if self.recorder:
+                self.recorder.close()
 
     def report(self) -> TrainReport:
         scores = self.trainer.scores()
@@ -102,7 +118,8 @@ class Run:
     def _with_sample(self, report: EvalReport) -> EvalReport:
         self.model.eval()
         pieces = stream(self.model, self.corpus.tokenizer, "", SAMPLE)
-        sample = "".join(piece.text for piece in pieces)
+        with self.trainer.scored_weights():
+            sample = "".join(piece.text for piece in pieces)
         self.model.train()
         return replace(report, sample=sample)
 
@@ -114,6 +131,8 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     init_from: str | os.PathLike[str] | None = None,
+    preset: str | None = None,
+    tensorboard: bool = False,
     device: str = "auto",
     **options: Any,
 ) -> TrainReport:
@@ -129,6 +148,8 @@ def train(
         resume=resume,
         overwrite=overwrite,
         init_from=init_from,
+        preset=preset,
+        tensorboard=tensorboard,
         device=device,
         options=options,
     )
@@ -151,6 +172,8 @@ def prepare(
     resume: bool = False,
     overwrite: bool = False,
     init_from: str | os.PathLike[str] | None = None,
+    preset: str | None = None,
+    tensorboard: bool = False,
     device: str = "auto",
     options: Mapping[str, Any],
     started: float | None = None,
@@ -161,88 +184,133 @@ def prepare(
     `started` is the reading of `time.monotonic()` from which the time of the run counts.
     """
     started = time.monotonic() if started is None else started
-    if resume and (overwrite or init_from is not None):
-        other = "overwrite" if overwrite else "init_from"
+    others = {"overwrite": overwrite, "init_from": init_from, "preset": preset}
+    if resume and any(others.values()):
+        other = next(name for name, value in others.items() if value)
         raise ConfigError(
             f"`resume` and `{other}` cannot be combined", hint="resume goes on with what is there"
         )
     if resume:
         with within_memory():
-            return _resume(paths, out, device, options, started, progress)
-    configs = _configs(options)
+            run = _resume(paths, out, device, options, started, progress)
+        recorder = Recorder(run.folder / "tensorboard") if tensorboard else None
+        return replace(run, recorder=recorder)
+    share_out(options)  # a wrong option is told before a text is read
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"must be one of {', '.join(PRESETS)}, not {preset!r}", option="preset")
     picked = pick_device(device)
     found = find_texts(paths)  # a wrong path is told before a folder is made
     folder, is_new = _claim_folder(out, name_of(paths), overwrite)
     try:
         with within_memory():
-            model, corpus = _fresh(paths, configs, options, init_from, progress)
+            parts = _fresh(paths, options, preset, init_from, picked, started, progress)
             trainer = _trainer(
-                folder, model.to(picked), corpus, configs[0], configs[2], found, started
+                folder,
+                parts.model,
+                parts.corpus,
+                parts.corpus_config,
+                parts.train_config,
+                found,
+                started,
             )
             trainer.save()  # from here on the run can be resumed
+            recorder = Recorder(folder / "tensorboard") if tensorboard else None
     except BaseException:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Run(folder, corpus, trainer, resumed=False)
-
-
-Configs = tuple[CorpusConfig, ModelConfig, TrainConfig]
-
-
-def _configs(options: Mapping[str, Any]) -> Configs:
-    """The three configs that share out the options. Raises ConfigError."""
-    kinds: tuple[type[Config], ...] = (CorpusConfig, ModelConfig, TrainConfig)
-    known = [name for kind in kinds for name in options_of.names(kind)]
-    for name in options:
-        if name not in known:
-            raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
-    corpus, model, training = (
-        options_of.make(kind, {n: options[n] for n in options_of.names(kind) if n in options})
-        for kind in kinds
-    )
-    assert isinstance(corpus, CorpusConfig)
-    assert isinstance(model, ModelConfig)
-    assert isinstance(training, TrainConfig)
-    return corpus, model, training
+    return Run(folder, parts.corpus, trainer, resumed=False, plan=parts.plan, recorder=recorder)
 
 
 def _fresh(
     paths: Sequence[str | os.PathLike[str]],
-    configs: Configs,
     options: Mapping[str, Any],
+    preset: str | None,
     init_from: str | os.PathLike[str] | None,
+    device: torch.device,
+    started: float,
     progress: Progress,
-) -> tuple[LanguageModel, Corpus]:
-    """A new model of the corpus, or the one in `init_from`, with its tokenizer."""
-    corpus_config, model_config, train_config = configs
-    if init_from is None:
-        corpus = open_corpus(paths, corpus_config, seed=train_config.seed, progress=progress)
-        torch.manual_seed(train_config.seed)
-        model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
-        model.start_from_counts(token_counts(corpus))
-        return model, corpus
-    source = load_checkpoint(init_from)
-    _refuse_other_shape(source, options)
+) -> _Parts:
+    """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned."""
+    corpus_config, _, train_config = share_out(options)
+    source = None if init_from is None else load_checkpoint(init_from)
+    if source is not None:
+        _refuse_other_shape(source, options)
     corpus = open_corpus(
         paths,
         corpus_config,
         seed=train_config.seed,
-        tokenizer=source.tokenizer,
+        tokenizer=None if source is None else source.tokenizer,
         progress=progress,
     )
-    model = LanguageModel(
-        replace(source.about.model, dropout=model_config.dropout), source.tokenizer.vocab_size
+    shape = {} if source is None else _shape(source.about.model)
+    given = {**shape, **options}
+    progress("planning", 0)
+    plan = _plan(corpus, given, preset, device, started, source is not None)
+    given |= {choice.name: choice.value for choice in plan}
+    _, model_config, train_config = share_out(given)
+    torch.manual_seed(train_config.seed)
+    model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
+    counts = token_counts(corpus)
+    if source is None:
+        model.start_from_counts(counts)
+    else:
+        load_weights(model, weights_of(source.model))
+        model.seen |= counts > 0
+    return _Parts(corpus, corpus_config, train_config, model.to(device), plan)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    corpus: Corpus
+    corpus_config: CorpusConfig
+    train_config: TrainConfig
+    model: LanguageModel
+    plan: list[Choice]
+
+
+def _shape(config: ModelConfig) -> dict[str, Any]:
+    """The options that a model's weights are made for; the others are free to change."""
+    return {name: value for name, value in asdict(config).items() if "dropout" not in name}
+
+
+def _plan(
+    corpus: Corpus,
+    given: dict[str, Any],
+    preset: str | None,
+    device: torch.device,
+    started: float,
+    network_is_given: bool,
+) -> list[Choice]:
+    """What the planner makes of the corpus and the time that is left of what was given."""
+    train_config = share_out(given)[2]
+    seconds = None
+    if train_config.steps is None and train_config.epochs is None:
+        minutes = train_config.minutes or DEFAULT_MINUTES
+        seconds = max(0.0, 60 * minutes - (time.monotonic() - started))
+    task = Task(
+        train_tokens=len(corpus.train),
+        vocab_size=corpus.tokenizer.vocab_size,
+        device=device.type,
+        seconds=seconds,
+        network_is_given=network_is_given,
     )
-    load_weights(model, weights_of(source.model))
-    model.seen |= token_counts(corpus) > 0
-    return model, corpus
+    timed: dict[tuple[Any, ...], float] = {}
+
+    def step_seconds(options: Mapping[str, Any]) -> float:
+        _, model_config, config = share_out(options)
+        sizes = (model_config.hidden_size, model_config.num_layers, config.batch_size, config.bptt)
+        if sizes not in timed:
+            model = LanguageModel(model_config, corpus.tokenizer.vocab_size).to(device)
+            timed[sizes] = time_steps(Trainer(model, corpus, config))
+        return timed[sizes]
+
+    return make_plan(task, given, step_seconds, preset)
 
 
 def _refuse_other_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
     """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
-    kept = asdict(source.about.model) | {"tokenizer": source.tokenizer.kind}
-    del kept["dropout"]
+    kept = _shape(source.about.model) | {"tokenizer": source.tokenizer.kind}
     for name, value in options.items():
         if name in kept and value != kept[name]:
             raise CheckpointError(
@@ -382,7 +450,7 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
         | asdict(snapshot.model_config)
         | asdict(snapshot.train_config)
     )
-    _configs(options)  # unknown names and wrong values are told first
+    share_out(options)  # unknown names and wrong values are told first
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint import About, Checkpoint
     from chargen.evaluation import Score
     from chargen.generation import Completion, Piece
+    from chargen.planning import Choice
     from chargen.prompts import Answer
     from chargen.runs import Run, TrainReport
     from chargen.training import EvalReport, Event, Rollback, StepReport
@@ -163,6 +164,10 @@ def training_view(as_json: bool) -> View:
 class JsonView(View):
     """One JSON line an event on stdout; what people want to know goes to stderr."""
 
+    def begin(self, run: Run) -> None:
+        if run.plan:
+            print_json({"event": "plan", "choices": [asdict(choice) for choice in run.plan]})
+
     def show(self, event: Event) -> None:
         print_json({"event": event.kind} | asdict(event))
 
@@ -187,6 +192,8 @@ class PlainView(View):
     def begin(self, run: Run) -> None:
         for line in _headline(run, 1000):
             self._print(line.plain)
+        for choice in run.plan:
+            self._print(f"  {choice.name} {_value(choice.value)}: {choice.reason}")
 
     def show(self, event: Event) -> None:
         if event.kind == "step":
@@ -240,6 +247,8 @@ class LiveView(View):
             self._live.update(Text(f"{doing} {share:.0%}", style="dim"), refresh=True)
 
     def begin(self, run: Run) -> None:
+        if run.plan:
+            self._live.console.print(plan_table(run.plan))
         self._head = _headline(run, self._out.width)
         for past in run.trainer.history:
             self._remember(past)
@@ -294,6 +303,21 @@ class LiveView(View):
             "  ",
             self._out.width,
         )
+
+
+def plan_table(plan: Sequence[Choice]) -> Table:
+    """What was chosen for the text, the device and the time, and why."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("planned", no_wrap=True)
+    table.add_column("value", justify="right", style="bold", no_wrap=True)
+    table.add_column("why", style="dim")
+    for choice in plan:
+        table.add_row(choice.name, _value(choice.value), choice.reason)
+    return table
+
+
+def _value(value: float) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _flow(chunks: Sequence[Text], gap: str, width: int) -> Text:

@@ -144,7 +144,7 @@ class Trainer:
         self._optimizer = make_optimizer(model, config)
         self._average = WeightAverage(model, config.average) if config.average else None
         self._peak_rate = config.learning_rate or 2 / model.config.hidden_size
-        self._state = model.initial_state(config.batch_size)
+        self.state = model.initial_state(config.batch_size)
         self._random = torch.Generator().manual_seed(config.seed)  # resets, lengths of steps
         self._begins_character = torch.from_numpy(self.tokenizer.character_lengths > 0)
         self._epoch_tokens = len(corpus.train) / config.batch_size  # of each stream
@@ -394,7 +394,7 @@ class Trainer:
         for index, slots in self._optimizer.state_dict()["state"].items():
             for slot, tensor in slots.items():
                 tensors[f"optimizer.{index}.{slot}"] = tensor
-        for index, layer in enumerate(self._state.layers):
+        for index, layer in enumerate(self.state.layers):
             for part, tensor in enumerate(layer):
                 tensors[f"state.{index}.{part}"] = tensor
         if self._average:
@@ -423,13 +423,13 @@ class Trainer:
             slots.setdefault(int(index), {})[slot] = tensor
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self._state = State(
+        self.state = State(
             tuple(
                 tuple(  # in bfloat16, perhaps: float32 holds it exactly, and suits any device
                     grouped["state"][f"{index}.{part}"].to(self._device, torch.float32)
                     for part in range(len(layer))
                 )
-                for index, layer in enumerate(self._state.layers)
+                for index, layer in enumerate(self.state.layers)
             )
         )
         torch.set_rng_state(grouped["random"]["torch"])
@@ -455,12 +455,12 @@ class Trainer:
         forget = torch.rand(config.batch_size, generator=self._random) < config.reset
         forget &= self._begins_character[targets[:, 0]]
         inputs[forget, 0] = self.tokenizer.end
-        state = self._state.reset(forget.to(self._device))
+        state = self.state.reset(forget.to(self._device))
         with autocast(self._device, self.bfloat16):
             x, state = self.model.read(inputs.to(self._device), state)  # (B, T, H)
             logits = self.model.read_out(x)  # (B, T, V)
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten().to(self._device))
-        self._state = state.detach()
+        self.state = state.detach()
         self._optimizer.zero_grad()
         self._penalised(loss, x).backward()  # type: ignore[no-untyped-call]
         self._norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
@@ -603,6 +603,19 @@ class _Good:
 
 def _copies(tensors: Tensors) -> Tensors:
     return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
+def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
+    """The seconds that a step of this trainer takes: the quickest of so many, or of as many as
+    there is time for, after one to warm up."""
+    taken: list[float] = []
+    begun = time.monotonic()
+    while len(taken) <= steps and (len(taken) < 2 or time.monotonic() - begun < seconds):
+        before = time.monotonic()
+        trainer.train_step()
+        trainer.report()  # waits for the device
+        taken.append(time.monotonic() - before)
+    return min(taken[1:])
 
 
 def token_counts(corpus: Corpus) -> Tensor:

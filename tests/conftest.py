@@ -55,7 +55,10 @@ def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-SMALL: dict[str, Any] = {"hidden_size": 48, "embedding_size": 16, "batch_size": 4, "bptt": 24}
+SMALL: dict[str, Any] = {
+    "hidden_size": 48, "embedding_size": 16, "batch_size": 4, "bptt": 24,
+    "dropout": 0.0, "weight_dropout": 0.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,11 @@ ROWS = [
     ["config", "interrupt"],
     ["device"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
-    ["corpus"],
+    ["corpus", "planning"],
     ["checkpoint", "evaluation"],
     ["generation", "training"],
-    ["prompts", "runs"],
+    ["prompts", "tensorboard", "plotting"],
+    ["runs"],
     ["terminal"],
     ["repl"],
     ["cli"],
@@ -31,6 +32,8 @@ DOORS = {
     "rich": {"terminal"},
     "prompt_toolkit": {"repl"},
     "argparse": {"cli"},
+    "matplotlib": {"plotting"},
+    "torch.utils.tensorboard": {"tensorboard"},
     "pickle": set(),
 }
 
@@ -69,7 +72,7 @@ def test_each_dependency_has_one_door(library: str) -> None:
     users = {
         path.stem
         for path in PACKAGE.glob("*.py")
-        if any(name.split(".")[0] == library for name in imports(path.stem))
+        if any(f"{name}.".startswith(f"{library}.") for name in imports(path.stem))
     }
     assert users == DOORS[library]
 

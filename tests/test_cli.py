@@ -45,7 +45,7 @@ def test_training_takes_the_next_free_name(
 def test_json_is_all_there_is_on_stdout(run_chargen: Chargen, text: Path) -> None:
     done = run_chargen("train", text, "--steps", 20, "--out", "new", "--json", *SMALL)
     lines = json_lines(done.stdout)
-    assert {line["event"] for line in lines} == {"step", "eval", "saved", "done"}
+    assert {line["event"] for line in lines} == {"plan", "step", "eval", "saved", "done"}
     assert set(lines[-1]) == {
         "event", "checkpoint", "steps", "seconds", "tokens_per_second", "valid_loss",
         "bits_per_byte", "bits_per_character",
@@ -118,7 +118,11 @@ def test_an_interrupted_run_is_saved_and_goes_on(
             2,
             "--minutes, --epochs and --steps cannot",
         ),
-        ("train story.txt --tie-weights", 2, "--tie-weights needs --embedding-size (64) equal"),
+        (
+            "train story.txt --tie-weights --hidden-size 9 --embedding-size 64",
+            2,
+            "--tie-weights needs --embedding-size (64) equal",
+        ),
         ("train story.txt --seed -1", 2, "--seed must be at least 0"),
         ("train story.txt --colour red", 2, "unrecognized arguments: --colour red"),
         ("train story.txt --valid-fraction 1", 2, "--valid-fraction must be below 1"),

@@ -1,0 +1,124 @@
+"""What chargen's training step costs beside the bare step of the same shape.
+
+    python benchmarks/train_speed.py [--rounds 15]
+
+The bare step is embedding, `nn.LSTM` or `nn.GRU`, head, loss, clipping and AdamW on tokens that lie
+ready; chargen's also reads its text, resets streams, keeps the state and looks for accidents. Both
+run in turn, a few steps each, in one process; a ratio is the median over the rounds. `plain`: the
+same precision on both sides, float32. `auto`: chargen as it comes, which takes bfloat16 where the
+device has it, against the bare step in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from chargen import training
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.corpus import Corpus, open_corpus
+from chargen.device import describe, pick_device
+from chargen.model import LanguageModel
+from chargen.training import Trainer
+
+BATCH_SIZE, BPTT, EMBEDDING = 16, 64, 64
+SIZES = (128, 256, 512, 1024)
+Step = Callable[[], object]
+
+
+def bare_step(cell: str, hidden_size: int, vocab_size: int, device: torch.device) -> Step:
+    """The least that trains such a network: what a script of thirty lines would do."""
+    embedding = nn.Embedding(vocab_size, EMBEDDING)
+    layer = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](EMBEDDING, hidden_size, batch_first=True)
+    head = nn.Linear(hidden_size, vocab_size)
+    model = nn.ModuleList([embedding, layer, head]).to(device)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+    tokens = torch.randint(vocab_size, (BATCH_SIZE, BPTT + 1)).to(device)
+    zeros = torch.zeros(1, BATCH_SIZE, hidden_size, device=device)
+    state = (zeros, zeros) if cell == "lstm" else zeros
+
+    def step() -> None:
+        nonlocal state
+        x, after = layer(embedding(tokens[:, :-1]), state)
+        loss = F.cross_entropy(head(x).flatten(0, 1), tokens[:, 1:].flatten())
+        state = tuple(part.detach() for part in after) if cell == "lstm" else after.detach()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+    return step
+
+
+def chargen_step(
+    corpus: Corpus, cell: str, hidden_size: int, device: torch.device, precision: str
+) -> Step:
+    """A run at its defaults, step by step, its checks and reports included."""
+    model = LanguageModel(
+        ModelConfig(cell=cell, hidden_size=hidden_size, embedding_size=EMBEDDING),
+        corpus.tokenizer.vocab_size,
+    ).to(device)
+    config = TrainConfig(
+        batch_size=BATCH_SIZE, bptt=BPTT, steps=10**9, learning_rate=1e-3, precision=precision
+    )
+    trainer = Trainer(model, replace(corpus, valid=corpus.valid[:0]), config)
+    events = trainer.run()
+
+    return lambda: next(events)
+
+
+def seconds_of(step: Step, count: int, device: torch.device) -> float:
+    begun = time.perf_counter()
+    for _ in range(count):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - begun) / count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    training.REPORT_SECONDS = 0  # a report with every step: more often than in life
+    device = pick_device("auto")
+    print(f"{describe(device)}, torch {torch.__version__}; batch {BATCH_SIZE}, bptt {BPTT}\n")
+    print(f"{'':<12} {'bare ms':>8} {'plain ms':>9} {'ratio':>6} {'auto ms':>9} {'ratio':>6}")
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "text.txt"
+        text.write_text("the quick brown fox jumps over the lazy dog; " * 20_000)
+        corpus = open_corpus([text], CorpusConfig())
+    for cell in ("lstm", "gru"):
+        for hidden_size in SIZES:
+            sides = [
+                bare_step(cell, hidden_size, corpus.tokenizer.vocab_size, device),
+                chargen_step(corpus, cell, hidden_size, device, "float32"),
+                chargen_step(corpus, cell, hidden_size, device, "auto"),
+            ]
+            for side in sides:
+                seconds_of(side, 3, device)
+            count = max(2, 4 * 128 // hidden_size)
+            taken = [[seconds_of(side, count, device) for side in sides] for _ in range(rounds)]
+            bare, plain, auto = (
+                1000 * statistics.median(row[side] for row in taken) for side in range(3)
+            )
+            ratios = [statistics.median(row[side] / row[0] for row in taken) for side in (1, 2)]
+            print(
+                f"{cell:<5} {hidden_size:<6} {bare:8.1f} {plain:9.1f} {ratios[0]:6.2f} "
+                f"{auto:9.1f} {ratios[1]:6.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
