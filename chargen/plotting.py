@@ -47,7 +47,8 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
     for index, curve in enumerate(curves):
         style: dict[str, Any] = {"color": f"C{index % 10}", "marker": "o", "markersize": 3}
         loss = "valid_loss" if comparable else "bits_per_byte"
-        drawn += _line(axes, curve, along, loss, label=curve.name, **style)
+        label = f"{curve.name}, validation" if comparable else curve.name
+        drawn += _line(axes, curve, along, loss, label=label, **style)
         if comparable:
             label = f"{curve.name}, training"
             drawn += _line(axes, curve, along, "train_loss", label=label, linestyle="--", **style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ CONFIGS = [
     for cell, layers in itertools.product(CELLS, (1, 2))
 ] + [
     ModelConfig(cell="rnn", hidden_size=8, embedding_size=5, nonlinearity="relu"),
+    ModelConfig(hidden_size=8, embedding_size=8, num_layers=3, layer_norm=True, residual=True),
     ModelConfig(cell="gru", hidden_size=8, embedding_size=8, tie_weights=True),
 ]
 everyone = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.cell}{c.num_layers}")
@@ -143,17 +145,83 @@ def test_an_lstm_step_by_hand() -> None:
     )
 
 
-def test_dropout_acts_in_training_alone() -> None:
-    config = ModelConfig(hidden_size=32, dropout=0.5)
-    model, text = make(config), tokens(2, 5)
-    quiet = [model(text, model.initial_state(2))[0] for _ in range(2)]
-    model.train()
-    noisy = [model(text, model.initial_state(2))[0] for _ in range(2)]
-    assert torch.equal(quiet[0], quiet[1])
-    assert not torch.equal(noisy[0], noisy[1])
-
-
 def test_tied_weights_are_one_matrix() -> None:
     model = make(CONFIGS[-1])
     assert model.embedding.weight is model.head.weight
     assert model.num_parameters == sum(p.numel() for p in set(model.parameters()))
+
+
+# -- in training alone ------------------------------------------------------------------------
+
+DROPS = ["dropout", "layer_dropout", "embedding_dropout", "token_dropout", "weight_dropout"]
+
+
+@pytest.mark.parametrize("name", DROPS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_dropout_acts_in_training_alone(cell: str, name: str) -> None:
+    sizes: dict[str, Any] = {"hidden_size": 8, "embedding_size": 5, "num_layers": 2}
+    plain = make(ModelConfig(cell=cell, **sizes))
+    model = make(ModelConfig(cell=cell, **(sizes | {name: 0.5})))
+    text = tokens(2, 6)
+    expected, _ = plain(text, plain.initial_state(2))
+    assert torch.equal(model(text, model.initial_state(2))[0], expected)
+    model.train()
+    torch.manual_seed(3)
+    assert not torch.allclose(model(text, model.initial_state(2))[0], expected)
+
+
+def test_locked_dropout_drops_the_same_units_all_along_a_stream() -> None:
+    model = make(ModelConfig(hidden_size=64, dropout=0.25)).train()
+    x = torch.ones(3, 7, 64)
+    dropped = model._drop(x, 0.25)
+    assert (dropped == dropped[:, :1]).all()
+    assert not torch.equal(dropped[0], dropped[1])
+    assert sorted(set(dropped.flatten().tolist())) == pytest.approx([0.0, 1 / 0.75])
+
+
+def test_dropout_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    model = make(ModelConfig(hidden_size=10, embedding_size=4, token_dropout=0.3)).train()
+    x = torch.ones(20_000, 1, 10)
+    assert model._drop(x, 0.3).mean().item() == pytest.approx(1.0, abs=0.01)
+    drawn = torch.stack([model._embed(torch.arange(VOCAB)[None]) for _ in range(3000)])
+    assert torch.allclose(drawn.mean(0)[0], model.embedding.weight, atol=0.1)
+
+
+def test_a_dropped_token_is_dropped_wherever_it_stands() -> None:
+    model = make(ModelConfig(hidden_size=4, embedding_size=3, token_dropout=0.5)).train()
+    x = model._embed(torch.tensor([[1, 2, 1, 3], [3, 1, 2, 2]]))
+    gone = {token: (x[0] if token != 3 else x[1])[index].abs().sum().item() == 0
+            for token, index in ((1, 0), (2, 1), (3, 0))}  # fmt: skip
+    for row, text in zip(x, [[1, 2, 1, 3], [3, 1, 2, 2]], strict=True):
+        assert [vector.abs().sum().item() == 0 for vector in row] == [gone[t] for t in text]
+
+
+def test_layer_dropout_is_as_dropout_unless_told() -> None:
+    sizes: dict[str, Any] = {"hidden_size": 8, "embedding_size": 5, "num_layers": 2}
+    text = tokens(2, 6)
+    found = []
+    for between in (None, 0.5, 0.0):
+        model = make(ModelConfig(**sizes, dropout=0.5, layer_dropout=between)).train()
+        torch.manual_seed(3)
+        found.append(model(text, model.initial_state(2))[0])
+    assert torch.equal(found[0], found[1])
+    assert not torch.allclose(found[0], found[2])
+
+
+def test_a_residual_layer_adds_to_what_it_read() -> None:
+    model = make(ModelConfig(hidden_size=6, embedding_size=6, residual=True))
+    text = tokens(2, 5)
+    x, _ = model.read(text, model.initial_state(2))
+    for parameter in model.layers.parameters():
+        nn.init.zeros_(parameter)  # then the layer's own output is nothing
+    alone, _ = model.read(text, model.initial_state(2))
+    assert torch.equal(alone, model.embedding(text))
+    assert not torch.equal(x, alone)
+
+
+def test_a_normalised_layer_has_no_mean_and_unit_variance() -> None:
+    model = make(ModelConfig(hidden_size=32, layer_norm=True))
+    x, _ = model.read(tokens(2, 5), model.initial_state(2))
+    assert torch.allclose(x.mean(-1), torch.zeros(2, 5), atol=1e-5)
+    assert torch.allclose(x.var(-1, correction=0), torch.ones(2, 5), atol=1e-2)

@@ -28,7 +28,13 @@ def test_runs_of_one_tokenizer_are_drawn_in_nats(tmp_path: Path) -> None:
     path = tmp_path / "curves.svg"
     plot([Curve(name, METRICS, "char 257") for name in ("one", "other")], path, "epochs")
     texts = drawn_texts(path)
-    for text in ("one", "other", "one, training", "epoch", "loss, nats per token"):
+    for text in (
+        "one, validation",
+        "other, validation",
+        "one, training",
+        "epoch",
+        "loss, nats per token",
+    ):
         assert f"<!-- {text} -->" in texts
 
 

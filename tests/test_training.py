@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import chargen
-from chargen.checkpoint import Tensors, load_checkpoint, load_snapshot
+from chargen.checkpoint import Tensors, load_checkpoint, load_snapshot, load_weights
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
@@ -138,6 +138,67 @@ def test_one_seed_gives_one_model(corpus: Corpus) -> None:
     assert equal(runs[0].weights(), runs[1].weights())
 
 
+# -- one by one -------------------------------------------------------------------------------
+
+
+def test_random_lengths_average_to_bptt_and_read_on_without_a_gap(corpus: Corpus) -> None:
+    trainer = make_trainer(corpus, steps=200, random_bptt=True)
+    batch = trainer._streams.batch
+    asked: list[tuple[int, int]] = []
+
+    def watched(place: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append((place, length))
+        return batch(place, length)
+
+    trainer._streams.batch = watched  # type: ignore[method-assign]
+    list(trainer.run())
+    places, lengths = zip(*asked, strict=True)
+    assert set(lengths) == set(range(6, 19))
+    assert sum(lengths) / 200 == pytest.approx(12, rel=0.1)
+    assert list(places) == [sum(lengths[:index]) for index in range(200)]
+    assert trainer.epoch == pytest.approx(4 * sum(lengths) / len(corpus.train))
+
+
+@pytest.mark.parametrize("name", ["activation_penalty", "temporal_penalty"])
+def test_a_penalty_makes_smaller_what_it_is_on(corpus: Corpus, name: str) -> None:
+    sizes = []
+    for weight in (0.0, 10.0):
+        options: dict[str, Any] = {"steps": 60, "learning_rate": 0.02, name: weight}
+        trainer = make_trainer(corpus, **options)
+        events = list(trainer.run())
+        inputs, _ = trainer._streams.batch(0, 12)
+        with torch.no_grad():
+            x, _ = trainer.model.read(inputs, trainer.model.initial_state(4))
+        change = x[:, 1:] - x[:, :-1] if name == "temporal_penalty" else x
+        sizes.append(float(change.square().mean()))
+        # What is told is the loss alone, which stands near the validation's.
+        [*_, last] = evaluations(events)
+        assert last.train_loss is not None and last.valid_loss is not None
+        assert abs(last.train_loss - last.valid_loss) < 0.5
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+def test_a_running_mean_of_the_weights_is_scored_and_kept(corpus: Corpus) -> None:
+    trainer = make_trainer(corpus, steps=30, evaluations=1, average=0.9)
+    seen: list[torch.Tensor] = []
+    batch = trainer._streams.batch
+
+    def watched(place: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(trainer.model.head.weight.detach().clone())
+        return batch(place, length)
+
+    trainer._streams.batch = watched  # type: ignore[method-assign]
+    [report] = evaluations(list(trainer.run()))
+    mean = seen[0]
+    for updates, weight in enumerate([*seen[1:], trainer.model.head.weight.detach()], start=1):
+        mean = torch.lerp(mean, weight, 1 - min(0.9, updates / (updates + 10)))
+    assert torch.allclose(trainer.best["head.weight"], mean, atol=1e-6)
+    assert not torch.allclose(trainer.best["head.weight"], trainer.model.head.weight)
+    load_weights(trainer.model, trainer.best)
+    again = validate(trainer.model.eval(), trainer.tokenizer, corpus.valid).loss
+    assert report.valid_loss == pytest.approx(again)
+
+
 # -- accidents of numbers ---------------------------------------------------------------------
 
 
@@ -257,6 +318,19 @@ def test_patience_ends_a_run_that_gets_no_better(
 # -- stopping and going on --------------------------------------------------------------------
 
 
+EVERY_REGULARISER = {
+    "embedding_dropout": 0.1,
+    "token_dropout": 0.1,
+    "weight_dropout": 0.2,
+    "layer_norm": True,
+    "residual": True,
+    "activation_penalty": 0.5,
+    "temporal_penalty": 0.5,
+    "random_bptt": True,
+    "average": 0.9,
+}
+
+
 @pytest.fixture
 def small_run(corpus_file: Path) -> dict[str, Any]:
     options = SMALL | {"steps": 30, "dropout": 0.2, "reset": 0.2, "evaluations": 3, "num_layers": 2}
@@ -273,7 +347,8 @@ def test_resumed_equals_uninterrupted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chargen.training.REPORT_SECONDS", 0)  # a report, so an exit, each step
-    small_run["options"] |= {"cell": cell}
+    monkeypatch.setattr("chargen.training.CHECK_STEPS", 7)
+    small_run["options"] |= {"cell": cell} | EVERY_REGULARISER
     whole = prepare(out=tmp_path / "whole", **small_run)
     list(whole.events())
 
