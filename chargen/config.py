@@ -177,8 +177,9 @@ class TrainConfig(Config):
     steps: int | None = option(None, "train for so many steps", at_least=1)
     evaluations: int = option(10, "validations, spread evenly over the run", at_least=1)
     patience: int | None = option(
-        None, "end after so many validations in a row without a better one", at_least=1
-    )
+        None, "end after so many validations in a row without a better one",
+        at_least=1, planned=True,
+    )  # fmt: skip
     save_every: float = option(30.0, "seconds between saves of the state", above=0)
     seed: int = option(1, "seed of all randomness", at_least=0, at_most=2**63 - 1)
 

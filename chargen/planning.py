@@ -26,6 +26,7 @@ WIDEST_AT_PEAK = 512  # wider layers learn at a rate that falls with their width
 # Where reading twice the streams takes less than this many times as long, they are doubled.
 WORTH_DOUBLING = 1.25
 MOST_STREAMS = 256
+PATIENCE = 5
 LEAST_ROOM = 16  # tokens a step: a text with less is too short to plan for
 # For a text that is read fewer times than the first: dropout, and DropConnect.
 DROPOUT_BY_EPOCHS = (
@@ -95,6 +96,10 @@ def make_plan(
     dropout, weight_dropout, reason = _regularisation(epochs)
     choose("dropout", dropout, reason)
     choose("weight_dropout", weight_dropout, reason)
+    if task.seconds is None:
+        choose("patience", None, "the length was given")
+    else:
+        choose("patience", PATIENCE, "half of the validations in a row without a better one")
     return list(chosen.values())
 
 

@@ -66,6 +66,7 @@ class TrainReport:
     valid_loss: float | None
     bits_per_byte: float | None
     bits_per_character: float | None
+    stopped_early: bool  # out of patience
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Run:
             scores.valid_loss,
             scores.bits_per_byte,
             scores.bits_per_character,
+            self.trainer.out_of_patience,
         )
 
     def _with_sample(self, report: EvalReport) -> EvalReport:

@@ -316,7 +316,9 @@ def plan_table(plan: Sequence[Choice]) -> Table:
     return table
 
 
-def _value(value: float) -> str:
+def _value(value: float | None) -> str:
+    if value is None:
+        return "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -405,8 +407,9 @@ def _closing(report: TrainReport, stopped: bool) -> Text:
             f"validation {report.valid_loss:.3f} nats a token, "
             f"{report.bits_per_byte:.3f} bits a byte, "
         )
+    early = ", stopped early: it got no better" if report.stopped_early else ""
     return Text.assemble(
-        (f"{score}{report.steps:,} steps, {_clock(report.seconds)}\n", "default"),
+        (f"{score}{report.steps:,} steps, {_clock(report.seconds)}{early}\n", "default"),
         ("talk to it: ", "dim"),
         (f"chargen repl {shlex.quote(str(report.checkpoint))}", "bold"),
     )

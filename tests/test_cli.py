@@ -48,7 +48,7 @@ def test_json_is_all_there_is_on_stdout(run_chargen: Chargen, text: Path) -> Non
     assert {line["event"] for line in lines} == {"plan", "step", "eval", "saved", "done"}
     assert set(lines[-1]) == {
         "event", "checkpoint", "steps", "seconds", "tokens_per_second", "valid_loss",
-        "bits_per_byte", "bits_per_character",
+        "bits_per_byte", "bits_per_character", "stopped_early",
     }  # fmt: skip
     assert (lines[-1]["checkpoint"], lines[-1]["steps"]) == ("new", 20)
 

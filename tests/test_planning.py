@@ -78,7 +78,7 @@ def test_any_plan_is_a_right_one_and_fits_its_text(
 @pytest.mark.parametrize("name", sorted(PLANNED - {"learning_rate"}))
 def test_what_is_given_is_not_chosen(name: str) -> None:
     given_value = {"hidden_size": 77, "num_layers": 3, "embedding_size": 33, "batch_size": 5,
-                   "bptt": 21}.get(name, 0.25)  # fmt: skip
+                   "bptt": 21, "patience": 2}.get(name, 0.25)  # fmt: skip
     task = Task(10**6, 257, "cpu", 60.0)
     choices = make_plan(task, {name: given_value}, steady_machine)
     assert {choice.name for choice in choices} == PLANNED - {name}
