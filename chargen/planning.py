@@ -15,9 +15,9 @@ from chargen.model import GATES
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
 PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS
 # A wider network learns more from each token, but reads fewer of them in the time.
-TOKENS_PER_WEIGHT = 3.0
+TOKENS_PER_WEIGHT = 2.5
 # More weights than this for each token of the text only learn it by heart.
-WEIGHTS_PER_TOKEN = 2.0
+WEIGHTS_PER_TOKEN = 2.5
 # Where no time is given nobody knows what is too slow: no wider than this.
 WIDEST_WITHOUT_TIME = 512
 BATCH_SIZE, BPTT = 16, 64
@@ -31,9 +31,9 @@ LEAST_ROOM = 16  # tokens a step: a text with less is too short to plan for
 # For a text that is read fewer times than the first: dropout, and DropConnect.
 DROPOUT_BY_EPOCHS = (
     (4.0, 0.0, 0.0),
-    (8.0, 0.2, 0.0),
-    (16.0, 0.3, 0.0),
-    (32.0, 0.4, 0.2),
+    (8.0, 0.1, 0.0),
+    (24.0, 0.3, 0.0),
+    (36.0, 0.4, 0.0),
     (float("inf"), 0.5, 0.4),
 )
 
