@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chargen.config import ModelConfig, TrainConfig, names
 from chargen.model import GATES
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
 PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS
 # A wider network learns more from each token, but reads fewer of them in the time.
 TOKENS_PER_WEIGHT = 2.5
+SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
 # More weights than this for each token of the text only learn it by heart.
 WEIGHTS_PER_TOKEN = 2.5
 # Where no time is given nobody knows what is too slow: no wider than this.
@@ -68,7 +70,7 @@ def make_plan(
     step_seconds: StepSeconds,
     preset: str | None = None,
 ) -> list[Choice]:
-    """A choice for every planned option that is not among the `given` ones, in reading order.
+    """A choice for every planned option that is not among the `given` ones, in the configs' order.
 
     `step_seconds` is called only where `task.seconds` is set: the same text and options give the
     same plan where it is not.
@@ -100,7 +102,8 @@ def make_plan(
         choose("patience", None, "the length was given")
     else:
         choose("patience", PATIENCE, "half of the validations in a row without a better one")
-    return list(chosen.values())
+    in_order = [*names(ModelConfig), *names(TrainConfig)]
+    return sorted(chosen.values(), key=lambda choice: in_order.index(choice.name))
 
 
 def _streams(
@@ -176,7 +179,7 @@ def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSe
     """How many tokens the whole run reads."""
     if task.seconds is not None:
         step_tokens = float(options["batch_size"] * options["bptt"])
-        return step_tokens * task.seconds / step_seconds(options)
+        return SHARE_OF_STEPS * step_tokens * task.seconds / step_seconds(options)
     if options.get("epochs") is not None:
         return float(options["epochs"] * task.train_tokens)
     return float(options["steps"] * options["batch_size"] * options["bptt"])

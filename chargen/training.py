@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -606,8 +607,8 @@ def _copies(tensors: Tensors) -> Tensors:
 
 
 def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
-    """The seconds that a step of this trainer takes: the quickest of so many, or of as many as
-    there is time for, after one to warm up."""
+    """The seconds that a step of this trainer takes: the median of so many, or of as many as there
+    is time for, after one to warm up."""
     taken: list[float] = []
     begun = time.monotonic()
     while len(taken) <= steps and (len(taken) < 2 or time.monotonic() - begun < seconds):
@@ -615,7 +616,7 @@ def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
         trainer.train_step()
         trainer.report()  # waits for the device
         taken.append(time.monotonic() - before)
-    return min(taken[1:])
+    return median(taken[1:])
 
 
 def token_counts(corpus: Corpus) -> Tensor:
