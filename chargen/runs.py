@@ -197,6 +197,11 @@ def prepare(
             run = _resume(paths, out, device, options, started, progress)
         recorder = Recorder(run.folder / "tensorboard") if tensorboard else None
         return replace(run, recorder=recorder)
+    if preset is not None and init_from is not None:
+        raise ConfigError(
+            "`preset` and `init_from` cannot be combined",
+            hint="a model that is gone on with keeps its size",
+        )
     share_out(options)  # a wrong option is told before a text is read
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"must be one of {', '.join(PRESETS)}, not {preset!r}", option="preset")

@@ -316,9 +316,7 @@ def plan_table(plan: Sequence[Choice]) -> Table:
     return table
 
 
-def _value(value: float | None) -> str:
-    if value is None:
-        return "off"
+def _value(value: float) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

@@ -109,6 +109,8 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train story.txt --out story.txt/x", 1, "cannot make the folder story.txt/x"),
         ("train story.txt --resume", 1, "no run of story below"),
         ("train story.txt --resume --overwrite", 2, "--resume and --overwrite cannot be combined"),
+        ("train story.txt --resume --preset small", 2, "--resume and --preset cannot be combined"),
+        ("train story.txt --init-from x --preset small", 2, "--preset and --init-from cannot"),
         ("train story.txt --init-from nowhere", 1, "no such checkpoint: nowhere"),
         ("train story.txt --hidden-size -3", 2, "--hidden-size must be at least 1, not -3"),
         ("train story.txt --hidden-size three", 2, "--hidden-size: must be a whole number"),

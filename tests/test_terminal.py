@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from rich.text import Text
 
-from chargen.terminal import _clock, _count, _flow, curves, print_json, printable
+from chargen.planning import Choice
+from chargen.terminal import (
+    PlainView,
+    _clock,
+    _count,
+    _flow,
+    console,
+    curves,
+    plan_table,
+    print_json,
+    printable,
+)
+from chargen.training import Rollback
 
 
 @given(st.text())
@@ -69,3 +84,24 @@ def test_numbers_are_spelled_in_three_digits(number: float, shown: str) -> None:
 def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": [float("nan"), 1.5], "b": "é"})
     assert capsys.readouterr().out == '{"a": [null, 1.5], "b": "é"}\n'
+
+
+def test_a_plan_is_a_row_a_choice_that_fits_the_terminal() -> None:
+    plan = [Choice("hidden_size", 384, "a wider one would read too little in the time"),
+            Choice("learning_rate", 0.0123456, "for such a cell")]  # fmt: skip
+    for width in (30, 80):
+        drawn = Console(width=width, file=io.StringIO())
+        drawn.print(plan_table(plan))
+        lines = drawn.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert all(len(line) <= width for line in lines)
+        assert any("hidden_size" in line and "384" in line for line in lines)
+        assert any("learning_rate" in line and "0.0123" in line for line in lines)
+
+
+def test_a_setback_says_where_it_goes_on_and_how(capsys: pytest.CaptureFixture[str]) -> None:
+    rollback = Rollback(step=130, back_to=100, seconds=5.0, train_loss=float("nan"),
+                        learning_rate=0.005, left=2)  # fmt: skip
+    PlainView(console()).show(rollback)
+    said = capsys.readouterr().out
+    assert "exploded (nan) by step 130; going on from step 100" in said
+    assert "half the learning rate, 0.005" in said
