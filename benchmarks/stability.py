@@ -28,12 +28,16 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--cells", nargs="+", default=CELLS, choices=CELLS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS)
     arguments = parser.parse_args()
     print(f"{'cell':<5} {'hidden':>6} {'layers':>6} {'|c|':>6} {'|h|':>6} {'rise':>7} {'gap':>7} "
           f"{'valid':>7} {'back':>5}")  # fmt: skip
     training.REPORT_SECONDS = 0  # look at the state after every step
     sound = True
-    for cell, hidden_size, num_layers in itertools.product(arguments.cells, SIZES, LAYERS):
+    for cell, hidden_size, num_layers in itertools.product(
+        arguments.cells, arguments.sizes, arguments.layers
+    ):
         options = {"cell": cell, "hidden_size": hidden_size, "num_layers": num_layers,
                    "steps": arguments.steps, "evaluations": 6}  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
