@@ -139,6 +139,8 @@ def _hidden_size(
     widest = HIDDEN_SIZES[0]
     for hidden_size in HIDDEN_SIZES:
         sized = {**options, "hidden_size": hidden_size}
+        if options.get("tie_weights"):
+            sized["embedding_size"] = hidden_size
         weights = _num_weights(task, sized)
         if weights > WEIGHTS_PER_TOKEN * task.train_tokens:
             return widest, "a wider one would learn so short a text by heart"

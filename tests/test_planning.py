@@ -114,7 +114,11 @@ def test_presets_are_sizes_by_name() -> None:
 
 
 def test_tied_weights_have_one_size() -> None:
-    planned = plan(options={"tie_weights": True})
+    def machine(options: Mapping[str, Any]) -> float:
+        share_out(options)  # whatever is timed can be built
+        return steady_machine(options)
+
+    planned = plan(options={"tie_weights": True}, machine=machine)
     assert planned["embedding_size"] == planned["hidden_size"]
     share_out(planned)
 
