@@ -15,7 +15,7 @@ ROWS = [
     ["config", "interrupt"],
     ["device"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
-    ["corpus", "planning"],
+    ["corpus", "planning", "engine"],
     ["checkpoint", "evaluation"],
     ["generation", "training"],
     ["prompts", "tensorboard", "plotting"],
