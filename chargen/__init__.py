@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
     from chargen.errors import ChargenError
-    from chargen.generation import Completion, Piece, TextGenerator, load
+    from chargen.generation import TextGenerator, load
     from chargen.runs import TrainReport, train
+    from chargen.writing import Completion, Piece
 
 __version__ = "0.1.0"
 
@@ -23,8 +24,8 @@ _HOMES = {
     "SampleConfig": "config",
     "TrainConfig": "config",
     "ChargenError": "errors",
-    "Completion": "generation",
-    "Piece": "generation",
+    "Completion": "writing",
+    "Piece": "writing",
     "TextGenerator": "generation",
     "load": "generation",
     "TrainReport": "runs",

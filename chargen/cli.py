@@ -152,7 +152,7 @@ def sample(arguments: argparse.Namespace) -> int:
     generator = load(_checkpoint(arguments), arguments.device)
     if arguments.json:
         for completion in generator.complete(prompt, config):
-            print_json(dataclasses.asdict(completion))
+            print_json(completion.as_dict())
         return 0
     printer = TextPrinter()
     if config.num_samples is not None or config.beams is not None:
@@ -432,7 +432,7 @@ def _add_json(command: argparse.ArgumentParser, help: str = "print JSON") -> Non
 
 def _add_options(group: Any, config_type: type[Config]) -> None:
     """One flag for each field of a config, absent from the namespace unless it is given."""
-    spellings = {int: "N", float: "F"}
+    spellings = {int: "N", float: "F", str: "TEXT"}
     known = kinds(config_type)
     for field in dataclasses.fields(config_type):
         kind, _ = known[field.name]

@@ -188,14 +188,45 @@ class TrainConfig(Config):
             raise ConfigError("`minutes`, `epochs` and `steps` cannot be combined", hint="give one")
 
 
+# What is done to the logits before a token is drawn, in this order, each where its option is set.
+CHAIN = (
+    "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram", "ban",
+    "top_k", "top_p", "min_p", "typical_p", "temperature",
+)  # fmt: skip
+UNITS = ("word", "sentence", "line", "paragraph")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(Config):
     """How text is drawn from the model."""
 
     max_tokens: int = option(200, "tokens to write at most", at_least=1)
-    temperature: float = option(
-        1.0, "0 always picks the likeliest token; above 1 is wilder", at_least=0, at_most=1e6
+    max_chars: int | None = option(None, "characters to write at most", at_least=1)
+    min_chars: int | None = option(
+        None, "characters before which no stop text and no end of a document ends the text",
+        at_least=1,
+    )  # fmt: skip
+    stop: tuple[str, ...] = option((), "end before this text, \\n a newline (may be given again)")
+    until: str | None = option(None, "end after so much", choices=UNITS)
+    repetition_penalty: float | None = option(
+        None, "divide the logits of recent tokens by this, above 1 against repeating",
+        at_least=0.01, at_most=100,
+    )  # fmt: skip
+    presence_penalty: float | None = option(
+        None, "take this from the logits of recent tokens, in nats", at_least=-1e6, at_most=1e6
     )
+    frequency_penalty: float | None = option(
+        None, "take this from them for each time that they stand there, in nats",
+        at_least=-1e6, at_most=1e6,
+    )  # fmt: skip
+    no_repeat_ngram: int | None = option(
+        None, "draw no token that ends so many that stand in the window already", at_least=1
+    )
+    penalty_window: int = option(
+        256, "tokens, the prompt's last ones too, that these four look at", at_least=1,
+        at_most=1_000_000,
+    )  # fmt: skip
+    ban: tuple[str, ...] = option((), "draw no token that holds this text (may be given again)")
     top_k: int | None = option(None, "draw only from the k likeliest tokens", at_least=1)
     top_p: float | None = option(
         None, "draw only from the fewest tokens that hold this share", above=0, at_most=1
@@ -203,29 +234,67 @@ class SampleConfig(Config):
     min_p: float | None = option(
         None, "drop tokens below this share of the likeliest one's", at_least=0, at_most=1
     )
-    num_samples: int | None = option(None, "texts to draw, in batches", at_least=1)
-    beams: int | None = option(
-        None,
-        "search with so many beams for the likeliest texts instead of drawing",
-        at_least=1,
-        at_most=10_000,
+    typical_p: float | None = option(
+        None, "draw only from the most typical tokens that hold this share", above=0, at_most=1
     )
-    stop: tuple[str, ...] = option((), "end before this text, \\n a newline (may be given again)")
+    temperature: float = option(
+        1.0, "0 always picks the likeliest token; above 1 is wilder", at_least=0, at_most=1e6
+    )
+    charset: str | None = option(
+        None, "draw only these characters, ranges such as a-z, \\n a newline"
+    )
+    regex: str | None = option(None, "draw only what can match this expression as a whole")
+    heal: bool = option(True, "let the text go on inside a word that the prompt began (subwords)")
+    num_samples: int | None = option(None, "texts to draw, in batches", at_least=1)
+    batch_size: int = option(
+        256, "texts that are drawn side by side at most", at_least=1, at_most=65536
+    )
+    beams: int | None = option(
+        None, "search with so many beams for the likeliest texts instead of drawing",
+        at_least=1, at_most=10_000,
+    )  # fmt: skip
+    length_penalty: float = option(
+        0.0, "rank beams by log-probability over tokens to this power; above 0 favours long texts",
+        at_least=0, at_most=10,
+    )  # fmt: skip
+    early_stopping: bool = option(False, "end the search once as many texts as beams have ended")
     seed: int | None = option(
         None, "repeat the same draws (default: new ones)", at_least=0, at_most=2**63 - 1
     )
 
     def check_together(self) -> None:
-        if any(not text for text in self.stop):
-            raise ConfigError("must not be empty", option="stop")
+        for name in ("stop", "ban"):
+            if any(not text for text in getattr(self, name)):
+                raise ConfigError("must not be empty", option=name)
+        if self.charset == "":
+            raise ConfigError("must hold a character", option="charset")
+        if self.charset is not None and self.regex is not None:
+            raise ConfigError(
+                "`charset` and `regex` cannot be combined",
+                hint="write the characters into the expression, as in [a-z ]*",
+            )
+        if (self.min_chars or 0) > (self.max_chars or MOST):
+            raise ConfigError("`min_chars` must not be more than `max_chars`")
         if self.beams is None:
+            for name in SEARCHING:
+                if getattr(self, name) != getattr(type(self), name):
+                    raise ConfigError(f"`{name}` needs `beams`", hint="add --beams 5")
             return
-        for name in ("temperature", "top_k", "top_p", "min_p", "num_samples", "seed"):
+        for name in DRAWING:
             if getattr(self, name) != getattr(type(self), name):
                 raise ConfigError(
                     f"`beams` and `{name}` cannot be combined",
                     hint="beam search finds the likeliest texts, it draws nothing",
                 )
+
+
+# Options that a search for the likeliest texts has no use for, and those that it alone has.
+DRAWING = (
+    "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram",
+    "penalty_window", "top_k", "top_p", "min_p", "typical_p", "temperature", "num_samples",
+    "batch_size", "seed",
+)  # fmt: skip
+SEARCHING = ("length_penalty", "early_stopping")
 
 
 def unescape(text: str) -> str:

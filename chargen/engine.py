@@ -1,8 +1,8 @@
 """One step of inference, fast: the logits of LanguageModel to 1e-4, without its overhead.
 
-What the first layer makes of a token is looked up in a table; weights lie as the product reads them;
-a step writes into memory that is there already. That is what `Memory` is for: unlike the model's
-`State` it is changed in place.
+What the first layer makes of a token is looked up in a table; weights lie as the product reads
+them; a step writes into memory that is there already. That is what `Memory` is for: unlike the
+model's `State` it is changed in place.
 
 Shapes: B batch, V vocabulary, E embedding, H hidden, G gates of a cell.
 """
@@ -95,7 +95,7 @@ class Engine:
         size = len(h[0])
         gates = memory.gates.addmm_(h, layer.recur)
         gates[:, : 3 * size].sigmoid_()
-        i, f, o, g = gates.split(size, dim=1)
+        i, f, o, g = gates.chunk(4, dim=1)
         c.mul_(f).addcmul_(i, g.tanh_())
         return torch.mul(o, torch.tanh(c, out=memory.spare), out=h)
 
@@ -105,7 +105,7 @@ class Engine:
         read = memory.gates
         recurrent = torch.addmm(layer.recur_bias, h, layer.recur, out=memory.recurrent)
         read[:, : 2 * size].add_(recurrent[:, : 2 * size]).sigmoid_()
-        r, z, n = read.split(size, dim=1)
+        r, z, n = read.chunk(3, dim=1)
         n.addcmul_(r, recurrent[:, 2 * size :]).tanh_()
         return torch.lerp(n, h, z, out=h)
 

@@ -1,61 +1,42 @@
-"""Write text: `stream` token by token, `generate` many texts at once, or search with beams.
+"""Write text: `stream` it piece by piece, `generate` many texts at once, or search with beams.
 
-    prompt -> tokens -> state -> (sampler or beams) -> tokens -> whole characters -> stop texts
+    prompt -> tokens -> Beginning -> (sampler or beams) -> tokens -> Writer -> pieces
 
-Shapes: B rows, V vocabulary.
+Shapes: B rows, N tokens before, V vocabulary.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
 from itertools import islice
-from typing import Any, Literal, overload
+from typing import Any, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from chargen import config as options_of
+from chargen.beams import BeamSearch, Beginning, Found
 from chargen.checkpoint import load_checkpoint
 from chargen.config import SampleConfig
-from chargen.device import pick_device, without_onednn
-from chargen.model import LanguageModel, State
-from chargen.sampling import NEVER, Sampler, generators
-from chargen.tokenizer import StreamDecoder, Tokenizer
+from chargen.constraints import NOWHERE, Guide, Numbers
+from chargen.device import pick_device
+from chargen.engine import Engine
+from chargen.errors import ConfigError, TokenizerError
+from chargen.healing import Spellings, spell, take_back
+from chargen.model import LanguageModel
+from chargen.sampling import LOOKING_BACK, NEVER, Sampler, generators, without
+from chargen.tokenizer import Tokenizer, Tokens
+from chargen.writing import Completion, Piece, Writer, complete
 
-FinishReason = Literal["length", "stop", "end"]
+MOST_PROMPT = 100_000_000  # characters; at reading speed that is some minutes
+ENCODED_AT_ONCE = 1 << 16  # characters of the prompt
+READ_AT_ONCE = 1024  # tokens of the prompt: memory does not grow with it
 
-PROMPT_CHUNK = 1024  # tokens of the prompt that are read at once: memory does not grow with it
-MOST_ROWS = 256  # texts that are drawn side by side
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some more of a text: whole characters, and the tokens that spell them.
-
-    `logprob` is in nats, under the model itself, before any processor.
-    """
-
-    text: str
-    tokens: tuple[int, ...]
-    logprob: float
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A text that goes on from `prompt`, without it.
-
-    `tokens` are those that it shows any of, and the end-of-document token where that ended it;
-    `logprob` is their sum, in nats, under the model itself, before any processor. It finished for
-    its `length`, at a `stop` text, which is not part of it, or at the `end` of the document.
-    """
-
-    prompt: str
-    text: str
-    tokens: tuple[int, ...]
-    logprob: float
-    finish_reason: FinishReason
+Told = Callable[[float], None]  # is told the share of the work that is done
 
 
 class TextGenerator:
@@ -65,16 +46,33 @@ class TextGenerator:
         self.model = model.eval()
         self.tokenizer = tokenizer
 
+    @cached_property
+    def engine(self) -> Engine:
+        """The model, made ready to be stepped: a copy as it was when this was first asked for."""
+        return Engine(self.model)
+
     def stream(
         self, prompt: str = "", config: SampleConfig | None = None, **options: Any
     ) -> Iterator[Piece]:
         """Yield one completion as it is written; its pieces joined are the whole.
 
-        `options` are the fields of SampleConfig, or `config` is all of them. With `beams` the
-        likeliest text comes as one piece, after the search. Raises ConfigError, TokenizerError.
+        `options` are the fields of SampleConfig, or `config` is all of them. With `beams` a piece
+        of the likeliest text comes as soon as nothing else can be in its place. Raises ConfigError,
+        TokenizerError, both at once.
         """
         config = config or options_of.make(SampleConfig, options)
-        return stream(self.model, self.tokenizer, prompt, config)
+        if config.beams is not None:
+            events = self.search(prompt, config)
+            return (event for event in events if isinstance(event, Piece))
+        work = _Work(self, prompt, replace(config, num_samples=None))
+        return self._stream(work)
+
+    def _stream(self, work: _Work) -> Iterator[Piece]:
+        streams = [next(generators(work.config.seed))]
+        writer = work.writer()
+        for [piece] in work.draw([writer], streams):
+            if piece is not None:
+                yield piece
 
     @overload
     def generate(
@@ -98,10 +96,51 @@ class TextGenerator:
             return completions[0]
         return completions
 
-    def complete(self, prompt: str, config: SampleConfig) -> Iterator[Completion]:
+    def complete(
+        self, prompt: str, config: SampleConfig, *, first: int = 0, told: Told = lambda share: None
+    ) -> Iterator[Completion]:
         """The completions that the config asks for: the samples in order, as batches of them are
-        done, or the beams, best first; one where it asks for neither. Raises TokenizerError."""
-        return generate(self.model, self.tokenizer, prompt, config)
+        done, or the beams, best first; one where it asks for neither.
+
+        Samples before the `first` are left out. `told` hears the share that is drawn. Raises
+        ConfigError, TokenizerError, both at once.
+        """
+        if config.beams is not None:
+            *_, found = self.search(prompt, config)
+            assert isinstance(found, Found)
+            return iter(found.completions)
+        return self._samples(_Work(self, prompt, config), first, told)
+
+    def search(self, prompt: str, config: SampleConfig) -> Iterator[Piece | Found]:
+        """A beam search as it goes: pieces of the best text as soon as they are certain, at the
+        end all that was found. Raises ConfigError, TokenizerError, both at once."""
+        work = _Work(self, prompt, config)
+        search = BeamSearch(self.engine, self.tokenizer, config, work.dropped, work.guide)
+        return search.run(work.beginning, prompt)
+
+    def _samples(self, work: _Work, first: int, told: Told) -> Iterator[Completion]:
+        """Batches of one size, the last one too, so that a sample does not depend on how many
+        others there are: rows of a product differ in the last digits between sizes."""
+        count = work.config.num_samples or 1
+        size = min(work.config.batch_size, count)
+        streams = generators(work.config.seed)
+        for start in range(0, count, size):
+            rows = list(islice(streams, size))
+            if start + size <= first:
+                continue
+            writers = [work.writer() for _ in rows]
+            written: list[list[Piece]] = [[] for _ in rows]
+            needed = writers[: count - start]
+            for number, pieces in enumerate(work.draw(writers, rows, needed)):
+                for row, piece in zip(written, pieces, strict=True):
+                    if piece is not None:
+                        row.append(piece)
+                done = (number + 1) / work.config.max_tokens
+                told(min(1.0, (start + size * done) / count))
+            for index, writer in enumerate(needed, start=start):
+                if index >= first:
+                    yield complete(work.prompt, written[index - start], writer)
+        told(1.0)
 
 
 def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
@@ -111,253 +150,163 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
     return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer)
 
 
-def stream(
-    model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SampleConfig
-) -> Iterator[Piece]:
-    """The pieces of one completion, as they come. The prompt is encoded at once, so that a bad
-    one is refused here and not at the first piece."""
-    tokens = tokenizer.encode(prompt)
-    if config.beams is not None:
-        best = next(generate(model, tokenizer, prompt, config))
-        return iter([Piece(best.text, best.tokens, best.logprob)])
-    return _stream(model, tokenizer, tokens, config)
+class _Work:
+    """One prompt and how to go on from it; everything that can be refused is refused here."""
 
+    def __init__(self, generator: TextGenerator, prompt: str, config: SampleConfig) -> None:
+        self._model, self._tokenizer = generator.model, generator.tokenizer
+        self._engine = generator.engine
+        self.prompt, self.config = prompt, config
+        self._tokenizer.check(prompt)
+        if len(prompt) > MOST_PROMPT:
+            raise TokenizerError(
+                f"a prompt of {len(prompt):,} characters is too long, {MOST_PROMPT:,} are the most",
+                hint="give its last part",
+            )
+        seen = self._model.seen.cpu()
+        self.guide = Guide.of(config, self._tokenizer, seen)
+        self._seen = seen
+        self._recent = np.empty(0, dtype=np.int64)  # tokens of the prompt that penalties look at
+        self._banned = _banned(config, self._tokenizer, seen)
+        self.dropped = ~seen if self._banned is None else self._banned | ~seen
 
-def generate(
-    model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SampleConfig
-) -> Iterator[Completion]:
-    """The completions that the config asks for: the samples in order, as batches of them are done,
-    or the beams, best first. The prompt is encoded at once, so that a bad one is refused here."""
-    tokens = tokenizer.encode(prompt)
-    if config.beams is not None:
-        logits, state = _read_prompt(model, tokenizer, tokens)
-        return iter(_beam_search(model, tokenizer, prompt, config, logits, state))
-    return _samples(model, tokenizer, prompt, tokens, config)
+    def writer(self) -> Writer:
+        return Writer(self._tokenizer, self.config)
 
+    @cached_property
+    @torch.inference_mode()
+    def beginning(self) -> Beginning:
+        """Where the texts go on: the prompt is read, after the end of a document."""
+        model, tokenizer = self._model, self._tokenizer
+        state = model.initial_state(1)
+        head, word = np.array([tokenizer.end]), b""
+        for tokens, is_last in _encoded(tokenizer, self.prompt):
+            if is_last and self.config.heal:
+                kept, word = take_back(tokenizer, tokens.tolist())
+                tokens = np.array(kept, dtype=np.int64)
+            tokens, head = np.concatenate([head, tokens]), tokens[:0]
+            for at in range(0, len(tokens), READ_AT_ONCE):
+                chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
+                x, state = model.read(chunk.to(self._engine.device), state)  # (1, T, H)
+            recent = tokens[-self.config.penalty_window :]
+            self._recent = np.concatenate([self._recent, recent])[-self.config.penalty_window :]
+        logits = model.read_out(x[:, -1:])[:, 0]  # (1, V)
+        if not word:
+            return Beginning(logits, state)
+        spellings = spell(self._engine, tokenizer, self._seen, word, logits, state)
+        return Beginning(logits, state, self._limited(spellings))
 
-def _samples(
-    model: LanguageModel,
-    tokenizer: Tokenizer,
-    prompt: str,
-    tokens: list[int],
-    config: SampleConfig,
-) -> Iterator[Completion]:
-    logits, state = _read_prompt(model, tokenizer, tokens)
-    count = config.num_samples or 1
-    streams = generators(config.seed)
-    for first in range(0, count, MOST_ROWS):
-        rows = list(islice(streams, min(MOST_ROWS, count - first)))
-        writers = [Writer(tokenizer, config) for _ in rows]
-        pieces: list[list[Piece]] = [[] for _ in rows]
-        for drawn in _draws(model, Sampler(config, model.seen, rows), logits, state, len(rows)):
-            for writer, written, (token, logprob) in zip(writers, pieces, drawn, strict=True):
-                if piece := writer.add(token, logprob):
-                    written.append(piece)
-            if all(writer.finish_reason for writer in writers):
-                break
-        for writer, written in zip(writers, pieces, strict=True):
-            yield _completion(prompt, written, writer)
+    @torch.inference_mode()
+    def draw(
+        self,
+        writers: list[Writer],
+        streams: list[torch.Generator],
+        needed: list[Writer] | None = None,
+    ) -> Iterator[list[Piece | None]]:
+        """Draw a token for each writer and yield what they can show, again and again until all of
+        them, or all that are `needed`, have finished."""
+        engine, spellings = self._engine, self.beginning.spellings
+        needed = needed or writers
+        sampler = Sampler(self.config, streams, self._banned)
+        looks_back = any(getattr(self.config, name) is not None for name in LOOKING_BACK)
+        recent = torch.from_numpy(self._recent if looks_back else self._recent[:0])
+        before = recent.expand(len(writers), -1)  # (B, N)
+        states = np.zeros(len(writers), dtype=np.int32)
+        if spellings is None:
+            logits = self.beginning.logits.expand(len(writers), -1)  # (B, V)
+            memory = engine.start(self.beginning.state.map(lambda p: p.expand(len(writers), -1)))
+        else:
+            ways = self._draw_ways(spellings, streams)  # (B,)
+            tokens = spellings.tokens[ways]
+            inside = [spellings.inside[way] for way in ways.tolist()]
+            if self.guide is not None:
+                pairs = zip(tokens.tolist(), inside, strict=True)
+                states = np.array([self.guide.begin(*pair) for pair in pairs], dtype=np.int32)
+            costs = spellings.logprobs[ways].tolist()
+            yield _add(writers, tokens, costs, inside)
+            memory = engine.start(spellings.state.select(spellings.parents[ways]))
+            logits = engine.step(tokens, memory)
+        while any(writer.finish_reason is None for writer in needed):
+            own = logits.float().cpu()
+            tokens = sampler(self._allowed(own, states, writers), before)
+            costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
+            yield _add(writers, tokens, costs)
+            if looks_back:
+                before = torch.cat([before, tokens[:, None]], 1)[:, -self.config.penalty_window :]
+            if self.guide is not None:
+                states = self.guide.advance(states, tokens)
+            logits = engine.step(tokens, memory)
 
+    def _allowed(self, logits: Tensor, states: Numbers, writers: list[Writer]) -> Tensor:
+        """The (B, V) logits of what may be drawn at all."""
+        if self.guide is not None:
+            logits = self.guide.limit(logits, states)
+        else:
+            logits = logits.masked_fill(~self._seen, NEVER)
+        if self.config.min_chars is not None:
+            ends = torch.zeros_like(logits, dtype=torch.bool)
+            ends[:, self._tokenizer.end] = torch.tensor([not w.may_end for w in writers])
+            logits = without(logits, ends)
+        return logits
 
-class Writer:
-    """Tokens of one text in, pieces out: whole characters, cut at the first stop text.
-
-    What could be the beginning of a stop text is held back until it is known. A piece never splits
-    a token, but for one that a stop text cuts.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, config: SampleConfig) -> None:
-        self._decoder = StreamDecoder(tokenizer)
-        self._end = tokenizer.end
-        self._stops = config.stop
-        self._room = config.max_tokens
-        self._held = ""
-        # What spells the held text: tokens, those of one character together; their logprob; and
-        # where in the held text they stop.
-        self._waiting: list[tuple[tuple[int, ...], float, int]] = []
-        self.finish_reason: FinishReason | None = None
-
-    def add(self, token: int, logprob: float) -> Piece | None:
-        """What can be shown now that this token came. A finished text takes no more tokens."""
-        if self.finish_reason:
-            return None
-        tokens: tuple[int, ...] = (token,)
-        if self._decoder.inside_character and token != self._end:
-            earlier, cost, _ = self._waiting.pop()
-            tokens, logprob = earlier + tokens, cost + logprob
-        self._room -= 1
-        self._held += self._decoder.feed(token)
-        self._waiting.append((tokens, logprob, len(self._held)))
-        cut = min((at for stop in self._stops if (at := self._held.find(stop)) >= 0), default=-1)
-        if cut >= 0:
-            starts = [0, *(stop for _, _, stop in self._waiting[:-1])]
-            pairs = zip(self._waiting, starts, strict=True)
-            self._waiting = [waiting for waiting, start in pairs if start < cut]
-            self._held = self._held[:cut]
-            self.finish_reason = "stop"
-        elif token == self._end or not self._room:
-            self._held += self._decoder.flush()
-            self.finish_reason = "end" if token == self._end else "length"
-        if self.finish_reason:
-            return self._give(len(self._waiting))
-        if self._decoder.inside_character:
-            return None
-        safe = self._safe_length()
-        return self._give(sum(stop <= safe for _, _, stop in self._waiting))
-
-    def _safe_length(self) -> int:
-        """How much of the held text is before anything that may become a stop text."""
-        held = self._held
-        for start in range(len(held)):
-            if any(stop.startswith(held[start:]) for stop in self._stops):
-                return start
-        return len(held)
-
-    def _give(self, count: int) -> Piece | None:
-        """The piece that the first `count` of what is waiting spells."""
-        if not count:
-            return None
-        given, self._waiting = self._waiting[:count], self._waiting[count:]
-        length = given[-1][2] if self._waiting else len(self._held)
-        text, self._held = self._held[:length], self._held[length:]
-        self._waiting = [(tokens, cost, stop - length) for tokens, cost, stop in self._waiting]
-        return Piece(
-            text,
-            tuple(token for tokens, _, _ in given for token in tokens),
-            sum(cost for _, cost, _ in given),
+    def _limited(self, spellings: Spellings) -> Spellings:
+        """The spellings without those that go beyond the prompt by what may not be drawn."""
+        never = []
+        for token, inside in zip(spellings.tokens.tolist(), spellings.inside, strict=True):
+            beyond = inside < len(self._tokenizer.pieces[token])
+            banned = self._banned is not None and bool(self._banned[token])
+            refused = self.guide is not None and self.guide.begin(token, inside) == NOWHERE
+            never.append(beyond and (banned or refused))
+        return replace(
+            spellings, logprobs=without(spellings.logprobs[None], torch.tensor([never]))[0]
         )
 
-
-def _completion(prompt: str, pieces: list[Piece], writer: Writer) -> Completion:
-    """The whole of what a writer has given out."""
-    return Completion(
-        prompt,
-        "".join(piece.text for piece in pieces),
-        tuple(token for piece in pieces for token in piece.tokens),
-        sum((piece.logprob for piece in pieces), start=0.0),
-        writer.finish_reason or "length",
-    )
+    def _draw_ways(self, spellings: Spellings, streams: list[torch.Generator]) -> Tensor:
+        """Draw the end of the prompt and the first token, as one, for each stream: (B,)."""
+        off: dict[str, Any] = dict.fromkeys(LOOKING_BACK) | {"ban": ()}
+        chances = spellings.logprobs.expand(len(streams), -1)  # (B, N)
+        sampler = Sampler(replace(self.config, **off), streams)
+        return sampler(chances, torch.empty(len(streams), 0, dtype=torch.int64))
 
 
-def _stream(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: list[int], config: SampleConfig
-) -> Iterator[Piece]:
-    logits, state = _read_prompt(model, tokenizer, tokens)
-    writer = Writer(tokenizer, config)
-    sampler = Sampler(config, model.seen, [next(generators(config.seed))])
-    for [(token, logprob)] in _draws(model, sampler, logits, state, 1):
-        if piece := writer.add(token, logprob):
-            yield piece
-        if writer.finish_reason:
-            return
+def _add(
+    writers: list[Writer], tokens: Tensor, costs: list[float], inside: list[int] | None = None
+) -> list[Piece | None]:
+    places = inside or [0] * len(writers)
+    rows = zip(writers, tokens.tolist(), costs, places, strict=True)
+    return [writer.add(token, cost, place) for writer, token, cost, place in rows]
 
 
-def _draws(
-    model: LanguageModel, sampler: Sampler, logits: Tensor, state: State, rows: int
-) -> Iterator[list[tuple[int, float]]]:
-    """Endless (token, logprob) for each row, all rows going on from the same (V,) logits."""
-    logits = logits.expand(rows, -1)  # (B, V)
-    state = state.map(lambda part: part.expand(rows, -1))
+def _encoded(tokenizer: Tokenizer, prompt: str) -> Iterator[tuple[Tokens, bool]]:
+    """The tokens of a prompt in pieces, cut between lines or words, and whether one is the last."""
+    at = 0
     while True:
-        tokens = sampler(logits)  # (B,)
-        logprobs = logits.log_softmax(dim=-1).cpu().gather(-1, tokens[:, None])[:, 0]
-        yield list(zip(tokens.tolist(), logprobs.tolist(), strict=True))
-        logits, state = _step(model, tokens, state)
+        stop = at + ENCODED_AT_ONCE
+        if stop < len(prompt):
+            # A word begins with the space before it.
+            cut = prompt.rfind("\n", at, stop) + 1 or prompt.rfind(" ", at + 1, stop)
+            stop = cut if cut > at else stop
+        yield tokenizer.encode_array(prompt[at:stop]), stop >= len(prompt)
+        if stop >= len(prompt):
+            return
+        at = stop
 
 
-@torch.inference_mode()
-def _read_prompt(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: list[int]
-) -> tuple[Tensor, State]:
-    """The (V,) logits after the end-of-document token and the prompt, and the state there."""
-    device = model.head.weight.device
-    state = model.initial_state(1)
-    tokens = [tokenizer.end, *tokens]
-    for at in range(0, len(tokens), PROMPT_CHUNK):
-        chunk = torch.tensor([tokens[at : at + PROMPT_CHUNK]], device=device)
-        x, state = model.read(chunk, state)  # (1, T, H)
-    return model.head(x[0, -1]), state
-
-
-@torch.inference_mode()
-def _step(model: LanguageModel, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-    """(B,) tokens -> (B, V) logits."""
-    with without_onednn():
-        logits, state = model(tokens[:, None].to(model.head.weight.device), state)
-    return logits[:, 0], state
-
-
-@torch.inference_mode()
-def _beam_search(
-    model: LanguageModel,
-    tokenizer: Tokenizer,
-    prompt: str,
-    config: SampleConfig,
-    logits: Tensor,
-    state: State,
-) -> list[Completion]:
-    """The `beams` likeliest texts that the search finds, best first.
-
-    All beams grow by one token a round; a text that ends, at the end of the document or at a stop
-    text, leaves the search and keeps its place among the best. Log-probabilities only fall, so the
-    search is over once no beam can overtake the worst of the finished ones. (The stop text itself
-    counts in the search, though not in the completion.)
-    """
-    width = config.beams or 1
-    unseen = ~model.seen.cpu()
-    live = [Hypothesis()]
-    finished: dict[str, tuple[float, Completion]] = {}  # by text: its best score, and the whole
-    logits = logits[None]  # (B, V)
-    while live:
-        logprobs = logits.cpu().double().log_softmax(dim=-1)  # (B, V)
-        scores = torch.tensor([beam.score for beam in live], dtype=torch.double)
-        totals = (scores[:, None] + logprobs.masked_fill(unseen, NEVER)).flatten()
-        # Texts that end make room, so look at enough candidates to fill all beams all the same.
-        best = totals.topk(min(2 * width, int(totals.isfinite().sum()))).indices
-        parents: list[int] = []
-        grown: list[Hypothesis] = []
-        for parent, token in (divmod(candidate, model.vocab_size) for candidate in best.tolist()):
-            beam = live[parent].grow(token, float(logprobs[parent, token]))
-            if beam.is_finished(tokenizer, config):
-                done = beam.completion(tokenizer, config, prompt)
-                # A text that is cut at a stop text has come about in other ways, too.
-                finished.setdefault(done.text, (beam.score, done))
-            elif len(grown) < width:
-                grown.append(beam)
-                parents.append(parent)
-        best_first = sorted(finished.items(), key=lambda entry: -entry[1][0])[:width]
-        finished = dict(best_first)
-        live = grown
-        worst = best_first[-1][1][0] if len(best_first) == width else NEVER
-        if not live or worst >= live[0].score:
-            break
-        state = state.select(torch.tensor(parents, device=model.head.weight.device))
-        logits, state = _step(model, torch.tensor([beam.tokens[-1] for beam in live]), state)
-    completions = [done for _, done in finished.values()]
-    return sorted(completions, key=lambda completion: -completion.logprob)
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One beam: the tokens so far and what each of them costs."""
-
-    tokens: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    score: float = 0.0
-
-    def grow(self, token: int, logprob: float) -> Hypothesis:
-        return Hypothesis((*self.tokens, token), (*self.logprobs, logprob), self.score + logprob)
-
-    def is_finished(self, tokenizer: Tokenizer, config: SampleConfig) -> bool:
-        if len(self.tokens) >= config.max_tokens or self.tokens[-1] == tokenizer.end:
-            return True
-        if not config.stop:
-            return False
-        text = tokenizer.decode(self.tokens)
-        return any(stop in text for stop in config.stop)
-
-    def completion(self, tokenizer: Tokenizer, config: SampleConfig, prompt: str) -> Completion:
-        writer = Writer(tokenizer, config)
-        pairs = zip(self.tokens, self.logprobs, strict=True)
-        pieces = [piece for pair in pairs if (piece := writer.add(*pair)) is not None]
-        return _completion(prompt, pieces, writer)
+def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Tensor | None:
+    """The tokens that hold a banned text, (V,) booleans. Raises ConfigError where none does, or all
+    do."""
+    if not config.ban:
+        return None
+    banned = torch.zeros_like(seen)
+    for text in config.ban:
+        tokenizer.check(text)
+        holding = torch.tensor([text.encode() in piece for piece in tokenizer.pieces])
+        if not holding.any():
+            raise ConfigError(
+                f"no token of this model holds {text!r}, so `ban` cannot keep it out",
+                hint="ban something shorter, or end the text before it with --stop",
+            )
+        banned |= holding
+    if not (seen & ~banned).any():
+        raise ConfigError("`ban` leaves nothing to draw", hint="ban less")
+    return banned

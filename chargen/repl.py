@@ -11,22 +11,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit import completion as completing
+from prompt_toolkit.completion import CompleteEvent, Completer
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from chargen import generation
-from chargen.config import SampleConfig, names, parse
+from chargen.config import DRAWING, SEARCHING, SampleConfig, make, names, parse
 from chargen.errors import ChargenError, ConfigError
-from chargen.generation import Piece
 from chargen.interrupt import EXIT_CODES, Interrupts
 from chargen.terminal import TextPrinter, show_error
+from chargen.writing import Completion, Piece
 
 
 class Quit(Exception):
@@ -38,8 +39,7 @@ class Session:
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """Raises CheckpointError, DeviceError."""
-        self.config = SampleConfig()
-        self.beams: int | None = None  # beside the config: its knobs wait until beams are off
+        self.settings = asdict(SampleConfig())
         self.device = device
         self.load(folder)
 
@@ -48,21 +48,30 @@ class Session:
         self.generator = generation.load(folder, self.device)
         self.folder = folder
 
+    @property
+    def config(self) -> SampleConfig:
+        """How the next text is drawn, or searched for: then the settings of drawing wait."""
+        return _config_of(self.settings)
+
+    def change(self, name: str, value: object) -> None:
+        """Change one setting. Raises ConfigError, and then nothing has changed."""
+        settings = self.settings | {name: value}
+        _config_of(settings)
+        _config_of(settings | {"beams": None})
+        self.settings = settings
+
     def stream(self, prompt: str) -> Iterator[Piece]:
         """The pieces of one completion, as they come."""
         return self.generator.stream(prompt, self.config)
 
-    def complete(self, prompt: str) -> list[generation.Completion]:
+    def complete(self, prompt: str) -> list[Completion]:
         """What `/beams` or `/set num_samples` ask for: several completions at once."""
-        config = self.config
-        if self.beams is not None:
-            config = SampleConfig(beams=self.beams, max_tokens=config.max_tokens, stop=config.stop)
-        return list(self.generator.complete(prompt, config))
+        return list(self.generator.complete(prompt, self.config))
 
     @property
     def streams(self) -> bool:
         """Whether a prompt is answered by one text as it comes."""
-        return self.beams is None and self.config.num_samples is None
+        return self.settings["beams"] is None and self.settings["num_samples"] is None
 
     def command(self, line: str) -> str:
         """Run a line that begins with `/` and return what to say. Raises ChargenError, Quit."""
@@ -73,6 +82,12 @@ class Session:
             hint = f"did you mean /{near[0]}?" if near else "see /help"
             raise ConfigError(f"there is no command /{name}", hint=hint)
         return command.act(self, rest.strip())
+
+
+def _config_of(settings: dict[str, Any]) -> SampleConfig:
+    """The settings without those that a search, or else that a draw, has no use for."""
+    idle = SEARCHING if settings["beams"] is None else DRAWING
+    return make(SampleConfig, {n: value for n, value in settings.items() if n not in idle})
 
 
 @dataclass(frozen=True)
@@ -101,27 +116,22 @@ def _set(session: Session, rest: str) -> str:
     name, _, text = rest.partition(" ")
     name = name.replace("-", "_")
     if not name:
-        settings = {n: getattr(session.config, n) for n in names(SampleConfig)}
-        settings["beams"] = session.beams
-        width = max(map(len, settings))
-        return "\n".join(f"{n:<{width}}  {_spell(value)}" for n, value in settings.items())
+        width = max(map(len, session.settings))
+        return "\n".join(f"{n:<{width}}  {_spell(v)}" for n, v in session.settings.items())
     if not text:
         if name not in names(SampleConfig):
             raise ConfigError(f"there is no setting {name}", hint="/set shows all")
-        value = session.beams if name == "beams" else getattr(session.config, name)
-        return f"{name} is {_spell(value)}"
+        return f"{name} is {_spell(session.settings[name])}"
     value = parse(SampleConfig, name, text.strip())
-    if name == "beams":
-        SampleConfig(beams=value)  # checks it
-        session.beams = value
-    else:
-        session.config = replace(session.config, **{name: value})
+    session.change(name, value)
     return f"{name} is {_spell(value)}"
 
 
 def _spell(value: object) -> str:
-    if value is None or value == ():
+    if value is None or value is False or value == ():
         return "off"
+    if value is True:
+        return "on"
     return ", ".join(map(repr, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -226,7 +236,7 @@ class Repl:
         except KeyboardInterrupt:
             self._printer.say("")  # the terminal has written ^C
             return EXIT_CODES[signal.SIGINT]
-        if self._session.beams is not None and self._printer.is_terminal:
+        if self._session.settings["beams"] is not None and self._printer.is_terminal:
             self._printer.beams(completions)
             return 0
         for index, completion in enumerate(completions):
@@ -267,7 +277,7 @@ class _Completer(Completer):
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
-    ) -> Iterator[Completion]:
+    ) -> Iterator[completing.Completion]:
         command, space, rest = document.text_before_cursor.partition(" ")
         if not command.startswith("/"):
             return
@@ -276,4 +286,4 @@ class _Completer(Completer):
         written = rest if space else command
         for word in words:
             if word.startswith(written):
-                yield Completion(word, start_position=-len(written))
+                yield completing.Completion(word, start_position=-len(written))

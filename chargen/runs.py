@@ -41,7 +41,7 @@ from chargen.config import (
 from chargen.corpus import Corpus, open_corpus
 from chargen.device import describe, pick_device, within_memory
 from chargen.errors import CheckpointError, ConfigError, CorpusError
-from chargen.generation import stream
+from chargen.generation import TextGenerator
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
 from chargen.planning import Choice, Task, make_plan
@@ -118,10 +118,9 @@ class Run:
         )
 
     def _with_sample(self, report: EvalReport) -> EvalReport:
-        self.model.eval()
-        pieces = stream(self.model, self.corpus.tokenizer, "", SAMPLE)
         with self.trainer.scored_weights():
-            sample = "".join(piece.text for piece in pieces)
+            writer = TextGenerator(self.model, self.corpus.tokenizer)
+            sample = "".join(piece.text for piece in writer.stream("", SAMPLE))
         self.model.train()
         return replace(report, sample=sample)
 

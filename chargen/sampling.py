@@ -1,35 +1,43 @@
 """Turn next-token logits into a token id. Knows nothing of models or text.
 
-Shapes: B batch, V vocabulary. A processor takes (B, V) logits and gives (B, V) logits in which
-what may not be drawn is minus infinity; it leaves at least one token.
+Shapes: B batch, V vocabulary, N tokens before. A processor takes (B, V) logits and (B, N) tokens
+that stand before, and gives (B, V) logits in which what may not be drawn is minus infinity; it
+leaves at least one token of each row. Their one order is `config.CHAIN`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.config import SampleConfig
+from chargen.config import CHAIN, SampleConfig
 
-Processor = Callable[[Tensor], Tensor]
+Processor = Callable[[Tensor, Tensor], Tensor]
 NEVER = float("-inf")
+# The options whose processors look at the tokens before.
+LOOKING_BACK = (
+    "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram"
+)  # fmt: skip
+NUMBERS_AHEAD = 64  # random numbers that a stream draws at once
 
 
-def processors(config: SampleConfig, seen: Tensor) -> list[Processor]:
-    """The chain, in its one order: what was never seen goes first, the temperature comes last."""
-    chain = [only(seen.cpu())]
-    if config.top_k is not None:
-        chain.append(top_k(config.top_k))
-    if config.top_p is not None:
-        chain.append(top_p(config.top_p))
-    if config.min_p is not None:
-        chain.append(min_p(config.min_p))
-    if config.temperature not in (0, 1):
-        chain.append(temperature(config.temperature))
+def processors(config: SampleConfig, banned: Tensor | None = None) -> list[Processor]:
+    """The chain that a config asks for, in its one order; `banned` are (V,) booleans, true where
+    a token holds a text of `config.ban`."""
+    chain = []
+    for name in CHAIN:
+        value = getattr(config, name)
+        if name == "ban":
+            value = banned
+        elif name == "temperature" and value in (0, 1):
+            value = None  # greedy needs no scale
+        if value is not None:
+            chain.append(_MAKERS[name](value))
     return chain
 
 
@@ -37,20 +45,42 @@ class Sampler:
     """Draws tokens as a config says, row b from random stream b."""
 
     def __init__(
-        self, config: SampleConfig, seen: Tensor, streams: Sequence[torch.Generator]
+        self,
+        config: SampleConfig,
+        streams: Sequence[torch.Generator],
+        banned: Tensor | None = None,
     ) -> None:
-        self._chain = processors(config, seen.cpu())
+        self._chain = processors(config, banned)
         self._greedy = config.temperature == 0
-        self._streams = streams
+        self._numbers = _Numbers(streams)
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        """(B, V) logits -> (B,) tokens, on the CPU: that is where the random streams are."""
-        logits = logits.float().cpu()
+    def __call__(self, logits: Tensor, before: Tensor) -> Tensor:
+        """(B, V) logits of what may be drawn, (B, N) tokens before -> (B,) tokens."""
         for process in self._chain:
-            logits = process(logits)
+            logits = process(logits, before)
         if self._greedy:
             return logits.argmax(dim=-1)
-        return draw(logits, self._streams)
+        return draw(logits, self._numbers.next())
+
+
+class _Numbers:
+    """Uniform random numbers, row b from stream b, some at once: each call to a stream is slow."""
+
+    def __init__(self, streams: Sequence[torch.Generator]) -> None:
+        self._streams = streams
+        self._used = NUMBERS_AHEAD
+
+    def next(self) -> Tensor:
+        """(B, 1) numbers from 0 up to but not including 1."""
+        if self._used == NUMBERS_AHEAD:
+            rows = [
+                torch.rand(NUMBERS_AHEAD, 1, generator=stream, dtype=torch.double)
+                for stream in self._streams
+            ]
+            self._ahead = torch.stack(rows, dim=1)  # (NUMBERS_AHEAD, B, 1)
+            self._used = 0
+        self._used += 1
+        return self._ahead[self._used - 1]
 
 
 def generators(seed: int | None) -> Iterator[torch.Generator]:
@@ -61,30 +91,74 @@ def generators(seed: int | None) -> Iterator[torch.Generator]:
         yield torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
 
 
-def draw(logits: Tensor, streams: Sequence[torch.Generator]) -> Tensor:
-    """One token a row, by inverting the cumulative distribution at one uniform number a row."""
+def draw(logits: Tensor, uniform: Tensor) -> Tensor:
+    """(B, V) logits, (B, 1) numbers below 1 -> (B,) tokens: one a row, by inverting the
+    cumulative distribution."""
     cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)  # (B, V)
     total = cumulative[:, -1:]
-    uniform = torch.cat([torch.rand(1, 1, generator=g, dtype=torch.double) for g in streams])
     # Rounding must not carry the number past the last token that has a share.
     target = torch.minimum(uniform * total, total.nextafter(total.new_zeros(1)))
     return torch.searchsorted(cumulative, target, right=True)[:, 0]
 
 
-def only(allowed: Tensor) -> Processor:
-    """Keep the tokens that the (V,) boolean `allowed` names."""
-    return lambda logits: logits.masked_fill(~allowed, NEVER)
+def without(logits: Tensor, dropped: Tensor) -> Tensor:
+    """The (B, V) logits without what is dropped; a row that would lose all stays as it was."""
+    left = logits.masked_fill(dropped, NEVER)
+    none = (left == NEVER).all(dim=-1, keepdim=True)
+    return torch.where(none, logits, left)
 
 
-def temperature(value: float) -> Processor:
-    """Divide the logits: below 1 the likely become likelier, above 1 all become alike."""
-    return lambda logits: (logits - logits.amax(dim=-1, keepdim=True)).double() / value
+# -- the processors, as they stand in the chain -----------------------------------------------
+
+
+def repetition_penalty(value: float) -> Processor:
+    """Divide the logits of tokens before by `value`, or multiply where they are negative
+    (Keskar et al. 2019)."""
+
+    def process(logits: Tensor, before: Tensor) -> Tensor:
+        old = logits.gather(-1, before)
+        return logits.scatter(-1, before, torch.where(old > 0, old / value, old * value))
+
+    return process
+
+
+def presence_penalty(nats: float) -> Processor:
+    """Take so much from the logit of each token that stands before."""
+    return lambda logits, before: logits - nats * _counts(logits, before).clamp_(max=1)
+
+
+def frequency_penalty(nats: float) -> Processor:
+    """Take so much from the logit of a token for each time that it stands before."""
+    return lambda logits, before: logits - nats * _counts(logits, before)
+
+
+def no_repeat_ngram(size: int) -> Processor:
+    """Drop tokens that would end a run of `size` tokens that stands before as a whole.
+
+    Where that would drop all, the row is left as it is.
+    """
+
+    def process(logits: Tensor, before: Tensor) -> Tensor:
+        if before.shape[1] < size:
+            return logits
+        runs = before.unfold(1, size, 1)  # (B, N - size + 1, size)
+        last = before[:, before.shape[1] - size + 1 :]  # (B, size - 1)
+        again = (runs[:, :, :-1] == last[:, None]).all(dim=-1)  # (B, N - size + 1)
+        ended = torch.zeros_like(logits).scatter_add_(-1, runs[:, :, -1], again.to(logits))
+        return without(logits, ended > 0)
+
+    return process
+
+
+def ban(banned: Tensor) -> Processor:
+    """Drop the tokens that the (V,) booleans name; where that would drop all of a row, none."""
+    return lambda logits, before: without(logits, banned.expand_as(logits))
 
 
 def top_k(k: int) -> Processor:
     """Keep exactly the k likeliest tokens; of equals at the edge, those with the smaller id."""
 
-    def process(logits: Tensor) -> Tensor:
+    def process(logits: Tensor, before: Tensor) -> Tensor:
         if k >= logits.shape[-1]:
             return logits
         order = logits.argsort(dim=-1, descending=True, stable=True)
@@ -99,21 +173,63 @@ def top_p(share: float) -> Processor:
     The token that crosses the mark is kept.
     """
 
-    def process(logits: Tensor) -> Tensor:
+    def process(logits: Tensor, before: Tensor) -> Tensor:
         order = logits.argsort(dim=-1, descending=True, stable=True)
-        sorted_probs = logits.double().softmax(dim=-1).gather(-1, order)
-        before = sorted_probs.cumsum(dim=-1) - sorted_probs  # held by the likelier ones
-        dropped = before >= share
-        dropped[:, 0] = False
-        return logits.masked_fill(dropped.scatter(-1, order, dropped), NEVER)
+        return _keep_share(logits, logits.double().softmax(dim=-1), order, share)
 
     return process
 
 
 def min_p(share: float) -> Processor:
     """Drop tokens less likely than `share` of the likeliest (Nguyen et al. 2024)."""
-
     floor = math.log(share) if share > 0 else NEVER
-    return lambda logits: logits.masked_fill(
+    return lambda logits, before: logits.masked_fill(
         logits < logits.amax(dim=-1, keepdim=True) + floor, NEVER
     )
+
+
+def typical_p(share: float) -> Processor:
+    """Keep the tokens whose surprise is nearest to the expected one, the fewest that together hold
+    `share` (Meister et al. 2023). The token that crosses the mark is kept."""
+
+    def process(logits: Tensor, before: Tensor) -> Tensor:
+        logprobs = logits.double().log_softmax(dim=-1)
+        probs = logprobs.exp()
+        entropy = -(probs * logprobs).nansum(dim=-1, keepdim=True)  # what has no share adds none
+        order = (-logprobs - entropy).abs().argsort(dim=-1, stable=True)
+        return _keep_share(logits, probs, order, share)
+
+    return process
+
+
+def temperature(value: float) -> Processor:
+    """Divide the logits: below 1 the likely become likelier, above 1 all become alike."""
+    return lambda logits, before: (logits - logits.amax(dim=-1, keepdim=True)).double() / value
+
+
+def _counts(logits: Tensor, before: Tensor) -> Tensor:
+    """How often each token stands before, (B, V)."""
+    return torch.zeros_like(logits).scatter_add_(-1, before, torch.ones_like(before).to(logits))
+
+
+def _keep_share(logits: Tensor, probs: Tensor, order: Tensor, share: float) -> Tensor:
+    """Keep the first tokens, by their `order`, that together hold the `share`; one at least."""
+    ordered = probs.gather(-1, order)
+    before = ordered.cumsum(dim=-1) - ordered
+    dropped = before >= share
+    dropped[:, 0] = False
+    return logits.masked_fill(dropped.scatter(-1, order, dropped), NEVER)
+
+
+_MAKERS: dict[str, Callable[[Any], Processor]] = {
+    "repetition_penalty": repetition_penalty,
+    "presence_penalty": presence_penalty,
+    "frequency_penalty": frequency_penalty,
+    "no_repeat_ngram": no_repeat_ngram,
+    "ban": ban,
+    "top_k": top_k,
+    "top_p": top_p,
+    "min_p": min_p,
+    "typical_p": typical_p,
+    "temperature": temperature,
+}

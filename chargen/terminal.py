@@ -27,11 +27,11 @@ from chargen.config import DEFAULT_MINUTES
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint import About, Checkpoint
     from chargen.evaluation import Score
-    from chargen.generation import Completion, Piece
     from chargen.planning import Choice
     from chargen.prompts import Answer
     from chargen.runs import Run, TrainReport
     from chargen.training import EvalReport, Event, Rollback, StepReport
+    from chargen.writing import Completion, Piece
 
 PROMPT_STYLE = "dim"
 TEXT_STYLE = "green"

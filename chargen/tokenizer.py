@@ -10,6 +10,7 @@ ASCII characters are their own bytes, and whatever a vocabulary lacks is spelled
 from __future__ import annotations
 
 import codecs
+import copy
 import io
 import json
 import re
@@ -53,8 +54,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids that spell `text`. Raises TokenizerError on a lone surrogate."""
-        if not isinstance(text, str):
-            raise TokenizerError(f"only text can be encoded, not {type(text).__name__}")
+        self.check(text)
         return [int(token) for token in self.encode_array(text)]
 
     def encode_array(self, text: str) -> Tokens:
@@ -74,6 +74,21 @@ class Tokenizer:
     def serialize(self) -> bytes:
         """The tokenizer as the bytes of its file; `deserialize` reads them."""
         raise NotImplementedError
+
+    def check(self, text: str) -> None:
+        """Raises TokenizerError on what is no text, or has a lone surrogate."""
+        if not isinstance(text, str):
+            raise TokenizerError(f"only text can be encoded, not {type(text).__name__}")
+        _utf8(text)
+
+    @cached_property
+    def by_first_byte(self) -> list[list[int]]:
+        """The ids of the tokens that begin with each of the 256 bytes."""
+        tokens: list[list[int]] = [[] for _ in range(NUM_BYTES)]
+        for token, piece in enumerate(self.pieces):
+            if piece:
+                tokens[piece[0]].append(token)
+        return tokens
 
     @cached_property
     def byte_lengths(self) -> Tokens:
@@ -258,9 +273,17 @@ class StreamDecoder:
         self._pieces = tokenizer.pieces
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
-    def feed(self, token: int) -> str:
-        """The characters that this token completes, often one, sometimes none."""
-        return self._decoder.decode(self._pieces[token])
+    def feed(self, token: int, skip: int = 0) -> str:
+        """The characters that this token, its first `skip` bytes left out, completes: often one,
+        sometimes none."""
+        return self._decoder.decode(self._pieces[token][skip:])
+
+    def copy(self) -> StreamDecoder:
+        """One that stands at the same place and goes on by itself."""
+        twin = copy.copy(self)
+        twin._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        twin._decoder.setstate(self._decoder.getstate())
+        return twin
 
     @property
     def inside_character(self) -> bool:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 import chargen
 from chargen.config import ModelConfig, SampleConfig
 from chargen.errors import ConfigError, TokenizerError
-from chargen.generation import Completion, Piece, TextGenerator, Writer, _completion
+from chargen.generation import TextGenerator
 from chargen.model import LanguageModel
 from chargen.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from chargen.writing import Completion, Piece, Writer, complete
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +89,10 @@ def test_samples_of_a_batch_are_those_of_smaller_ones(model: TextGenerator) -> N
     assert model.generate("The ", seed=4, max_tokens=20).text == eight[0].text
 
 
-def test_more_samples_than_are_drawn_at_once(
-    model: TextGenerator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_samples_than_are_drawn_at_once(model: TextGenerator) -> None:
     together = model.generate("", num_samples=5, seed=1, max_tokens=6)
-    monkeypatch.setattr("chargen.generation.MOST_ROWS", 2)
-    assert [d.text for d in model.generate("", num_samples=5, seed=1, max_tokens=6)] == [
-        done.text for done in together
-    ]
+    apart = model.generate("", num_samples=5, seed=1, max_tokens=6, batch_size=2)
+    assert [done.text for done in apart] == [done.text for done in together]
 
 
 def test_no_seed_draws_anew(model: TextGenerator) -> None:
@@ -107,7 +104,7 @@ def test_a_long_prompt_is_read_in_chunks(
 ) -> None:
     prompt = "The sky is blue.\n" * 5
     whole = model.generate(prompt, max_tokens=20, temperature=0)
-    monkeypatch.setattr("chargen.generation.PROMPT_CHUNK", 7)
+    monkeypatch.setattr("chargen.generation.READ_AT_ONCE", 7)
     assert model.generate(prompt, max_tokens=20, temperature=0).text == whole.text
 
 
@@ -151,7 +148,7 @@ def write(
 ) -> tuple[list[Piece], Completion]:
     writer = Writer(tokenizer, SampleConfig(stop=stop, max_tokens=max_tokens))
     pieces = [piece for token in tokens if (piece := writer.add(token, -1.0)) is not None]
-    return pieces, _completion("", pieces, writer)
+    return pieces, complete("", pieces, writer)
 
 
 @given(
@@ -232,8 +229,8 @@ def test_one_beam_is_greedy(model: TextGenerator) -> None:
     [beam] = model.generate("The ", max_tokens=15, beams=1)
     assert beam.text == greedy.text
     assert beam.logprob == pytest.approx(greedy.logprob, abs=1e-4)
-    [piece] = model.stream("The ", max_tokens=15, beams=1)
-    assert piece.text == beam.text
+    pieces = list(model.stream("The ", max_tokens=15, beams=1))
+    assert "".join(piece.text for piece in pieces) == beam.text
 
 
 def test_beams_give_no_text_twice(model: TextGenerator) -> None:

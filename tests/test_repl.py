@@ -33,7 +33,10 @@ def test_a_prompt_is_answered(session: Session) -> None:
 
 @pytest.mark.parametrize("name", names(SampleConfig))
 def test_every_setting_can_be_set_and_shown(session: Session, name: str) -> None:
-    values = {"stop": "x", "temperature": "0.5", "top_p": "0.5", "min_p": "0.5"}
+    values = {
+        "stop": "x", "ban": "x", "charset": "a-z", "regex": "[a-z]+", "until": "word",
+        "top_p": "0.5", "min_p": "0.5", "typical_p": "0.5", "heal": "off", "early_stopping": "on",
+    }  # fmt: skip
     assert name in session.command("/set")
     said = session.command(f"/set {name} {values.get(name, '3')}")
     assert said == session.command(f"/set {name}")
@@ -80,10 +83,10 @@ def test_several_samples(session: Session) -> None:
     ],
 )
 def test_a_mistake_is_told_and_changes_nothing(session: Session, line: str, says: str) -> None:
-    before = (session.config, session.beams, session.folder)
+    before = (session.settings, session.folder)
     with pytest.raises(ChargenError, match=says):
         session.command(line)
-    assert (session.config, session.beams, session.folder) == before
+    assert (session.settings, session.folder) == before
 
 
 def test_help_tells_every_command(session: Session) -> None:

@@ -1,0 +1,222 @@
+"""Which tokens may come next where the text must match an expression or keep to some characters.
+
+    expression or characters -> Automaton over bytes -> Guide over the tokens of one model
+
+An automaton reads bytes, so it stops at no boundary of a token, and in the midst of no character
+either. The only door to outlines-core.
+
+Shapes: S states, V vocabulary, B rows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from chargen.config import SampleConfig, unescape
+from chargen.errors import ConfigError
+from chargen.sampling import NEVER
+from chargen.tokenizer import NUM_BYTES, Tokenizer
+
+Numbers = npt.NDArray[np.int32]
+NOWHERE = -1  # instead of a state
+MOST_ENTRIES = 50_000_000  # of the table of a guide, four bytes each
+MOST_PLACES = 100_000  # that an expression may have once its counted repeats are written out
+CLASS_PLACES = 100  # that stand for a class such as \w: its characters have so many spellings
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """Reads bytes: from state `s` the byte `b` leads to `table[s, b]`; it begins in state 0."""
+
+    table: Numbers  # (S, 256)
+    final: npt.NDArray[np.bool_]  # (S,): where the text so far matches as a whole
+
+    @classmethod
+    def of_characters(cls, characters: set[str]) -> Automaton:
+        """Any text of these characters; each state is the bytes of a character so far."""
+        spellings = [character.encode() for character in sorted(characters)]
+        begun = {spelling[:end] for spelling in spellings for end in range(len(spelling))}
+        states = {prefix: state for state, prefix in enumerate(sorted(begun))}  # b"" is first
+        table = np.full((len(states), NUM_BYTES), NOWHERE, dtype=np.int32)
+        for spelling in spellings:
+            for end in range(len(spelling)):
+                after = states.get(spelling[: end + 1], 0)
+                table[states[spelling[:end]], spelling[end]] = after
+        return cls(table, np.arange(len(states)) == 0)
+
+    @classmethod
+    def of_expression(cls, pattern: str) -> Automaton:
+        """What an expression matches as a whole. Raises ConfigError on what no automaton decides,
+        such as a look around."""
+        try:
+            from outlines_core import Index, Vocabulary
+        except ImportError:
+            raise ConfigError(
+                "`regex` needs the package outlines-core", hint="pip install 'chargen[regex]'"
+            ) from None
+        _refuse_huge(pattern)
+        # The text matches as a whole anyway, and the library knows no anchors.
+        inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
+        end = NUM_BYTES
+        try:
+            index = Index(f"(?:{inner})", Vocabulary(end, {bytes([b]): [b] for b in range(end)}))
+        except ValueError:
+            raise ConfigError(
+                f"`regex` cannot be decided letter by letter: {pattern!r}",
+                hint="it knows no looking around, no \\b, ^ or $ inside and no references back",
+            ) from None
+        edges = index.get_transitions()
+        order = dict.fromkeys([index.get_initial_state(), *edges, *index.get_final_states()])
+        number = {state: place for place, state in enumerate(order)}
+        table = np.full((len(number), NUM_BYTES), NOWHERE, dtype=np.int32)
+        for state, row in edges.items():
+            for byte, after in row.items():
+                if byte != end:
+                    table[number[state], byte] = number.get(after, NOWHERE)
+        final = np.zeros(len(number), dtype=np.bool_)
+        final[[number[state] for state in index.get_final_states()]] = True
+        return cls(table, final)
+
+
+def _refuse_huge(pattern: str) -> None:
+    """Counted repeats within each other multiply: what takes minutes and gigabytes is refused."""
+    parts = r"(?P<group>\()|(?P<ends>\))|\{(?P<least>\d*)(?:,(?P<most>\d*))?\}|(?P<few>[?*+|])"
+    atoms = r"|(?P<atom>\\.|\[\^?\]?(?:\\.|[^]\\])*\]|.)"
+    sums, last = [0], 0  # of each open group, and what a repeat would repeat
+    for part in re.finditer(parts + atoms, pattern, re.DOTALL):
+        if part["group"]:
+            sums[-1] += last
+            sums.append(0)
+            last = 0
+        elif part["ends"] and len(sums) > 1:
+            last += sums.pop()
+        elif part["atom"]:
+            sums[-1] += last
+            plain = len(part["atom"]) == 1 and part["atom"] != "."
+            last = 1 if plain else CLASS_PLACES
+        elif not part["few"]:
+            last *= max(1, *(int(count) for count in (part["least"], part["most"]) if count))
+        if sum(sums) + last > MOST_PLACES:
+            raise ConfigError(
+                "`regex` repeats too much within repeats", hint="make its counts smaller"
+            )
+
+
+def _characters(spelled: str) -> set[str]:
+    """`a-z0-9` as the characters that it stands for; a `-` at either end is itself."""
+    text = unescape(spelled)
+    characters: set[str] = set()
+    at = 0
+    while at < len(text):
+        if text[at + 1 : at + 2] == "-" and at + 2 < len(text):
+            first, last = text[at], text[at + 2]
+            if first > last:
+                raise ConfigError(f"`charset` has a range from back to front: {text[at : at + 3]}")
+            characters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
+            at += 3
+        else:
+            characters.add(text[at])
+            at += 1
+    return {c for c in characters if not "\ud800" <= c <= "\udfff"}
+
+
+class Guide:
+    """An automaton that reads the tokens of a model. States are int arrays, one a row.
+
+    Where the text matches as a whole and the model would rather go on with what may not follow,
+    it ends: the end of the document stands for all that.
+    """
+
+    def __init__(self, automaton: Automaton, tokenizer: Tokenizer, seen: Tensor) -> None:
+        """`seen` are (V,) booleans, false for tokens that are never drawn. Raises ConfigError where
+        no text of the others can match."""
+        self._automaton = automaton
+        self._end = tokenizer.end
+        self._pieces = tokenizer.pieces
+        after = _read_tokens(automaton, tokenizer)  # (S, V)
+        after[:, ~seen.cpu().numpy()] = NOWHERE
+        # A dead end is never entered: only states stay from which the text can come to match.
+        live = _leading_to(automaton.final, after)
+        if not live[0]:
+            raise ConfigError(
+                "no text that this model can write keeps to `regex` or `charset`",
+                hint="it never draws what its training text did not hold",
+            )
+        after[~live[after]] = NOWHERE
+        self._live, self._after = live, after
+
+    @classmethod
+    def of(cls, config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Guide | None:
+        """The guide that a config asks for, or none."""
+        if config.charset is not None:
+            automaton = Automaton.of_characters(_characters(config.charset))
+        elif config.regex is not None:
+            automaton = Automaton.of_expression(config.regex)
+        else:
+            return None
+        return cls(automaton, tokenizer, seen)
+
+    def limit(self, logits: Tensor, states: Numbers) -> Tensor:
+        """(B, V) logits, (B,) states -> the logits of what may follow; minus infinity elsewhere."""
+        follows = torch.from_numpy(self._after[states] != NOWHERE)  # (B, V)
+        limited = logits.masked_fill(~follows, NEVER)
+        final = torch.from_numpy(self._automaton.final[states])
+        elsewhere = logits.masked_fill(follows, NEVER).logsumexp(dim=-1)  # (B,)
+        limited[:, self._end] = elsewhere.masked_fill(~final, NEVER)
+        return limited
+
+    def advance(self, states: Numbers, tokens: Tensor) -> Numbers:
+        """The states after (B,) tokens; where a row has ended, any."""
+        after: Numbers = np.maximum(self._after[states, tokens.numpy()], 0)
+        return after
+
+    def begin(self, token: int, inside: int) -> int:
+        """The state after the first token, of which some bytes stand in the prompt; NOWHERE if it
+        cannot be the first."""
+        state = 0
+        for byte in self._pieces[token][inside:]:
+            state = int(self._automaton.table[state, byte])
+            if state == NOWHERE or not self._live[state]:
+                return NOWHERE
+        return state
+
+
+def _leading_to(goal: npt.NDArray[np.bool_], after: Numbers) -> npt.NDArray[np.bool_]:
+    """The states (S,) from which a state of the goal is reached, by the steps (S, V)."""
+    before: dict[int, list[int]] = {}
+    for state, row in enumerate(after):
+        for target in np.unique(row).tolist():
+            before.setdefault(target, []).append(state)
+    reached, edge = goal.copy(), np.flatnonzero(goal).tolist()
+    while edge:
+        for state in before.get(edge.pop(), []):
+            if not reached[state]:
+                reached[state] = True
+                edge.append(state)
+    return reached
+
+
+def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> Numbers:
+    """Where each token leads from each state, (S, V); those that spell nothing lead nowhere."""
+    num_states, lengths = len(automaton.table), tokenizer.byte_lengths
+    if num_states * tokenizer.vocab_size > MOST_ENTRIES:
+        raise ConfigError(
+            f"`regex` has {num_states:,} states, too many for {tokenizer.vocab_size:,} tokens",
+            hint="make it simpler",
+        )
+    # One more state that all wrong bytes lead to.
+    table = np.full((num_states + 1, NUM_BYTES), num_states, dtype=np.int32)
+    table[:-1] = np.where(automaton.table == NOWHERE, num_states, automaton.table)
+    after = np.repeat(np.arange(num_states, dtype=np.int32)[:, None], len(lengths), axis=1)
+    for place in range(int(lengths.max())):
+        [longer] = np.nonzero(lengths > place)
+        bytes_there = np.array([tokenizer.pieces[token][place] for token in longer])
+        after[:, longer] = table[after[:, longer], bytes_there]
+    after[:, lengths == 0] = num_states
+    return np.where(after == num_states, NOWHERE, after).astype(np.int32)
