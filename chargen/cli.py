@@ -1,4 +1,4 @@
-"""The command line: train, sample, repl, eval, plot, info, list. One function each.
+"""The command line: train, sample, repl, eval, score, plot, info, list. One function each.
 
 Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
 is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
@@ -8,21 +8,25 @@ line is wrong by itself; 1 everything else that failed; 130 and 143 interrupted.
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
 import io
+import math
 import os
 import re
 import signal
 import sys
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chargen import __version__
 from chargen.config import (
+    CHAIN,
     DEVICES,
+    MOST_PROMPT,
     PRESETS,
     Config,
     CorpusConfig,
@@ -38,6 +42,15 @@ from chargen.config import (
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError
 from chargen.interrupt import EXIT_CODES, Interrupts
+
+if TYPE_CHECKING:  # types alone: torch is imported where it is used
+    from chargen.beams import Found
+    from chargen.copies import CopyIndex
+    from chargen.generation import TextGenerator
+    from chargen.terminal import TextPrinter
+    from chargen.writing import Completion, Piece
+
+LN_2 = math.log(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -143,34 +156,188 @@ def train(arguments: argparse.Namespace) -> int:
 
 def sample(arguments: argparse.Namespace) -> int:
     """Write text that goes on from a prompt."""
-    config = make(SampleConfig, _given(arguments, SampleConfig))
+    given = _given(arguments, SampleConfig)
+    config = make(SampleConfig, given)
+    _refuse_together(arguments, given)
     prompt = _prompt(arguments)
+    if arguments.choices is not None:
+        return _choose(arguments, prompt)
 
     from chargen.generation import load
     from chargen.terminal import TextPrinter, print_json
 
-    generator = load(_checkpoint(arguments), arguments.device)
+    folder = _checkpoint(arguments)
+    generator = load(folder, arguments.device)
+    copies = _copies(arguments, folder)
+    if arguments.out is not None:
+        return _fill(arguments, generator, prompt, config, copies)
+    printer = TextPrinter()
+    code, texts = 0, []
     if arguments.json:
         for completion in generator.complete(prompt, config):
-            print_json(completion.as_dict())
+            report = copies.check(completion.text).as_dict() if copies else {}
+            print_json(completion.as_dict() | report)
         return 0
-    printer = TextPrinter()
-    if config.num_samples is not None or config.beams is not None:
+    if config.beams is not None:
+        texts = _search(printer, generator.search(prompt, config), prompt)
+    elif config.num_samples is not None:
         for index, completion in enumerate(generator.complete(prompt, config)):
+            texts.append(completion.text)
             if index:
                 printer.say("---")
             printer.text(completion)
             printer.close()
-        return 0
-    with Interrupts() as interrupts:
+    else:
         pieces = generator.stream(prompt, config)
         printer.prompt(prompt)
-        for piece in pieces:
-            printer.piece(piece)
-            if interrupts.caught:
-                break
+        with Interrupts() as interrupts:
+            for piece in pieces:
+                printer.piece(piece)
+                texts.append(piece.text)
+                if interrupts.caught:
+                    break
         printer.close()
-    return interrupts.exit_code
+        code, texts = interrupts.exit_code, ["".join(texts)]
+    if copies is not None and not code:
+        _show_copies(copies, texts)
+    return code
+
+
+def _search(printer: TextPrinter, events: Iterator[Piece | Found], prompt: str) -> list[str]:
+    """Show the best text as it becomes certain, then all that was found; return their texts."""
+    from chargen.beams import Found
+
+    completions: list[Completion] = []
+    printer.prompt(prompt)
+    for event in events:
+        if isinstance(event, Found):
+            completions = event.completions
+        elif printer.is_terminal:
+            printer.piece(event)
+    if not printer.is_terminal and len(completions) == 1:
+        printer.text(completions[0])
+    if printer.is_terminal or len(completions) == 1:
+        printer.close()
+    if len(completions) > 1:
+        printer.beams(completions)
+    return [completion.text for completion in completions]
+
+
+# What `--choices` and `--out` have no use for.
+_ONLY_DRAWN = ("out", "resume", "overwrite", "check_copies", "text")
+
+
+def _refuse_together(arguments: argparse.Namespace, given: dict[str, Any]) -> None:
+    """Refuse flags of `sample` that cannot go together. Raises ConfigError."""
+    if arguments.choices is not None:
+        others = [name for name in _ONLY_DRAWN if getattr(arguments, name)]
+        for name in [*given, *others]:
+            raise ConfigError(
+                f"`choices` and `{name}` cannot be combined", hint="nothing is drawn but a choice"
+            )
+    for name in ("resume", "overwrite"):
+        if getattr(arguments, name) and arguments.out is None:
+            raise ConfigError(f"`{name}` needs `out`", hint="as in --out samples.jsonl")
+    if arguments.resume and arguments.overwrite:
+        raise ConfigError("`resume` and `overwrite` cannot be combined", hint="give one")
+    if arguments.text and not arguments.check_copies:
+        raise ConfigError("`text` needs `check_copies`", hint="it is where copies are looked for")
+
+
+def _choose(arguments: argparse.Namespace, prompt: str) -> int:
+    from chargen.choices import choose
+    from chargen.generation import load
+    from chargen.terminal import print_json, show_choices, show_note
+
+    choices = [unescape(choice) for choice in next(csv.reader([arguments.choices]), [])]
+    found = choose(load(_checkpoint(arguments), arguments.device), prompt, choices)
+    if arguments.json:
+        for choice in found:
+            print_json(choice.as_dict())
+        return 0
+    if prompt[-1:].isalnum() and any(choice[0].isalnum() for choice in choices):
+        joined = prompt.split()[-1] + next(choice for choice in choices if choice[0].isalnum())
+        show_note(f'choices are joined to the prompt as they are: "{joined}"')
+    show_choices(found)
+    return 0
+
+
+def _fill(
+    arguments: argparse.Namespace,
+    generator: TextGenerator,
+    prompt: str,
+    config: SampleConfig,
+    copies: CopyIndex | None,
+) -> int:
+    from chargen.filling import fill
+    from chargen.terminal import Bar, show_note
+
+    texts = []
+    try:
+        with Bar("drawing") as bar:
+            for completion in fill(
+                generator, prompt, config, arguments.out,
+                resume=arguments.resume, overwrite=arguments.overwrite, told=bar.told,
+            ):  # fmt: skip
+                texts.append(completion.text)
+    except (KeyboardInterrupt, _Terminated):
+        show_note(f"stopped; the same command with --resume goes on with {arguments.out}")
+        raise
+    if copies is not None:
+        _show_copies(copies, texts)
+    return 0
+
+
+def _copies(arguments: argparse.Namespace, folder: Path) -> CopyIndex | None:
+    """The training text, ready to be searched, where copies are to be looked for."""
+    if not arguments.check_copies:
+        return None
+    from chargen.checkpoint import load_checkpoint
+    from chargen.copies import open_copies
+
+    return open_copies(load_checkpoint(folder).about, arguments.text)
+
+
+def _show_copies(copies: CopyIndex, texts: list[str]) -> None:
+    from chargen.copies import together
+    from chargen.terminal import show_copies
+
+    report = together(copies.check_all(texts))
+    show_copies(report, copies.held_out(report.characters // max(1, len(texts))))
+
+
+def score(arguments: argparse.Namespace) -> int:
+    """Show what each token of a text costs a model."""
+    from chargen.corpus import read_documents
+    from chargen.evaluation import NOTHING, count, surprises
+    from chargen.generation import load
+    from chargen.terminal import TokenTable, print_json, show_score
+
+    generator = load(arguments.checkpoint, arguments.device)
+    tokenizer = generator.tokenizer
+    if arguments.text == "-" or os.path.isfile(arguments.text):
+        documents = read_documents([arguments.text], tokenizer)
+    else:
+        tokenizer.check(arguments.text)
+        documents = iter([iter([tokenizer.encode_array(arguments.text)])])
+    table = None if arguments.json else TokenTable()
+    total = NOTHING
+    for pieces in documents:
+        for tokens, nats in surprises(generator.model, tokenizer, pieces):
+            total += count(tokenizer, tokens, nats)
+            for token, cost in zip(tokens.tolist(), nats.tolist(), strict=True):
+                text = tokenizer.decode([token])
+                if table is None:
+                    print_json({"token": token, "text": text, "nats": cost, "bits": cost / LN_2})
+                else:
+                    table.row(text, cost)
+    if not total.tokens:
+        raise CorpusError("the text is empty", hint="there is nothing to score")
+    if arguments.json:
+        print_json(total.as_dict() | {"nats": total.nats, "bits": total.nats / LN_2})
+    else:
+        show_score(total)
+    return 0
 
 
 def repl(arguments: argparse.Namespace) -> int:
@@ -292,9 +459,15 @@ def _prompt(arguments: argparse.Namespace) -> str:
         return ""
     try:
         if arguments.prompt_file == "-":
-            content = sys.stdin.buffer.read()
+            content = sys.stdin.buffer.read(MOST_PROMPT + 1)
         else:
-            content = Path(arguments.prompt_file).read_bytes()
+            with open(arguments.prompt_file, "rb") as file:
+                content = file.read(MOST_PROMPT + 1)
+        if len(content) > MOST_PROMPT:
+            raise CorpusError(
+                f"the prompt {arguments.prompt_file} is longer than {MOST_PROMPT:,} bytes",
+                hint="give its last part: what is far back is forgotten anyway",
+            )
         return content.decode("utf-8")
     except OSError as error:
         raise CorpusError(
@@ -360,11 +533,31 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(command, "print events as JSON lines")
 
     command = _add(commands, "sample", sample, "write text that goes on from a prompt")
+    command.epilog = "In this order, each where it is asked for: " + ", ".join(map(_flag, CHAIN))
+    command.epilog += "; then the draw."
     _add_checkpoint(command, optional=True)
     prompts = command.add_mutually_exclusive_group()
     prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
     prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
     _add_options(command, SampleConfig)
+    group = command.add_argument_group("instead of drawing")
+    group.add_argument(
+        "--choices", metavar="TEXT,TEXT",
+        help='show how likely each of these ways to go on is, as in " red, green"',
+    )  # fmt: skip
+    group = command.add_argument_group("into a file")
+    group.add_argument("--out", metavar="F", help="a new file, one JSON line a sample")
+    group.add_argument("--resume", action="store_true", help="go on with the file in --out")
+    group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
+    group = command.add_argument_group("copied or new")
+    group.add_argument(
+        "--check-copies", action="store_true",
+        help="tell how much of it stands word for word in the training text",
+    )  # fmt: skip
+    group.add_argument(
+        "--text", metavar="F", action="append",
+        help="the training text (default: a file of its name, here or in corpora/)",
+    )  # fmt: skip
     _add_device(command)
     _add_json(command, "print one JSON line a sample")
 
@@ -382,6 +575,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_device(command)
     _add_json(command)
+
+    command = _add(commands, "score", score, "show how each token of a text surprises a model")
+    _add_checkpoint(command)
+    command.add_argument("text", metavar="TEXT", help="a text, or a file of one, or - for stdin")
+    _add_device(command)
+    _add_json(command, "print one JSON line a token, then the totals")
 
     command = _add(commands, "plot", plot, "draw how runs learnt, into a PNG, SVG or PDF file")
     command.add_argument(

@@ -48,3 +48,7 @@ class DeviceError(ChargenError):
 
 class TrainingError(ChargenError):
     """Training cannot go on."""
+
+
+class OutputError(ChargenError):
+    """A file cannot be written, or is in the way."""

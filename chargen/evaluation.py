@@ -7,7 +7,7 @@ The end of the document itself does not count.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from chargen.corpus import TokenFile
 from chargen.device import autocast
 from chargen.model import LanguageModel, State
 from chargen.tokenizer import Tokenizer, Tokens
+
+Nats = npt.NDArray[np.float64]
 
 CHUNK_TOKENS = 1024
 # Validation reads a text as so many streams side by side, each of which first reads, uncounted,
@@ -79,22 +81,30 @@ class Score:
 NOTHING = Score(0.0, 0, 0, 0)
 
 
-@torch.inference_mode()
 def score_document(
     model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[TokenFile]
 ) -> Score:
     """The exact score of one document, given as token ids in pieces; memory does not grow."""
+    score = NOTHING
+    for targets, nats in surprises(model, tokenizer, pieces):
+        score += count(tokenizer, targets, nats)
+    return score
+
+
+@torch.inference_mode()
+def surprises(
+    model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[TokenFile]
+) -> Iterator[tuple[Tokens, Nats]]:
+    """(N,) tokens of one document and what each of them costs, in nats, chunk after chunk."""
     state = model.initial_state(1)
     previous = tokenizer.end
-    score = NOTHING
     for piece in pieces:
         for at in range(0, len(piece), CHUNK_TOKENS):
             targets = piece[at : at + CHUNK_TOKENS].astype(np.int64)[None]  # (1, T)
             inputs = np.insert(targets[:, :-1], 0, previous, axis=1)
             nats, state = _nats(model, inputs, targets, state)
-            score += _count(tokenizer, targets[0], nats[0])
+            yield targets[0], nats[0]
             previous = int(targets[0, -1])
-    return score
 
 
 @torch.inference_mode()
@@ -120,13 +130,13 @@ def validate(
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
         else:
-            score += _count(tokenizer, rows[:, 1:].ravel(), nats.ravel())
+            score += count(tokenizer, rows[:, 1:].ravel(), nats.ravel())
     return score
 
 
 def _nats(
     model: LanguageModel, inputs: Tokens, targets: Tokens, state: State
-) -> tuple[npt.NDArray[np.float64], State]:
+) -> tuple[Nats, State]:
     """What each target costs, in nats, (B, T), and the state after them."""
     device = model.head.weight.device
     with autocast(device):
@@ -136,7 +146,7 @@ def _nats(
     return nats.cpu().double().numpy().reshape(targets.shape), state
 
 
-def _count(tokenizer: Tokenizer, targets: Tokens, nats: npt.NDArray[np.float64]) -> Score:
+def count(tokenizer: Tokenizer, targets: Tokens, nats: Nats) -> Score:
     """The score of some (N,) targets, ends of documents left out."""
     text = targets != tokenizer.end
     spelled = targets[text]

@@ -21,18 +21,17 @@ from torch import Tensor
 from chargen import config as options_of
 from chargen.beams import BeamSearch, Beginning, Found
 from chargen.checkpoint import load_checkpoint
-from chargen.config import SampleConfig
+from chargen.config import MOST_PROMPT, SampleConfig
 from chargen.constraints import NOWHERE, Guide, Numbers
 from chargen.device import pick_device
 from chargen.engine import Engine
 from chargen.errors import ConfigError, TokenizerError
 from chargen.healing import Spellings, spell, take_back
-from chargen.model import LanguageModel
+from chargen.model import LanguageModel, State
 from chargen.sampling import LOOKING_BACK, NEVER, Sampler, generators, without
 from chargen.tokenizer import Tokenizer, Tokens
 from chargen.writing import Completion, Piece, Writer, complete
 
-MOST_PROMPT = 100_000_000  # characters; at reading speed that is some minutes
 ENCODED_AT_ONCE = 1 << 16  # characters of the prompt
 READ_AT_ONCE = 1024  # tokens of the prompt: memory does not grow with it
 
@@ -150,6 +149,16 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
     return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer)
 
 
+@torch.inference_mode()
+def read_tokens(model: LanguageModel, tokens: Tokens, state: State) -> tuple[Tensor, State]:
+    """Read (N,) tokens, one at least, from a (1, H) state on: the top layer's output after the last
+    of them, (1, H), and the state there. Memory does not grow with them."""
+    for at in range(0, len(tokens), READ_AT_ONCE):
+        chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
+        x, state = model.read(chunk.to(model.head.weight.device), state)  # (1, T, H)
+    return x[:, -1], state
+
+
 class _Work:
     """One prompt and how to go on from it; everything that can be refused is refused here."""
 
@@ -185,12 +194,11 @@ class _Work:
                 kept, word = take_back(tokenizer, tokens.tolist())
                 tokens = np.array(kept, dtype=np.int64)
             tokens, head = np.concatenate([head, tokens]), tokens[:0]
-            for at in range(0, len(tokens), READ_AT_ONCE):
-                chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
-                x, state = model.read(chunk.to(self._engine.device), state)  # (1, T, H)
+            if len(tokens):
+                x, state = read_tokens(model, tokens, state)  # (1, H)
             recent = tokens[-self.config.penalty_window :]
             self._recent = np.concatenate([self._recent, recent])[-self.config.penalty_window :]
-        logits = model.read_out(x[:, -1:])[:, 0]  # (1, V)
+        logits = model.read_out(x[:, None])[:, 0]  # (1, V)
         if not word:
             return Beginning(logits, state)
         spellings = spell(self._engine, tokenizer, self._seen, word, logits, state)

@@ -18,6 +18,13 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +33,8 @@ from chargen.config import DEFAULT_MINUTES
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint import About, Checkpoint
+    from chargen.choices import Choice as GivenChoice
+    from chargen.copies import CopyReport
     from chargen.evaluation import Score
     from chargen.planning import Choice
     from chargen.prompts import Answer
@@ -37,6 +46,7 @@ PROMPT_STYLE = "dim"
 TEXT_STYLE = "green"
 TRAIN_STYLE = "cyan"
 VALID_STYLE = "yellow"
+SPACE = "\u2423"  # where a space by itself must be seen
 CURVE_PLACES = 148  # along the run: two to a column of the widest curve
 
 
@@ -88,14 +98,16 @@ class TextPrinter:
         self._out.print(Text(printable(message), style))
 
     def beams(self, completions: Sequence[Completion]) -> None:
-        """The best texts of a beam search with their log-probabilities, in nats."""
+        """The best texts of a beam search with the probabilities of each and its end."""
         table = Table(box=None, pad_edge=False)
         table.add_column("", justify="right", style="dim")
-        table.add_column("nats", justify="right")
+        table.add_column("probability", justify="right")
+        table.add_column("nats", justify="right", style="dim")
         table.add_column("text", style=TEXT_STYLE, overflow="fold")
         for rank, completion in enumerate(completions, start=1):
             text = printable(completion.text).replace("\n", "\u21b5\n").rstrip("\n")
-            table.add_row(str(rank), f"{completion.logprob:.2f}", Text(text))
+            nats = completion.logprob if completion.score is None else completion.score
+            table.add_row(str(rank), _share(math.exp(nats)), f"{nats:.2f}", Text(text))
         self._out.print(table)
 
     def prompt(self, text: str) -> None:
@@ -515,6 +527,81 @@ def show_answers(answers: Sequence[Answer]) -> None:
     console().print(f"{correct} of {len(answers)} right ({correct / len(answers):.1%})")
 
 
+def show_choices(choices: Sequence[GivenChoice]) -> None:
+    """Choices, the likeliest first, with their shares and their places by nats a token."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", justify="right", style="dim")
+    for name in ("probability", "nats", "nats/token", "place"):
+        table.add_column(name, justify="right", style="default" if name == "probability" else "dim")
+    table.add_column("text", style=TEXT_STYLE, overflow="fold")
+    for choice in choices:
+        table.add_row(
+            str(choice.rank), _share(choice.probability), f"{choice.logprob:.2f}",
+            f"{choice.logprob_per_token:.2f}", str(choice.rank_per_token),
+            Text(_in_one_line(choice.choice)),
+        )  # fmt: skip
+    console().print(table)
+
+
+class TokenTable:
+    """What each token of a text costs, a line each, as they come."""
+
+    def __init__(self) -> None:
+        self._out = console()
+        self._out.print(Text("   bits  probability  token", "dim"), soft_wrap=True)
+
+    def row(self, text: str, nats: float) -> None:
+        bits = nats / math.log(2)
+        bar = "\u2588" * min(10, round(bits))
+        self._out.print(
+            Text.assemble(
+                f"{bits:7.2f}  {_share(math.exp(-nats)):>11}  ",
+                (f"{_in_one_line(text).replace(' ', SPACE):<12}", TEXT_STYLE),
+                (f"  {bar}", "dim"),
+            ),
+            soft_wrap=True,
+        )
+
+
+def show_copies(report: CopyReport, held_out: CopyReport | None) -> None:
+    """How much of a text is copied, on stderr, and what held-out text has in common by chance."""
+    facts = [
+        ("copied", f"{report.copied_share:.1%} of {report.characters:,} characters stand in the "
+                   f"training text in passages of 50 or more"),
+        ("longest", f'{len(report.longest)} characters: "{_in_one_line(report.longest)}"'),
+    ]  # fmt: skip
+    if held_out is None:
+        facts.append(("held out", "nothing was, so there is nothing to compare with"))
+    else:
+        facts.append(
+            ("held out", f"{held_out.copied_share:.1%}, and {len(held_out.longest)} characters: so "
+                         f"much of such texts is common phrases")
+        )  # fmt: skip
+    _show_facts(facts, console(stderr=True))
+
+
+class Bar:
+    """A progress bar on stderr, for work that is told by its share."""
+
+    def __init__(self, doing: str) -> None:
+        out = console(stderr=True)
+        self._progress = Progress(
+            TextColumn(doing), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+            console=out, disable=not out.is_terminal,
+        )  # fmt: skip
+        self._task = self._progress.add_task(doing, total=1.0)
+
+    def told(self, share: float) -> None:
+        self._progress.update(self._task, completed=share)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
 def show_info(checkpoint: Checkpoint) -> None:
     about = checkpoint.about
     model, scores = about.model, about.scores
@@ -577,13 +664,22 @@ def _finite(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def _show_facts(facts: Iterable[tuple[str, str]]) -> None:
+def _show_facts(facts: Iterable[tuple[str, str]], out: Console | None = None) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts:
         table.add_row(name, Text(printable(value)))
-    console().print(table)
+    (out or console()).print(table)
+
+
+def _in_one_line(text: str) -> str:
+    return printable(text).replace("\n", "\u21b5").replace("\t", "\u21e5")
+
+
+def _share(share: float) -> str:
+    """A probability in per cent, small ones in three digits."""
+    return f"{share:.1%}" if share >= 0.001 else f"{share:.2g}"
 
 
 def _count(number: float) -> str:

@@ -1,0 +1,265 @@
+"""Copied or new? How much of a text stands word for word in the training text.
+
+A suffix array of the training text is made once and kept in the cache; in it the longest match
+from each place of a text is found by bisection, of all places at once. What common phrases make of
+it is told by the same measure on text that was held out. The only door to pydivsufsort.
+
+Shapes: N bytes of training text, M places in the texts that are looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from chargen.checkpoint import COMES_WITH_CHARGEN, About
+from chargen.corpus import cache_folder
+from chargen.errors import CorpusError
+from chargen.texts import Paths, Split, name_of, read_sources, split_texts
+
+PASSAGE = 50  # characters from which a passage counts as copied
+PLACES_AT_ONCE = 1 << 16
+HELD_OUT_CHARACTERS = 200_000  # of held-out text that are looked at
+
+_WORD = 8  # bytes that are compared at a time
+_OFFSETS = np.arange(_WORD)
+
+Integers = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+Suffixes = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class CopyReport:
+    """What of a text stands in the training text.
+
+    `longest` is the longest passage that does, as a whole; `copied_share` the share of the
+    characters that lie in passages of 50 characters or more.
+    """
+
+    characters: int
+    longest: str
+    copied_share: float
+
+    def as_dict(self) -> dict[str, object]:
+        """As `chargen sample --check-copies --json` prints it."""
+        return {
+            "characters": self.characters,
+            "longest_copy": len(self.longest),
+            "longest_copy_text": self.longest,
+            "copied_share": self.copied_share,
+        }
+
+
+class CopyIndex:
+    """A training text, made ready to be searched, and some text that was held out from it."""
+
+    def __init__(self, text: bytes, held_out: str = "", *, cached: bool = True) -> None:
+        """Raises CorpusError where the text is empty or the package for it is missing."""
+        if not text:
+            raise CorpusError("the training text is empty", hint="nothing can be copied from it")
+        self._text = np.frombuffer(text + bytes(_WORD), dtype=np.uint8)
+        self._size = len(text)
+        self._suffixes = _suffixes(text, cached)
+        self._held_out = held_out
+
+    def check(self, text: str) -> CopyReport:
+        """What of one text is copied."""
+        [report] = self.check_all([text])
+        return report
+
+    def check_all(self, texts: Sequence[str]) -> list[CopyReport]:
+        """What of each text is copied; no passage reaches from one into the next."""
+        encoded = [text.encode() for text in texts]
+        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        query = b"".join(encoded)
+        lengths = self._matches(query, np.repeat(ends, [len(text) for text in encoded]))
+        return [
+            _report(query[end - len(text) : end], lengths[end - len(text) : end])
+            for text, end in zip(encoded, ends.tolist(), strict=True)
+        ]
+
+    def held_out(self, length: int) -> CopyReport | None:
+        """The same of held-out text, cut into texts of `length` characters: what a text shares
+        with the training text without having been copied. None where nothing was held out."""
+        length = max(1, length)
+        texts = [self._held_out[at : at + length] for at in range(0, len(self._held_out), length)]
+        return together(self.check_all(texts)) if texts else None
+
+    def _matches(self, query: bytes, ends: Integers) -> Integers:
+        """From each of (M,) places, the length in bytes of the longest match, which does not go
+        beyond the place's end."""
+        padded = np.frombuffer(query + bytes(_WORD), dtype=np.uint8)
+        lengths = np.zeros(len(query), dtype=np.int64)
+        for start in range(0, len(query), PLACES_AT_ONCE):
+            places = np.arange(start, min(start + PLACES_AT_ONCE, len(query)))
+            most = ends[places] - places
+            lengths[places] = np.minimum(self._longest(padded, places, most), most)
+        return lengths
+
+    def _longest(self, query: Bytes, places: Integers, most: Integers) -> Integers:
+        """The lengths of the longest matches from each place, or `most` of them or more.
+
+        Eight bytes are compared at a time, as one number. The suffixes that agree with a place so
+        far are a range in their order; in it the next eight bytes are bisected. Where none agrees
+        with all of the eight, the longest match is with a neighbour of where they would stand.
+        """
+        longest = np.zeros(len(places), dtype=np.int64)
+        active = np.arange(len(places))
+        low = np.zeros(len(places), dtype=np.int64)
+        high = np.full(len(places), self._size, dtype=np.int64)
+        depth = 0
+        while len(active):
+            wanted = _words(query, np.minimum(places[active] + depth, len(query) - _WORD))
+            first = self._bisect(wanted, low, high, depth, after=False)
+            last = self._bisect(wanted, first, high, depth, after=True)
+            found = last > first
+            for beside, there in ((first - 1, first > low), (first, first < high)):
+                lost = np.flatnonzero(~found & there)
+                equal = _equal_bytes(self._word(beside[lost], depth), wanted[lost])
+                rows = active[lost]
+                longest[rows] = np.maximum(longest[rows], depth + equal)
+            depth += _WORD
+            longest[active[found]] = depth
+            goes_on = found & (most[active] > depth)
+            active, low, high = active[goes_on], first[goes_on], last[goes_on]
+        return longest
+
+    def _bisect(
+        self, wanted: Words, low: Integers, high: Integers, depth: int, after: bool
+    ) -> Integers:
+        """In each range of the suffixes, the first whose bytes at `depth` are not before the
+        wanted ones; or, with `after`, the first whose bytes are after them."""
+        low, high = low.copy(), high.copy()
+        open_ = np.flatnonzero(low < high)
+        while len(open_):
+            middle = (low[open_] + high[open_]) // 2
+            there = self._word(middle, depth)
+            before = there <= wanted[open_] if after else there < wanted[open_]
+            low[open_[before]] = middle[before] + 1
+            high[open_[~before]] = middle[~before]
+            open_ = open_[low[open_] < high[open_]]
+        return low
+
+    def _word(self, ranks: Integers, depth: int) -> Words:
+        """Eight bytes of each of these suffixes; beyond the end of the text they are 0."""
+        places = self._suffixes[ranks].astype(np.int64) + depth
+        return _words(self._text, np.minimum(places, self._size))
+
+
+def _words(text: Bytes, places: Integers) -> Words:
+    """The eight bytes from each place as a number that is ordered as they are."""
+    words: Words = text[places[:, None] + _OFFSETS].view(">u8")[:, 0].astype(np.uint64)
+    return words
+
+
+def _equal_bytes(some: Words, others: Words) -> Integers:
+    """How many bytes two words have in common from their beginning."""
+    pairs = [words.astype(">u8")[:, None].view(np.uint8) for words in (some, others)]
+    equal: Integers = (pairs[0] == pairs[1]).cumprod(axis=1).sum(axis=1)
+    return equal
+
+
+def _report(text: bytes, lengths: Integers) -> CopyReport:
+    """The report on a text from the longest match at each of its bytes, in whole characters."""
+    places = np.arange(len(text))
+    begins = np.frombuffer(text, dtype=np.uint8) & 0xC0 != 0x80  # a character, at this byte
+    count = np.concatenate([[0], begins.cumsum()])  # of characters that begin before each byte
+    starts = np.append(places[begins], len(text))  # of each character
+    stops = places + lengths
+    inside = ~np.append(begins, True)[stops]  # the match stops in the midst of a character
+    characters = (count[stops] - count[:-1] - inside) * begins
+    covered = np.zeros(len(starts), dtype=np.int64)
+    long = np.flatnonzero(characters >= PASSAGE)
+    np.add.at(covered, count[long], 1)
+    np.add.at(covered, count[long] + characters[long], -1)
+    copied = int(np.count_nonzero(covered[:-1].cumsum()))
+    longest = ""
+    if len(text):
+        first = int(characters.argmax())
+        longest = text[first : starts[count[first] + characters[first]]].decode()
+    total = len(starts) - 1
+    return CopyReport(total, longest, copied / total if total else 0.0)
+
+
+def together(reports: Sequence[CopyReport]) -> CopyReport:
+    """One report on several texts: the longest passage of all, the share of all characters."""
+    characters = sum(report.characters for report in reports)
+    copied = sum(report.characters * report.copied_share for report in reports)
+    longest = max((report.longest for report in reports), key=len, default="")
+    return CopyReport(characters, longest, copied / characters if characters else 0.0)
+
+
+def open_copies(about: About, paths: Paths | None = None) -> CopyIndex:
+    """The index of the text that a model was trained on, given or found by its name in the folder
+    where we are or in `corpora`. Raises CorpusError where it is missing or another one."""
+    files = [(name, size, sha256) for name, size, sha256 in about.corpus.files]
+    if paths is None:
+        paths = _find([name for name, _, _ in files])
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:
+        sources = read_sources(paths, Path(spool))
+        if [source.sha256 for source in sources] != [sha256 for _, _, sha256 in files]:
+            raise CorpusError(
+                f"{name_of(paths)} is not the text that {about.folder} was trained on",
+                hint="give that with --text",
+            )
+        splits = split_texts(sources, about.corpus_options, about.training.seed)
+        training = "".join(text for text, _ in splits["train"])
+        held_out = _beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
+    return CopyIndex(training.encode(), held_out)
+
+
+def _find(names: list[str]) -> list[Path]:
+    """The files of these names, all in one of the places where a training text may lie."""
+    for folder in (Path(), Path("corpora"), COMES_WITH_CHARGEN.parent.parent / "corpora"):
+        found = [folder / name for name in names]
+        if all(path.is_file() for path in found):
+            return found
+    raise CorpusError(
+        f"the training text is not here: {', '.join(names)}", hint="give it with --text FILE"
+    )
+
+
+def _beginning(splits: Iterable[Split], length: int) -> str:
+    parts: list[str] = []
+    for split in splits:
+        for text, _ in split:
+            parts.append(text[:length])
+            length -= len(parts[-1])
+            if not length:
+                return "".join(parts)
+    return "".join(parts)
+
+
+def _suffixes(text: bytes, cached: bool) -> Suffixes:
+    """The starts of all suffixes of the text in their order, kept in the cache."""
+    try:
+        from pydivsufsort import divsufsort
+    except ImportError:
+        raise CorpusError(
+            "looking for copies needs the package pydivsufsort",
+            hint="pip install 'chargen[copies]'",
+        ) from None
+    suffixes: Suffixes
+    if not cached:
+        suffixes = divsufsort(text)
+        return suffixes
+    path = cache_folder() / f"suffixes-{hashlib.sha256(text).hexdigest()[:32]}.npy"
+    with suppress(OSError, ValueError):
+        suffixes = np.load(path, mmap_mode="r", allow_pickle=False)
+        if suffixes.shape == (len(text),) and suffixes.dtype.kind == "i":
+            return suffixes
+    suffixes = divsufsort(text)
+    with suppress(OSError), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        np.save(file, suffixes)
+        os.replace(file.name, path)
+    return suffixes
