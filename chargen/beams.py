@@ -192,7 +192,7 @@ class BeamSearch:
             if chances.max() > NEVER:
                 token = int(tokens[chances.argmax()])
                 ended = beam.grow(token, float(logprobs[token]), 0, 0)
-                if ended.writer.finish_reason == "stop":
+                if ended.writer.finish_reason in ("stop", "end"):
                     self._end(ended, beam.logprob + float(chances.logsumexp(dim=0)))
                     logprobs[tokens] = NEVER
 
@@ -201,11 +201,12 @@ class BeamSearch:
         assert self._config.until is not None
         if progress not in self._enders:
             groups: dict[tuple[int, str], list[int]] = {}
-            for token, piece in enumerate(self._tokenizer.pieces):
-                text = piece.decode("utf-8", errors="replace")
-                left = unit_end(self._config.until, progress, text)
-                if left is not None and "\ufffd" not in text:
+            for token, text in enumerate(self._tokenizer.texts):
+                left = unit_end(self._config.until, progress, text or "")
+                if left is not None and text:
                     groups.setdefault((min(left, 0), text[: max(left, 0)]), []).append(token)
+            if progress.place != "before" and not progress.pending:
+                groups.setdefault((0, ""), []).append(self._tokenizer.end)
             self._enders[progress] = [torch.tensor(tokens) for tokens in groups.values()]
         return self._enders[progress]
 

@@ -16,6 +16,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import time
 import types
 from collections.abc import Iterator, Sequence
@@ -533,8 +534,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(command, "print events as JSON lines")
 
     command = _add(commands, "sample", sample, "write text that goes on from a prompt")
-    command.epilog = "In this order, each where it is asked for: " + ", ".join(map(_flag, CHAIN))
-    command.epilog += "; then the draw."
+    order = (
+        f"In this order, each where it is asked for: {', '.join(map(_flag, CHAIN))}; then the draw."
+    )
+    command.epilog = textwrap.fill(order, 78, break_on_hyphens=False)
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
     _add_checkpoint(command, optional=True)
     prompts = command.add_mutually_exclusive_group()
     prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")

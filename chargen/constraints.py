@@ -64,23 +64,29 @@ class Automaton:
         # The text matches as a whole anyway, and the library knows no anchors.
         inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
         end = NUM_BYTES
+        vocabulary = Vocabulary(end, {bytes([byte]): [byte] for byte in range(end)})
         try:
-            index = Index(f"(?:{inner})", Vocabulary(end, {bytes([b]): [b] for b in range(end)}))
+            # The library loses the ways on from a match (it takes a match that regex-automata tells
+            # one byte late for the end). So nothing matches before a NUL, which stands for the end;
+            # in a text that keeps to an expression there is none.
+            index = Index(f"(?:{inner})\\x00", vocabulary)
         except ValueError:
             raise ConfigError(
                 f"`regex` cannot be decided letter by letter: {pattern!r}",
                 hint="it knows no looking around, no \\b, ^ or $ inside and no references back",
             ) from None
         edges = index.get_transitions()
-        order = dict.fromkeys([index.get_initial_state(), *edges, *index.get_final_states()])
-        number = {state: place for place, state in enumerate(order)}
+        number = {state: place for place, state in enumerate(
+            dict.fromkeys([index.get_initial_state(), *edges])
+        )}  # fmt: skip
         table = np.full((len(number), NUM_BYTES), NOWHERE, dtype=np.int32)
+        final = np.zeros(len(number), dtype=np.bool_)
         for state, row in edges.items():
             for byte, after in row.items():
-                if byte != end:
+                if byte == 0:
+                    final[number[state]] = index.is_final_state(after)
+                elif byte != end:
                     table[number[state], byte] = number.get(after, NOWHERE)
-        final = np.zeros(len(number), dtype=np.bool_)
-        final[[number[state] for state in index.get_final_states()]] = True
         return cls(table, final)
 
 
@@ -134,8 +140,7 @@ class Guide:
     """
 
     def __init__(self, automaton: Automaton, tokenizer: Tokenizer, seen: Tensor) -> None:
-        """`seen` are (V,) booleans, false for tokens that are never drawn. Raises ConfigError where
-        no text of the others can match."""
+        """`seen` are (V,) booleans, false for tokens that are never drawn."""
         self._automaton = automaton
         self._end = tokenizer.end
         self._pieces = tokenizer.pieces
@@ -143,13 +148,13 @@ class Guide:
         after[:, ~seen.cpu().numpy()] = NOWHERE
         # A dead end is never entered: only states stay from which the text can come to match.
         live = _leading_to(automaton.final, after)
-        if not live[0]:
-            raise ConfigError(
-                "no text that this model can write keeps to `regex` or `charset`",
-                hint="it never draws what its training text did not hold",
-            )
         after[~live[after]] = NOWHERE
         self._live, self._after = live, after
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether any text matches that begins with a token of its own."""
+        return bool(self._live[0])
 
     @classmethod
     def of(cls, config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Guide | None:
@@ -182,9 +187,9 @@ class Guide:
         state = 0
         for byte in self._pieces[token][inside:]:
             state = int(self._automaton.table[state, byte])
-            if state == NOWHERE or not self._live[state]:
+            if state == NOWHERE:
                 return NOWHERE
-        return state
+        return state if self._live[state] else NOWHERE
 
 
 def _leading_to(goal: npt.NDArray[np.bool_], after: Numbers) -> npt.NDArray[np.bool_]:

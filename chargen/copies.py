@@ -23,7 +23,7 @@ import numpy.typing as npt
 from chargen.checkpoint import COMES_WITH_CHARGEN, About
 from chargen.corpus import cache_folder
 from chargen.errors import CorpusError
-from chargen.texts import Paths, Split, name_of, read_sources, split_texts
+from chargen.texts import Paths, Split, read_sources, split_texts
 
 PASSAGE = 50  # characters from which a passage counts as copied
 PLACES_AT_ONCE = 1 << 16
@@ -67,7 +67,7 @@ class CopyIndex:
         """Raises CorpusError where the text is empty or the package for it is missing."""
         if not text:
             raise CorpusError("the training text is empty", hint="nothing can be copied from it")
-        self._text = np.frombuffer(text + bytes(_WORD), dtype=np.uint8)
+        self._text = _padded(text)
         self._size = len(text)
         self._suffixes = _suffixes(text, cached)
         self._held_out = held_out
@@ -98,7 +98,7 @@ class CopyIndex:
     def _matches(self, query: bytes, ends: Integers) -> Integers:
         """From each of (M,) places, the length in bytes of the longest match, which does not go
         beyond the place's end."""
-        padded = np.frombuffer(query + bytes(_WORD), dtype=np.uint8)
+        padded = _padded(query)
         lengths = np.zeros(len(query), dtype=np.int64)
         for start in range(0, len(query), PLACES_AT_ONCE):
             places = np.arange(start, min(start + PLACES_AT_ONCE, len(query)))
@@ -156,6 +156,12 @@ class CopyIndex:
         return _words(self._text, np.minimum(places, self._size))
 
 
+def _padded(text: bytes) -> Bytes:
+    """The bytes, each one higher, and zeros: what lies beyond the end is no byte of a text (UTF-8
+    goes up to 244)."""
+    return np.append(np.frombuffer(text, dtype=np.uint8) + np.uint8(1), np.zeros(_WORD, np.uint8))
+
+
 def _words(text: Bytes, places: Integers) -> Words:
     """The eight bytes from each place as a number that is ordered as they are."""
     words: Words = text[places[:, None] + _OFFSETS].view(">u8")[:, 0].astype(np.uint64)
@@ -208,8 +214,9 @@ def open_copies(about: About, paths: Paths | None = None) -> CopyIndex:
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:
         sources = read_sources(paths, Path(spool))
         if [source.sha256 for source in sources] != [sha256 for _, _, sha256 in files]:
+            given = ", ".join(source.name for source in sources)
             raise CorpusError(
-                f"{name_of(paths)} is not the text that {about.folder} was trained on",
+                f"{given} is not the text that {about.folder} was trained on",
                 hint="give that with --text",
             )
         splits = split_texts(sources, about.corpus_options, about.training.seed)

@@ -13,11 +13,14 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError
 from chargen.generation import TextGenerator, Told
 from chargen.writing import Completion
+
+BEGINNING = b'{"index": '  # of every line
 
 
 def fill(
@@ -46,18 +49,19 @@ def fill(
     try:
         kept = _whole_lines(path) if resume and path.exists() else []
         if config.seed is None:
-            config = replace(config, seed=_seed_of(kept, path))
+            seed = kept[0]["seed"] if kept else secrets.randbits(63)
+            config = replace(config, seed=seed)
         run = _name_of_run(generator, prompt, config)
         for index, line in enumerate(kept):
-            if (line.get("run"), line.get("index")) != (run, index):
+            if (line["run"], line["index"]) != (run, index):
                 raise OutputError(
                     f"{path} was written by another model, with another prompt or other options",
                     hint="give those, or --overwrite it",
                 )
+        samples = generator.complete(prompt, config, first=len(kept), told=told)
         with open(path, "r+b" if kept else "wb") as file:
-            file.seek(sum(int(str(line["bytes"])) for line in kept))
+            file.seek(sum(line["bytes"] for line in kept))
             file.truncate()
-            samples = generator.complete(prompt, config, first=len(kept), told=told)
             for index, sample in enumerate(samples, start=len(kept)):
                 place = {"index": index, "seed": config.seed, "run": run}
                 written = json.dumps(place | sample.as_dict(), ensure_ascii=False)
@@ -69,32 +73,22 @@ def fill(
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _whole_lines(path: Path) -> list[dict[str, object]]:
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
     """What stands in the file's lines, but for one at the end that was torn, and their bytes."""
     lines = []
     with open(path, "rb") as file:
         for raw in file:
-            try:
-                line = json.loads(raw) if raw.endswith(b"\n") else None
-            except (ValueError, RecursionError):
-                line = None
-            if not isinstance(line, dict):
+            if not raw.endswith(b"\n") and raw[: len(BEGINNING)] == BEGINNING[: len(raw)]:
                 break
-            lines.append({name: line.get(name) for name in ("run", "index", "seed")})
-            lines[-1]["bytes"] = len(raw)
-        if file.read(1):
-            raise OutputError(f"{path} holds lines that are no samples", hint="--overwrite it")
+            try:
+                line = json.loads(raw)
+                facts = {name: line[name] for name in ("run", "index", "seed")}
+            except (ValueError, RecursionError, TypeError, LookupError):
+                raise OutputError(
+                    f"{path} holds lines that are no samples", hint="--overwrite replaces it"
+                ) from None
+            lines.append(facts | {"bytes": len(raw)})
     return lines
-
-
-def _seed_of(kept: list[dict[str, object]], path: Path) -> int:
-    """The seed of the lines that are there, or a new one."""
-    if not kept:
-        return secrets.randbits(63)
-    seed = kept[0]["seed"]
-    if not isinstance(seed, int):
-        raise OutputError(f"{path} holds lines that are no samples", hint="--overwrite it")
-    return seed
 
 
 def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) -> str:

@@ -174,7 +174,9 @@ class _Work:
             )
         seen = self._model.seen.cpu()
         self.guide = Guide.of(config, self._tokenizer, seen)
-        self._seen = seen
+        self._seen, self._unseen = seen, ~seen
+        if not (prompt and config.heal):
+            self._refuse_hopeless()
         self._recent = np.empty(0, dtype=np.int64)  # tokens of the prompt that penalties look at
         self._banned = _banned(config, self._tokenizer, seen)
         self.dropped = ~seen if self._banned is None else self._banned | ~seen
@@ -200,6 +202,7 @@ class _Work:
             self._recent = np.concatenate([self._recent, recent])[-self.config.penalty_window :]
         logits = model.read_out(x[:, None])[:, 0]  # (1, V)
         if not word:
+            self._refuse_hopeless()
             return Beginning(logits, state)
         spellings = spell(self._engine, tokenizer, self._seen, word, logits, state)
         return Beginning(logits, state, self._limited(spellings))
@@ -250,7 +253,7 @@ class _Work:
         if self.guide is not None:
             logits = self.guide.limit(logits, states)
         else:
-            logits = logits.masked_fill(~self._seen, NEVER)
+            logits = logits.masked_fill(self._unseen, NEVER)
         if self.config.min_chars is not None:
             ends = torch.zeros_like(logits, dtype=torch.bool)
             ends[:, self._tokenizer.end] = torch.tensor([not w.may_end for w in writers])
@@ -259,15 +262,24 @@ class _Work:
 
     def _limited(self, spellings: Spellings) -> Spellings:
         """The spellings without those that go beyond the prompt by what may not be drawn."""
-        never = []
+        never, refused = [], []
         for token, inside in zip(spellings.tokens.tolist(), spellings.inside, strict=True):
             beyond = inside < len(self._tokenizer.pieces[token])
             banned = self._banned is not None and bool(self._banned[token])
-            refused = self.guide is not None and self.guide.begin(token, inside) == NOWHERE
-            never.append(beyond and (banned or refused))
+            refused.append(self.guide is not None and self.guide.begin(token, inside) == NOWHERE)
+            never.append(refused[-1] or (beyond and banned))
+        if all(refused):
+            self._refuse_hopeless()
         return replace(
             spellings, logprobs=without(spellings.logprobs[None], torch.tensor([never]))[0]
         )
+
+    def _refuse_hopeless(self) -> None:
+        if self.guide is not None and not self.guide.can_begin:
+            raise ConfigError(
+                "no text that this model can write keeps to `regex` or `charset`",
+                hint="it never draws what its training text did not hold",
+            )
 
     def _draw_ways(self, spellings: Spellings, streams: list[torch.Generator]) -> Tensor:
         """Draw the end of the prompt and the first token, as one, for each stream: (B,)."""

@@ -548,9 +548,12 @@ class TokenTable:
 
     def __init__(self) -> None:
         self._out = console()
-        self._out.print(Text("   bits  probability  token", "dim"), soft_wrap=True)
+        self._begun = False
 
     def row(self, text: str, nats: float) -> None:
+        if not self._begun:
+            self._out.print(Text("   bits  probability  token", "dim"), soft_wrap=True)
+            self._begun = True
         bits = nats / math.log(2)
         bar = "\u2588" * min(10, round(bits))
         self._out.print(

@@ -82,6 +82,17 @@ class Tokenizer:
         _utf8(text)
 
     @cached_property
+    def texts(self) -> list[str | None]:
+        """The text of each token by itself; None where its bytes are a part of a character."""
+        texts: list[str | None] = []
+        for piece in self.pieces:
+            try:
+                texts.append(piece.decode())
+            except UnicodeDecodeError:
+                texts.append(None)
+        return texts
+
+    @cached_property
     def by_first_byte(self) -> list[list[int]]:
         """The ids of the tokens that begin with each of the 256 bytes."""
         tokens: list[list[int]] = [[] for _ in range(NUM_BYTES)]

@@ -121,6 +121,10 @@ class Writer:
         self._tokenizer = tokenizer
         self._config = config
         self._guided = config.regex is not None or config.charset is not None
+        # Where no cut depends on the text, most tokens take the short way through `add`.
+        limits = (config.until, config.max_chars)
+        self._cuts = bool(config.stop) or any(limit is not None for limit in limits)
+        self._texts = tokenizer.texts
         self._room = config.max_tokens
         self.progress = Progress()
         self._given = 0  # characters that are out
@@ -150,6 +154,11 @@ class Writer:
         """
         if self.finish_reason:
             return None
+        text = self._texts[token]
+        if text and self._room > 1 and not (self._cuts or self._waiting or inside or self._owed):
+            self._room -= 1
+            self._given += len(text)
+            return Piece(text, (token,), logprob)
         if inside and inside == len(self._tokenizer.pieces[token]):
             self._owed += logprob
             return None

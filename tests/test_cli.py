@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import chargen
+from chargen.config import CHAIN
 from tests.conftest import TEXT, Chargen
 
 SMALL = ["--hidden-size", 16, "--embedding-size", 8, "--batch-size", 4, "--bptt", 16]
@@ -135,6 +136,32 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --temperature -1", 2, "--temperature must be at least 0"),
         ("sample CHECKPOINT --beams 3 --temperature 0.5", 2, "--beams and --temperature cannot"),
         ("sample CHECKPOINT --prompt a --prompt-file b", 2, "not allowed with argument"),
+        ("sample CHECKPOINT --length-penalty 1", 2, "--length-penalty needs --beams; add --beams"),
+        ("sample CHECKPOINT --min-chars 9 --max-chars 8", 2, "--min-chars must not be more than"),
+        ("sample CHECKPOINT --until page", 2, "invalid choice: 'page'"),
+        ("sample CHECKPOINT --stop=", 2, "--stop must not be empty"),
+        ("sample CHECKPOINT --ban=", 2, "--ban must not be empty"),
+        ("sample CHECKPOINT --ban xyz", 2, "no token of this model holds 'xyz', so --ban cannot"),
+        ("sample CHECKPOINT --charset=", 2, "--charset must hold a character"),
+        ("sample CHECKPOINT --charset a --regex a", 2, "--charset and --regex cannot be combined"),
+        ("sample CHECKPOINT --regex (?=a)", 2, "--regex cannot be decided letter by letter"),
+        ("sample CHECKPOINT --regex [0-9]", 2, "no text that this model can write keeps to --reg"),
+        ("sample CHECKPOINT --choices=", 2, "--choices must not be empty"),
+        ("sample CHECKPOINT --choices a,,b", 2, "--choices must not be empty"),
+        ("sample CHECKPOINT --choices a,a", 2, "--choices must differ"),
+        ("sample CHECKPOINT --choices a --top-k 3", 2, "--choices and --top-k cannot be combined"),
+        ("sample CHECKPOINT --choices a --out x", 2, "--choices and --out cannot be combined"),
+        ("sample CHECKPOINT --out x --beams 2", 2, "--beams and --out cannot be combined"),
+        ("sample CHECKPOINT --out folder", 1, "folder exists already"),
+        ("sample CHECKPOINT --out no/x", 1, "cannot write no/x"),
+        ("sample CHECKPOINT --resume", 2, "--resume needs --out"),
+        ("sample CHECKPOINT --out x --resume --overwrite", 2, "--resume and --overwrite cannot"),
+        ("sample CHECKPOINT --text story.txt", 2, "--text needs --check-copies"),
+        ("sample CHECKPOINT --check-copies", 1, "the training text is not here: tiny.txt"),
+        ("sample CHECKPOINT --check-copies --text short.txt", 1, "short.txt is not the text that"),
+        ("score CHECKPOINT empty.txt", 1, "the text is empty"),
+        ("score nowhere text", 1, "no such checkpoint: nowhere"),
+        ("score CHECKPOINT latin1.txt", 1, "latin1.txt is not UTF-8: byte 3"),
         ("sample CHECKPOINT --prompt-file nowhere", 1, "cannot read the prompt nowhere"),
         ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8 at byte 3"),
         ("eval CHECKPOINT nowhere.txt", 1, "no such text"),
@@ -232,6 +259,87 @@ def test_every_stop_counts(run_chargen: Chargen, checkpoint: Path) -> None:
         "sample", checkpoint, "--prompt", "The sky is", "--temperature", 0, "--stop", "\\n"
     )
     assert done.stdout == " blue.\n"
+
+
+def test_the_next_words_are_a_table(run_chargen: Chargen, checkpoint: Path) -> None:
+    flags = ["--prompt", "The strawberry is", "--until", "word"]
+    done = run_chargen("sample", checkpoint, *flags, "--beams", 5)
+    rows = done.stdout.splitlines()
+    assert rows[0].split() == ["probability", "nats", "text"]
+    assert rows[1].split()[-1] == "red"
+    assert len(rows) == 6
+    assert run_chargen("sample", checkpoint, *flags, "--beams", 1).stdout == " red\n"
+    [best, *_] = json_lines(
+        run_chargen("sample", checkpoint, *flags, "--beams", 5, "--json").stdout
+    )
+    assert best["text"] == " red"
+    assert best["score"] <= best["logprob"] <= 0
+
+
+def test_choices_are_ranked(run_chargen: Chargen, checkpoint: Path) -> None:
+    flags = ["sample", checkpoint, "--prompt", "The strawberry is", "--choices"]
+    done = run_chargen(*flags, ' green, red," red, x"')
+    assert [row.split("  ")[-1] for row in done.stdout.splitlines()[1:]] != []
+    assert done.stdout.splitlines()[1].endswith(" red   ")
+    assert done.stderr == ""
+    rows = json_lines(run_chargen(*flags, ' green, red," red, x"', "--json").stdout)
+    assert {row["choice"] for row in rows} == {" green", " red", " red, x"}
+    assert (rows[0]["choice"], rows[0]["rank"]) == (" red", 1)
+    assert sum(row["probability"] for row in rows) == pytest.approx(1)
+    joined = run_chargen(*flags, "red,green")
+    assert (joined.returncode, joined.stderr.count("\n")) == (0, 1)
+    assert 'as they are: "isred"' in joined.stderr
+
+
+def test_the_order_of_the_chain_is_told(run_chargen: Chargen) -> None:
+    told = " ".join(run_chargen("sample", "--help").stdout.split())
+    flags = [f"--{name.replace('_', '-')}" for name in CHAIN]
+    assert ", ".join(flags) in told
+
+
+def test_a_file_of_samples(run_chargen: Chargen, checkpoint: Path, tmp_path: Path) -> None:
+    flags = ["sample", checkpoint, "--max-tokens", 8, "--seed", 1, "--out", "s.jsonl"]
+    done = run_chargen(*flags, "--num-samples", 3)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    before = (tmp_path / "s.jsonl").read_bytes()
+    assert run_chargen(*flags, "--num-samples", 3).returncode == 1
+    assert (tmp_path / "s.jsonl").read_bytes() == before
+    (tmp_path / "s.jsonl").write_bytes(before[:-5])
+    assert run_chargen(*flags, "--num-samples", 3, "--resume").returncode == 0
+    assert (tmp_path / "s.jsonl").read_bytes() == before
+    assert run_chargen(*flags, "--num-samples", 1, "--overwrite").returncode == 0
+    assert (tmp_path / "s.jsonl").read_bytes().count(b"\n") == 1
+
+
+def test_copies_are_told(run_chargen: Chargen, checkpoint: Path, corpus_file: Path) -> None:
+    flags = ["sample", checkpoint, "--check-copies", "--text", corpus_file, "--temperature", 0.01]
+    done = run_chargen(*flags, "--seed", 1)
+    assert done.returncode == 0
+    assert "copied" in done.stderr and "longest" in done.stderr and "held out" in done.stderr
+    [row] = json_lines(run_chargen(*flags, "--seed", 1, "--json").stdout)
+    assert row["longest_copy_text"] in row["text"]
+    assert row["longest_copy"] == len(row["longest_copy_text"]) >= 50
+    assert 0 < row["copied_share"] <= 1
+    drawn = run_chargen(*flags, "--num-samples", 3, "--out", "s.jsonl")
+    assert "copied" in drawn.stderr
+
+
+@pytest.mark.parametrize("way", ["literal", "file", "stdin"])
+def test_score_tells_what_each_token_costs(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path, way: str
+) -> None:
+    text = "The sky is blue.\n"
+    (tmp_path / "sky.txt").write_text(text)
+    given = {"literal": text, "file": "sky.txt", "stdin": "-"}[way]
+    *rows, total = json_lines(run_chargen("score", checkpoint, given, "--json", stdin=text).stdout)
+    assert "".join(row["text"] for row in rows) == text
+    assert sum(row["nats"] for row in rows) == pytest.approx(total["nats"])
+    assert total["tokens"] == len(text)
+    [whole] = json_lines(run_chargen("eval", checkpoint, "sky.txt", "--json").stdout)
+    assert {name: total[name] for name in whole} == pytest.approx(whole)
+    shown = run_chargen("score", checkpoint, given, stdin=text).stdout
+    assert len(shown.splitlines()) == 1 + len(text) + 5
+    assert "bits per byte" in shown
 
 
 def test_the_newest_checkpoint_is_the_default(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chargen
-from chargen.config import ModelConfig, SampleConfig
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation import TextGenerator
-from chargen.model import LanguageModel
-from chargen.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-from chargen.writing import Completion, Piece, Writer, complete
+from tests.conftest import logprob_of, tiny
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +21,9 @@ def model(checkpoint: Path) -> TextGenerator:
     return chargen.load(checkpoint)
 
 
-class ThreeTokens(Tokenizer):
-    """a, b and the end of the document: few enough to try all texts."""
-
-    def __init__(self) -> None:
-        super().__init__([b"a", b"b", b""], end=2)
-
-    def encode_array(self, text: str):  # type: ignore[no-untyped-def]
-        return torch.tensor(["ab".index(letter) for letter in text], dtype=torch.int64).numpy()
-
-
-def tiny(seed: int) -> TextGenerator:
-    torch.manual_seed(seed)
-    network = LanguageModel(ModelConfig(hidden_size=6, embedding_size=3), 3)
-    with torch.no_grad():
-        network.head.weight.mul_(4)  # opinions strong enough to tell texts apart
-    return TextGenerator(network, ThreeTokens())
-
-
-def logprob_of(generator: TextGenerator, prompt: str, tokens: tuple[int, ...]) -> float:
-    """The log-probability of tokens after a prompt, from one pass of the plain model."""
-    before = [generator.tokenizer.end, *generator.tokenizer.encode(prompt)]
-    with torch.inference_mode():
-        rows = torch.tensor([before + list(tokens)])
-        logits, _ = generator.model(rows, generator.model.initial_state(1))
-    logprobs = logits[0, len(before) - 1 : -1].double().log_softmax(-1)
-    return float(logprobs.gather(-1, torch.tensor(tokens)[:, None]).sum())
+@pytest.fixture(scope="module")
+def subwords(subword_checkpoint: Path) -> TextGenerator:
+    return chargen.load(subword_checkpoint)
 
 
 # -- samples ----------------------------------------------------------------------------------
@@ -78,7 +51,8 @@ def test_a_seed_repeats_and_a_stream_equals_the_whole(
 
 def test_the_logprob_is_the_models_own_whatever_the_sampler_does(model: TextGenerator) -> None:
     done = model.generate("The ", max_tokens=9, temperature=0.3, top_k=3, top_p=0.9, seed=1)
-    assert done.logprob == pytest.approx(logprob_of(model, "The ", done.tokens), abs=1e-4)
+    before = model.tokenizer.encode("The ")
+    assert done.logprob == pytest.approx(logprob_of(model, before, done.tokens), abs=1e-4)
 
 
 def test_samples_of_a_batch_are_those_of_smaller_ones(model: TextGenerator) -> None:
@@ -130,7 +104,7 @@ def test_a_bad_prompt_is_refused_at_once(model: TextGenerator) -> None:
 
 
 def test_the_end_of_the_document_ends_a_text() -> None:
-    generator = tiny(0)
+    generator = tiny(0, "a", "b")
     finished = [
         done
         for done in generator.generate("", num_samples=50, seed=1, max_tokens=30)
@@ -140,105 +114,84 @@ def test_the_end_of_the_document_ends_a_text() -> None:
     for done in finished:
         assert done.tokens[-1] == 2 not in done.tokens[:-1]
         assert len(done.text) == len(done.tokens) - 1
-        assert done.logprob == pytest.approx(logprob_of(generator, "", done.tokens), abs=1e-4)
+        assert done.logprob == pytest.approx(logprob_of(generator, [], done.tokens), abs=1e-4)
 
 
-def write(
-    tokens: list[int], tokenizer: Tokenizer, stop: tuple[str, ...], max_tokens: int = 10_000
-) -> tuple[list[Piece], Completion]:
-    writer = Writer(tokenizer, SampleConfig(stop=stop, max_tokens=max_tokens))
-    pieces = [piece for token in tokens if (piece := writer.add(token, -1.0)) is not None]
-    return pieces, complete("", pieces, writer)
+# -- what may be drawn ------------------------------------------------------------------------
 
 
-@given(
-    text=st.text("abé🍓", min_size=1, max_size=20),
-    stops=st.lists(st.text("abé🍓", min_size=1, max_size=4), max_size=3),
+def test_penalties_and_bans_change_what_is_written(model: TextGenerator) -> None:
+    plain = model.generate("The ", temperature=0, max_tokens=60).text
+    assert "e" in plain
+    assert "e" not in model.generate("The ", temperature=0, max_tokens=60, ban=("e",)).text
+    for name in ("repetition_penalty", "frequency_penalty", "presence_penalty"):
+        options: dict[str, Any] = {name: 3.0}
+        assert model.generate("The ", temperature=0, max_tokens=60, **options).text != plain
+    done = model.generate("The ", temperature=0, max_tokens=200, no_repeat_ngram=4)
+    whole = model.tokenizer.encode("The ") + list(done.tokens)
+    runs = [tuple(whole[at : at + 4]) for at in range(len(whole) - 3)]
+    assert len(set(runs)) == len(runs)
+
+
+def test_penalties_look_no_further_than_the_window(model: TextGenerator) -> None:
+    options: dict[str, Any] = {"temperature": 0, "max_tokens": 40, "frequency_penalty": 1.0}
+    wide = model.generate("The banana is", **options)
+    assert model.generate("The banana is", **options, penalty_window=1) != wide
+    assert model.generate("The banana is", **options, penalty_window=1000) == wide
+
+
+@pytest.mark.parametrize(
+    ("ban", "says"), [(("ab",), "no token of this model holds 'ab'"), (("",), "must not be empty")]
 )
-@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), CharTokenizer("éab"[:1])])
-def test_stop_texts_cut_exactly_and_never_show(
-    tokenizer: Tokenizer, text: str, stops: list[str]
+def test_bans_that_cannot_be(model: TextGenerator, ban: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        model.stream("", ban=ban)
+
+
+def test_nothing_is_left_to_draw() -> None:
+    with pytest.raises(ConfigError, match="leaves nothing to draw"):
+        generator = tiny(0, "a", "ab")
+        generator.model.seen[generator.tokenizer.end] = False
+        generator.generate("", ban=("a",))
+
+
+# -- length -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["model", "subwords"])
+@given(most=st.integers(1, 30), seed=st.integers(0, 9))
+def test_so_many_characters_and_no_more(
+    request: pytest.FixtureRequest, name: str, most: int, seed: int
 ) -> None:
-    tokens = tokenizer.encode(text)
-    pieces, done = write(tokens, tokenizer, tuple(stops), max_tokens=len(tokens))
-    # The first stop text that is complete ends the text; of several at once, the leftmost.
-    ends = {stop: text.find(stop) + len(stop) for stop in stops if stop in text}
-    if ends:
-        first = min(ends.values())
-        cut = min(text[:first].find(stop) for stop in ends if stop in text[:first])
-        assert (done.text, done.finish_reason) == (text[:cut], "stop")
-    else:
-        assert (done.text, done.finish_reason) == (text, "length")
-    assert "".join(piece.text for piece in pieces) == done.text
-    assert all(piece.tokens for piece in pieces)
-    assert tokenizer.decode(done.tokens) == done.text
-    assert done.logprob == -len(done.tokens)
+    generator = request.getfixturevalue(name)
+    done = generator.generate("The ", max_chars=most, seed=seed, temperature=2.0)
+    assert (len(done.text), done.finish_reason) == (most, "length")
 
 
-def test_text_is_shown_as_soon_as_no_stop_text_can_begin_in_it() -> None:
-    tokenizer = ByteTokenizer()
-    pieces, _ = write(tokenizer.encode("xa ab"), tokenizer, ("ab!",))
-    assert [piece.text for piece in pieces] == [
-        "x",
-        "a ",
-    ]
-    pieces, _ = write(tokenizer.encode("xyz"), tokenizer, ())
-    assert [piece.text for piece in pieces] == ["x", "y", "z"]
+def test_a_text_is_as_long_as_is_asked_for_at_least() -> None:
+    generator = tiny(0, "a", "b", "ab")
+    options: dict[str, Any] = {"num_samples": 40, "seed": 1, "max_tokens": 50}
+    assert min(len(done.text) for done in generator.generate("", **options)) < 5
+    for done in generator.generate("", **options, min_chars=5):
+        assert len(done.text) >= 5
+    for done in generator.generate("", **options, min_chars=5, stop=("b",)):
+        assert len(done.text) >= 5
+        assert "b" not in done.text[5:]
 
 
-def test_a_token_that_a_stop_text_cuts_is_shown_in_part() -> None:
-    class Pairs(Tokenizer):
-        def __init__(self) -> None:
-            super().__init__([b"ab", b"cd", b""], end=2)
-
-    pieces, done = write([0, 1, 0], Pairs(), ("d",))
-    assert [(piece.text, piece.tokens) for piece in pieces] == [("ab", (0,)), ("c", (1,))]
-    assert done.finish_reason == "stop"
-
-
-def test_a_cut_off_character_shows_only_at_the_very_end() -> None:
-    tokenizer = ByteTokenizer()
-    pieces, done = write(list("é🍓".encode())[:-1], tokenizer, (), max_tokens=5)
-    assert [(piece.text, len(piece.tokens)) for piece in pieces] == [("é", 2), ("\ufffd", 3)]
-    assert done.finish_reason == "length"
+@pytest.mark.parametrize("options", [{"num_samples": 2}, {"beams": 2}, {}])
+def test_a_prompt_that_is_too_long_is_refused_at_once(
+    model: TextGenerator, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("chargen.generation.MOST_PROMPT", 10)
+    with pytest.raises(TokenizerError, match="a prompt of 11 characters is too long"):
+        model.stream("x" * 11, **options)
+    assert model.generate("x" * 10, max_tokens=1, **options)
 
 
-# -- beams ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_wide_beams_find_the_best_of_all_texts(seed: int) -> None:
-    generator, length = tiny(seed), 4
-    texts = [
-        tokens
-        for size in range(1, length + 1)
-        for tokens in itertools.product(range(3), repeat=size)
-        if 2 not in tokens[:-1] and (size == length or tokens[-1] == 2)
-    ]
-    scored = sorted(((logprob_of(generator, "ab", text), text) for text in texts), reverse=True)
-    found = generator.generate("ab", beams=len(texts), max_tokens=length)
-    assert [done.tokens for done in found] == [text for _, text in scored]
-    assert [done.logprob for done in found] == pytest.approx([s for s, _ in scored], abs=1e-4)
-    best = generator.generate("ab", beams=8, max_tokens=length)
-    assert best[0].tokens == scored[0][1]
-    assert len(best) == 8
-
-
-def test_one_beam_is_greedy(model: TextGenerator) -> None:
-    greedy = model.generate("The ", max_tokens=15, temperature=0)
-    [beam] = model.generate("The ", max_tokens=15, beams=1)
-    assert beam.text == greedy.text
-    assert beam.logprob == pytest.approx(greedy.logprob, abs=1e-4)
-    pieces = list(model.stream("The ", max_tokens=15, beams=1))
-    assert "".join(piece.text for piece in pieces) == beam.text
-
-
-def test_beams_give_no_text_twice(model: TextGenerator) -> None:
-    found = model.generate("The ", beams=6, max_tokens=6, stop=tuple("aeiourstln"))
-    assert len({done.text for done in found}) == len(found) == 6
-
-
-def test_beams_stop_at_stop_texts(model: TextGenerator) -> None:
-    for done in model.generate("The strawberry is", beams=3, max_tokens=30, stop=(".",)):
-        assert done.finish_reason == "length" or "." not in done.text
-    assert model.generate("The sky is", beams=3, stop=(".",))[0].text == " blue"
+@given(prompt=st.text("ab \n\u00e9", max_size=40))
+def test_a_prompt_is_encoded_in_pieces(subwords: TextGenerator, prompt: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        whole = subwords.generate(prompt, max_tokens=5, temperature=0, heal=False)
+        patch.setattr("chargen.generation.ENCODED_AT_ONCE", 7)
+        assert subwords.generate(prompt, max_tokens=5, temperature=0, heal=False) == whole

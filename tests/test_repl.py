@@ -200,7 +200,7 @@ def test_talking_in_a_terminal(checkpoint: Path, tmp_path: Path, columns: int) -
         terminal.child.sendline("/beams 2")
         terminal.child.sendline("The sky is")
         terminal.see_text("nats")
-        terminal.see_text("1  -")
+        terminal.see_text("% ")
         terminal.see_prompt()
         assert terminal.leave() == 0
 

@@ -1,0 +1,191 @@
+"""What a guide lets through is what the expression matches, token by token and byte by byte."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chargen
+from chargen.config import SampleConfig
+from chargen.constraints import NOWHERE, Automaton, Guide
+from chargen.errors import ConfigError
+from chargen.sampling import NEVER
+from chargen.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from tests.conftest import FewTokens, tiny
+
+
+def guide_of(tokenizer: Tokenizer, seen: torch.Tensor | None = None, **options: Any) -> Guide:
+    everything = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
+    guide = Guide.of(SampleConfig(**options), tokenizer, everything if seen is None else seen)
+    assert guide is not None
+    return guide
+
+
+def matches(automaton: Automaton, text: str) -> bool:
+    state = 0
+    for byte in text.encode():
+        state = int(automaton.table[state, byte])
+        if state == NOWHERE:
+            return False
+    return bool(automaton.final[state])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a",
+        "(ab|b)*",
+        "a{2,3}b?",
+        "[^a]+",
+        "^ab$",
+        "a\\$",
+        ".a",
+        "(?i)AB",
+        "\\w+",
+        "",
+        "[é漢]a",
+        "b|",
+    ],
+)
+@given(text=st.text("abAB$\né漢🍓", max_size=4))
+def test_an_automaton_matches_what_the_expression_does(pattern: str, text: str) -> None:
+    expected = re.fullmatch(pattern, text) is not None
+    assert matches(Automaton.of_expression(pattern), text) == expected
+
+
+@given(text=st.text("abcz-é漢🍓", max_size=4))
+def test_characters_and_ranges(text: str) -> None:
+    guide = guide_of(ByteTokenizer(), charset="a-c漢-")
+    assert (guide.begin(0, 1) == 0) and all(
+        matches(guide._automaton, character) == (character in "abc漢-") for character in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"regex": "(?=a)b"}, "cannot be decided letter by letter"),
+        ({"regex": "a\\b"}, "cannot be decided letter by letter"),
+        ({"regex": "(a)\\1"}, "cannot be decided letter by letter"),
+        ({"regex": "(a"}, "cannot be decided letter by letter"),
+        ({"regex": "((a{100}){100}){100}"}, "repeats too much"),
+        ({"regex": "\\w{2000}"}, "repeats too much"),
+        ({"charset": "z-a"}, "a range from back to front"),
+        ({"charset": ""}, "must hold a character"),
+        ({"regex": "a", "charset": "a"}, "cannot be combined"),
+        ({"regex": "x"}, "no text that this model can write"),
+    ],
+)
+def test_what_cannot_be_is_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        tiny(0, "a", "b").stream("", **options)
+    with pytest.raises(ConfigError, match=says):
+        tiny(0, "a", "b").generate("ab", beams=2, **options)
+
+
+def test_the_empty_text_keeps_to_what_cannot_be_written() -> None:
+    assert tiny(0, "a", "b").generate("ab", charset="x").text == ""
+
+
+def test_the_texts_of_a_guide_are_all_that_match() -> None:
+    """Every way through the tokens, until the end of the text is drawn."""
+    tokenizer = FewTokens("a", "b", "ab", "ba", "aab")
+    guide = guide_of(tokenizer, regex="(ab){1,2}|b")
+    flat = torch.zeros(1, tokenizer.vocab_size)
+    found: set[tuple[int, ...]] = set()
+    edge: list[tuple[tuple[int, ...], int]] = [((), 0)]
+    while edge:
+        tokens, state = edge.pop()
+        states = torch.tensor([state], dtype=torch.int32).numpy()
+        left = torch.nonzero(guide.limit(flat, states)[0] != NEVER)[:, 0].tolist()
+        assert left, "no dead end"
+        for token in left:
+            if token == tokenizer.end:
+                found.add(tokens)
+            else:
+                [after] = guide.advance(states, torch.tensor([token])).tolist()
+                edge.append(((*tokens, token), after))
+    every = [tokens for size in range(5) for tokens in product(range(5), repeat=size)]
+    assert found == {
+        tokens for tokens in every if re.fullmatch("(ab){1,2}|b", tokenizer.decode(tokens))
+    }
+
+
+def test_a_dead_end_is_never_entered() -> None:
+    tokenizer = FewTokens("a", "b", "c")
+    seen = torch.tensor([True, True, False, True])  # c is never drawn, so a leads nowhere
+    guide = guide_of(tokenizer, seen, regex="ac|b")
+    limited = guide.limit(torch.zeros(1, 4), torch.zeros(1, dtype=torch.int32).numpy())
+    assert limited[0].tolist() == [NEVER, 0.0, NEVER, NEVER]
+    assert guide.begin(0, 0) == NOWHERE
+    assert guide.begin(1, 0) != NOWHERE
+
+
+def test_a_text_ends_by_the_chance_of_all_that_may_not_follow() -> None:
+    guide = guide_of(FewTokens("a", "b", "c"), regex="a*")
+    probs = torch.tensor([[0.4, 0.3, 0.2, 0.1]])
+    limited = guide.limit(probs.log(), torch.zeros(1, dtype=torch.int32).numpy()).exp()
+    assert torch.allclose(limited, torch.tensor([[0.4, 0.0, 0.0, 0.6]]))
+
+
+@pytest.mark.parametrize("tokenizer", ["checkpoint", "subword_checkpoint"])
+@pytest.mark.parametrize("options", [{}, {"beams": 4}, {"num_samples": 10, "seed": 1}])
+@pytest.mark.parametrize(
+    ("prompt", "limit", "pattern"),
+    [
+        ("The strawberry is ", {"regex": "[a-z]+"}, "[a-z]+"),
+        ("The straw", {"regex": "berry|ber"}, "berry|ber"),
+        ("GRANN", {"regex": "Y'S [A-Z]+"}, "Y'S [A-Z]+"),
+        ("", {"charset": "a-eT "}, "[a-eT ]*"),
+    ],
+)
+def test_texts_keep_to_what_is_asked_for(
+    request: pytest.FixtureRequest,
+    tokenizer: str,
+    options: dict[str, Any],
+    prompt: str,
+    limit: dict[str, Any],
+    pattern: str,
+) -> None:
+    folder: Path = request.getfixturevalue(tokenizer)
+    done = chargen.load(folder).generate(prompt, max_tokens=40, **options, **limit)
+    texts = done if isinstance(done, list) else [done]
+    for text in texts:
+        if text.finish_reason == "length":
+            assert len(text.tokens) == 40
+        else:
+            assert text.finish_reason == "stop"
+            assert re.fullmatch(pattern, text.text)
+
+
+def test_a_greedy_text_ends_where_the_model_would_go_on_otherwise(checkpoint: Path) -> None:
+    done = chargen.load(checkpoint).generate("The sky is ", regex="[a-z]+", temperature=0)
+    assert (done.text, done.finish_reason) == ("blue", "stop")
+    assert done.logprob == pytest.approx(
+        chargen.load(checkpoint).generate("The sky is ", max_tokens=4, temperature=0).logprob
+    )
+
+
+@given(text=st.text("aé漢🍓", max_size=5))
+def test_characters_of_several_bytes_are_not_cut(text: str) -> None:
+    for tokenizer in (ByteTokenizer(), CharTokenizer("é")):
+        guide = guide_of(tokenizer, regex=f"({re.escape(text)})x")
+        states = torch.zeros(1, dtype=torch.int32).numpy()
+        for token in tokenizer.encode(text + "x"):
+            left = guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0] != NEVER
+            assert left[token] and not left[tokenizer.end]
+            states = guide.advance(states, torch.tensor([token]))
+        assert guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0, tokenizer.end] > NEVER
+
+
+def test_bans_and_guides_go_together() -> None:
+    generator = tiny(1, "a", "b", "c")
+    for done in generator.generate("", regex="[abc]{4}", ban=("b",), num_samples=20, seed=1):
+        assert re.fullmatch("[ac]{4}", done.text)
