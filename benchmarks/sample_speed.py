@@ -98,11 +98,11 @@ def engine_step(model: LanguageModel, rows: int) -> Step:
 def whole_step(generator: TextGenerator, rows: int) -> Step:
     """All that comes with a token: `rows` texts side by side, drawn at temperature 1."""
     from chargen.config import SampleConfig
-    from chargen.generation import _Work
+    from chargen.generation import Continuation
     from chargen.sampling import generators
 
     config = SampleConfig(max_tokens=10**9, num_samples=rows, seed=1)
-    work = _Work(generator, "", config)
+    work = Continuation(generator, "", config)
     writers = [work.writer() for _ in range(rows)]
     draws: Iterator[object] = work.draw(writers, list(islice(generators(1), rows)))
     return lambda: next(draws)

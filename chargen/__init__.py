@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from chargen.choices import Choice
     from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
+    from chargen.copies import CopyIndex, CopyReport, open_copies
     from chargen.errors import ChargenError
     from chargen.generation import TextGenerator, load
     from chargen.runs import TrainReport, train
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Choice": "choices",
+    "CopyIndex": "copies",
+    "CopyReport": "copies",
+    "open_copies": "copies",
     "CorpusConfig": "config",
     "ModelConfig": "config",
     "SampleConfig": "config",
@@ -34,7 +40,10 @@ _HOMES = {
 
 __all__ = [
     "ChargenError",
+    "Choice",
     "Completion",
+    "CopyIndex",
+    "CopyReport",
     "CorpusConfig",
     "ModelConfig",
     "Piece",
@@ -43,6 +52,7 @@ __all__ = [
     "TrainConfig",
     "TrainReport",
     "load",
+    "open_copies",
     "train",
 ]
 

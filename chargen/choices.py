@@ -14,8 +14,10 @@ from itertools import takewhile
 import numpy as np
 import torch
 
+from chargen.engine import read_tokens
 from chargen.errors import ConfigError
-from chargen.generation import TextGenerator, read_tokens
+from chargen.model import LanguageModel
+from chargen.tokenizer import Tokenizer
 
 ROWS_AT_ONCE = 256
 
@@ -44,14 +46,15 @@ class Choice:
 
 
 @torch.inference_mode()
-def choose(generator: TextGenerator, prompt: str, choices: Sequence[str]) -> list[Choice]:
+def choose(
+    model: LanguageModel, tokenizer: Tokenizer, prompt: str, choices: Sequence[str]
+) -> list[Choice]:
     """The choices, the likeliest first. Raises ConfigError where there are none, or an empty one,
     or one twice; TokenizerError."""
     if not choices or not all(choices):
         raise ConfigError("`choices` must not be empty", hint="as in --choices ' red, green'")
     if len(set(choices)) < len(choices):
         raise ConfigError("`choices` must differ from each other")
-    model, tokenizer = generator.model, generator.tokenizer
     whole = [tokenizer.encode(prompt + choice) for choice in choices]
     together = zip(tokenizer.encode(prompt), *whole, strict=False)
     shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, together))

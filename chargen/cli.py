@@ -246,12 +246,11 @@ def _refuse_together(arguments: argparse.Namespace, given: dict[str, Any]) -> No
 
 
 def _choose(arguments: argparse.Namespace, prompt: str) -> int:
-    from chargen.choices import choose
     from chargen.generation import load
     from chargen.terminal import print_json, show_choices, show_note
 
     choices = [unescape(choice) for choice in next(csv.reader([arguments.choices]), [])]
-    found = choose(load(_checkpoint(arguments), arguments.device), prompt, choices)
+    found = load(_checkpoint(arguments), arguments.device).choose(prompt, choices)
     if arguments.json:
         for choice in found:
             print_json(choice.as_dict())
@@ -293,10 +292,9 @@ def _copies(arguments: argparse.Namespace, folder: Path) -> CopyIndex | None:
     """The training text, ready to be searched, where copies are to be looked for."""
     if not arguments.check_copies:
         return None
-    from chargen.checkpoint import load_checkpoint
     from chargen.copies import open_copies
 
-    return open_copies(load_checkpoint(folder).about, arguments.text)
+    return open_copies(folder, arguments.text)
 
 
 def _show_copies(copies: CopyIndex, texts: list[str]) -> None:

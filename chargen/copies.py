@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from chargen.checkpoint import COMES_WITH_CHARGEN, About
+from chargen.checkpoint import COMES_WITH_CHARGEN, load_metrics
 from chargen.corpus import cache_folder
 from chargen.errors import CorpusError
 from chargen.texts import Paths, Split, read_sources, split_texts
@@ -205,12 +205,15 @@ def together(reports: Sequence[CopyReport]) -> CopyReport:
     return CopyReport(characters, longest, copied / characters if characters else 0.0)
 
 
-def open_copies(about: About, paths: Paths | None = None) -> CopyIndex:
-    """The index of the text that a model was trained on, given or found by its name in the folder
-    where we are or in `corpora`. Raises CorpusError where it is missing or another one."""
+def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -> CopyIndex:
+    """The index of the text that the model in a checkpoint folder was trained on: the `text` that
+    is given, or found by its name in the folder where we are or in `corpora`.
+
+    Raises CheckpointError; CorpusError where the text is missing or another one.
+    """
+    about, _ = load_metrics(checkpoint)
     files = [(name, size, sha256) for name, size, sha256 in about.corpus.files]
-    if paths is None:
-        paths = _find([name for name, _, _ in files])
+    paths = _find([name for name, _, _ in files]) if text is None else text
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:
         sources = read_sources(paths, Path(spool))
         if [source.sha256 for source in sources] != [sha256 for _, _, sha256 in files]:
@@ -220,7 +223,7 @@ def open_copies(about: About, paths: Paths | None = None) -> CopyIndex:
                 hint="give that with --text",
             )
         splits = split_texts(sources, about.corpus_options, about.training.seed)
-        training = "".join(text for text, _ in splits["train"])
+        training = "".join(chunk for chunk, _ in splits["train"])
         held_out = _beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
     return CopyIndex(training.encode(), held_out)
 

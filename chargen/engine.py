@@ -1,4 +1,5 @@
-"""One step of inference, fast: the logits of LanguageModel to 1e-4, without its overhead.
+"""One step of inference, fast: the logits of LanguageModel to 1e-4, without its overhead. And many
+steps at once, over a prompt.
 
 What the first layer makes of a token is looked up in a table; weights lie as the product reads
 them; a step writes into memory that is there already. That is what `Memory` is for: unlike the
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.model import GATES, LanguageModel, State
+from chargen.tokenizer import Tokens
 
+READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
 MOST_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
 # torch has an LSTM's gates in the order i, f, g, o; here one sigmoid takes the first three.
 _LSTM_ORDER = (0, 1, 3, 2)
@@ -133,3 +136,13 @@ def _prepare(model: LanguageModel, index: int) -> _Layer:
         table = torch.addmm(bias, model.embedding.weight, read)
     norm = model.norms[index] if config.layer_norm else None
     return _Layer(read, bias, table, recur.t().contiguous(), recur_bias, norm)
+
+
+@torch.inference_mode()
+def read_tokens(model: LanguageModel, tokens: Tokens, state: State) -> tuple[Tensor, State]:
+    """Read (N,) tokens, one at least, from a (1, H) state on: the top layer's output after the last
+    of them, (1, H), and the state there. Memory does not grow with them."""
+    for at in range(0, len(tokens), READ_AT_ONCE):
+        chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
+        x, state = model.read(chunk.to(model.head.weight.device), state)  # (1, T, H)
+    return x[:, -1], state

@@ -8,7 +8,7 @@ Shapes: B rows, N tokens before, V vocabulary.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -21,19 +21,19 @@ from torch import Tensor
 from chargen import config as options_of
 from chargen.beams import BeamSearch, Beginning, Found
 from chargen.checkpoint import load_checkpoint
+from chargen.choices import Choice, choose
 from chargen.config import MOST_PROMPT, SampleConfig
 from chargen.constraints import NOWHERE, Guide, Numbers
 from chargen.device import pick_device
-from chargen.engine import Engine
+from chargen.engine import Engine, read_tokens
 from chargen.errors import ConfigError, TokenizerError
 from chargen.healing import Spellings, spell, take_back
-from chargen.model import LanguageModel, State
+from chargen.model import LanguageModel
 from chargen.sampling import LOOKING_BACK, NEVER, Sampler, generators, without
 from chargen.tokenizer import Tokenizer, Tokens
 from chargen.writing import Completion, Piece, Writer, complete
 
 ENCODED_AT_ONCE = 1 << 16  # characters of the prompt
-READ_AT_ONCE = 1024  # tokens of the prompt: memory does not grow with it
 
 Told = Callable[[float], None]  # is told the share of the work that is done
 
@@ -63,10 +63,10 @@ class TextGenerator:
         if config.beams is not None:
             events = self.search(prompt, config)
             return (event for event in events if isinstance(event, Piece))
-        work = _Work(self, prompt, replace(config, num_samples=None))
+        work = Continuation(self, prompt, replace(config, num_samples=None))
         return self._stream(work)
 
-    def _stream(self, work: _Work) -> Iterator[Piece]:
+    def _stream(self, work: Continuation) -> Iterator[Piece]:
         streams = [next(generators(work.config.seed))]
         writer = work.writer()
         for [piece] in work.draw([writer], streams):
@@ -108,16 +108,21 @@ class TextGenerator:
             *_, found = self.search(prompt, config)
             assert isinstance(found, Found)
             return iter(found.completions)
-        return self._samples(_Work(self, prompt, config), first, told)
+        return self._samples(Continuation(self, prompt, config), first, told)
 
     def search(self, prompt: str, config: SampleConfig) -> Iterator[Piece | Found]:
         """A beam search as it goes: pieces of the best text as soon as they are certain, at the
         end all that was found. Raises ConfigError, TokenizerError, both at once."""
-        work = _Work(self, prompt, config)
+        work = Continuation(self, prompt, config)
         search = BeamSearch(self.engine, self.tokenizer, config, work.dropped, work.guide)
         return search.run(work.beginning, prompt)
 
-    def _samples(self, work: _Work, first: int, told: Told) -> Iterator[Completion]:
+    def choose(self, prompt: str, choices: Sequence[str]) -> list[Choice]:
+        """The given ways to go on from the prompt, the likeliest first, with their probabilities.
+        Raises ConfigError where there are none, or an empty one, or one twice; TokenizerError."""
+        return choose(self.model, self.tokenizer, prompt, choices)
+
+    def _samples(self, work: Continuation, first: int, told: Told) -> Iterator[Completion]:
         """Batches of one size, the last one too, so that a sample does not depend on how many
         others there are: rows of a product differ in the last digits between sizes."""
         count = work.config.num_samples or 1
@@ -149,17 +154,7 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
     return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer)
 
 
-@torch.inference_mode()
-def read_tokens(model: LanguageModel, tokens: Tokens, state: State) -> tuple[Tensor, State]:
-    """Read (N,) tokens, one at least, from a (1, H) state on: the top layer's output after the last
-    of them, (1, H), and the state there. Memory does not grow with them."""
-    for at in range(0, len(tokens), READ_AT_ONCE):
-        chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
-        x, state = model.read(chunk.to(model.head.weight.device), state)  # (1, T, H)
-    return x[:, -1], state
-
-
-class _Work:
+class Continuation:
     """One prompt and how to go on from it; everything that can be refused is refused here."""
 
     def __init__(self, generator: TextGenerator, prompt: str, config: SampleConfig) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.choices import choose
 from chargen.errors import ConfigError, TokenizerError
 from tests.conftest import logprob_of, tiny
 
@@ -20,7 +19,7 @@ def test_the_chances_are_the_models_own(rows: int, monkeypatch: pytest.MonkeyPat
     before = generator.tokenizer.encode("ab")
     given = ["a", "bb", "abab"]
     expected = {c: logprob_of(generator, before, generator.tokenizer.encode(c)) for c in given}
-    found = choose(generator, "ab", given)
+    found = generator.choose("ab", given)
     assert {choice.choice: choice.logprob for choice in found} == pytest.approx(expected, abs=1e-5)
     assert [choice.logprob for choice in found] == sorted(expected.values(), reverse=True)
     assert sum(choice.probability for choice in found) == pytest.approx(1)
@@ -35,7 +34,7 @@ def test_the_chances_are_the_models_own(rows: int, monkeypatch: pytest.MonkeyPat
 
 def test_a_token_that_reaches_from_the_prompt_into_a_choice_counts() -> None:
     generator = tiny(1, "a", "b", "ab")
-    [first, second] = choose(generator, "ba", ["b", "a"])
+    [first, second] = generator.choose("ba", ["b", "a"])
     joined = {"b": (2,), "a": (0, 0)}  # b, ab and b, a, a
     for choice in (first, second):
         assert choice.tokens == joined[choice.choice]
@@ -45,10 +44,10 @@ def test_a_token_that_reaches_from_the_prompt_into_a_choice_counts() -> None:
 @pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
 def test_the_likeliest_is_first(request: pytest.FixtureRequest, name: str) -> None:
     generator = chargen.load(request.getfixturevalue(name))
-    found = choose(generator, "The strawberry is", [" green", " red", " blue", " redundant"])
+    found = generator.choose("The strawberry is", [" green", " red", " blue", " redundant"])
     assert found[0].choice == " red"
     assert found[0].probability > 0.5
-    assert choose(generator, "", ["GRANNY", "xyz"])[0].choice == "GRANNY"
+    assert generator.choose("", ["GRANNY", "xyz"])[0].choice == "GRANNY"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +57,6 @@ def test_the_likeliest_is_first(request: pytest.FixtureRequest, name: str) -> No
 def test_what_cannot_be_chosen_from(checkpoint: Path, choices: list[str], says: str) -> None:
     generator = chargen.load(checkpoint)
     with pytest.raises(ConfigError, match=says):
-        choose(generator, "", choices)
+        generator.choose("", choices)
     with pytest.raises(TokenizerError):
-        choose(generator, "", ["\ud800"])
+        generator.choose("", ["\ud800"])

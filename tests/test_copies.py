@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.checkpoint import load_checkpoint
 from chargen.copies import PASSAGE, CopyIndex, CopyReport, open_copies, together
 from chargen.errors import CorpusError
 from tests.conftest import TEXT
@@ -75,14 +74,13 @@ def test_held_out_text_is_measured_alike() -> None:
 def test_the_text_of_a_checkpoint_is_found_and_indexed_once(
     checkpoint: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about = load_checkpoint(checkpoint).about
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CorpusError, match=r"the training text is not here: tiny.txt.*--text"):
-        open_copies(about)
+        open_copies(checkpoint)
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora" / "tiny.txt").write_bytes(corpus_file.read_bytes())
-    index = open_copies(about)
+    index = open_copies(checkpoint)
     assert index.check(TEXT[:200]).copied_share == 1.0
     held_out = index.held_out(100)
     assert held_out is not None and held_out.characters > 100
@@ -90,10 +88,10 @@ def test_the_text_of_a_checkpoint_is_found_and_indexed_once(
     written = np.load(kept)
     written[:] = written[::-1].copy()  # another order is seen if the file is read again
     np.save(kept, written)
-    assert open_copies(about, [corpus_file]).check(TEXT[:200]) != index.check(TEXT[:200])
+    assert open_copies(checkpoint, [corpus_file]).check(TEXT[:200]) != index.check(TEXT[:200])
     kept.write_bytes(b"damaged")
-    assert open_copies(about, [corpus_file]).check(TEXT[:200]) == index.check(TEXT[:200])
+    assert open_copies(checkpoint, [corpus_file]).check(TEXT[:200]) == index.check(TEXT[:200])
     other = tmp_path / "other.txt"
     other.write_text(TEXT + "more")
     with pytest.raises(CorpusError, match=r"other.txt is not the text that .* was trained on"):
-        open_copies(about, [other])
+        open_copies(checkpoint, [other])

@@ -78,7 +78,7 @@ def test_a_long_prompt_is_read_in_chunks(
 ) -> None:
     prompt = "The sky is blue.\n" * 5
     whole = model.generate(prompt, max_tokens=20, temperature=0)
-    monkeypatch.setattr("chargen.generation.READ_AT_ONCE", 7)
+    monkeypatch.setattr("chargen.engine.READ_AT_ONCE", 7)
     assert model.generate(prompt, max_tokens=20, temperature=0).text == whole.text
 
 
