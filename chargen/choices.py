@@ -71,8 +71,8 @@ def choose(
         tops = x.expand(len(some), 1, -1)  # (B, 1, H): what the first of them is predicted from
         if longest > 1:
             tops = torch.cat([tops, model.read(padded[:, :-1], states)[0]], dim=1)  # (B, T, H)
-        logprobs = model.read_out(tops).double().log_softmax(dim=-1)  # (B, T, V)
-        costs = logprobs.gather(-1, padded[..., None])[..., 0].tolist()
+        logprobs = model.read_out(tops).float().cpu().double().log_softmax(dim=-1)  # (B, T, V)
+        costs = logprobs.gather(-1, padded.cpu()[..., None])[..., 0].tolist()
         totals += [sum(row[: len(tokens)]) for row, tokens in zip(costs, some, strict=True)]
     shares = torch.tensor(totals, dtype=torch.double).softmax(dim=0).tolist()
     per_token = [total / len(tokens) for total, tokens in zip(totals, rows, strict=True)]

@@ -82,7 +82,7 @@ def spell(
             logits = engine.step(torch.tensor([token for *_, token in ways]), memory)
             state = memory.state
         costs = [logprob for logprob, _, _ in ways] or [0.0]
-        logprobs = logits.double().log_softmax(dim=-1).cpu()  # (ways, V)
+        logprobs = logits.float().cpu().double().log_softmax(dim=-1)  # (ways, V)
         for token in tokenizer.by_first_byte[left[0]]:
             inside = len(pieces[token])
             if left.startswith(pieces[token]):

@@ -531,7 +531,7 @@ def show_choices(choices: Sequence[GivenChoice]) -> None:
     """Choices, the likeliest first, with their shares and their places by nats a token."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim")
-    for name in ("probability", "nats", "nats/token", "place"):
+    for name in ("probability", "nats", "nats/token", "rank by it"):
         table.add_column(name, justify="right", style="default" if name == "probability" else "dim")
     table.add_column("text", style=TEXT_STYLE, overflow="fold")
     for choice in choices:
@@ -681,8 +681,8 @@ def _in_one_line(text: str) -> str:
 
 
 def _share(share: float) -> str:
-    """A probability in per cent, small ones in three digits."""
-    return f"{share:.1%}" if share >= 0.001 else f"{share:.2g}"
+    """A probability in per cent, small ones in two digits."""
+    return f"{share:.1%}" if share >= 0.001 else f"{100 * share:.2g}%"
 
 
 def _count(number: float) -> str:
