@@ -56,7 +56,8 @@ class Hypothesis:
         writer = self.writer.copy()
         piece = writer.add(token, logprob, inside)
         pieces = (*self.pieces, piece) if piece else self.pieces
-        return Hypothesis(writer, pieces, self.logprob + logprob, self.num_tokens + 1, guided)
+        shown = 0 if writer.is_silent else 1  # none of a token that stands in the prompt
+        return Hypothesis(writer, pieces, self.logprob + logprob, self.num_tokens + shown, guided)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class BeamSearch:
         self._dropped = dropped
         self._guide = guide
         self._enders: dict[Progress, list[Tensor]] = {}
-        self._best: dict[str, tuple[float, Hypothesis]] = {}  # by text: the score, and the whole
+        # By text: what it is ranked by, the log-probability of text and end, and the whole.
+        self._best: dict[str, tuple[float, float, Hypothesis]] = {}
         self._live: list[Hypothesis] = []
 
     @torch.inference_mode()
@@ -122,6 +124,8 @@ class BeamSearch:
                     parents.append(row)
                     tokens.append(token)
             over = self._prune()
+            if over:
+                self._live = []
             for piece in self._agreed(agreed):
                 agreed += 1
                 yield piece
@@ -134,8 +138,8 @@ class BeamSearch:
             candidates = self._candidates(live, logits)
         yield Found(
             [
-                complete(prompt, list(beam.pieces), beam.writer, score)
-                for score, beam in self._best.values()
+                complete(prompt, list(beam.pieces), beam.writer, logprob)
+                for _, logprob, beam in self._best.values()
             ]
         )
 
@@ -153,7 +157,7 @@ class BeamSearch:
                 logprobs[row, end] = NEVER
                 if not logprobs[row].isfinite().any():  # nothing else can follow
                     logprobs[row, end] = kept
-            elif config.until is not None and not config.stop:
+            elif config.until is not None:
                 self._end_units(beam, logprobs[row])
         costs = torch.tensor([beam.logprob for beam in live], dtype=torch.double)
         totals = (costs[:, None] + logprobs).flatten()
@@ -187,7 +191,14 @@ class BeamSearch:
     def _end_units(self, beam: Hypothesis, logprobs: Tensor) -> None:
         """End the beam with all tokens that end its word, line, ...; they are taken from its (V,)
         `logprobs`."""
+        stops, texts = self._config.stop, self._tokenizer.texts
         for tokens in self._ending(beam.writer.progress):
+            if stops:  # a stop text ends the text elsewhere
+                held = beam.writer.held
+                ends = [all(s not in held + (texts[t] or "") for s in stops) for t in tokens]
+                tokens = tokens[torch.tensor(ends)]
+                if not len(tokens):
+                    continue
             chances = logprobs[tokens]
             if chances.max() > NEVER:
                 token = int(tokens[chances.argmax()])
@@ -213,9 +224,9 @@ class BeamSearch:
     def _end(self, beam: Hypothesis, logprob: float) -> None:
         """A text has ended, `logprob` what it and its end there cost."""
         text = "".join(piece.text for piece in beam.pieces)
-        score = logprob / beam.num_tokens**self._config.length_penalty
-        if text not in self._best or self._best[text][0] < score:
-            self._best[text] = (score, beam)
+        rank = logprob / max(1, beam.num_tokens) ** self._config.length_penalty
+        if text not in self._best or self._best[text][0] < rank:
+            self._best[text] = (rank, logprob, beam)
 
     def _prune(self) -> bool:
         """Keep the best of the texts that have ended, best first; whether the search is over."""
@@ -223,16 +234,16 @@ class BeamSearch:
         self._best = dict(ranked)
         if len(ranked) < self._width:
             return not self._live
-        worst, _ = ranked[-1][1]
+        worst, *_ = ranked[-1][1]
         return self._config.early_stopping or all(self._hope(b) <= worst for b in self._live)
 
     def _hope(self, beam: Hypothesis) -> float:
-        """The best score that a beam can still come to: it may grow long, but not likelier."""
+        """The best rank that a beam can still come to: it may grow long, but not likelier."""
         return beam.logprob / float(self._config.max_tokens**self._config.length_penalty)
 
     def _agreed(self, already: int) -> list[Piece]:
         """The pieces after the first `already` that all who can still be first have in common."""
-        first, leader = next(iter(self._best.values()), (NEVER, None))
+        first, _, leader = next(iter(self._best.values()), (NEVER, NEVER, None))
         contenders = [beam.pieces for beam in self._live if self._hope(beam) > first]
         if leader is not None:
             contenders.append(leader.pieces)

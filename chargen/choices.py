@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from chargen.engine import read_tokens
 from chargen.errors import ConfigError
-from chargen.model import LanguageModel
-from chargen.tokenizer import Tokenizer
+from chargen.model import LanguageModel, State
+from chargen.tokenizer import Tokenizer, Tokens
 
 ROWS_AT_ONCE = 256
+MOST_LOGITS = 1 << 23  # that are computed at once: memory does not grow with the choices
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,19 @@ def choose(
 ) -> list[Choice]:
     """The choices, the likeliest first. Raises ConfigError where there are none, or an empty one,
     or one twice; TokenizerError."""
-    if not choices or not all(choices):
+    if isinstance(choices, str) or not choices or not all(choices):
         raise ConfigError("`choices` must not be empty", hint="as in --choices ' red, green'")
     if len(set(choices)) < len(choices):
         raise ConfigError("`choices` must differ from each other")
-    whole = [tokenizer.encode(prompt + choice) for choice in choices]
-    together = zip(tokenizer.encode(prompt), *whole, strict=False)
-    shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, together))
-    rows = [tokens[shared:] for tokens in whole]
-    head = np.array([tokenizer.end, *whole[0][:shared]])
+    for text in (prompt, *choices):
+        tokenizer.check(text)
+    before = tokenizer.encode_array(prompt)
+    rows, shared = _endings(tokenizer, prompt, before, choices)
+    head = np.concatenate([[tokenizer.end], before[:shared]])
     x, state = read_tokens(model, head, model.initial_state(1))  # (1, H)
     totals: list[float] = []
     for at in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[at : at + ROWS_AT_ONCE]
-        longest = max(map(len, some))
-        padded = torch.tensor([row + [0] * (longest - len(row)) for row in some])  # (B, T)
-        padded = padded.to(model.head.weight.device)
-        states = state.select(torch.zeros(len(some), dtype=torch.int64, device=padded.device))
-        tops = x.expand(len(some), 1, -1)  # (B, 1, H): what the first of them is predicted from
-        if longest > 1:
-            tops = torch.cat([tops, model.read(padded[:, :-1], states)[0]], dim=1)  # (B, T, H)
-        logprobs = model.read_out(tops).float().cpu().double().log_softmax(dim=-1)  # (B, T, V)
-        costs = logprobs.gather(-1, padded.cpu()[..., None])[..., 0].tolist()
-        totals += [sum(row[: len(tokens)]) for row, tokens in zip(costs, some, strict=True)]
+        totals += _logprobs(model, rows[at : at + ROWS_AT_ONCE], x, state)
     shares = torch.tensor(totals, dtype=torch.double).softmax(dim=0).tolist()
     per_token = [total / len(tokens) for total, tokens in zip(totals, rows, strict=True)]
     order = sorted(range(len(rows)), key=lambda index: -totals[index])
@@ -81,7 +72,43 @@ def choose(
     return [
         Choice(
             prompt, choices[index], shares[index], totals[index], per_token[index],
-            tuple(rows[index]), rank, by_token.index(index) + 1,
+            tuple(rows[index].tolist()), rank, by_token.index(index) + 1,
         )
         for rank, index in enumerate(order, start=1)
     ]  # fmt: skip
+
+
+def _endings(
+    tokenizer: Tokenizer, prompt: str, before: Tokens, choices: Sequence[str]
+) -> tuple[list[Tokens], int]:
+    """The tokens of prompt and choice, for each, after the first so many that all of them share
+    with those of the prompt alone, `before`."""
+    endings: list[tuple[int, Tokens]] = []  # where each begins, and its tokens
+    for choice in choices:
+        whole = tokenizer.encode_array(prompt + choice)
+        length = min(len(whole), len(before))
+        [different] = np.nonzero(whole[:length] != before[:length])
+        begins = int(different[0]) if len(different) else length
+        endings.append((begins, whole[begins:]))
+    shared = min(begins for begins, _ in endings)
+    return [np.concatenate([before[shared:begins], rest]) for begins, rest in endings], shared
+
+
+def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State) -> list[float]:
+    """What each row of tokens costs in all, after a (1, H) `state` and top output `x`."""
+    longest = max(map(len, rows))
+    tokens = torch.tensor([np.pad(row, (0, longest - len(row))).tolist() for row in rows])  # (B, T)
+    tokens = tokens.to(x.device)
+    state = state.select(torch.zeros(len(rows), dtype=torch.int64, device=x.device))
+    top = x.expand(len(rows), 1, -1)  # (B, 1, H): what the first of the tokens is predicted from
+    costs = []
+    step = max(1, MOST_LOGITS // (len(rows) * model.vocab_size))
+    for at in range(0, longest, step):
+        chunk = tokens[:, at : at + step]  # (B, T)
+        tops, state = model.read(chunk, state)  # (B, T, H)
+        logits = model.read_out(torch.cat([top, tops[:, :-1]], dim=1))  # (B, T, V)
+        logprobs = logits.float().cpu().double().log_softmax(dim=-1)
+        costs.append(logprobs.gather(-1, chunk.cpu()[..., None])[..., 0])
+        top = tops[:, -1:]
+    totals = torch.cat(costs, dim=1).tolist()
+    return [sum(row[: len(tokens)]) for row, tokens in zip(totals, rows, strict=True)]

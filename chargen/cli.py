@@ -19,7 +19,8 @@ import sys
 import textwrap
 import time
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -175,15 +176,22 @@ def sample(arguments: argparse.Namespace) -> int:
     printer = TextPrinter()
     code, texts = 0, []
     if arguments.json:
+        beside: dict[str, object] | None = None  # what held-out text has in common
         for completion in generator.complete(prompt, config):
-            report = copies.check(completion.text).as_dict() if copies else {}
+            report = {}
+            if copies is not None:
+                if beside is None:
+                    held_out = copies.held_out(len(completion.text))
+                    beside = {"held_out_copied_share": held_out and held_out.copied_share}
+                report = copies.check(completion.text).as_dict() | beside
             print_json(completion.as_dict() | report)
         return 0
     if config.beams is not None:
         texts = _search(printer, generator.search(prompt, config), prompt)
     elif config.num_samples is not None:
         for index, completion in enumerate(generator.complete(prompt, config)):
-            texts.append(completion.text)
+            if copies is not None:
+                texts.append(completion.text)
             if index:
                 printer.say("---")
             printer.text(completion)
@@ -239,6 +247,8 @@ def _refuse_together(arguments: argparse.Namespace, given: dict[str, Any]) -> No
     for name in ("resume", "overwrite"):
         if getattr(arguments, name) and arguments.out is None:
             raise ConfigError(f"`{name}` needs `out`", hint="as in --out samples.jsonl")
+    if arguments.json and arguments.out is not None:
+        raise ConfigError("`json` and `out` cannot be combined", hint="the file holds JSON anyway")
     if arguments.resume and arguments.overwrite:
         raise ConfigError("`resume` and `overwrite` cannot be combined", hint="give one")
     if arguments.text and not arguments.check_copies:
@@ -249,7 +259,12 @@ def _choose(arguments: argparse.Namespace, prompt: str) -> int:
     from chargen.generation import load
     from chargen.terminal import print_json, show_choices, show_note
 
-    choices = [unescape(choice) for choice in next(csv.reader([arguments.choices]), [])]
+    try:
+        # A line break would end the row; `unescape` brings it back.
+        split = next(csv.reader([arguments.choices.replace("\n", "\\n")]), [])
+    except csv.Error as error:
+        raise ConfigError(f"`choices` cannot be split at its commas: {error}") from None
+    choices = [unescape(choice) for choice in split]
     found = load(_checkpoint(arguments), arguments.device).choose(prompt, choices)
     if arguments.json:
         for choice in found:
@@ -269,22 +284,22 @@ def _fill(
     config: SampleConfig,
     copies: CopyIndex | None,
 ) -> int:
-    from chargen.filling import fill
+    from chargen.filling import fill, read_texts
     from chargen.terminal import Bar, show_note
 
-    texts = []
     try:
         with Bar("drawing") as bar:
-            for completion in fill(
+            for _ in fill(
                 generator, prompt, config, arguments.out,
                 resume=arguments.resume, overwrite=arguments.overwrite, told=bar.told,
             ):  # fmt: skip
-                texts.append(completion.text)
+                pass
     except (KeyboardInterrupt, _Terminated):
-        show_note(f"stopped; the same command with --resume goes on with {arguments.out}")
+        instead = " instead of --overwrite" if arguments.overwrite else ""
+        show_note(f"stopped; the same command with --resume{instead} goes on with {arguments.out}")
         raise
     if copies is not None:
-        _show_copies(copies, texts)
+        _show_copies(copies, read_texts(arguments.out))
     return 0
 
 
@@ -297,12 +312,16 @@ def _copies(arguments: argparse.Namespace, folder: Path) -> CopyIndex | None:
     return open_copies(folder, arguments.text)
 
 
-def _show_copies(copies: CopyIndex, texts: list[str]) -> None:
+def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
     from chargen.copies import together
     from chargen.terminal import show_copies
 
-    report = together(copies.check_all(texts))
-    show_copies(report, copies.held_out(report.characters // max(1, len(texts))))
+    left, reports, count = iter(texts), [], 0
+    while some := list(islice(left, 1000)):
+        count += len(some)
+        reports.append(together(copies.check_all(some)))
+    report = together(reports)
+    show_copies(report, copies.held_out(report.characters // max(1, count)))
 
 
 def score(arguments: argparse.Namespace) -> int:

@@ -267,8 +267,11 @@ class SampleConfig(Config):
         for name in ("stop", "ban"):
             if any(not text for text in getattr(self, name)):
                 raise ConfigError("must not be empty", option=name)
-        if self.charset == "":
-            raise ConfigError("must hold a character", option="charset")
+        for name in ("charset", "regex"):
+            if getattr(self, name) == "":
+                raise ConfigError("must not be empty", option=name)
+        if (self.no_repeat_ngram or 0) > self.penalty_window:
+            raise ConfigError("`no_repeat_ngram` must not be more than `penalty_window`")
         if self.charset is not None and self.regex is not None:
             raise ConfigError(
                 "`charset` and `regex` cannot be combined",

@@ -60,6 +60,10 @@ class Automaton:
             raise ConfigError(
                 "`regex` needs the package outlines-core", hint="pip install 'chargen[regex]'"
             ) from None
+        try:  # Python's own messages tell best what is wrong; it does not know \p alone
+            re.compile(re.sub(r"\\[pP](\w|\{[^}]*\})", r"\\w", pattern))
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ConfigError(f"`regex` is no regular expression: {error}") from None
         _refuse_huge(pattern)
         # The text matches as a whole anyway, and the library knows no anchors.
         inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
@@ -92,22 +96,24 @@ class Automaton:
 
 def _refuse_huge(pattern: str) -> None:
     """Counted repeats within each other multiply: what takes minutes and gigabytes is refused."""
-    parts = r"(?P<group>\()|(?P<ends>\))|\{(?P<least>\d*)(?:,(?P<most>\d*))?\}|(?P<few>[?*+|])"
+    parts = r"(?P<opens>\()|(?P<closes>\))|\{(?P<least>\d*)(?:,(?P<most>\d*))?\}|(?P<few>[?*+|])"
     atoms = r"|(?P<atom>\\.|\[\^?\]?(?:\\.|[^]\\])*\]|.)"
     sums, last = [0], 0  # of each open group, and what a repeat would repeat
     for part in re.finditer(parts + atoms, pattern, re.DOTALL):
-        if part["group"]:
+        if part["opens"]:
             sums[-1] += last
             sums.append(0)
             last = 0
-        elif part["ends"] and len(sums) > 1:
-            last += sums.pop()
+        elif part["closes"]:
+            last += sums.pop() if len(sums) > 1 else 0
         elif part["atom"]:
             sums[-1] += last
             plain = len(part["atom"]) == 1 and part["atom"] != "."
             last = 1 if plain else CLASS_PLACES
         elif not part["few"]:
-            last *= max(1, *(int(count) for count in (part["least"], part["most"]) if count))
+            counts = [count for count in (part["least"], part["most"]) if count]
+            # A count of so many digits is too large, whatever it is.
+            last *= max([1, *(int(count[:9]) for count in counts)])
         if sum(sums) + last > MOST_PLACES:
             raise ConfigError(
                 "`regex` repeats too much within repeats", hint="make its counts smaller"
@@ -129,7 +135,10 @@ def _characters(spelled: str) -> set[str]:
         else:
             characters.add(text[at])
             at += 1
-    return {c for c in characters if not "\ud800" <= c <= "\udfff"}
+    characters -= set(map(chr, range(0xD800, 0xE000)))  # halves of characters
+    if not characters:
+        raise ConfigError("must hold a character", option="charset")
+    return characters
 
 
 class Guide:
@@ -177,9 +186,9 @@ class Guide:
         return limited
 
     def advance(self, states: Numbers, tokens: Tensor) -> Numbers:
-        """The states after (B,) tokens; where a row has ended, any."""
-        after: Numbers = np.maximum(self._after[states, tokens.numpy()], 0)
-        return after
+        """The states after (B,) tokens; a row that has ended stays where it is."""
+        after = self._after[states, tokens.numpy()]
+        return np.where(after == NOWHERE, states, after)
 
     def begin(self, token: int, inside: int) -> int:
         """The state after the first token, of which some bytes stand in the prompt; NOWHERE if it
@@ -212,7 +221,8 @@ def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> Numbers:
     num_states, lengths = len(automaton.table), tokenizer.byte_lengths
     if num_states * tokenizer.vocab_size > MOST_ENTRIES:
         raise ConfigError(
-            f"`regex` has {num_states:,} states, too many for {tokenizer.vocab_size:,} tokens",
+            f"`regex` or `charset` has {num_states:,} states, too many for "
+            f"{tokenizer.vocab_size:,} tokens",
             hint="make it simpler",
         )
     # One more state that all wrong bytes lead to.

@@ -27,6 +27,7 @@ from chargen.texts import Paths, Split, read_sources, split_texts
 
 PASSAGE = 50  # characters from which a passage counts as copied
 PLACES_AT_ONCE = 1 << 16
+FOLLOWED = 512  # bytes that a match is followed from each of its places
 HELD_OUT_CHARACTERS = 200_000  # of held-out text that are looked at
 
 _WORD = 8  # bytes that are compared at a time
@@ -68,7 +69,7 @@ class CopyIndex:
         if not text:
             raise CorpusError("the training text is empty", hint="nothing can be copied from it")
         self._text = _padded(text)
-        self._size = len(text)
+        self._bytes, self._size = text, len(text)
         self._suffixes = _suffixes(text, cached)
         self._held_out = held_out
 
@@ -79,7 +80,8 @@ class CopyIndex:
 
     def check_all(self, texts: Sequence[str]) -> list[CopyReport]:
         """What of each text is copied; no passage reaches from one into the next."""
-        encoded = [text.encode() for text in texts]
+        # Half a character, a lone surrogate, stands in no text.
+        encoded = [text.encode(errors="replace") for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         query = b"".join(encoded)
         lengths = self._matches(query, np.repeat(ends, [len(text) for text in encoded]))
@@ -100,14 +102,25 @@ class CopyIndex:
         beyond the place's end."""
         padded = _padded(query)
         lengths = np.zeros(len(query), dtype=np.int64)
+        most = ends - np.arange(len(query))
         for start in range(0, len(query), PLACES_AT_ONCE):
             places = np.arange(start, min(start + PLACES_AT_ONCE, len(query)))
-            most = ends[places] - places
-            lengths[places] = np.minimum(self._longest(padded, places, most), most)
+            lengths[places] = self._longest(padded, places, np.minimum(most[places], FOLLOWED))
+        # A long passage would be followed from each of its places. It is enough to know where they
+        # all go on, and to look once whether the whole stands there.
+        [long] = np.nonzero(lengths >= FOLLOWED)
+        breaks = np.flatnonzero((np.diff(long) > 1) | (np.diff(ends[long]) > 0)) + 1
+        for run in np.split(long, breaks):
+            if not len(run):
+                continue
+            if query[run[0] : run[-1] + FOLLOWED] in self._bytes:
+                lengths[run] = run[-1] + FOLLOWED - run
+            else:  # it is several passages that overlap
+                lengths[run] = self._longest(padded, run, most[run])
         return lengths
 
     def _longest(self, query: Bytes, places: Integers, most: Integers) -> Integers:
-        """The lengths of the longest matches from each place, or `most` of them or more.
+        """The lengths of the longest matches from each place, at `most` so many bytes.
 
         Eight bytes are compared at a time, as one number. The suffixes that agree with a place so
         far are a range in their order; in it the next eight bytes are bisected. Where none agrees
@@ -132,7 +145,7 @@ class CopyIndex:
             longest[active[found]] = depth
             goes_on = found & (most[active] > depth)
             active, low, high = active[goes_on], first[goes_on], last[goes_on]
-        return longest
+        return np.minimum(longest, most)
 
     def _bisect(
         self, wanted: Words, low: Integers, high: Integers, depth: int, after: bool
@@ -264,12 +277,12 @@ def _suffixes(text: bytes, cached: bool) -> Suffixes:
         suffixes = divsufsort(text)
         return suffixes
     path = cache_folder() / f"suffixes-{hashlib.sha256(text).hexdigest()[:32]}.npy"
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, EOFError):
         suffixes = np.load(path, mmap_mode="r", allow_pickle=False)
         if suffixes.shape == (len(text),) and suffixes.dtype.kind == "i":
             return suffixes
     suffixes = divsufsort(text)
-    with suppress(OSError), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        np.save(file, suffixes)
-        os.replace(file.name, path)
+    with suppress(OSError), tempfile.TemporaryDirectory(dir=path.parent, prefix="text-") as beside:
+        np.save(f"{beside}/suffixes.npy", suffixes)
+        os.replace(f"{beside}/suffixes.npy", path)
     return suffixes

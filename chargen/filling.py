@@ -11,9 +11,9 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError
@@ -42,57 +42,79 @@ def fill(
     path = Path(path)
     if config.beams is not None:
         raise ConfigError("`beams` and `out` cannot be combined", hint="--json prints all beams")
-    if path.exists() and not (resume or overwrite):
-        raise OutputError(
-            f"{path} exists already", hint="--resume goes on with it, --overwrite replaces it"
-        )
     try:
-        kept = _whole_lines(path) if resume and path.exists() else []
+        if path.exists() and not (resume or overwrite):
+            raise OutputError(
+                f"{path} exists already", hint="--resume goes on with it, --overwrite replaces it"
+            )
+        kept = _read(path) if resume and path.exists() else _Kept()
         if config.seed is None:
-            seed = kept[0]["seed"] if kept else secrets.randbits(63)
-            config = replace(config, seed=seed)
+            config = replace(config, seed=secrets.randbits(63) if kept.seed is None else kept.seed)
         run = _name_of_run(generator, prompt, config)
-        for index, line in enumerate(kept):
-            if (line["run"], line["index"]) != (run, index):
-                raise OutputError(
-                    f"{path} was written by another model, with another prompt or other options",
-                    hint="give those, or --overwrite it",
-                )
-        samples = generator.complete(prompt, config, first=len(kept), told=told)
-        with open(path, "r+b" if kept else "wb") as file:
-            file.seek(sum(line["bytes"] for line in kept))
-            file.truncate()
-            for index, sample in enumerate(samples, start=len(kept)):
+        if kept.count and kept.run != run:
+            raise OutputError(
+                f"{path} was written by another model, with another prompt or other options",
+                hint="give those (--num-samples below --batch-size is one), or --overwrite it",
+            )
+        # What is wrong with the options is told before the file is touched.
+        samples = generator.complete(prompt, config, first=kept.count, told=told)
+        with open(path, "r+b" if kept.count else "wb") as file:
+            if kept.count:
+                file.truncate(kept.bytes)
+                file.seek(kept.bytes)
+            for index, sample in enumerate(samples, start=kept.count):
                 place = {"index": index, "seed": config.seed, "run": run}
                 written = json.dumps(place | sample.as_dict(), ensure_ascii=False)
                 file.write(written.encode() + b"\n")
                 file.flush()
                 yield sample
-            os.fsync(file.fileno())
+            with suppress(OSError):  # what is no file, /dev/stdout say, has no disk either
+                os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    """What stands in the file's lines, but for one at the end that was torn, and their bytes."""
-    lines = []
+def read_texts(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The texts of the samples in a file, in order."""
+    with open(path, "rb") as file:
+        for line in file:
+            yield json.loads(line)["text"]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What an earlier run has left in a file: whole lines, all of one run, from the first on."""
+
+    count: int = 0
+    bytes: int = 0
+    seed: int | None = None
+    run: str | None = None
+
+
+def _read(path: Path) -> _Kept:
+    """What stands in the file, but for a line at the end that was torn."""
+    kept = _Kept()
     with open(path, "rb") as file:
         for raw in file:
             if not raw.endswith(b"\n") and raw[: len(BEGINNING)] == BEGINNING[: len(raw)]:
                 break
             try:
                 line = json.loads(raw)
-                facts = {name: line[name] for name in ("run", "index", "seed")}
+                index, seed, run = line["index"], line["seed"], line["run"]
             except (ValueError, RecursionError, TypeError, LookupError):
+                index = None
+            if index != kept.count or (kept.count and (seed, run) != (kept.seed, kept.run)):
                 raise OutputError(
-                    f"{path} holds lines that are no samples", hint="--overwrite replaces it"
-                ) from None
-            lines.append(facts | {"bytes": len(raw)})
-    return lines
+                    f"{path} holds lines that are no samples of one run",
+                    hint="--overwrite replaces it",
+                )
+            kept = _Kept(kept.count + 1, kept.bytes + len(raw), seed, run)
+    return kept
 
 
 def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) -> str:
-    """Twelve digits that stand for all that decides a sample, but not for how many there are."""
+    """Twelve digits that stand for all that decides a sample: not how many there are, but how many
+    are drawn side by side."""
     rows = min(config.batch_size, config.num_samples or 1)
     options = asdict(config) | {"num_samples": None, "batch_size": rows}
     digest = hashlib.sha256(json.dumps([prompt, options], sort_keys=True).encode())

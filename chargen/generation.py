@@ -63,8 +63,7 @@ class TextGenerator:
         if config.beams is not None:
             events = self.search(prompt, config)
             return (event for event in events if isinstance(event, Piece))
-        work = Continuation(self, prompt, replace(config, num_samples=None))
-        return self._stream(work)
+        return self._stream(Continuation(self, prompt, replace(config, num_samples=None)))
 
     def _stream(self, work: Continuation) -> Iterator[Piece]:
         streams = [next(generators(work.config.seed))]
@@ -120,6 +119,7 @@ class TextGenerator:
     def choose(self, prompt: str, choices: Sequence[str]) -> list[Choice]:
         """The given ways to go on from the prompt, the likeliest first, with their probabilities.
         Raises ConfigError where there are none, or an empty one, or one twice; TokenizerError."""
+        _check_prompt(self.tokenizer, prompt)
         return choose(self.model, self.tokenizer, prompt, choices)
 
     def _samples(self, work: Continuation, first: int, told: Told) -> Iterator[Completion]:
@@ -161,28 +161,25 @@ class Continuation:
         self._model, self._tokenizer = generator.model, generator.tokenizer
         self._engine = generator.engine
         self.prompt, self.config = prompt, config
-        self._tokenizer.check(prompt)
-        if len(prompt) > MOST_PROMPT:
-            raise TokenizerError(
-                f"a prompt of {len(prompt):,} characters is too long, {MOST_PROMPT:,} are the most",
-                hint="give its last part",
-            )
+        _check_prompt(self._tokenizer, prompt)
         seen = self._model.seen.cpu()
         self.guide = Guide.of(config, self._tokenizer, seen)
         self._seen, self._unseen = seen, ~seen
-        if not (prompt and config.heal):
-            self._refuse_hopeless()
+        self._looks_back = any(getattr(config, name) is not None for name in LOOKING_BACK)
         self._recent = np.empty(0, dtype=np.int64)  # tokens of the prompt that penalties look at
         self._banned = _banned(config, self._tokenizer, seen)
-        self.dropped = ~seen if self._banned is None else self._banned | ~seen
+        # What a search leaves out; a guide itself keeps out what was never seen.
+        self.dropped = ~seen if self.guide is None else torch.zeros_like(seen)
+        if self._banned is not None:
+            self.dropped |= self._banned
+        self.beginning = self._begin()
 
     def writer(self) -> Writer:
         return Writer(self._tokenizer, self.config)
 
-    @cached_property
     @torch.inference_mode()
-    def beginning(self) -> Beginning:
-        """Where the texts go on: the prompt is read, after the end of a document."""
+    def _begin(self) -> Beginning:
+        """Read the prompt, after the end of a document: here the texts go on."""
         model, tokenizer = self._model, self._tokenizer
         state = model.initial_state(1)
         head, word = np.array([tokenizer.end]), b""
@@ -190,11 +187,11 @@ class Continuation:
             if is_last and self.config.heal:
                 kept, word = take_back(tokenizer, tokens.tolist())
                 tokens = np.array(kept, dtype=np.int64)
+            window = self.config.penalty_window
+            self._recent = np.concatenate([self._recent, tokens[-window:]])[-window:]
             tokens, head = np.concatenate([head, tokens]), tokens[:0]
             if len(tokens):
                 x, state = read_tokens(model, tokens, state)  # (1, H)
-            recent = tokens[-self.config.penalty_window :]
-            self._recent = np.concatenate([self._recent, recent])[-self.config.penalty_window :]
         logits = model.read_out(x[:, None])[:, 0]  # (1, V)
         if not word:
             self._refuse_hopeless()
@@ -214,9 +211,7 @@ class Continuation:
         engine, spellings = self._engine, self.beginning.spellings
         needed = needed or writers
         sampler = Sampler(self.config, streams, self._banned)
-        looks_back = any(getattr(self.config, name) is not None for name in LOOKING_BACK)
-        recent = torch.from_numpy(self._recent if looks_back else self._recent[:0])
-        before = recent.expand(len(writers), -1)  # (B, N)
+        before = torch.from_numpy(self._recent).expand(len(writers), -1)  # (B, N)
         states = np.zeros(len(writers), dtype=np.int32)
         if spellings is None:
             logits = self.beginning.logits.expand(len(writers), -1)  # (B, V)
@@ -230,18 +225,26 @@ class Continuation:
                 states = np.array([self.guide.begin(*pair) for pair in pairs], dtype=np.int32)
             costs = spellings.logprobs[ways].tolist()
             yield _add(writers, tokens, costs, inside)
+            before = self._append(before, tokens)
             memory = engine.start(spellings.state.select(spellings.parents[ways]))
             logits = engine.step(tokens, memory)
-        while any(writer.finish_reason is None for writer in needed):
+        while not all(writer.finish_reason for writer in needed):
             own = logits.float().cpu()
             tokens = sampler(self._allowed(own, states, writers), before)
             costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
             yield _add(writers, tokens, costs)
-            if looks_back:
-                before = torch.cat([before, tokens[:, None]], 1)[:, -self.config.penalty_window :]
+            if all(writer.finish_reason for writer in needed):
+                return
+            before = self._append(before, tokens)
             if self.guide is not None:
                 states = self.guide.advance(states, tokens)
             logits = engine.step(tokens, memory)
+
+    def _append(self, before: Tensor, tokens: Tensor) -> Tensor:
+        """The (B, N) tokens before, with (B,) more, as far as any processor looks back."""
+        if not self._looks_back:
+            return before
+        return torch.cat([before, tokens[:, None]], dim=1)[:, -self.config.penalty_window :]
 
     def _allowed(self, logits: Tensor, states: Numbers, writers: list[Writer]) -> Tensor:
         """The (B, V) logits of what may be drawn at all."""
@@ -257,17 +260,15 @@ class Continuation:
 
     def _limited(self, spellings: Spellings) -> Spellings:
         """The spellings without those that go beyond the prompt by what may not be drawn."""
-        never, refused = [], []
+        banned, refused = [], []
         for token, inside in zip(spellings.tokens.tolist(), spellings.inside, strict=True):
             beyond = inside < len(self._tokenizer.pieces[token])
-            banned = self._banned is not None and bool(self._banned[token])
+            banned.append(beyond and self._banned is not None and bool(self._banned[token]))
             refused.append(self.guide is not None and self.guide.begin(token, inside) == NOWHERE)
-            never.append(refused[-1] or (beyond and banned))
         if all(refused):
             self._refuse_hopeless()
-        return replace(
-            spellings, logprobs=without(spellings.logprobs[None], torch.tensor([never]))[0]
-        )
+        left = spellings.logprobs.masked_fill(torch.tensor(refused), NEVER)
+        return replace(spellings, logprobs=without(left[None], torch.tensor([banned]))[0])
 
     def _refuse_hopeless(self) -> None:
         if self.guide is not None and not self.guide.can_begin:
@@ -282,6 +283,15 @@ class Continuation:
         chances = spellings.logprobs.expand(len(streams), -1)  # (B, N)
         sampler = Sampler(replace(self.config, **off), streams)
         return sampler(chances, torch.empty(len(streams), 0, dtype=torch.int64))
+
+
+def _check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
+    tokenizer.check(prompt)
+    if len(prompt) > MOST_PROMPT:
+        raise TokenizerError(
+            f"a prompt of {len(prompt):,} characters is too long, {MOST_PROMPT:,} are the most",
+            hint="give its last part",
+        )
 
 
 def _add(

@@ -35,9 +35,8 @@ class Completion:
     `tokens` are those that it shows any of, and the end-of-document token where that ended it;
     `logprob` is their sum, in nats, under the model itself, before any processor. It finished for
     its `length`, at a `stop` (a stop text, which is not part of it, or the end of what `until`,
-    `regex` or `charset` ask for), or at the `end` of the document. `score` is what a beam search
-    ranks by: the log-probability of the text and of its end there, in nats; with a length penalty,
-    divided by a power of the tokens.
+    `regex` or `charset` ask for), or at the `end` of the document. From a beam search it has a
+    `score`: the log-probability of the text and of its end there, in nats.
     """
 
     prompt: str
@@ -141,6 +140,16 @@ class Writer:
         twin._decoder = self._decoder.copy()
         twin._waiting = list(self._waiting)
         return twin
+
+    @property
+    def held(self) -> str:
+        """The text that cannot be shown yet."""
+        return self._held
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether all the tokens so far stand in the prompt."""
+        return self._room == self._config.max_tokens
 
     @property
     def may_end(self) -> bool:

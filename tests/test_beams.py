@@ -81,7 +81,8 @@ def test_a_length_penalty_ranks_by_the_mean(seed: int, penalty: float) -> None:
     )[::-1]
     found = generator.generate("ab", beams=len(texts), max_tokens=length, length_penalty=penalty)
     assert [done.tokens for done in found] == [text for _, text in scored]
-    assert [done.score for done in found] == pytest.approx([score for score, _ in scored], abs=1e-4)
+    ranks = [(done.score or 0.0) / len(done.tokens) ** penalty for done in found]
+    assert ranks == pytest.approx([rank for rank, _ in scored], abs=1e-4)
     assert (
         generator.generate("ab", beams=20, max_tokens=length, length_penalty=penalty)[0] == found[0]
     )
@@ -103,7 +104,8 @@ def test_more_beams_than_tokens(model: TextGenerator) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"stop": (".",)}, {"until": "word"}, {"length_penalty": 1.0}]
+    "options",
+    [{}, {"stop": (".",)}, {"until": "word"}, {"length_penalty": 1.0}, {"early_stopping": True}],
 )
 @pytest.mark.parametrize("prompt", ["GRANN", "The strawberry is", ""])
 @pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
@@ -118,8 +120,9 @@ def test_what_is_said_at_once_is_the_beginning_of_the_best(
     assert "".join(piece.text for piece in pieces if not isinstance(piece, Found)) == best.text
     assert list(generator.stream(prompt, config)) == pieces
     assert found.completions == list(generator.complete(prompt, config))
-    scores = [done.score or 0.0 for done in found.completions]
-    assert scores == sorted(scores, reverse=True)
+    power = options.get("length_penalty", 0.0)
+    ranks = [(done.score or 0.0) / len(done.tokens) ** power for done in found.completions]
+    assert ranks == sorted(ranks, reverse=True)
 
 
 def test_some_is_said_before_the_search_is_over(model: TextGenerator) -> None:

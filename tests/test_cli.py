@@ -142,7 +142,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --stop=", 2, "--stop must not be empty"),
         ("sample CHECKPOINT --ban=", 2, "--ban must not be empty"),
         ("sample CHECKPOINT --ban xyz", 2, "no token of this model holds 'xyz', so --ban cannot"),
-        ("sample CHECKPOINT --charset=", 2, "--charset must hold a character"),
+        ("sample CHECKPOINT --charset=", 2, "--charset must not be empty"),
         ("sample CHECKPOINT --charset a --regex a", 2, "--charset and --regex cannot be combined"),
         ("sample CHECKPOINT --regex (?=a)", 2, "--regex cannot be decided letter by letter"),
         ("sample CHECKPOINT --regex [0-9]", 2, "no text that this model can write keeps to --reg"),
@@ -153,6 +153,10 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --choices a --out x", 2, "--choices and --out cannot be combined"),
         ("sample CHECKPOINT --out x --beams 2", 2, "--beams and --out cannot be combined"),
         ("sample CHECKPOINT --out folder", 1, "folder exists already"),
+        ("sample CHECKPOINT --out x --json", 2, "--json and --out cannot be combined"),
+        (f"sample CHECKPOINT --out {'x' * 300}", 1, "File name too long"),
+        ("sample CHECKPOINT --regex a{ --out x --prompt h", 2, "no text that this model can write"),
+        ("sample CHECKPOINT --no-repeat-ngram 300", 2, "--no-repeat-ngram must not be more than"),
         ("sample CHECKPOINT --out no/x", 1, "cannot write no/x"),
         ("sample CHECKPOINT --resume", 2, "--resume needs --out"),
         ("sample CHECKPOINT --out x --resume --overwrite", 2, "--resume and --overwrite cannot"),
@@ -320,6 +324,7 @@ def test_copies_are_told(run_chargen: Chargen, checkpoint: Path, corpus_file: Pa
     assert row["longest_copy_text"] in row["text"]
     assert row["longest_copy"] == len(row["longest_copy_text"]) >= 50
     assert 0 < row["copied_share"] <= 1
+    assert 0 <= row["held_out_copied_share"] <= 1
     drawn = run_chargen(*flags, "--num-samples", 3, "--out", "s.jsonl")
     assert "copied" in drawn.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import product
 from pathlib import Path
@@ -18,7 +19,7 @@ from chargen.constraints import NOWHERE, Automaton, Guide
 from chargen.errors import ConfigError
 from chargen.sampling import NEVER
 from chargen.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-from tests.conftest import FewTokens, tiny
+from tests.conftest import FewTokens, logprob_of, tiny
 
 
 def guide_of(tokenizer: Tokenizer, seen: torch.Tensor | None = None, **options: Any) -> Guide:
@@ -49,7 +50,6 @@ def matches(automaton: Automaton, text: str) -> bool:
         ".a",
         "(?i)AB",
         "\\w+",
-        "",
         "[é漢]a",
         "b|",
     ],
@@ -74,11 +74,15 @@ def test_characters_and_ranges(text: str) -> None:
         ({"regex": "(?=a)b"}, "cannot be decided letter by letter"),
         ({"regex": "a\\b"}, "cannot be decided letter by letter"),
         ({"regex": "(a)\\1"}, "cannot be decided letter by letter"),
-        ({"regex": "(a"}, "cannot be decided letter by letter"),
+        ({"regex": "(a"}, "is no regular expression"),
+        ({"regex": "a)|(b"}, "is no regular expression"),
+        ({"regex": "a{99999999999999}"}, "is no regular expression|repeats too much"),
+        ({"regex": ""}, "must not be empty"),
+        ({"charset": "\ud800"}, "must hold a character"),
         ({"regex": "((a{100}){100}){100}"}, "repeats too much"),
         ({"regex": "\\w{2000}"}, "repeats too much"),
         ({"charset": "z-a"}, "a range from back to front"),
-        ({"charset": ""}, "must hold a character"),
+        ({"charset": ""}, "must not be empty"),
         ({"regex": "a", "charset": "a"}, "cannot be combined"),
         ({"regex": "x"}, "no text that this model can write"),
     ],
@@ -183,6 +187,36 @@ def test_characters_of_several_bytes_are_not_cut(text: str) -> None:
             assert left[token] and not left[tokenizer.end]
             states = guide.advance(states, torch.tensor([token]))
         assert guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0, tokenizer.end] > NEVER
+
+
+def test_a_search_ends_where_the_model_would_go_on_otherwise() -> None:
+    """Also where no document ever ended in training."""
+    generator = tiny(1, "a", "b", "c")
+    generator.model.seen[generator.tokenizer.end] = False
+    found = generator.generate("b", regex="a{1,30}", beams=5, max_tokens=40)
+    assert {done.finish_reason for done in found} == {"stop"}
+    before = generator.tokenizer.encode("b")
+    one = next(done for done in found if done.text == "a")
+    leaves = sum(math.exp(logprob_of(generator, [*before, 0], [t])) for t in (1, 2, 3))
+    assert one.score == pytest.approx(
+        logprob_of(generator, before, [0]) + math.log(leaves), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0}, {"num_samples": 16, "seed": 1}, {"beams": 3}]
+)
+@pytest.mark.parametrize("ban", [(), ("c",)])
+def test_only_a_token_that_the_prompt_began_can_be_first(
+    options: dict[str, Any], ban: tuple[str, ...]
+) -> None:
+    generator = tiny(2, "a", "b", "abc", "abd")
+    generator.model.seen[generator.tokenizer.end] = False
+    done = generator.generate("bab", regex="[cd]a*", max_tokens=12, ban=ban, **options)
+    texts = done if isinstance(done, list) else [done]
+    assert {text.text[0] for text in texts} <= ({"d"} if ban else {"c", "d"})
+    with pytest.raises(ConfigError, match="no text that this model can write"):
+        generator.stream("bab", regex="e.*")
 
 
 def test_bans_and_guides_go_together() -> None:

@@ -26,11 +26,14 @@ def longest_from(training: str, text: str, at: int) -> int:
     training=st.text("abé\0", min_size=1, max_size=60),
     texts=st.lists(st.text("abé🍓\0", max_size=20), max_size=4),
 )
-@pytest.mark.parametrize("places", [3, 1 << 16])
-def test_the_longest_passage_is_found(places: int, training: str, texts: list[str]) -> None:
+@pytest.mark.parametrize(("places", "followed"), [(3, 512), (1 << 16, 1), (1 << 16, 3)])
+def test_the_longest_passage_is_found(
+    places: int, followed: int, training: str, texts: list[str]
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chargen.copies.PLACES_AT_ONCE", places)
         patch.setattr("chargen.copies.PASSAGE", 3)
+        patch.setattr("chargen.copies.FOLLOWED", followed)
         reports = CopyIndex(training.encode(), cached=False).check_all(texts)
     for text, report in zip(texts, reports, strict=True):
         lengths = [longest_from(training, text, at) for at in range(len(text))]
