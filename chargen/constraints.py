@@ -3,7 +3,7 @@
     expression or characters -> Automaton over bytes -> Guide over the tokens of one model
 
 An automaton reads bytes, so it stops at no boundary of a token, and in the midst of no character
-either. The only door to outlines-core.
+either.
 
 Shapes: S states, V vocabulary, B rows.
 """
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from chargen.automata import UNDECIDABLE, steps_of
 from chargen.config import SampleConfig, unescape
 from chargen.errors import ConfigError
 from chargen.sampling import NEVER
@@ -51,46 +53,37 @@ class Automaton:
         return cls(table, np.arange(len(states)) == 0)
 
     @classmethod
+    @lru_cache(maxsize=8)
     def of_expression(cls, pattern: str) -> Automaton:
         """What an expression matches as a whole. Raises ConfigError on what no automaton decides,
         such as a look around."""
-        try:
-            from outlines_core import Index, Vocabulary
-        except ImportError:
-            raise ConfigError(
-                "`regex` needs the package outlines-core", hint="pip install 'chargen[regex]'"
-            ) from None
         try:  # Python's own messages tell best what is wrong; it does not know \p alone
             re.compile(re.sub(r"\\[pP](\w|\{[^}]*\})", r"\\w", pattern))
         except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(f"`regex` is no regular expression: {error}") from None
         _refuse_huge(pattern)
-        # The text matches as a whole anyway, and the library knows no anchors.
+        # The text matches as a whole anyway, and an automaton knows no anchors.
         inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
-        end = NUM_BYTES
-        vocabulary = Vocabulary(end, {bytes([byte]): [byte] for byte in range(end)})
         try:
-            # The library loses the ways on from a match (it takes a match that regex-automata tells
-            # one byte late for the end). So nothing matches before a NUL, which stands for the end;
-            # in a text that keeps to an expression there is none.
-            index = Index(f"(?:{inner})\\x00", vocabulary)
-        except ValueError:
+            found = steps_of(inner)
+        except ImportError:
+            raise ConfigError(
+                "`regex` needs the package outlines-core", hint="pip install 'chargen[regex]'"
+            ) from None
+        if found == UNDECIDABLE:
             raise ConfigError(
                 f"`regex` cannot be decided letter by letter: {pattern!r}",
                 hint="it knows no looking around, no \\b, ^ or $ inside and no references back",
-            ) from None
-        edges = index.get_transitions()
-        number = {state: place for place, state in enumerate(
-            dict.fromkeys([index.get_initial_state(), *edges])
-        )}  # fmt: skip
-        table = np.full((len(number), NUM_BYTES), NOWHERE, dtype=np.int32)
-        final = np.zeros(len(number), dtype=np.bool_)
-        for state, row in edges.items():
-            for byte, after in row.items():
-                if byte == 0:
-                    final[number[state]] = index.is_final_state(after)
-                elif byte != end:
-                    table[number[state], byte] = number.get(after, NOWHERE)
+            )
+        if isinstance(found, int):
+            raise ConfigError(f"`regex` has too many states: {pattern!r}", hint="make it simpler")
+        steps, finals = found
+        num_states = 1 + max([0, *finals, *(max(state, after) for state, _, after in steps)])
+        table = np.full((num_states, NUM_BYTES), NOWHERE, dtype=np.int32)
+        for state, byte, after in steps:
+            table[state, byte] = after
+        final = np.zeros(num_states, dtype=np.bool_)
+        final[finals] = True
         return cls(table, final)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
-    ["errors"],
+    ["errors", "automata"],
     ["config", "interrupt"],
     ["device"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
@@ -30,7 +30,7 @@ DOORS = {
     "sentencepiece": {"tokenizer"},
     "safetensors": {"checkpoint"},
     "msgspec": {"checkpoint"},
-    "outlines_core": {"constraints"},
+    "outlines_core": {"automata"},
     "pydivsufsort": {"copies"},
     "rich": {"terminal"},
     "prompt_toolkit": {"repl"},

@@ -94,6 +94,12 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], says: str) -> None:
         tiny(0, "a", "b").generate("ab", beams=2, **options)
 
 
+def test_an_expression_that_takes_too_much_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chargen.automata.SECONDS", 1)
+    with pytest.raises(ConfigError, match="has too many states"):
+        Automaton.of_expression("(a|b)*a(a|b){40}")
+
+
 def test_the_empty_text_keeps_to_what_cannot_be_written() -> None:
     assert tiny(0, "a", "b").generate("ab", charset="x").text == ""
 
