@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.engine import read_tokens
+from chargen.engine import Engine, read_tokens
 from chargen.errors import ConfigError
+from chargen.healing import spell
 from chargen.model import LanguageModel, State
 from chargen.tokenizer import Tokenizer, Tokens
 
@@ -27,9 +28,9 @@ MOST_LOGITS = 1 << 23  # that are computed at once: memory does not grow with th
 class Choice:
     """A way to go on from a prompt.
 
-    `logprob` is in nats, of its `tokens`; where a token reaches from the prompt into the choice, it
-    is one of them. `probability` is the share of the choice among all; `rank_per_token` its place
-    by `logprob_per_token`, where a long choice is at no disadvantage.
+    `logprob` is in nats, of the choice after the prompt; `tokens` are those that spell any of it.
+    `probability` is the share of the choice among all; `rank_per_token` its place by
+    `logprob_per_token`, where a long choice is at no disadvantage.
     """
 
     prompt: str
@@ -48,7 +49,7 @@ class Choice:
 
 @torch.inference_mode()
 def choose(
-    model: LanguageModel, tokenizer: Tokenizer, prompt: str, choices: Sequence[str]
+    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, prompt: str, choices: Sequence[str]
 ) -> list[Choice]:
     """The choices, the likeliest first. Raises ConfigError where there are none, or an empty one,
     or one twice; TokenizerError."""
@@ -65,6 +66,13 @@ def choose(
     totals: list[float] = []
     for at in range(0, len(rows), ROWS_AT_ONCE):
         totals += _logprobs(model, rows[at : at + ROWS_AT_ONCE], x, state)
+    # What is not shared of the prompt was given all the same, whatever tokens spell it.
+    given = b"".join(tokenizer.pieces[token] for token in before[shared:])
+    if given:
+        logits = model.read_out(x[:, None])[:, 0]  # (1, V)
+        cost = spell(engine, tokenizer, model.seen.cpu(), given, logits, state).logprob
+        totals = [total - cost for total in totals]
+    rows = [_beyond(tokenizer, row, len(given)) for row in rows]
     shares = torch.tensor(totals, dtype=torch.double).softmax(dim=0).tolist()
     per_token = [total / len(tokens) for total, tokens in zip(totals, rows, strict=True)]
     order = sorted(range(len(rows)), key=lambda index: -totals[index])
@@ -92,6 +100,12 @@ def _endings(
         endings.append((begins, whole[begins:]))
     shared = min(begins for begins, _ in endings)
     return [np.concatenate([before[shared:begins], rest]) for begins, rest in endings], shared
+
+
+def _beyond(tokenizer: Tokenizer, tokens: Tokens, given: int) -> Tokens:
+    """The tokens that spell any more than the first bytes, which are given."""
+    ends = tokenizer.byte_lengths[tokens].cumsum()
+    return tokens[ends > given]
 
 
 def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State) -> list[float]:

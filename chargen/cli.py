@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.writing import Completion, Piece
 
 LN_2 = math.log(2)
+UNLIKELY = -2.0  # nats a token of the best choice, from which it is likely no choice at all
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -166,7 +167,7 @@ def sample(arguments: argparse.Namespace) -> int:
         return _choose(arguments, prompt)
 
     from chargen.generation import load
-    from chargen.terminal import TextPrinter, print_json
+    from chargen.terminal import TextPrinter, print_json, show_note
 
     folder = _checkpoint(arguments)
     generator = load(folder, arguments.device)
@@ -207,6 +208,8 @@ def sample(arguments: argparse.Namespace) -> int:
                     break
         printer.close()
         code, texts = interrupts.exit_code, ["".join(texts)]
+        if texts == [""] and (config.regex or config.charset) and not code:
+            show_note("empty: the model would rather go on with what may not be drawn")
     if copies is not None and not code:
         _show_copies(copies, texts)
     return code
@@ -270,8 +273,9 @@ def _choose(arguments: argparse.Namespace, prompt: str) -> int:
         for choice in found:
             print_json(choice.as_dict())
         return 0
-    if prompt[-1:].isalnum() and any(choice[0].isalnum() for choice in choices):
-        joined = prompt.split()[-1] + next(choice for choice in choices if choice[0].isalnum())
+    best = found[0]
+    if prompt[-1:].isalnum() and best.choice[0].isalnum() and best.logprob_per_token < UNLIKELY:
+        joined = prompt.split()[-1] + best.choice
         show_note(f'choices are joined to the prompt as they are: "{joined}"')
     show_choices(found)
     return 0
@@ -298,6 +302,7 @@ def _fill(
         instead = " instead of --overwrite" if arguments.overwrite else ""
         show_note(f"stopped; the same command with --resume{instead} goes on with {arguments.out}")
         raise
+    show_note(f"{config.num_samples or 1} samples in {arguments.out}")
     if copies is not None:
         _show_copies(copies, read_texts(arguments.out))
     return 0
@@ -329,13 +334,20 @@ def score(arguments: argparse.Namespace) -> int:
     from chargen.corpus import read_documents
     from chargen.evaluation import NOTHING, count, surprises
     from chargen.generation import load
-    from chargen.terminal import TokenTable, print_json, show_score
+    from chargen.terminal import TokenTable, print_json, show_note, show_score
+
+    def _bytes(piece: bytes) -> str:  # a part of a character
+        return "".join(f"<{byte:02X}>" for byte in piece)
 
     generator = load(arguments.checkpoint, arguments.device)
     tokenizer = generator.tokenizer
     if arguments.text == "-" or os.path.isfile(arguments.text):
         documents = read_documents([arguments.text], tokenizer)
+    elif os.path.isdir(arguments.text):
+        raise CorpusError(f"{arguments.text} is a folder", hint="name a file, or give a text")
     else:
+        if re.fullmatch(r"\S*[./]\S+", arguments.text):
+            show_note(f"there is no file {arguments.text}; scored are these letters themselves")
         tokenizer.check(arguments.text)
         documents = iter([iter([tokenizer.encode_array(arguments.text)])])
     table = None if arguments.json else TokenTable()
@@ -348,7 +360,7 @@ def score(arguments: argparse.Namespace) -> int:
                 if table is None:
                     print_json({"token": token, "text": text, "nats": cost, "bits": cost / LN_2})
                 else:
-                    table.row(text, cost)
+                    table.row(tokenizer.texts[token] or _bytes(tokenizer.pieces[token]), cost)
     if not total.tokens:
         raise CorpusError("the text is empty", hint="there is nothing to score")
     if arguments.json:
@@ -564,7 +576,8 @@ def _parser() -> argparse.ArgumentParser:
     group = command.add_argument_group("instead of drawing")
     group.add_argument(
         "--choices", metavar="TEXT,TEXT",
-        help='show how likely each of these ways to go on is, as in " red, green"',
+        help='show how likely each of these ways to go on is, as in " red, green"; quote one that '
+        "holds a comma",
     )  # fmt: skip
     group = command.add_argument_group("into a file")
     group.add_argument("--out", metavar="F", help="a new file, one JSON line a sample")

@@ -30,6 +30,7 @@ NOWHERE = -1  # instead of a state
 MOST_ENTRIES = 50_000_000  # of the table of a guide, four bytes each
 MOST_PLACES = 100_000  # that an expression may have once its counted repeats are written out
 CLASS_PLACES = 100  # that stand for a class such as \w: its characters have so many spellings
+WIDE = r"^\.$|^\[\^|\\[wWdDsSpP]|[^\x00-\x7f]"
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,11 @@ class Automaton:
             ) from None
         if found == UNDECIDABLE:
             raise ConfigError(
-                f"`regex` cannot be decided letter by letter: {pattern!r}",
+                f"`regex` cannot be decided letter by letter: {pattern}",
                 hint="it knows no looking around, no \\b, ^ or $ inside and no references back",
             )
         if isinstance(found, int):
-            raise ConfigError(f"`regex` has too many states: {pattern!r}", hint="make it simpler")
+            raise ConfigError(f"`regex` has too many states: {pattern}", hint="make it simpler")
         steps, finals = found
         num_states = 1 + max([0, *finals, *(max(state, after) for state, _, after in steps)])
         table = np.full((num_states, NUM_BYTES), NOWHERE, dtype=np.int32)
@@ -101,8 +102,7 @@ def _refuse_huge(pattern: str) -> None:
             last += sums.pop() if len(sums) > 1 else 0
         elif part["atom"]:
             sums[-1] += last
-            plain = len(part["atom"]) == 1 and part["atom"] != "."
-            last = 1 if plain else CLASS_PLACES
+            last = CLASS_PLACES if re.search(WIDE, part["atom"], re.DOTALL) else 1
         elif not part["few"]:
             counts = [count for count in (part["least"], part["most"]) if count]
             # A count of so many digits is too large, whatever it is.

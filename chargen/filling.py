@@ -43,6 +43,8 @@ def fill(
     if config.beams is not None:
         raise ConfigError("`beams` and `out` cannot be combined", hint="--json prints all beams")
     try:
+        if str(path) in (".", "-") or path.is_dir():
+            raise OutputError(f"{path} is no file", hint="name one, as in --out samples.jsonl")
         if path.exists() and not (resume or overwrite):
             raise OutputError(
                 f"{path} exists already", hint="--resume goes on with it, --overwrite replaces it"
@@ -54,10 +56,12 @@ def fill(
         if kept.count and kept.run != run:
             raise OutputError(
                 f"{path} was written by another model, with another prompt or other options",
-                hint="give those (--num-samples below --batch-size is one), or --overwrite it",
+                hint="give those (only --num-samples may change), or --overwrite it",
             )
         # What is wrong with the options is told before the file is touched.
-        samples = generator.complete(prompt, config, first=kept.count, told=told)
+        samples = generator.complete(
+            prompt, config, first=kept.count, rows=config.batch_size, told=told
+        )
         with open(path, "r+b" if kept.count else "wb") as file:
             if kept.count:
                 file.truncate(kept.bytes)
@@ -113,10 +117,8 @@ def _read(path: Path) -> _Kept:
 
 
 def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) -> str:
-    """Twelve digits that stand for all that decides a sample: not how many there are, but how many
-    are drawn side by side."""
-    rows = min(config.batch_size, config.num_samples or 1)
-    options = asdict(config) | {"num_samples": None, "batch_size": rows}
+    """Twelve digits that stand for all that decides a sample, but not for how many there are."""
+    options = asdict(config) | {"num_samples": None}
     digest = hashlib.sha256(json.dumps([prompt, options], sort_keys=True).encode())
     digest.update(generator.tokenizer.serialize())
     for name, tensor in sorted(generator.model.state_dict().items()):

@@ -95,19 +95,27 @@ class TextGenerator:
         return completions
 
     def complete(
-        self, prompt: str, config: SampleConfig, *, first: int = 0, told: Told = lambda share: None
+        self,
+        prompt: str,
+        config: SampleConfig,
+        *,
+        first: int = 0,
+        rows: int | None = None,
+        told: Told = lambda share: None,
     ) -> Iterator[Completion]:
         """The completions that the config asks for: the samples in order, as batches of them are
         done, or the beams, best first; one where it asks for neither.
 
-        Samples before the `first` are left out. `told` hears the share that is drawn. Raises
-        ConfigError, TokenizerError, both at once.
+        Samples before the `first` are left out. So many `rows` are drawn side by side, padded where
+        there are fewer; else as many as there are, up to the batch size. `told` hears the share
+        that is drawn. Raises ConfigError, TokenizerError, both at once.
         """
         if config.beams is not None:
             *_, found = self.search(prompt, config)
             assert isinstance(found, Found)
             return iter(found.completions)
-        return self._samples(Continuation(self, prompt, config), first, told)
+        size = rows or min(config.batch_size, config.num_samples or 1)
+        return self._samples(Continuation(self, prompt, config), first, size, told)
 
     def search(self, prompt: str, config: SampleConfig) -> Iterator[Piece | Found]:
         """A beam search as it goes: pieces of the best text as soon as they are certain, at the
@@ -120,13 +128,14 @@ class TextGenerator:
         """The given ways to go on from the prompt, the likeliest first, with their probabilities.
         Raises ConfigError where there are none, or an empty one, or one twice; TokenizerError."""
         _check_prompt(self.tokenizer, prompt)
-        return choose(self.model, self.tokenizer, prompt, choices)
+        return choose(self.model, self.engine, self.tokenizer, prompt, choices)
 
-    def _samples(self, work: Continuation, first: int, told: Told) -> Iterator[Completion]:
+    def _samples(
+        self, work: Continuation, first: int, size: int, told: Told
+    ) -> Iterator[Completion]:
         """Batches of one size, the last one too, so that a sample does not depend on how many
         others there are: rows of a product differ in the last digits between sizes."""
         count = work.config.num_samples or 1
-        size = min(work.config.batch_size, count)
         streams = generators(work.config.seed)
         for start in range(0, count, size):
             rows = list(islice(streams, size))
@@ -163,11 +172,12 @@ class Continuation:
         self.prompt, self.config = prompt, config
         _check_prompt(self._tokenizer, prompt)
         seen = self._model.seen.cpu()
-        self.guide = Guide.of(config, self._tokenizer, seen)
         self._seen, self._unseen = seen, ~seen
         self._looks_back = any(getattr(config, name) is not None for name in LOOKING_BACK)
         self._recent = np.empty(0, dtype=np.int64)  # tokens of the prompt that penalties look at
         self._banned = _banned(config, self._tokenizer, seen)
+        may_be_drawn = seen if self._banned is None else seen & ~self._banned
+        self.guide = Guide.of(config, self._tokenizer, may_be_drawn)
         # What a search leaves out; a guide itself keeps out what was never seen.
         self.dropped = ~seen if self.guide is None else torch.zeros_like(seen)
         if self._banned is not None:
@@ -274,7 +284,7 @@ class Continuation:
         if self.guide is not None and not self.guide.can_begin:
             raise ConfigError(
                 "no text that this model can write keeps to `regex` or `charset`",
-                hint="it never draws what its training text did not hold",
+                hint="it never draws what its training text did not hold, nor what is banned",
             )
 
     def _draw_ways(self, spellings: Spellings, streams: list[torch.Generator]) -> Tensor:

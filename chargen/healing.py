@@ -37,6 +37,7 @@ class Spellings:
     tokens: Tensor  # (N,)
     inside: list[int]
     logprobs: Tensor  # (N,) of each way, given the prompt: all of them together are 1
+    logprob: float  # of the taken back end of the prompt: of all the ways together
 
 
 def take_back(tokenizer: Tokenizer, tokens: list[int]) -> tuple[list[int], bytes]:
@@ -107,6 +108,7 @@ def spell(
         torch.tensor([token for *_, token, _ in ended]),
         [inside for *_, inside in ended],
         total.log_softmax(dim=0),
+        float(total.logsumexp(dim=0)),
     )
 
 

@@ -531,16 +531,18 @@ def show_choices(choices: Sequence[GivenChoice]) -> None:
     """Choices, the likeliest first, with their shares and their places by nats a token."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim")
-    for name in ("probability", "nats", "nats/token", "rank by it"):
-        table.add_column(name, justify="right", style="default" if name == "probability" else "dim")
+    out = console()
+    names = ("probability", "nats", "nats/token", "rank by it")[: 4 if out.width >= 60 else 2]
+    for name in names:
+        table.add_column(name, justify="right", style="dim" if "nats" in name else "default")
     table.add_column("text", style=TEXT_STYLE, overflow="fold")
     for choice in choices:
-        table.add_row(
-            str(choice.rank), _share(choice.probability), f"{choice.logprob:.2f}",
-            f"{choice.logprob_per_token:.2f}", str(choice.rank_per_token),
-            Text(_in_one_line(choice.choice)),
-        )  # fmt: skip
-    console().print(table)
+        numbers = (
+            _share(choice.probability), f"{choice.logprob:.2f}", f"{choice.logprob_per_token:.2f}",
+            str(choice.rank_per_token),
+        )[: len(names)]  # fmt: skip
+        table.add_row(str(choice.rank), *numbers, Text(_in_one_line(choice.choice)))
+    out.print(table)
 
 
 class TokenTable:
@@ -574,11 +576,11 @@ def show_copies(report: CopyReport, held_out: CopyReport | None) -> None:
         ("longest", f'{len(report.longest)} characters: "{_in_one_line(report.longest)}"'),
     ]  # fmt: skip
     if held_out is None:
-        facts.append(("held out", "nothing was, so there is nothing to compare with"))
+        facts.append(("common", "no text was held out, so there is nothing to compare with"))
     else:
         facts.append(
-            ("held out", f"{held_out.copied_share:.1%}, and {len(held_out.longest)} characters: so "
-                         f"much of such texts is common phrases")
+            ("common", f"{held_out.copied_share:.1%} of text that was held out does, its longest "
+                       f"passage {len(held_out.longest)} characters: common phrases")
         )  # fmt: skip
     _show_facts(facts, console(stderr=True))
 

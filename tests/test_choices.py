@@ -36,9 +36,12 @@ def test_a_token_that_reaches_from_the_prompt_into_a_choice_counts() -> None:
     generator = tiny(1, "a", "b", "ab")
     [first, second] = generator.choose("ba", ["b", "a"])
     joined = {"b": (2,), "a": (0, 0)}  # b, ab and b, a, a
+    given = sum(math.exp(logprob_of(generator, [1], [token])) for token in (0, 2))  # a or ab
     for choice in (first, second):
-        assert choice.tokens == joined[choice.choice]
-        assert choice.logprob == pytest.approx(logprob_of(generator, [1], choice.tokens), abs=1e-5)
+        whole = joined[choice.choice]
+        assert choice.tokens == whole[-1:]  # an a of the prompt is no part of the choice
+        expected = logprob_of(generator, [1], whole) - math.log(given)
+        assert choice.logprob == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
@@ -48,6 +51,9 @@ def test_the_likeliest_is_first(request: pytest.FixtureRequest, name: str) -> No
     assert found[0].choice == " red"
     assert found[0].probability > 0.5
     assert generator.choose("", ["GRANNY", "xyz"])[0].choice == "GRANNY"
+    [begun, _] = generator.choose("GRANN", ["Y", "E"])
+    assert begun.choice == "Y"
+    assert begun.logprob > -1  # nothing is left to guess of the word
 
 
 @pytest.mark.parametrize(

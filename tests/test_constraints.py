@@ -81,6 +81,7 @@ def test_characters_and_ranges(text: str) -> None:
         ({"charset": "\ud800"}, "must hold a character"),
         ({"regex": "((a{100}){100}){100}"}, "repeats too much"),
         ({"regex": "\\w{2000}"}, "repeats too much"),
+        ({"regex": "[^a]{2000}"}, "repeats too much"),
         ({"charset": "z-a"}, "a range from back to front"),
         ({"charset": ""}, "must not be empty"),
         ({"regex": "a", "charset": "a"}, "cannot be combined"),
@@ -92,6 +93,13 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], says: str) -> None:
         tiny(0, "a", "b").stream("", **options)
     with pytest.raises(ConfigError, match=says):
         tiny(0, "a", "b").generate("ab", beams=2, **options)
+
+
+def test_counts_that_are_large_but_not_nested_are_fine() -> None:
+    automaton = Automaton.of_expression("[a-z ,.\\n]{1000,1500}")
+    assert [matches(automaton, "a" * length) for length in (999, 1000, 1500, 1501)] == [
+        False, True, True, False,
+    ]  # fmt: skip
 
 
 def test_an_expression_that_takes_too_much_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,5 +235,7 @@ def test_only_a_token_that_the_prompt_began_can_be_first(
 
 def test_bans_and_guides_go_together() -> None:
     generator = tiny(1, "a", "b", "c")
+    with pytest.raises(ConfigError, match="nor what is banned"):
+        generator.generate("", regex="b", ban=("b",))
     for done in generator.generate("", regex="[abc]{4}", ban=("b",), num_samples=20, seed=1):
         assert re.fullmatch("[ac]{4}", done.text)

@@ -68,11 +68,12 @@ def test_a_file_that_is_not_there_yet_is_begun(model: TextGenerator, tmp_path: P
     assert len({line["seed"] for line in lines(path)}) == 1
 
 
-def test_more_samples_can_be_added(model: TextGenerator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [1, 10])
+def test_more_samples_can_be_added(model: TextGenerator, tmp_path: Path, begun: int) -> None:
     path = tmp_path / "s.jsonl"
-    list(fill(model, "", SampleConfig(**OPTIONS, seed=1), path))
+    list(fill(model, "", SampleConfig(**(OPTIONS | {"num_samples": begun}), seed=1), path))
     more = OPTIONS | {"num_samples": 14}
-    assert len(list(fill(model, "", SampleConfig(**more), path, resume=True))) == 4
+    assert len(list(fill(model, "", SampleConfig(**more), path, resume=True))) == 14 - begun
     fresh = tmp_path / "fresh.jsonl"
     list(fill(model, "", SampleConfig(**more, seed=1), fresh))
     assert path.read_bytes() == fresh.read_bytes()
@@ -85,6 +86,8 @@ def test_a_sample_is_the_same_whatever_stands_beside_it(model: TextGenerator, ro
     many = model.generate("The ", num_samples=20, **options)
     few = model.generate("The ", num_samples=rows + 1, **options)
     assert few == many[: rows + 1]
+    config = SampleConfig(num_samples=1, **options)
+    assert list(model.complete("The ", config, rows=rows)) == many[:1]
     stopped = model.generate("The ", num_samples=20, stop=(".",), **options)
     for cut, whole in zip(stopped, many, strict=True):
         assert cut.text == whole.text.split(".")[0]
@@ -127,7 +130,8 @@ def test_a_foreign_file_is_left_alone(model: TextGenerator, tmp_path: Path, cont
 def test_what_cannot_be_written(model: TextGenerator, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         list(fill(model, "", SampleConfig(**OPTIONS), tmp_path / "no" / "s.jsonl"))
-    with pytest.raises(OutputError, match="cannot write"):
-        list(fill(model, "", SampleConfig(**OPTIONS), tmp_path, overwrite=True))
+    for path in (tmp_path, "-", ""):
+        with pytest.raises(OutputError, match="is no file"):
+            list(fill(model, "", SampleConfig(**OPTIONS), path, overwrite=True))
     with pytest.raises(ConfigError, match="`beams` and `out` cannot be combined"):
         list(fill(model, "", SampleConfig(beams=2), tmp_path / "s.jsonl"))
