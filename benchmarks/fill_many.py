@@ -45,7 +45,7 @@ def main() -> None:
             seconds = time.monotonic() - begun
         if done.returncode:
             raise SystemExit(done.stderr)
-        *report, memory = (line.rstrip() for line in done.stderr.splitlines())
+        _, *report, memory = (line.rstrip() for line in done.stderr.splitlines())
         print(f"{times * count:,} samples of 200 characters: {seconds:.1f} s, peak {memory}")
         print("\n".join(report), flush=True)
 
