@@ -24,4 +24,4 @@ for prompt in PROMPTS:
 
 print("\nThe likeliest ways to go on from: The color of a strawberry is")
 for best in model.generate("The color of a strawberry is", beams=3, max_tokens=80, stop=(".",)):
-    print(f"{best.logprob:8.2f} nats {best.text}")
+    print(f"{best.score:8.2f} nats {best.text}")
