@@ -26,11 +26,12 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from chargen.config import ModelConfig
-from chargen.device import describe, without_onednn
+from chargen.config import ModelConfig, SampleConfig
+from chargen.device import describe
 from chargen.engine import Engine
-from chargen.generation import TextGenerator
+from chargen.generation import Continuation, TextGenerator
 from chargen.model import GATES, LanguageModel
+from chargen.sampling import generators
 from chargen.tokenizer import ByteTokenizer
 
 EMBEDDING = 64
@@ -52,8 +53,10 @@ def plain_step(model: LanguageModel, rows: int) -> Step:
 
 
 def off(step: Step) -> Step:
+    """oneDNN's LSTM reorders its weights at every call, which costs more than one step."""
+
     def without() -> None:
-        with without_onednn():
+        with torch.backends.mkldnn.flags(enabled=False):
             step()
 
     return without
@@ -97,10 +100,6 @@ def engine_step(model: LanguageModel, rows: int) -> Step:
 
 def whole_step(generator: TextGenerator, rows: int) -> Step:
     """All that comes with a token: `rows` texts side by side, drawn at temperature 1."""
-    from chargen.config import SampleConfig
-    from chargen.generation import Continuation
-    from chargen.sampling import generators
-
     config = SampleConfig(max_tokens=10**9, num_samples=rows, seed=1)
     work = Continuation(generator, "", config)
     writers = [work.writer() for _ in range(rows)]

@@ -167,28 +167,20 @@ def sample(arguments: argparse.Namespace) -> int:
         return _choose(arguments, prompt)
 
     from chargen.generation import load
-    from chargen.terminal import TextPrinter, print_json, show_note
+    from chargen.terminal import TextPrinter, show_note
 
     folder = _checkpoint(arguments)
     generator = load(folder, arguments.device)
     copies = _copies(arguments, folder)
     if arguments.out is not None:
         return _fill(arguments, generator, prompt, config, copies)
-    printer = TextPrinter()
-    code, texts = 0, []
     if arguments.json:
-        beside: dict[str, object] | None = None  # what held-out text has in common
-        for completion in generator.complete(prompt, config):
-            report = {}
-            if copies is not None:
-                if beside is None:
-                    held_out = copies.held_out(len(completion.text))
-                    beside = {"held_out_copied_share": held_out and held_out.copied_share}
-                report = copies.check(completion.text).as_dict() | beside
-            print_json(completion.as_dict() | report)
-        return 0
+        return _print_samples(generator.complete(prompt, config), copies)
+    printer = TextPrinter()
+    code = 0
+    texts: list[str] = []  # to be looked for in the training text
     if config.beams is not None:
-        texts = _search(printer, generator.search(prompt, config), prompt)
+        texts = _search(printer, generator.search(prompt, config), prompt, config.beams)
     elif config.num_samples is not None:
         for index, completion in enumerate(generator.complete(prompt, config)):
             if copies is not None:
@@ -200,42 +192,63 @@ def sample(arguments: argparse.Namespace) -> int:
     else:
         pieces = generator.stream(prompt, config)
         printer.prompt(prompt)
+        empty = True
         with Interrupts() as interrupts:
             for piece in pieces:
                 printer.piece(piece)
-                texts.append(piece.text)
+                empty = False
+                if copies is not None:
+                    texts.append(piece.text)
                 if interrupts.caught:
                     break
         printer.close()
         code, texts = interrupts.exit_code, ["".join(texts)]
-        if texts == [""] and (config.regex or config.charset) and not code:
+        if empty and (config.regex or config.charset) and not code:
             show_note("empty: the model would rather go on with what may not be drawn")
     if copies is not None and not code:
         _show_copies(copies, texts)
     return code
 
 
-def _search(printer: TextPrinter, events: Iterator[Piece | Found], prompt: str) -> list[str]:
+def _print_samples(completions: Iterable[Completion], copies: CopyIndex | None) -> int:
+    """One JSON line a sample; with what is copied of it, beside what held-out text of the first
+    one's length has in common with the training text."""
+    from chargen.terminal import print_json
+
+    held_out = None
+    for index, completion in enumerate(completions):
+        line = completion.as_dict()
+        if copies is not None:
+            if index == 0:
+                held_out = copies.held_out(len(completion.text))
+            line |= copies.check(completion.text).as_dict()
+            line["held_out_copied_share"] = held_out and held_out.copied_share
+        print_json(line)
+    return 0
+
+
+def _search(
+    printer: TextPrinter, events: Iterator[Piece | Found], prompt: str, beams: int
+) -> list[str]:
     """Show the best text as it becomes certain, then all that was found; return their texts."""
     from chargen.beams import Found
 
     completions: list[Completion] = []
+    shows_best = printer.is_terminal or beams == 1  # a pipe gets either the table or the text
     printer.prompt(prompt)
     for event in events:
         if isinstance(event, Found):
             completions = event.completions
-        elif printer.is_terminal:
+        elif shows_best:
             printer.piece(event)
-    if not printer.is_terminal and len(completions) == 1:
-        printer.text(completions[0])
-    if printer.is_terminal or len(completions) == 1:
+    if shows_best:
         printer.close()
-    if len(completions) > 1:
+    if beams > 1:
         printer.beams(completions)
     return [completion.text for completion in completions]
 
 
-# What `--choices` and `--out` have no use for.
+# What `--choices` has no use for, besides all the options of drawing.
 _ONLY_DRAWN = ("out", "resume", "overwrite", "check_copies", "text")
 
 

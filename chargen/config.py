@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from chargen.errors import ConfigError
 
 DEFAULT_MINUTES = 10.0
-MOST_PROMPT = 100_000_000  # characters, or bytes of a file: that is some minutes of reading
+MOST_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
 MOST = 1e12  # of anything that has no lower limit of its own
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("small", "medium", "large")

@@ -58,18 +58,6 @@ def autocast(device: torch.device, bfloat16: bool | None = None) -> AbstractCont
 
 
 @contextmanager
-def without_onednn() -> Iterator[None]:
-    """For one step at a time: oneDNN's LSTM reorders its weights at every call, which costs far
-    more than the products of one step. Over many steps it is the fastest there is."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = before
-
-
-@contextmanager
 def within_memory() -> Iterator[None]:
     """Running out of memory becomes a DeviceError that says what to make smaller."""
     try:

@@ -149,7 +149,7 @@ class TextGenerator:
                     if piece is not None:
                         row.append(piece)
                 done = (number + 1) / work.config.max_tokens
-                told(min(1.0, (start + size * done) / count))
+                told(min(1.0, (start + len(needed) * done) / count))
             for index, writer in enumerate(needed, start=start):
                 if index >= first:
                     yield complete(work.prompt, written[index - start], writer)
@@ -296,12 +296,12 @@ class Continuation:
 
 
 def _check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
-    tokenizer.check(prompt)
-    if len(prompt) > MOST_PROMPT:
+    if isinstance(prompt, str) and len(prompt) > MOST_PROMPT:  # before a copy of it is made
         raise TokenizerError(
             f"a prompt of {len(prompt):,} characters is too long, {MOST_PROMPT:,} are the most",
             hint="give its last part",
         )
+    tokenizer.check(prompt)
 
 
 def _add(

@@ -85,20 +85,17 @@ def spell(
         costs = [logprob for logprob, _, _ in ways] or [0.0]
         logprobs = logits.float().cpu().double().log_softmax(dim=-1)  # (ways, V)
         for token in tokenizer.by_first_byte[left[0]]:
-            inside = len(pieces[token])
-            if left.startswith(pieces[token]):
-                goes_beyond = False
-            elif pieces[token].startswith(left) and seen[token]:
-                inside, goes_beyond = len(left), True
-            else:
+            piece = pieces[token]
+            ends = piece.startswith(left)  # with the word, or beyond it
+            unseen = len(piece) > len(left) and not seen[token]
+            if unseen or not (ends or left.startswith(piece)):
                 continue
-            for way, (cost, logprob) in enumerate(
-                zip(costs, logprobs[:, token].tolist(), strict=True)
-            ):
-                if goes_beyond or inside == len(left):
-                    ended.append((cost + logprob, rows + way, token, inside))
-                else:
-                    begun[at + inside].append((cost + logprob, rows + way, token))
+            pairs = zip(costs, logprobs[:, token].tolist(), strict=True)
+            grown = [(cost + own, row, token) for row, (cost, own) in enumerate(pairs, start=rows)]
+            if ends:
+                ended += [(*way, len(left)) for way in grown]
+            else:
+                begun[at + len(piece)] += grown
         states.append(state)
         rows += len(costs)
     total = torch.tensor([logprob for logprob, *_ in ended], dtype=torch.double)

@@ -44,6 +44,15 @@ def test_a_file_holds_the_samples(model: TextGenerator, tmp_path: Path) -> None:
     assert shares[-1] == 1.0
 
 
+def test_the_share_that_is_told_counts_what_is_asked_for(model: TextGenerator) -> None:
+    """And not the rows that pad the batch."""
+    shares: list[float] = []
+    config = SampleConfig(num_samples=6, max_tokens=4, seed=1)
+    list(model.complete("The ", config, rows=4, told=shares.append))
+    expected = [4 / 24, 8 / 24, 12 / 24, 16 / 24, 18 / 24, 20 / 24, 22 / 24, 1, 1]
+    assert shares == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 4, 7, 10])
 @pytest.mark.parametrize("torn", [b"", b'{"index": 7, "te'])
 def test_an_interrupted_file_goes_on(
