@@ -173,6 +173,8 @@ class Repl:
 
     def run(self) -> int:
         """Talk until Ctrl-D or /quit; the exit code."""
+        # A shell starts what runs in the background with SIGINT ignored, and that is inherited.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         prompt: PromptSession[str] = PromptSession(history=_history(), completer=_Completer())
         self._greet()
         while True:

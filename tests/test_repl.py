@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pexpect
@@ -235,8 +236,16 @@ def test_tab_completes_commands_and_settings(checkpoint: Path, tmp_path: Path) -
         terminal.see_text("max_tokens is 7")
 
 
-def test_ctrl_c_ends_a_long_search(checkpoint: Path, tmp_path: Path) -> None:
-    with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
+@pytest.mark.parametrize("inherited", [signal.SIG_DFL, signal.SIG_IGN])
+def test_ctrl_c_ends_a_long_search(
+    checkpoint: Path, tmp_path: Path, inherited: signal.Handlers
+) -> None:
+    before = signal.signal(signal.SIGINT, inherited)
+    try:
+        terminal = Terminal(80, "repl", checkpoint, cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with closing(terminal.child):
         terminal.see_prompt()
         terminal.child.sendline("/set max_tokens 1000000")
         terminal.child.sendline("/beams 8")
