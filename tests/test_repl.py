@@ -170,8 +170,11 @@ class Terminal:
 
     def leave(self) -> int:
         """Send Ctrl-D and return the exit code."""
-        self.child.sendeof()
-        self.child.expect(pexpect.EOF)
+        for _ in range(20):
+            # A key that falls between two prompts, where no one reads, is lost: press again.
+            self.child.sendeof()
+            if self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=3) == 0:
+                break
         self.child.close()
         assert self.child.exitstatus is not None
         return int(self.child.exitstatus)
