@@ -349,9 +349,6 @@ def score(arguments: argparse.Namespace) -> int:
     from chargen.generation import load
     from chargen.terminal import TokenTable, print_json, show_note, show_score
 
-    def _bytes(piece: bytes) -> str:  # a part of a character
-        return "".join(f"<{byte:02X}>" for byte in piece)
-
     generator = load(arguments.checkpoint, arguments.device)
     tokenizer = generator.tokenizer
     if arguments.text == "-" or os.path.isfile(arguments.text):
@@ -369,11 +366,11 @@ def score(arguments: argparse.Namespace) -> int:
         for tokens, nats in surprises(generator.model, tokenizer, pieces):
             total += count(tokenizer, tokens, nats)
             for token, cost in zip(tokens.tolist(), nats.tolist(), strict=True):
-                text = tokenizer.decode([token])
                 if table is None:
+                    text = tokenizer.decode([token])
                     print_json({"token": token, "text": text, "nats": cost, "bits": cost / LN_2})
                 else:
-                    table.row(tokenizer.texts[token] or _bytes(tokenizer.pieces[token]), cost)
+                    table.row(tokenizer.pieces[token], cost)
     if not total.tokens:
         raise CorpusError("the text is empty", hint="there is nothing to score")
     if arguments.json:

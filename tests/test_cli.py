@@ -349,6 +349,11 @@ def test_score_tells_what_each_token_costs(
     assert "bits per byte" in shown
 
 
+def test_score_shows_parts_of_characters_and_spaces(run_chargen: Chargen, checkpoint: Path) -> None:
+    shown = run_chargen("score", checkpoint, "ß a").stdout
+    assert [line.split()[2] for line in shown.splitlines()[1:5]] == ["<C3>", "<9F>", "␣", "a"]
+
+
 def test_the_newest_checkpoint_is_the_default(
     run_chargen: Chargen, tmp_path: Path, text: Path
 ) -> None:
