@@ -1,4 +1,4 @@
-"""The checkpoint folder: write atomically, read safely. The only door to safetensors and msgspec.
+"""The checkpoint folder: write atomically, read safely. The only door to safetensors.
 
     config.json           what the model is, how it was trained, its scores, hashes of its files
     model.safetensors     the best weights so far
@@ -17,137 +17,54 @@ import base64
 import hashlib
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, make
+from chargen.about import (
+    CONFIG,
+    FORMAT,
+    METRICS,
+    MODEL,
+    TRAINING,
+    About,
+    ConfigFile,
+    CorpusFacts,
+    DamagedError,
+    Format,
+    Scores,
+    about_of,
+    check_format,
+    damaged,
+    existing,
+    read_about,
+    read_file,
+    read_json,
+)
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.errors import ChargenError, CheckpointError
+from chargen.files import Record, encode, encode_indented, write_file
 from chargen.model import LanguageModel
 from chargen.tokenizer import TOKENIZERS, Tokenizer, deserialize, file_name_of
 
-FORMAT = 2
-CONFIG = "config.json"
-MODEL = "model.safetensors"
-METRICS = "metrics.jsonl"
-TRAINING = "training.safetensors"
-# The model that comes with chargen lies in the installed package, and beside it in a clone.
-_IN_PACKAGE = Path(__file__).resolve().parent / "checkpoints" / "everyday"
-_IN_CLONE = Path(__file__).resolve().parent.parent / "checkpoints" / "everyday"
-COMES_WITH_CHARGEN = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
-# What format 1 had no name for yet, as it was then.
-_SINCE_FORMAT_1: dict[str, dict[str, Any]] = {
-    "model": {
-        "layer_dropout": None,
-        "embedding_dropout": 0.0,
-        "token_dropout": 0.0,
-        "weight_dropout": 0.0,
-        "layer_norm": False,
-        "residual": False,
-    },
-    "training": {
-        "random_bptt": False,
-        "activation_penalty": 0.0,
-        "temporal_penalty": 0.0,
-        "average": 0.0,
-        "precision": "float32",
-        "patience": None,
-    },
-}
 Tensors = dict[str, Tensor]
-FileType = TypeVar("FileType", bound=msgspec.Struct)
 
 
-class CorpusFacts(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Which text a model was trained on: names without folders, bytes and sha256 of each file."""
-
-    name: str
-    files: list[tuple[str, int, str]]
+class _Enclosed(Record):
+    config: Format
 
 
-class Scores(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the run has come to. Losses in nats per token; None where nothing was validated."""
-
-    steps: int
-    epochs: float
-    seconds: float
-    train_loss: float | None = None
-    valid_loss: float | None = None
-    bits_per_byte: float | None = None
-    bits_per_character: float | None = None
-
-
-class _Format(msgspec.Struct):
-    format: int
-
-
-class _ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
-    format: int
-    tokenizer: str
-    vocab_size: int
-    model: dict[str, Any]
-    corpus_options: dict[str, Any]
-    training: dict[str, Any]
-    corpus: CorpusFacts
-    scores: Scores
-    saved_at: str
-    sha256: dict[str, str]
-
-
-class _Enclosed(msgspec.Struct):
-    config: msgspec.Raw
-
-
-class _TrainingFile(msgspec.Struct, forbid_unknown_fields=True):
-    config: _ConfigFile
+class _TrainingFile(Record, forbid_unknown_fields=True):
+    config: ConfigFile
     tokenizer: str  # base64 of its file
     paths: list[str]
     progress: dict[str, Any]
     metrics: list[dict[str, Any]]
-
-
-class _Metrics(msgspec.Struct):
-    """What of a line of metrics.jsonl is drawn."""
-
-    step: int
-    epoch: float
-    seconds: float
-    train_loss: float | None
-    valid_loss: float | None
-    bits_per_byte: float | None
-
-
-@dataclass(frozen=True)
-class About:
-    """What config.json says of a model, which is all but its weights."""
-
-    folder: Path
-    bytes: int  # of all files in it
-    model: ModelConfig
-    corpus_options: CorpusConfig
-    training: TrainConfig
-    tokenizer: str
-    vocab_size: int
-    corpus: CorpusFacts
-    scores: Scores
-    saved_at: str  # ISO 8601, UTC
-
-    def facts(self) -> dict[str, Any]:
-        """The same as JSON-able values."""
-        facts: dict[str, Any] = {"checkpoint": str(self.folder), "bytes": self.bytes}
-        for name in ("model", "corpus_options", "training"):
-            facts[name] = asdict(getattr(self, name))
-        for name in ("tokenizer", "vocab_size", "corpus", "scores", "saved_at"):
-            facts[name] = msgspec.to_builtins(getattr(self, name))
-        return facts
 
 
 @dataclass(frozen=True)
@@ -184,7 +101,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     """Replace the folder's content by the snapshot's, each file at once. Raises CheckpointError."""
     tokenizer = snapshot.tokenizer.serialize()
     model = safetensors.torch.save(_own(snapshot.best))
-    config = _ConfigFile(
+    config = ConfigFile(
         format=FORMAT,
         tokenizer=snapshot.tokenizer.kind,
         vocab_size=snapshot.tokenizer.vocab_size,
@@ -205,14 +122,14 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     )
     groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
     tensors = {f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()}
-    metadata = {"chargen": msgspec.json.encode(state).decode()}
-    metrics = b"".join(msgspec.json.encode(line) + b"\n" for line in snapshot.metrics)
+    metadata = {"chargen": encode(state).decode()}
+    metrics = b"".join(encode(line) + b"\n" for line in snapshot.metrics)
     try:
         write_file(folder / TRAINING, safetensors.torch.save(_own(tensors), metadata))
         write_file(folder / MODEL, model)
         write_file(folder / snapshot.tokenizer.file_name, tokenizer)
         write_file(folder / METRICS, metrics)
-        write_file(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2))
+        write_file(folder / CONFIG, encode_indented(config))
         for name in {file_name_of(kind) for kind in TOKENIZERS}:
             if name != snapshot.tokenizer.file_name:  # of an overwritten run
                 (folder / name).unlink(missing_ok=True)
@@ -223,36 +140,21 @@ def save(folder: Path, snapshot: Snapshot) -> None:
         ) from error
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Replace a file at once: readers see the old content or the new, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
-
-
 # -- reading ----------------------------------------------------------------------------------
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The best model in a checkpoint folder, on the CPU. Raises CheckpointError."""
-    folder = _existing(path)
+    folder = existing(path)
     try:
         return _read_checkpoint(folder)
-    except _DamagedError:
+    except DamagedError:
         if not (folder / TRAINING).is_file():
             raise
     # The files do not match, as after a crash while they were replaced: the training state does.
     snapshot = load_snapshot(folder)
     return Checkpoint(
-        _about(folder, _read_training(folder).config),
+        about_of(folder, _read_training(folder).config),
         _build_model(folder, snapshot.model_config, snapshot.tokenizer, snapshot.best),
         snapshot.tokenizer,
     )
@@ -260,31 +162,31 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     """The training state in a checkpoint folder, on the CPU. Raises CheckpointError."""
-    folder = _existing(path)
+    folder = existing(path)
     state = _read_training(folder)
-    config = state.config
+    about = about_of(folder, state.config)
     tensors = _read_tensors(folder / TRAINING)
     groups: dict[str, Tensors] = {"model": {}, "best": {}, "learner": {}}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
         if group not in groups:
-            raise _damaged(folder, TRAINING, f"it holds an unknown tensor {name!r}")
+            raise damaged(folder, TRAINING, f"it holds an unknown tensor {name!r}")
         groups[group][rest] = tensor
     try:
         content = base64.b64decode(state.tokenizer, validate=True)
     except ValueError as error:
-        raise _damaged(folder, TRAINING, "its tokenizer is not base64") from error
+        raise damaged(folder, TRAINING, "its tokenizer is not base64") from error
     progress = state.progress
-    if config.format == 1:
-        progress = {**progress, **_progress_of_format_1(progress, config.training)}
+    if state.config.format == 1:
+        progress = progress | _progress_of_format_1(progress, about.training.bptt)
     return Snapshot(
-        model_config=_options(folder, ModelConfig, config.model),
-        corpus_config=_options(folder, CorpusConfig, config.corpus_options),
-        train_config=_options(folder, TrainConfig, config.training),
-        tokenizer=_read_tokenizer(folder, config, content),
-        corpus=config.corpus,
+        model_config=about.model,
+        corpus_config=about.corpus_options,
+        train_config=about.training,
+        tokenizer=_read_tokenizer(about, content),
+        corpus=about.corpus,
         paths=state.paths,
-        scores=config.scores,
+        scores=about.scores,
         weights=groups["model"],
         best=groups["best"],
         learner=groups["learner"],
@@ -293,144 +195,25 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     )
 
 
-def _progress_of_format_1(progress: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+def _progress_of_format_1(progress: dict[str, Any], bptt: int) -> dict[str, Any]:
     """What `Trainer.restore` wants to know since; such runs had steps of one length and no
     guard."""
-    step, bptt = progress.get("step"), training.get("bptt")
-    place = step * bptt if isinstance(step, int) and isinstance(bptt, int) else None
+    step = progress.get("step")
+    place = step * bptt if isinstance(step, int) else None
     none = dict.fromkeys(("check_sum", "check_steps", "rollbacks", "patience_from"), 0)
     return {**none, "average_updates": 0, "place": place, "ceiling": None, "good": None}
 
 
-def load_metrics(path: str | os.PathLike[str]) -> tuple[About, list[dict[str, Any]]]:
-    """What config.json says of a checkpoint, and its evaluations. Raises CheckpointError."""
-    folder = _existing(path)
-    about = _about(folder, _read_config(folder))
-    try:
-        lines = msgspec.json.Decoder(_Metrics).decode_lines(_read_file(folder / METRICS))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(folder, METRICS, str(error)) from error
-    return about, [msgspec.to_builtins(line) for line in lines]
-
-
-def is_checkpoint(folder: Path) -> bool:
-    """Whether the folder holds what chargen writes, whole or not."""
-    return (folder / CONFIG).is_file() or (folder / TRAINING).is_file()
-
-
-def list_checkpoints(root: Path = Path("checkpoints")) -> list[About]:
-    """The checkpoints right below `root`, the newest first; what cannot be read is left out."""
-    listed = []
-    with suppress(OSError):
-        for folder in root.iterdir():
-            with suppress(ChargenError, OSError):
-                listed.append(_about(folder, _read_config(folder)))
-    return sorted(listed, key=lambda about: (about.saved_at, about.folder.name), reverse=True)
-
-
-def _about(folder: Path, config: _ConfigFile) -> About:
-    return About(
-        folder=folder,
-        bytes=_size(folder),
-        model=_options(folder, ModelConfig, config.model),
-        corpus_options=_options(folder, CorpusConfig, config.corpus_options),
-        training=_options(folder, TrainConfig, config.training),
-        tokenizer=config.tokenizer,
-        vocab_size=config.vocab_size,
-        corpus=config.corpus,
-        scores=config.scores,
-        saved_at=config.saved_at,
-    )
-
-
-def _size(folder: Path) -> int:
-    size = 0
-    for entry in folder.iterdir():
-        with suppress(OSError):  # a run that is saving replaces its files
-            size += entry.stat().st_size
-    return size
-
-
-def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
-    """The folder saved last below `root`; where there is none, the model that comes with chargen.
-    Raises CheckpointError where that is gone, too."""
-    listed = [about.folder for about in list_checkpoints(root)]
-    own = [folder for folder in listed if folder.resolve() != COMES_WITH_CHARGEN]
-    # Where all are damaged, reading one tells what is wrong.
-    if found := own or listed or sorted(filter(is_checkpoint, root.glob("*/"))):
-        return found[0]
-    if is_checkpoint(COMES_WITH_CHARGEN):
-        return COMES_WITH_CHARGEN
-    raise CheckpointError(
-        f"no checkpoint below {root.resolve()}, and none at {COMES_WITH_CHARGEN}",
-        hint="make one with: chargen train corpus.txt",
-    )
-
-
-def _existing(path: str | os.PathLike[str]) -> Path:
-    folder = Path(path)
-    try:
-        exists = folder.exists()
-    except OSError as error:  # a name that is too long, a folder above that is closed
-        raise CheckpointError(f"cannot look at {str(path)[:80]}: {error.strerror}") from error
-    if not exists:
-        near = [entry.folder.name for entry in list_checkpoints()][:5]
-        hint = f"below checkpoints/ there are: {', '.join(near)}" if near else (
-            "make one with: chargen train corpus.txt"
-        )  # fmt: skip
-        raise CheckpointError(f"no such checkpoint: {folder}", hint=hint)
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"{folder} is a file, not a checkpoint",
-            hint="pass the folder that `chargen train` wrote",
-        )
-    if not is_checkpoint(folder):
-        raise CheckpointError(
-            f"{folder} has no {CONFIG}", hint="pass the folder that `chargen train` wrote"
-        )
-    return folder
-
-
 def _read_checkpoint(folder: Path) -> Checkpoint:
-    config = _read_config(folder)
-    tokenizer_file = file_name_of(config.tokenizer)
-    content = _read_file(folder / tokenizer_file)
-    _check_hash(folder, config, tokenizer_file, content)
-    weights = _read_file(folder / MODEL)
-    _check_hash(folder, config, MODEL, weights)
+    about = read_about(folder)
+    content = _read_hashed(about, file_name_of(about.tokenizer))
+    weights = _read_hashed(about, MODEL)
     try:
         tensors = safetensors.torch.load(weights)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise _damaged(folder, MODEL, str(error)) from error
-    about = _about(folder, config)
-    tokenizer = _read_tokenizer(folder, config, content)
+        raise damaged(folder, MODEL, str(error)) from error
+    tokenizer = _read_tokenizer(about, content)
     return Checkpoint(about, _build_model(folder, about.model, tokenizer, tensors), tokenizer)
-
-
-def _read_config(folder: Path) -> _ConfigFile:
-    content = _read_file(folder / CONFIG)
-    _check_format(folder, content)
-    return _upgraded(_decode(folder, CONFIG, content, _ConfigFile))
-
-
-def _check_format(folder: Path, content: bytes) -> None:
-    """Tell another version of chargen before its new fields are taken for damage."""
-    config = _decode(folder, CONFIG, content, _Format)
-    if not 1 <= config.format <= FORMAT:
-        age = "a newer" if config.format > FORMAT else "no known"
-        raise CheckpointError(
-            f"{folder} was written by {age} chargen (format {config.format}, this one reads 1 to "
-            f"{FORMAT})",
-            hint="use that version of chargen",
-        )
-
-
-def _upgraded(config: _ConfigFile) -> _ConfigFile:
-    """The same with all that has been added since its format."""
-    if config.format == 1:
-        config.model = _SINCE_FORMAT_1["model"] | config.model
-        config.training = _SINCE_FORMAT_1["training"] | config.training
-    return config
 
 
 def _read_training(folder: Path) -> _TrainingFile:
@@ -444,41 +227,21 @@ def _read_training(folder: Path) -> _TrainingFile:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise _damaged(folder, TRAINING, str(error)) from error
+        raise damaged(folder, TRAINING, str(error)) from error
     content = metadata.get("chargen", "").encode()
-    _check_format(folder, _decode(folder, TRAINING, content, _Enclosed).config)
-    state = _decode(folder, TRAINING, content, _TrainingFile)
-    _upgraded(state.config)
-    return state
+    check_format(folder, read_json(folder, TRAINING, content, _Enclosed).config)
+    return read_json(folder, TRAINING, content, _TrainingFile)
 
 
-def _decode(folder: Path, name: str, content: bytes, kind: type[FileType]) -> FileType:
+def _read_tokenizer(about: About, content: bytes) -> Tokenizer:
+    if about.tokenizer not in TOKENIZERS:
+        raise damaged(about.folder, CONFIG, f"unknown tokenizer {about.tokenizer!r}")
     try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(folder, name, str(error)) from error
-
-
-def _options(folder: Path, config_type: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:
-    """The config that `values` spell, every one of its options named. Raises CheckpointError."""
-    missing = set(asdict(config_type())) - set(values)
-    if missing:
-        raise _damaged(folder, CONFIG, f"{', '.join(sorted(missing))} missing")
-    try:
-        return make(config_type, values)
+        tokenizer = deserialize(about.tokenizer, content)
     except ChargenError as error:
-        raise _damaged(folder, CONFIG, str(error)) from error
-
-
-def _read_tokenizer(folder: Path, config: _ConfigFile, content: bytes) -> Tokenizer:
-    if config.tokenizer not in TOKENIZERS:
-        raise _damaged(folder, CONFIG, f"unknown tokenizer {config.tokenizer!r}")
-    try:
-        tokenizer = deserialize(config.tokenizer, content)
-    except ChargenError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
-    if tokenizer.vocab_size != config.vocab_size:
-        raise _damaged(folder, CONFIG, "its vocab_size is not the tokenizer's")
+        raise CheckpointError(f"{about.folder}: {error}") from error
+    if tokenizer.vocab_size != about.vocab_size:
+        raise damaged(about.folder, CONFIG, "its vocab_size is not the tokenizer's")
     return tokenizer
 
 
@@ -492,7 +255,7 @@ def _build_model(
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if shapes != found:
         wrong = sorted(n for n in shapes | found if shapes.get(n) != found.get(n))
-        raise _damaged(folder, MODEL, f"{wrong[0]} is missing, unknown or of another shape")
+        raise damaged(folder, MODEL, f"{wrong[0]} is missing, unknown or of another shape")
     load_weights(expected, tensors)
     return expected.eval()
 
@@ -518,36 +281,18 @@ def _read_tensors(path: Path) -> Tensors:
     try:
         return dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path.parent, path.name, str(error)) from error
+        raise damaged(path.parent, path.name, str(error)) from error
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _DamagedError(
-            f"cannot read {path}: {error.strerror}",
-            hint="pass a whole folder that `chargen train` wrote",
-        ) from error
-
-
-def _check_hash(folder: Path, config: _ConfigFile, name: str, content: bytes) -> None:
-    if config.sha256.get(name) != _sha256(content):
-        raise _damaged(folder, name, f"its sha256 is not the one in {CONFIG}")
+def _read_hashed(about: About, name: str) -> bytes:
+    content = read_file(about.folder / name)
+    if about.sha256.get(name) != _sha256(content):
+        raise damaged(about.folder, name, f"its sha256 is not the one in {CONFIG}")
+    return content
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-class _DamagedError(CheckpointError):
-    """A file is missing or not what was written; the training state may still be whole."""
-
-
-def _damaged(folder: Path, name: str, why: str) -> CheckpointError:
-    return _DamagedError(
-        f"{folder / name} is damaged: {why}", hint="use another checkpoint, or train it again"
-    )
 
 
 def _own(tensors: Tensors) -> Tensors:

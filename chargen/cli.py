@@ -437,7 +437,7 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 def plot(arguments: argparse.Namespace) -> int:
     """Draw how runs learnt."""
-    from chargen.checkpoint import load_metrics
+    from chargen.about import load_metrics
     from chargen.plotting import Curve
     from chargen.plotting import plot as draw
     from chargen.terminal import show_note
@@ -467,7 +467,7 @@ def info(arguments: argparse.Namespace) -> int:
 
 def list_(arguments: argparse.Namespace) -> int:
     """List the checkpoints below ./checkpoints."""
-    from chargen.checkpoint import list_checkpoints
+    from chargen.about import list_checkpoints
     from chargen.terminal import print_json, show_list
 
     listed = list_checkpoints()
@@ -482,7 +482,7 @@ def list_(arguments: argparse.Namespace) -> int:
 def _checkpoint(arguments: argparse.Namespace) -> Path:
     if arguments.checkpoint is not None:
         return Path(arguments.checkpoint)
-    from chargen.checkpoint import COMES_WITH_CHARGEN, newest_checkpoint
+    from chargen.about import COMES_WITH_CHARGEN, newest_checkpoint
     from chargen.terminal import show_note
 
     folder = newest_checkpoint()

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from chargen.checkpoint import COMES_WITH_CHARGEN, load_metrics
+from chargen.about import COMES_WITH_CHARGEN, load_metrics
 from chargen.corpus import cache_folder
 from chargen.errors import CorpusError
 from chargen.texts import Paths, Split, read_sources, split_texts

@@ -16,13 +16,10 @@ from typing import Any
 
 import torch
 
+from chargen.about import TRAINING, CorpusFacts, is_checkpoint, list_checkpoints
 from chargen.checkpoint import (
-    TRAINING,
     Checkpoint,
-    CorpusFacts,
     Snapshot,
-    is_checkpoint,
-    list_checkpoints,
     load_checkpoint,
     load_snapshot,
     load_weights,

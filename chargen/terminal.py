@@ -32,7 +32,8 @@ from rich.text import Text
 from chargen.config import DEFAULT_MINUTES
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
-    from chargen.checkpoint import About, Checkpoint
+    from chargen.about import About
+    from chargen.checkpoint import Checkpoint
     from chargen.choices import Choice as GivenChoice
     from chargen.copies import CopyReport
     from chargen.evaluation import Score

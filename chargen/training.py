@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.checkpoint import Scores, Tensors, load_weights, weights_of
+from chargen.about import Scores
+from chargen.checkpoint import Tensors, load_weights, weights_of
 from chargen.config import DEFAULT_MINUTES, TrainConfig
 from chargen.corpus import Corpus, Streams
 from chargen.device import autocast, picks_bfloat16

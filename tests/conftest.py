@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +86,20 @@ def subword_checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus_file: Pa
     tokens: dict[str, Any] = {"tokenizer": "subword", "vocab_size": 340, "subword_model": "bpe"}
     chargen.train(corpus_file, out=out, steps=300, **options, **tokens)
     return out
+
+
+@pytest.fixture
+def folder(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil, of another name and place."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "moved elsewhere"))
+
+
+def edit_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what the folder's config.json says."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    change(config)
+    path.write_text(json.dumps(config), encoding="utf-8")
 
 
 class FewTokens(Tokenizer):

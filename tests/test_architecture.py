@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
-    ["errors", "automata"],
+    ["errors", "automata", "files"],
     ["config", "interrupt"],
-    ["device"],
+    ["device", "about"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus", "planning", "engine", "writing", "constraints"],
     ["checkpoint", "evaluation", "healing"],
@@ -29,7 +30,7 @@ ROWS = [
 DOORS = {
     "sentencepiece": {"tokenizer"},
     "safetensors": {"checkpoint"},
-    "msgspec": {"checkpoint"},
+    "msgspec": {"files"},
     "outlines_core": {"automata"},
     "pydivsufsort": {"copies"},
     "rich": {"terminal"},
@@ -90,6 +91,26 @@ def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from chargen.about import list_checkpoints; print(len(list_checkpoints()))",
+        "import chargen.cli; chargen.cli.main(['list', '--json'])",
+    ],
+)
+def test_listing_checkpoints_needs_no_torch(code: str, checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "one").symlink_to(checkpoint)
+    heavy = "{'torch', 'numpy', 'sentencepiece', 'safetensors'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print({heavy})"],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    listed, imported = done.stdout.splitlines()
+    assert listed == "1" or json.loads(listed)["checkpoint"] == "checkpoints/one"
+    assert imported == "set()"
 
 
 def test_public_names_are_there() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,31 +14,10 @@ import safetensors.torch
 import torch
 
 import chargen
-from chargen.checkpoint import (
-    list_checkpoints,
-    load_checkpoint,
-    load_snapshot,
-    newest_checkpoint,
-    save,
-    weights_of,
-    write_file,
-)
+from chargen.checkpoint import load_checkpoint, load_snapshot, save, weights_of
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runs import prepare
-from tests.conftest import SMALL
-
-
-@pytest.fixture
-def folder(checkpoint: Path, tmp_path: Path) -> Path:
-    """A copy that a test may spoil, of another name and place."""
-    return Path(shutil.copytree(checkpoint, tmp_path / "moved elsewhere"))
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    change(config)
-    path.write_text(json.dumps(config), encoding="utf-8")
+from tests.conftest import SMALL, edit_config
 
 
 def without_training(folder: Path) -> Path:
@@ -111,7 +88,7 @@ def test_a_folder_of_the_first_format_loads_and_goes_on(
             for name in names:
                 del config[group][name]
 
-    edit(folder, as_format_1)
+    edit_config(folder, as_format_1)
     old = load_checkpoint(folder).about
     assert old.model == whole.model
     assert old.training == replace(whole.training, precision="float32")
@@ -176,7 +153,7 @@ def test_damage_is_told_or_mended_from_the_training_state(
 def test_a_wrong_config_names_what_is_wrong(
     folder: Path, change: Callable[[dict[str, Any]], object], says: str
 ) -> None:
-    edit(without_training(folder), change)
+    edit_config(without_training(folder), change)
     with pytest.raises(CheckpointError, match=says):
         load_checkpoint(folder)
 
@@ -209,22 +186,6 @@ def test_what_is_no_checkpoint_is_refused(
 # -- writing ----------------------------------------------------------------------------------
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file"
-    write_file(path, b"old")
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_file(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-
-
 def test_saving_where_nothing_can_be_written_says_so(folder: Path, tmp_path: Path) -> None:
     snapshot = load_snapshot(folder)
     with pytest.raises(CheckpointError, match="cannot save"):
@@ -237,21 +198,3 @@ def test_saving_what_was_read_changes_nothing(folder: Path, tmp_path: Path) -> N
     save(again, load_snapshot(folder))
     for name in ("model.safetensors", "tokenizer.json", "metrics.jsonl"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
-
-
-def test_checkpoints_are_listed_newest_first(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    older = Path(shutil.copytree(folder, tmp_path / "older"))
-    edit(older, lambda config: config.update(saved_at="2001-01-01T00:00:00Z"))
-    (tmp_path / "not one").mkdir()
-    assert [about.folder for about in list_checkpoints(tmp_path)] == [folder, older]
-    assert newest_checkpoint(tmp_path) == folder
-    with monkeypatch.context() as patch:
-        patch.setattr("chargen.checkpoint.COMES_WITH_CHARGEN", folder.resolve())
-        assert newest_checkpoint(tmp_path) == older, "what came along is no newer than one's own"
-
-
-def test_a_damaged_checkpoint_is_told_and_not_passed_over(folder: Path) -> None:
-    (folder / "config.json").write_text("nonsense", encoding="utf-8")
-    assert newest_checkpoint(folder.parent) == folder

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint import COMES_WITH_CHARGEN, list_checkpoints
+from chargen.about import COMES_WITH_CHARGEN, list_checkpoints
 from chargen.prompts import Prompt, ask, read_prompts
 
 HOUSE = Path(__file__).parent.parent
