@@ -129,7 +129,7 @@ def train(arguments: argparse.Namespace) -> int:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
     from chargen.runs import prepare
-    from chargen.terminal import training_view
+    from chargen.training_view import training_view
 
     with training_view(arguments.json) as view:
         run = prepare(
