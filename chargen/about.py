@@ -16,7 +16,7 @@ from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, m
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import Record, RecordType, decode, decode_lines, to_builtins
 
-FORMAT = 2
+FORMAT = 3
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
@@ -25,24 +25,27 @@ TRAINING = "training.safetensors"
 _IN_PACKAGE = Path(__file__).resolve().parent / "checkpoints" / "everyday"
 _IN_CLONE = Path(__file__).resolve().parent.parent / "checkpoints" / "everyday"
 COMES_WITH_CHARGEN = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
-# What format 1 had no name for yet, as it was then.
-_SINCE_FORMAT_1: dict[str, dict[str, Any]] = {
-    "model": {
-        "layer_dropout": None,
-        "embedding_dropout": 0.0,
-        "token_dropout": 0.0,
-        "weight_dropout": 0.0,
-        "layer_norm": False,
-        "residual": False,
+# The options that a format was the first to name, by groups, as they were before it.
+_ADDED: dict[int, dict[str, dict[str, Any]]] = {
+    2: {
+        "model": {
+            "layer_dropout": None,
+            "embedding_dropout": 0.0,
+            "token_dropout": 0.0,
+            "weight_dropout": 0.0,
+            "layer_norm": False,
+            "residual": False,
+        },
+        "training": {
+            "random_bptt": False,
+            "activation_penalty": 0.0,
+            "temporal_penalty": 0.0,
+            "average": 0.0,
+            "precision": "float32",
+            "patience": None,
+        },
     },
-    "training": {
-        "random_bptt": False,
-        "activation_penalty": 0.0,
-        "temporal_penalty": 0.0,
-        "average": 0.0,
-        "precision": "float32",
-        "patience": None,
-    },
+    3: {"corpus_options": {"user": "You:", "bot": "Bot:"}},
 }
 
 
@@ -240,7 +243,10 @@ def check_format(folder: Path, config: Format) -> None:
 def _upgraded(config: ConfigFile, group: str) -> dict[str, Any]:
     """A group of options with all that has been added to it since the file's format."""
     values: dict[str, Any] = getattr(config, group)
-    return _SINCE_FORMAT_1.get(group, {}) | values if config.format == 1 else values
+    for number, added in _ADDED.items():
+        if config.format < number:
+            values = added.get(group, {}) | values
+    return values
 
 
 def read_json(folder: Path, name: str, content: bytes, kind: type[RecordType]) -> RecordType:

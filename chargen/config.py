@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -84,6 +85,10 @@ class CorpusConfig(Config):
     test_fraction: float = option(
         0.05, "share of the text, in bytes, never looked at in training", at_least=0, below=1
     )
+    user: str = option(
+        "You:", "how a turn of the user begins in the text's dialogues, for the REPL's chat mode"
+    )
+    bot: str = option("Bot:", "how a turn of the model begins in them")
 
     def check_together(self) -> None:
         if self.valid_fraction + self.test_fraction >= 1:
@@ -91,6 +96,24 @@ class CorpusConfig(Config):
                 "`valid_fraction` and `test_fraction` together leave no text to train on",
                 hint="their sum must be below 1",
             )
+        for name in SPEAKERS:
+            text = getattr(self, name)
+            if not text:
+                raise ConfigError("must not be empty", option=name)
+            # Control characters, lone surrogates, separators of lines and paragraphs.
+            if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
+                raise ConfigError(
+                    f"must be one line without control characters, not {text!r}", option=name
+                )
+        if self.user == self.bot:
+            raise ConfigError(
+                f"`user` and `bot` must differ, but both are {self.user!r}",
+                hint="give what a turn of each begins with",
+            )
+
+
+# Options that say how to talk to a model of the text, and change nothing in its tokens.
+SPEAKERS = ("user", "bot")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from chargen.config import CorpusConfig
+from chargen.config import SPEAKERS, CorpusConfig
 from chargen.errors import ChargenError, CorpusError
 from chargen.texts import (
     CHUNK_BYTES,
@@ -130,11 +130,11 @@ def _cache_key(
     sources: Sequence[Source], config: CorpusConfig, seed: int, tokenizer: Tokenizer | None
 ) -> str:
     """Names what the token files hold: the content, how it is split, and the tokenizer."""
-    subword = config.tokenizer == "subword"
+    idle = SPEAKERS if config.tokenizer == "subword" else SPEAKERS + SUBWORD_OPTIONS
     identity = {
         "format": CACHE_FORMAT,
         "sources": [source.sha256 for source in sources],
-        "config": {n: v for n, v in asdict(config).items() if subword or n not in SUBWORD_OPTIONS},
+        "config": {n: v for n, v in asdict(config).items() if n not in idle},
         "seed": seed if config.documents == "line" else None,
         "tokenizer": tokenizer and hashlib.sha256(tokenizer.serialize()).hexdigest(),
     }

@@ -69,39 +69,50 @@ def test_subwords_come_back(tmp_path: Path, corpus_file: Path) -> None:
     assert (tmp_path / "sub" / "tokenizer.model").is_file()
 
 
-def test_a_folder_of_the_first_format_loads_and_goes_on(
-    folder: Path, tmp_path: Path, corpus_file: Path
-) -> None:
-    """The same run, as it was written before there were the options that format 2 added."""
+def test_the_words_that_open_turns_are_kept(folder: Path, corpus_file: Path) -> None:
+    out = folder / "of its own"
+    chargen.train(corpus_file, out=out, steps=1, user="Q:", bot="A:", **SMALL)
+    options = load_checkpoint(out).about.corpus_options
+    assert (options.user, options.bot) == ("Q:", "A:")
+    with pytest.raises(CheckpointError, match="`user` is Q: in this run and cannot become You:"):
+        chargen.train(corpus_file, out=out, resume=True, user="You:")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int) -> None:
+    """The same run, as it was written before there were the options that later formats added."""
     path = folder / "config.json"
     whole = load_checkpoint(folder).about
-    added = {
-        "model": ("layer_dropout", "embedding_dropout", "token_dropout", "weight_dropout",
-                  "layer_norm", "residual"),
-        "training": ("random_bptt", "activation_penalty", "temporal_penalty", "average",
-                     "precision", "patience"),
-    }  # fmt: skip
+    added = [
+        (2, "model", ("layer_dropout", "embedding_dropout", "token_dropout", "weight_dropout",
+                      "layer_norm", "residual")),
+        (2, "training", ("random_bptt", "activation_penalty", "temporal_penalty", "average",
+                         "precision", "patience")),
+        (3, "corpus_options", ("user", "bot")),
+    ]  # fmt: skip
 
-    def as_format_1(config: dict[str, Any]) -> None:
-        config["format"] = 1
-        for group, names in added.items():
-            for name in names:
+    def as_it_was(config: dict[str, Any]) -> None:
+        config["format"] = number
+        for since, group, names in added:
+            for name in names if since > number else ():
                 del config[group][name]
 
-    edit_config(folder, as_format_1)
+    edit_config(folder, as_it_was)
     old = load_checkpoint(folder).about
     assert old.model == whole.model
     assert old.training == replace(whole.training, precision="float32")
+    assert (old.corpus_options.user, old.corpus_options.bot) == ("You:", "Bot:")
 
     training = folder / "training.safetensors"
     tensors = safetensors.torch.load_file(training)
     with safetensors.safe_open(training, framework="pt") as file:
         state = json.loads(file.metadata()["chargen"])
     state["config"] = json.loads(path.read_text(encoding="utf-8"))
-    for name in ("place", "check_sum", "check_steps", "ceiling", "rollbacks", "good",
-                 "average_updates", "patience_from"):  # fmt: skip
-        del state["progress"][name]
-    tensors = {name: tensor for name, tensor in tensors.items() if ".good." not in name}
+    if number == 1:
+        for name in ("place", "check_sum", "check_steps", "ceiling", "rollbacks", "good",
+                     "average_updates", "patience_from"):  # fmt: skip
+            del state["progress"][name]
+        tensors = {name: tensor for name, tensor in tensors.items() if ".good." not in name}
     safetensors.torch.save_file(tensors, training, {"chargen": json.dumps(state)})
     run = prepare([], out=folder, resume=True, options={"steps": 310})
     assert run.trainer.epoch == load_snapshot(folder).scores.epochs

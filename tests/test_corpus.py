@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -223,8 +224,10 @@ def test_a_second_run_reads_what_the_first_one_wrote(
     first = open_corpus([corpus_file], WHOLE)
     monkeypatch.setattr(corpus_module, "_build", None)  # calling it would fail
     again = open_corpus([corpus_file], WHOLE)
+    with_other_speakers = open_corpus([corpus_file], replace(WHOLE, user="Q:", bot="A:"))
     with_its_tokenizer = open_corpus([corpus_file], WHOLE, tokenizer=first.tokenizer)
     assert np.array_equal(first.train, again.train)
+    assert np.array_equal(first.train, with_other_speakers.train)
     assert np.array_equal(first.train, with_its_tokenizer.train)
 
 
