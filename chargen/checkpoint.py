@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ from chargen.about import (
     read_file,
     read_json,
 )
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.config import Configs, CorpusConfig, ModelConfig, TrainConfig
 from chargen.errors import ChargenError, CheckpointError
 from chargen.files import Record, encode, encode_indented, write_file
 from chargen.model import LanguageModel
@@ -99,23 +100,14 @@ class Snapshot:
 
 def save(folder: Path, snapshot: Snapshot) -> None:
     """Replace the folder's content by the snapshot's, each file at once. Raises CheckpointError."""
-    tokenizer = snapshot.tokenizer.serialize()
-    model = safetensors.torch.save(_own(snapshot.best))
-    config = ConfigFile(
-        format=FORMAT,
-        tokenizer=snapshot.tokenizer.kind,
-        vocab_size=snapshot.tokenizer.vocab_size,
-        model=asdict(snapshot.model_config),
-        corpus_options=asdict(snapshot.corpus_config),
-        training=asdict(snapshot.train_config),
-        corpus=snapshot.corpus,
-        scores=snapshot.scores,
-        saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        sha256={MODEL: _sha256(model), snapshot.tokenizer.file_name: _sha256(tokenizer)},
+    configs = (snapshot.corpus_config, snapshot.model_config, snapshot.train_config)
+    tokenizer = snapshot.tokenizer
+    config, files = _model_files(
+        configs, tokenizer, snapshot.corpus, snapshot.scores, snapshot.best, snapshot.metrics
     )
     state = _TrainingFile(
         config=config,
-        tokenizer=base64.b64encode(tokenizer).decode(),
+        tokenizer=base64.b64encode(files[tokenizer.file_name]).decode(),
         paths=snapshot.paths,
         progress=snapshot.progress,
         metrics=snapshot.metrics,
@@ -123,21 +115,88 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
     tensors = {f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()}
     metadata = {"chargen": encode(state).decode()}
-    metrics = b"".join(encode(line) + b"\n" for line in snapshot.metrics)
     try:
         write_file(folder / TRAINING, safetensors.torch.save(_own(tensors), metadata))
-        write_file(folder / MODEL, model)
-        write_file(folder / snapshot.tokenizer.file_name, tokenizer)
-        write_file(folder / METRICS, metrics)
-        write_file(folder / CONFIG, encode_indented(config))
+        for name, content in files.items():
+            write_file(folder / name, content)
         for name in {file_name_of(kind) for kind in TOKENIZERS}:
-            if name != snapshot.tokenizer.file_name:  # of an overwritten run
+            if name != tokenizer.file_name:  # of an overwritten run
                 (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(
             f"cannot save to {folder}: {error.strerror}",
             hint="what was saved before is kept; make room or choose another --out",
         ) from error
+
+
+def save_model(
+    folder: Path,
+    about: About,
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    scores: Scores | None = None,
+) -> None:
+    """Write a model whose weights were changed since `about` into a new folder.
+
+    It has no training state and no evaluations. Without `scores` the losses are left out: those
+    of `about` were other weights'. Raises CheckpointError, and then leaves no folder behind.
+    """
+    if scores is None:
+        scores = Scores(about.scores.steps, about.scores.epochs, about.scores.seconds)
+    configs = (about.corpus_options, model.config, about.training)
+    _, files = _model_files(configs, tokenizer, about.corpus, scores, weights_of(model), [])
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise CheckpointError(f"{folder} exists", hint="name a new folder") from error
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="name another one"
+        ) from error
+    try:
+        for name, content in files.items():
+            write_file(folder / name, content)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        raise CheckpointError(
+            f"cannot save to {folder}: {error.strerror}", hint="make room or name another folder"
+        ) from error
+
+
+def _model_files(
+    configs: Configs,
+    tokenizer: Tokenizer,
+    corpus: CorpusFacts,
+    scores: Scores,
+    weights: Tensors,
+    metrics: list[dict[str, Any]],
+) -> tuple[ConfigFile, dict[str, bytes]]:
+    """What config.json says of a model, and the content of its files by name.
+
+    They are written in this order, config.json last: a new folder is no checkpoint before it.
+    """
+    corpus_config, model_config, train_config = configs
+    files = {
+        MODEL: safetensors.torch.save(_own(weights)),
+        tokenizer.file_name: tokenizer.serialize(),
+    }
+    config = ConfigFile(
+        format=FORMAT,
+        tokenizer=tokenizer.kind,
+        vocab_size=tokenizer.vocab_size,
+        model=asdict(model_config),
+        corpus_options=asdict(corpus_config),
+        training=asdict(train_config),
+        corpus=corpus,
+        scores=scores,
+        saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        sha256={name: _sha256(content) for name, content in files.items()},
+    )
+    files[METRICS] = b"".join(encode(line) + b"\n" for line in metrics)
+    files[CONFIG] = encode_indented(config)
+    return config, files
 
 
 # -- reading ----------------------------------------------------------------------------------

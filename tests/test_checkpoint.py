@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,15 @@ import safetensors.torch
 import torch
 
 import chargen
-from chargen.checkpoint import load_checkpoint, load_snapshot, save, weights_of
+from chargen.about import is_checkpoint, list_checkpoints
+from chargen.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_snapshot,
+    save,
+    save_model,
+    weights_of,
+)
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runs import prepare
 from tests.conftest import SMALL, edit_config
@@ -209,3 +218,79 @@ def test_saving_what_was_read_changes_nothing(folder: Path, tmp_path: Path) -> N
     save(again, load_snapshot(folder))
     for name in ("model.safetensors", "tokenizer.json", "metrics.jsonl"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+# -- a model that was changed in memory -------------------------------------------------------
+
+
+def saved(folder: Path, changed: Checkpoint) -> Path:
+    save_model(folder, changed.about, changed.model, changed.tokenizer)
+    return folder
+
+
+@pytest.fixture
+def changed(request: pytest.FixtureRequest) -> Checkpoint:
+    """A model whose weights are no longer those of its folder."""
+    source: Path = request.getfixturevalue(getattr(request, "param", "checkpoint"))
+    checkpoint = load_checkpoint(source)
+    with torch.no_grad():
+        for weight in checkpoint.model.parameters():
+            weight.mul_(0.9)
+    return checkpoint
+
+
+@pytest.mark.parametrize("changed", ["checkpoint", "subword_checkpoint"], indirect=True)
+def test_a_changed_model_comes_back_from_a_new_folder(changed: Checkpoint, tmp_path: Path) -> None:
+    out = saved(tmp_path / "checkpoints" / "new", changed)
+    loaded = load_checkpoint(out)
+    tokens = torch.tensor([changed.tokenizer.encode("The strawberry is")])
+    with torch.inference_mode():
+        expected, _ = changed.model(tokens, changed.model.initial_state(1))
+        logits, _ = loaded.model(tokens, loaded.model.initial_state(1))
+    assert torch.equal(logits, expected)
+    assert loaded.tokenizer == changed.tokenizer
+    [about] = list_checkpoints(out.parent)
+    assert about == loaded.about
+    assert about.sha256 != changed.about.sha256
+    before, after = changed.about.facts(), about.facts()
+    for name in ("model", "corpus_options", "training", "corpus"):
+        assert after[name] == before[name]
+    for name in ("steps", "epochs", "seconds"):
+        assert after["scores"][name] == before["scores"][name]
+    assert about.scores.valid_loss is about.scores.bits_per_byte is None
+    with pytest.raises(CheckpointError, match=r"has no training\.safetensors"):
+        load_snapshot(out)
+    again = tmp_path / "again"
+    save_model(again, about, loaded.model, loaded.tokenizer, changed.about.scores)
+    assert load_checkpoint(again).about.scores == changed.about.scores
+
+
+def test_a_changed_model_is_not_written_over_another(changed: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for name in ("folder", "file"):
+        with pytest.raises(CheckpointError, match=f"{name} exists; name a new folder"):
+            saved(tmp_path / name, changed)
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not list((tmp_path / "folder").iterdir())
+    with pytest.raises(CheckpointError, match="cannot make the folder"):
+        saved(tmp_path / "file" / "new", changed)
+
+
+def test_half_a_model_is_no_checkpoint(
+    changed: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, moves = tmp_path / "new", []
+
+    def full(source: Path, target: Path) -> None:
+        assert not is_checkpoint(out)
+        moves.append(target.name)
+        if target.name == "config.json":
+            raise OSError(28, "No space left on device")
+        os.rename(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(CheckpointError, match=r"cannot save to .*: No space"):
+        saved(out, changed)
+    assert moves == ["model.safetensors", "tokenizer.json", "metrics.jsonl", "config.json"]
+    assert not list(tmp_path.iterdir())
