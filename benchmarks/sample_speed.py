@@ -31,7 +31,7 @@ from chargen.device import describe
 from chargen.engine import Engine
 from chargen.generation import Continuation, TextGenerator
 from chargen.model import GATES, LanguageModel
-from chargen.sampling import generators
+from chargen.sampling import streams
 from chargen.tokenizer import ByteTokenizer
 
 EMBEDDING = 64
@@ -103,7 +103,7 @@ def whole_step(generator: TextGenerator, rows: int) -> Step:
     config = SampleConfig(max_tokens=10**9, num_samples=rows, seed=1)
     work = Continuation(generator, "", config)
     writers = [work.writer() for _ in range(rows)]
-    draws: Iterator[object] = work.draw(writers, list(islice(generators(1), rows)))
+    draws: Iterator[object] = work.draw(writers, list(islice(streams(1), rows)))
     return lambda: next(draws)
 
 

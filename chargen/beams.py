@@ -20,19 +20,10 @@ from chargen.config import SampleConfig
 from chargen.constraints import Guide
 from chargen.engine import Engine
 from chargen.healing import Spellings
-from chargen.model import State
+from chargen.places import Beginning
 from chargen.sampling import NEVER, without
 from chargen.tokenizer import Tokenizer
 from chargen.writing import Completion, Piece, Progress, Writer, complete, unit_end
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """Where texts go on: (1, V) logits and a (1, H) state, or the spellings of a prompt's end."""
-
-    logits: Tensor
-    state: State
-    spellings: Spellings | None = None
 
 
 @dataclass(frozen=True)

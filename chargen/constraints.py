@@ -25,7 +25,7 @@ from chargen.errors import ConfigError
 from chargen.sampling import NEVER
 from chargen.tokenizer import NUM_BYTES, Tokenizer
 
-Numbers = npt.NDArray[np.int32]
+States = npt.NDArray[np.int32]
 NOWHERE = -1  # instead of a state
 MOST_ENTRIES = 50_000_000  # of the table of a guide, four bytes each
 MOST_PLACES = 100_000  # that an expression may have once its counted repeats are written out
@@ -37,7 +37,7 @@ WIDE = r"^\.$|^\[\^|\\[wWdDsSpP]|[^\x00-\x7f]"
 class Automaton:
     """Reads bytes: from state `s` the byte `b` leads to `table[s, b]`; it begins in state 0."""
 
-    table: Numbers  # (S, 256)
+    table: States  # (S, 256)
     final: npt.NDArray[np.bool_]  # (S,): where the text so far matches as a whole
 
     @classmethod
@@ -169,7 +169,7 @@ class Guide:
             return None
         return cls(automaton, tokenizer, seen)
 
-    def limit(self, logits: Tensor, states: Numbers) -> Tensor:
+    def limit(self, logits: Tensor, states: States) -> Tensor:
         """(B, V) logits, (B,) states -> the logits of what may follow; minus infinity elsewhere."""
         follows = torch.from_numpy(self._after[states] != NOWHERE)  # (B, V)
         limited = logits.masked_fill(~follows, NEVER)
@@ -178,7 +178,7 @@ class Guide:
         limited[:, self._end] = elsewhere.masked_fill(~final, NEVER)
         return limited
 
-    def advance(self, states: Numbers, tokens: Tensor) -> Numbers:
+    def advance(self, states: States, tokens: Tensor) -> States:
         """The states after (B,) tokens; a row that has ended stays where it is."""
         after = self._after[states, tokens.numpy()]
         return np.where(after == NOWHERE, states, after)
@@ -194,7 +194,7 @@ class Guide:
         return state if self._live[state] else NOWHERE
 
 
-def _leading_to(goal: npt.NDArray[np.bool_], after: Numbers) -> npt.NDArray[np.bool_]:
+def _leading_to(goal: npt.NDArray[np.bool_], after: States) -> npt.NDArray[np.bool_]:
     """The states (S,) from which a state of the goal is reached, by the steps (S, V)."""
     before: dict[int, list[int]] = {}
     for state, row in enumerate(after):
@@ -209,7 +209,7 @@ def _leading_to(goal: npt.NDArray[np.bool_], after: Numbers) -> npt.NDArray[np.b
     return reached
 
 
-def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> Numbers:
+def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> States:
     """Where each token leads from each state, (S, V); those that spell nothing lead nowhere."""
     num_states, lengths = len(automaton.table), tokenizer.byte_lengths
     if num_states * tokenizer.vocab_size > MOST_ENTRIES:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError
-from chargen.generation import TextGenerator, Told
+from chargen.generation import TextGenerator
+from chargen.places import Told
 from chargen.writing import Completion
 
 BEGINNING = b'{"index": '  # of every line

@@ -1,6 +1,6 @@
 """Write text: `stream` it piece by piece, `generate` many texts at once, or search with beams.
 
-    prompt -> tokens -> Beginning -> (sampler or beams) -> tokens -> Writer -> pieces
+    place + prompt -> Beginning -> (sampler or beams) -> tokens -> Writer -> pieces -> place
 
 Shapes: B rows, N tokens before, V vocabulary.
 """
@@ -8,34 +8,33 @@ Shapes: B rows, N tokens before, V vocabulary.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chargen import config as options_of
-from chargen.beams import BeamSearch, Beginning, Found
+from chargen import places
+from chargen.beams import BeamSearch, Found
 from chargen.checkpoint import load_checkpoint
 from chargen.choices import Choice, choose
 from chargen.config import MOST_PROMPT, SampleConfig
-from chargen.constraints import NOWHERE, Guide, Numbers
+from chargen.constraints import NOWHERE, Guide, States
 from chargen.device import pick_device
-from chargen.engine import Engine, read_tokens
+from chargen.engine import Engine
 from chargen.errors import ConfigError, TokenizerError
-from chargen.healing import Spellings, spell, take_back
-from chargen.model import LanguageModel
-from chargen.sampling import LOOKING_BACK, NEVER, Sampler, generators, without
-from chargen.tokenizer import Tokenizer, Tokens
-from chargen.writing import Completion, Piece, Writer, complete
-
-ENCODED_AT_ONCE = 1 << 16  # characters of the prompt
-
-Told = Callable[[float], None]  # is told the share of the work that is done
+from chargen.healing import Spellings
+from chargen.model import LanguageModel, State
+from chargen.places import Place, Told
+from chargen.sampling import LOOKING_BACK, NEVER, Numbers, Sampler, Stream, streams, without
+from chargen.tokenizer import Tokenizer
+from chargen.writing import Completion, FinishReason, Piece, Writer, complete
 
 
 class TextGenerator:
@@ -50,6 +49,11 @@ class TextGenerator:
         """The model, made ready to be stepped: a copy as it was when this was first asked for."""
         return Engine(self.model)
 
+    @property
+    def beginning(self) -> Place:
+        """Where a document begins."""
+        return places.beginning(self.model, self.tokenizer)
+
     def stream(
         self, prompt: str = "", config: SampleConfig | None = None, **options: Any
     ) -> Iterator[Piece]:
@@ -63,14 +67,22 @@ class TextGenerator:
         if config.beams is not None:
             events = self.search(prompt, config)
             return (event for event in events if isinstance(event, Piece))
-        return self._stream(Continuation(self, prompt, replace(config, num_samples=None)))
+        return self.go_on(self.beginning, prompt, config)
 
-    def _stream(self, work: Continuation) -> Iterator[Piece]:
-        streams = [next(generators(work.config.seed))]
-        writer = work.writer()
-        for [piece] in work.draw([writer], streams):
-            if piece is not None:
-                yield piece
+    def go_on(
+        self,
+        place: Place,
+        prompt: str,
+        config: SampleConfig,
+        stream: Stream | None = None,
+        told: Told = places.tell_nobody,
+    ) -> Passage:
+        """Write on from a place and what is added there: one text as it comes, drawn from the given
+        stream of random numbers or the first of `config.seed`. `told` hears how much of the prompt
+        is read. Raises ConfigError, TokenizerError, both at once.
+        """
+        work = Continuation(self, prompt, replace(config, num_samples=None), place, told)
+        return Passage(work, self.tokenizer, stream or next(streams(config.seed)))
 
     @overload
     def generate(
@@ -101,7 +113,7 @@ class TextGenerator:
         *,
         first: int = 0,
         rows: int | None = None,
-        told: Told = lambda share: None,
+        told: Told = places.tell_nobody,
     ) -> Iterator[Completion]:
         """The completions that the config asks for: the samples in order, as batches of them are
         done, or the beams, best first; one where it asks for neither.
@@ -117,12 +129,42 @@ class TextGenerator:
         size = rows or min(config.batch_size, config.num_samples or 1)
         return self._samples(Continuation(self, prompt, config), first, size, told)
 
-    def search(self, prompt: str, config: SampleConfig) -> Iterator[Piece | Found]:
-        """A beam search as it goes: pieces of the best text as soon as they are certain, at the
-        end all that was found. Raises ConfigError, TokenizerError, both at once."""
-        work = Continuation(self, prompt, config)
+    def read(
+        self, place: Place, text: str, config: SampleConfig, told: Told = places.tell_nobody
+    ) -> Place:
+        """The place after some more text; the config says whether to heal its end, and how far
+        penalties will look back. Raises TokenizerError."""
+        _check_prompt(self.tokenizer, text)
+        heal, window = config.heal, config.penalty_window
+        return places.read(
+            self.model, self.tokenizer, place, text, heal=heal, window=window, told=told
+        )
+
+    def search(
+        self,
+        prompt: str,
+        config: SampleConfig,
+        place: Place | None = None,
+        told: Told = places.tell_nobody,
+    ) -> Iterator[Piece | Found]:
+        """A beam search as it goes, from the beginning or a place in a text: pieces of the best
+        text as soon as they are certain, at the end all that was found. Raises ConfigError,
+        TokenizerError, both at once."""
+        work = Continuation(self, prompt, config, place, told)
         search = BeamSearch(self.engine, self.tokenizer, config, work.dropped, work.guide)
         return search.run(work.beginning, prompt)
+
+    def side_by_side(
+        self,
+        place: Place,
+        prompt: str,
+        config: SampleConfig,
+        streams: Sequence[Stream],
+        told: Told = places.tell_nobody,
+    ) -> list[Completion]:
+        """A text from each stream. Raises ConfigError, TokenizerError."""
+        work = Continuation(self, prompt, config, place, told)
+        return list(work.write(streams, len(streams), told))
 
     def choose(self, prompt: str, choices: Sequence[str]) -> list[Choice]:
         """The given ways to go on from the prompt, the likeliest first, with their probabilities.
@@ -136,23 +178,17 @@ class TextGenerator:
         """Batches of one size, the last one too, so that a sample does not depend on how many
         others there are: rows of a product differ in the last digits between sizes."""
         count = work.config.num_samples or 1
-        streams = generators(work.config.seed)
+        rows = streams(work.config.seed)
         for start in range(0, count, size):
-            rows = list(islice(streams, size))
+            batch = list(islice(rows, size))
+            needed = min(size, count - start)
             if start + size <= first:
                 continue
-            writers = [work.writer() for _ in rows]
-            written: list[list[Piece]] = [[] for _ in rows]
-            needed = writers[: count - start]
-            for number, pieces in enumerate(work.draw(writers, rows, needed)):
-                for row, piece in zip(written, pieces, strict=True):
-                    if piece is not None:
-                        row.append(piece)
-                done = (number + 1) / work.config.max_tokens
-                told(min(1.0, (start + len(needed) * done) / count))
-            for index, writer in enumerate(needed, start=start):
-                if index >= first:
-                    yield complete(work.prompt, written[index - start], writer)
+
+            def told_of_batch(share: float, start: int = start, needed: int = needed) -> None:
+                told((start + needed * share) / count)
+
+            yield from islice(work.write(batch, needed, told_of_batch), max(0, first - start), None)
         told(1.0)
 
 
@@ -163,86 +199,101 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
     return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer)
 
 
+class Drawn(NamedTuple):
+    """A token drawn for each of B rows."""
+
+    pieces: list[Piece | None]  # what can be shown of each text now
+    tokens: Tensor  # (B,)
+    state: State  # (B, H) before these tokens; the next step overwrites it
+    used: int  # random numbers of each row so far
+    inside: list[int] | None = None  # where the prompt's end was spelled anew: see Spellings
+
+
 class Continuation:
     """One prompt and how to go on from it; everything that can be refused is refused here."""
 
-    def __init__(self, generator: TextGenerator, prompt: str, config: SampleConfig) -> None:
-        self._model, self._tokenizer = generator.model, generator.tokenizer
-        self._engine = generator.engine
+    def __init__(
+        self,
+        generator: TextGenerator,
+        prompt: str,
+        config: SampleConfig,
+        place: Place | None = None,
+        told: Told = places.tell_nobody,
+    ) -> None:
+        model, tokenizer = generator.model, generator.tokenizer
+        self._tokenizer, self._engine = tokenizer, generator.engine
         self.prompt, self.config = prompt, config
-        _check_prompt(self._tokenizer, prompt)
-        seen = self._model.seen.cpu()
-        self._seen, self._unseen = seen, ~seen
+        _check_prompt(tokenizer, prompt)
+        seen = model.seen.cpu()
+        self._unseen = ~seen
         self._looks_back = any(getattr(config, name) is not None for name in LOOKING_BACK)
-        self._recent = np.empty(0, dtype=np.int64)  # tokens of the prompt that penalties look at
-        self._banned = _banned(config, self._tokenizer, seen)
+        self._banned = _banned(config, tokenizer, seen)
         may_be_drawn = seen if self._banned is None else seen & ~self._banned
-        self.guide = Guide.of(config, self._tokenizer, may_be_drawn)
+        self.guide = Guide.of(config, tokenizer, may_be_drawn)
         # What a search leaves out; a guide itself keeps out what was never seen.
         self.dropped = ~seen if self.guide is None else torch.zeros_like(seen)
         if self._banned is not None:
             self.dropped |= self._banned
-        self.beginning = self._begin()
+        self.place = generator.read(place or generator.beginning, prompt, config, told)
+        found = places.begin(model, self._engine, tokenizer, self.place)
+        if found.spellings is None:
+            self._refuse_hopeless()
+        else:
+            found = replace(found, spellings=self._limited(found.spellings))
+        self.beginning = found
 
     def writer(self) -> Writer:
         return Writer(self._tokenizer, self.config)
 
-    @torch.inference_mode()
-    def _begin(self) -> Beginning:
-        """Read the prompt, after the end of a document: here the texts go on."""
-        model, tokenizer = self._model, self._tokenizer
-        state = model.initial_state(1)
-        head, word = np.array([tokenizer.end]), b""
-        for tokens, is_last in _encoded(tokenizer, self.prompt):
-            if is_last and self.config.heal:
-                kept, word = take_back(tokenizer, tokens.tolist())
-                tokens = np.array(kept, dtype=np.int64)
-            window = self.config.penalty_window
-            self._recent = np.concatenate([self._recent, tokens[-window:]])[-window:]
-            tokens, head = np.concatenate([head, tokens]), tokens[:0]
-            if len(tokens):
-                x, state = read_tokens(model, tokens, state)  # (1, H)
-        logits = model.read_out(x[:, None])[:, 0]  # (1, V)
-        if not word:
-            self._refuse_hopeless()
-            return Beginning(logits, state)
-        spellings = spell(self._engine, tokenizer, self._seen, word, logits, state)
-        return Beginning(logits, state, self._limited(spellings))
+    def write(self, streams: Sequence[Stream], needed: int, told: Told) -> Iterator[Completion]:
+        """The first `needed` of the texts that are drawn from the streams, all of them at once."""
+        writers = [self.writer() for _ in streams]
+        written: list[list[Piece]] = [[] for _ in range(needed)]
+        for number, drawn in enumerate(self.draw(writers, streams, writers[:needed])):
+            for row, piece in zip(written, drawn.pieces, strict=False):
+                if piece is not None:
+                    row.append(piece)
+            told(min(1.0, (number + 1) / self.config.max_tokens))
+        for row, writer in zip(written, writers, strict=False):
+            yield complete(self.prompt, row, writer)
 
     @torch.inference_mode()
     def draw(
         self,
         writers: list[Writer],
-        streams: list[torch.Generator],
+        streams: Sequence[Stream],
         needed: list[Writer] | None = None,
-    ) -> Iterator[list[Piece | None]]:
+    ) -> Iterator[Drawn]:
         """Draw a token for each writer and yield what they can show, again and again until all of
         them, or all that are `needed`, have finished."""
         engine, spellings = self._engine, self.beginning.spellings
         needed = needed or writers
-        sampler = Sampler(self.config, streams, self._banned)
-        before = torch.from_numpy(self._recent).expand(len(writers), -1)  # (B, N)
+        numbers = Numbers(streams)
+        sampler = Sampler(self.config, numbers, self._banned)
+        recent = torch.tensor(self.place.recent, dtype=torch.int64)
+        before = recent.expand(len(writers), -1)  # (B, N)
         states = np.zeros(len(writers), dtype=np.int32)
         if spellings is None:
             logits = self.beginning.logits.expand(len(writers), -1)  # (B, V)
             memory = engine.start(self.beginning.state.map(lambda p: p.expand(len(writers), -1)))
         else:
-            ways = self._draw_ways(spellings, streams)  # (B,)
+            ways = self._draw_ways(spellings, numbers, len(writers))  # (B,)
             tokens = spellings.tokens[ways]
             inside = [spellings.inside[way] for way in ways.tolist()]
             if self.guide is not None:
                 pairs = zip(tokens.tolist(), inside, strict=True)
                 states = np.array([self.guide.begin(*pair) for pair in pairs], dtype=np.int32)
             costs = spellings.logprobs[ways].tolist()
-            yield _add(writers, tokens, costs, inside)
-            before = self._append(before, tokens)
             memory = engine.start(spellings.state.select(spellings.parents[ways]))
+            pieces = _add(writers, tokens, costs, inside)
+            yield Drawn(pieces, tokens, memory.state, numbers.used, inside)
+            before = self._append(before, tokens)
             logits = engine.step(tokens, memory)
         while not all(writer.finish_reason for writer in needed):
             own = logits.float().cpu()
             tokens = sampler(self._allowed(own, states, writers), before)
             costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
-            yield _add(writers, tokens, costs)
+            yield Drawn(_add(writers, tokens, costs), tokens, memory.state, numbers.used)
             if all(writer.finish_reason for writer in needed):
                 return
             before = self._append(before, tokens)
@@ -256,7 +307,7 @@ class Continuation:
             return before
         return torch.cat([before, tokens[:, None]], dim=1)[:, -self.config.penalty_window :]
 
-    def _allowed(self, logits: Tensor, states: Numbers, writers: list[Writer]) -> Tensor:
+    def _allowed(self, logits: Tensor, states: States, writers: list[Writer]) -> Tensor:
         """The (B, V) logits of what may be drawn at all."""
         if self.guide is not None:
             logits = self.guide.limit(logits, states)
@@ -287,12 +338,93 @@ class Continuation:
                 hint="it never draws what its training text did not hold, nor what is banned",
             )
 
-    def _draw_ways(self, spellings: Spellings, streams: list[torch.Generator]) -> Tensor:
-        """Draw the end of the prompt and the first token, as one, for each stream: (B,)."""
+    def _draw_ways(self, spellings: Spellings, numbers: Numbers, rows: int) -> Tensor:
+        """Draw the end of the prompt and the first token, as one, for each row: (B,)."""
         off: dict[str, Any] = dict.fromkeys(LOOKING_BACK) | {"ban": ()}
-        chances = spellings.logprobs.expand(len(streams), -1)  # (B, N)
-        sampler = Sampler(replace(self.config, **off), streams)
-        return sampler(chances, torch.empty(len(streams), 0, dtype=torch.int64))
+        chances = spellings.logprobs.expand(rows, -1)  # (B, N)
+        sampler = Sampler(replace(self.config, **off), numbers)
+        return sampler(chances, torch.empty(rows, 0, dtype=torch.int64))
+
+
+class Passage(Iterator[Piece]):
+    """One text as it is written: its pieces, and where it stands after those that were given.
+
+    To go on from there with the same settings gives what the passage itself would have given.
+    """
+
+    def __init__(self, work: Continuation, tokenizer: Tokenizer, stream: Stream) -> None:
+        self.start = work.place  # after the prompt
+        self._pieces = tokenizer.pieces
+        self._end = tokenizer.end
+        self._writer = work.writer()
+        self._draws = work.draw([self._writer], [stream])
+        self._first, self._used = stream, 0
+        # The place: a state, which may be the one that a step will change, and what it has not read
+        self._state, self._is_live = self.start.state, False
+        self._unread, self._tail = list(self.start.unread), self.start.tail
+        self._recent = deque(self.start.recent, maxlen=work.config.penalty_window)
+        self._pending: deque[tuple[int, int]] = deque()  # drawn, not shown; numbers used by then
+        # Where the tail is spelled anew: the state before the token that does it, and how many of
+        # its bytes stand in the prompt. It counts once any of that token is shown.
+        self._respelled: tuple[State, int] | None = None
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the text has ended; None while it has not."""
+        return self._writer.finish_reason
+
+    @property
+    def stream(self) -> Stream:
+        """The random numbers that come after those that drew the text so far."""
+        return replace(self._first, used=self._first.used + self._used)
+
+    @property
+    def place(self) -> Place:
+        """Where the text so far ends, without the end of a document."""
+        return Place(self._settled(), tuple(self._unread), self._tail, tuple(self._recent))
+
+    def __next__(self) -> Piece:
+        while True:
+            self._state, self._is_live = self._settled(), False
+            drawn = next(self._draws)
+            [piece], token = drawn.pieces, int(drawn.tokens)
+            self._pending.append((token, drawn.used))
+            shown = piece.tokens if piece else ()
+            if drawn.inside is not None:
+                [inside] = drawn.inside
+                self._respelled = drawn.state.map(Tensor.clone), inside
+                if inside == len(self._pieces[token]):
+                    shown = (token,)  # it ends with the prompt
+            if shown:
+                self._follow(shown, piece.text.encode() if piece else b"")
+                is_read = self._unread[-1] == token and token != self._end and not self._tail
+                if is_read and not self._pending:
+                    self._state, self._is_live, self._unread = drawn.state, True, [token]
+            if piece is not None:
+                return piece
+
+    def _follow(self, shown: tuple[int, ...], text: bytes) -> None:
+        """Move the place on past tokens that show a text; the last may spell more than it."""
+        state, unread, tail, inside = self._state, self._unread, self._tail, 0
+        if self._respelled is not None:
+            (state, inside), unread, tail = self._respelled, [], b""
+        for token in shown:
+            _, self._used = self._pending.popleft()
+            spelled = self._pieces[token][inside:]
+            if not text.startswith(spelled):  # the end of the text cuts this token
+                if not unread:
+                    state, unread, tail = self._state, self._unread, self._tail + text
+                elif spelled.startswith(text):  # and not U+FFFD instead of half a character
+                    tail = text
+                break
+            text, inside = text[len(spelled) :], 0
+            if token != self._end:
+                unread.append(token)
+                self._recent.append(token)
+        self._state, self._unread, self._tail, self._respelled = state, unread, tail, None
+
+    def _settled(self) -> State:
+        return self._state.map(Tensor.clone) if self._is_live else self._state
 
 
 def _check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
@@ -310,21 +442,6 @@ def _add(
     places = inside or [0] * len(writers)
     rows = zip(writers, tokens.tolist(), costs, places, strict=True)
     return [writer.add(token, cost, place) for writer, token, cost, place in rows]
-
-
-def _encoded(tokenizer: Tokenizer, prompt: str) -> Iterator[tuple[Tokens, bool]]:
-    """The tokens of a prompt in pieces, cut between lines or words, and whether one is the last."""
-    at = 0
-    while True:
-        stop = at + ENCODED_AT_ONCE
-        if stop < len(prompt):
-            # A word begins with the space before it.
-            cut = prompt.rfind("\n", at, stop) + 1 or prompt.rfind(" ", at + 1, stop)
-            stop = cut if cut > at else stop
-        yield tokenizer.encode_array(prompt[at:stop]), stop >= len(prompt)
-        if stop >= len(prompt):
-            return
-        at = stop
 
 
 def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Tensor | None:

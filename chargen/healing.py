@@ -46,7 +46,8 @@ def take_back(tokenizer: Tokenizer, tokens: list[int]) -> tuple[list[int], bytes
     kept, word = len(tokens), b""
     while kept and not word[:1].isspace():  # a word begins with the space before it
         piece = tokenizer.pieces[tokens[kept - 1]]
-        if len(word) + len(piece) > LONGEST_WORD:
+        # What is taken back is text: it never begins inside a character.
+        if len(word) + len(piece) > LONGEST_WORD and not _is_inside(word):
             break
         kept, word = kept - 1, piece + word
     longer = any(
@@ -56,6 +57,10 @@ def take_back(tokenizer: Tokenizer, tokens: list[int]) -> tuple[list[int], bytes
         for token in tokenizer.by_first_byte[word[at]]
     )
     return (tokens[:kept], word) if longer else (tokens, b"")
+
+
+def _is_inside(word: bytes) -> bool:
+    return word[:1] != b"" and word[0] & 0xC0 == 0x80
 
 
 @torch.inference_mode()

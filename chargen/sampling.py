@@ -8,7 +8,10 @@ leaves at least one token of each row. Their one order is `config.CHAIN`.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ LOOKING_BACK = (
     "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram"
 )  # fmt: skip
 NUMBERS_AHEAD = 64  # random numbers that a stream draws at once
+SKIPPED_AT_ONCE = 1 << 16
 
 
 def processors(config: SampleConfig, banned: Tensor | None = None) -> list[Processor]:
@@ -42,17 +46,17 @@ def processors(config: SampleConfig, banned: Tensor | None = None) -> list[Proce
 
 
 class Sampler:
-    """Draws tokens as a config says, row b from random stream b."""
+    """Draws tokens as a config says, row b by the numbers of row b."""
 
     def __init__(
         self,
         config: SampleConfig,
-        streams: Sequence[torch.Generator],
+        numbers: Numbers,
         banned: Tensor | None = None,
     ) -> None:
         self._chain = processors(config, banned)
         self._greedy = config.temperature == 0
-        self._numbers = _Numbers(streams)
+        self._numbers = numbers
 
     def __call__(self, logits: Tensor, before: Tensor) -> Tensor:
         """(B, V) logits of what may be drawn, (B, N) tokens before -> (B,) tokens."""
@@ -63,32 +67,58 @@ class Sampler:
         return draw(logits, self._numbers.next())
 
 
-class _Numbers:
-    """Uniform random numbers, row b from stream b, some at once: each call to a stream is slow."""
+@dataclass(frozen=True)
+class Stream:
+    """A stream of random numbers without end: row 17 of a seed draws the same whatever stands
+    beside it. `used` of its numbers are drawn already."""
 
-    def __init__(self, streams: Sequence[torch.Generator]) -> None:
-        self._streams = streams
-        self._used = NUMBERS_AHEAD
+    seed: int
+    row: int = 0
+    used: int = 0
+
+    def generator(self) -> torch.Generator:
+        """Where the next number comes from."""
+        root = np.random.SeedSequence(self.seed, spawn_key=(self.row,))
+        generator = torch.Generator().manual_seed(int(root.generate_state(1, np.uint64)[0] >> 1))
+        for at in range(0, self.used, SKIPPED_AT_ONCE):
+            torch.rand(
+                min(SKIPPED_AT_ONCE, self.used - at), generator=generator, dtype=torch.double
+            )
+        return generator
+
+
+def streams(seed: int | None) -> Iterator[Stream]:
+    """The streams of a seed, one a row; without one, of a new seed."""
+    seed = new_seed() if seed is None else seed
+    return (Stream(seed, row) for row in count())
+
+
+def new_seed() -> int:
+    """A seed that the operating system draws."""
+    return secrets.randbits(63)
+
+
+class Numbers:
+    """Uniform random numbers, row b from stream b, some at once: each call to one is slow."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self._generators = [stream.generator() for stream in streams]
+        self._ahead = torch.empty(0, len(streams), 1, dtype=torch.double)
+        self._at = 0
+        self.used = 0  # of each stream
 
     def next(self) -> Tensor:
         """(B, 1) numbers from 0 up to but not including 1."""
-        if self._used == NUMBERS_AHEAD:
+        if self._at == len(self._ahead):
             rows = [
-                torch.rand(NUMBERS_AHEAD, 1, generator=stream, dtype=torch.double)
-                for stream in self._streams
+                torch.rand(NUMBERS_AHEAD, 1, generator=generator, dtype=torch.double)
+                for generator in self._generators
             ]
             self._ahead = torch.stack(rows, dim=1)  # (NUMBERS_AHEAD, B, 1)
-            self._used = 0
-        self._used += 1
-        return self._ahead[self._used - 1]
-
-
-def generators(seed: int | None) -> Iterator[torch.Generator]:
-    """Random streams without end, one a row; row 17 draws the same whatever stands beside it."""
-    root = np.random.SeedSequence(seed)  # no seed asks the operating system for one
-    while True:
-        [entropy] = root.spawn(1)
-        yield torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+            self._at = 0
+        self._at += 1
+        self.used += 1
+        return self._ahead[self._at - 1]
 
 
 def draw(logits: Tensor, uniform: Tensor) -> Tensor:

@@ -193,5 +193,5 @@ def test_a_prompt_that_is_too_long_is_refused_at_once(
 def test_a_prompt_is_encoded_in_pieces(subwords: TextGenerator, prompt: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         whole = subwords.generate(prompt, max_tokens=5, temperature=0, heal=False)
-        patch.setattr("chargen.generation.ENCODED_AT_ONCE", 7)
+        patch.setattr("chargen.places.ENCODED_AT_ONCE", 7)
         assert subwords.generate(prompt, max_tokens=5, temperature=0, heal=False) == whole

@@ -15,17 +15,19 @@ from chargen.config import CHAIN, SampleConfig
 from chargen.sampling import (
     NEVER,
     NUMBERS_AHEAD,
+    Numbers,
     Processor,
     Sampler,
+    Stream,
     ban,
     draw,
     frequency_penalty,
-    generators,
     min_p,
     no_repeat_ngram,
     presence_penalty,
     processors,
     repetition_penalty,
+    streams,
     temperature,
     top_k,
     top_p,
@@ -38,14 +40,12 @@ LOGITS = PROBS.log()
 NOTHING = torch.empty(1, 0, dtype=torch.int64)
 
 
-def streams(seed: int | None, rows: int) -> list[torch.Generator]:
-    return list(islice(generators(seed), rows))
+def first(seed: int | None, rows: int) -> Numbers:
+    return Numbers(list(islice(streams(seed), rows)))
 
 
 def numbers(seed: int | None, rows: int) -> Tensor:
-    return torch.cat(
-        [torch.rand(1, 1, generator=g, dtype=torch.double) for g in streams(seed, rows)]
-    )
+    return first(seed, rows).next()
 
 
 def kept(process: Processor, logits: Tensor = LOGITS, before: Tensor = NOTHING) -> list[int]:
@@ -142,7 +142,7 @@ def test_the_chain_has_one_order() -> None:
     assert [process.__qualname__.split(".")[0] for process in made] == list(CHAIN)
     assert processors(SampleConfig()) == []
     # The cut comes before the temperature, so it does not depend on it.
-    [hot] = Sampler(SampleConfig(top_p=0.6, temperature=100, seed=1), streams(1, 1))(
+    [hot] = Sampler(SampleConfig(top_p=0.6, temperature=100, seed=1), first(1, 1))(
         LOGITS, NOTHING
     ).tolist()
     assert hot in (0, 1)
@@ -190,12 +190,14 @@ def test_every_chain_leaves_a_token_and_draws_only_what_it_left(
         assert not left.isnan().any()
         assert torch.equal(process(given_to, before), left), "the same again"
     assert ((left == NEVER) | seen).all()
-    drawn = Sampler(config, streams(3, len(rows)), banned)(logits, before)
+    drawn = Sampler(config, first(3, len(rows)), banned)(logits, before)
     assert (left.gather(-1, drawn[:, None]) != NEVER).all()
 
 
 def test_zero_temperature_takes_the_likeliest() -> None:
-    sampler = Sampler(SampleConfig(temperature=0), [], torch.tensor([True, False, False, False]))
+    sampler = Sampler(
+        SampleConfig(temperature=0), Numbers([]), torch.tensor([True, False, False, False])
+    )
     assert sampler(LOGITS, NOTHING).tolist() == [1]
 
 
@@ -231,7 +233,17 @@ def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
 
 
 def test_a_stream_never_repeats_its_numbers() -> None:
-    sampler = Sampler(SampleConfig(), streams(1, 2))
+    sampler = Sampler(SampleConfig(), first(1, 2))
     flat, before = torch.zeros(2, 1000), torch.empty(2, 0, dtype=torch.int64)
     drawn = [tuple(sampler(flat, before).tolist()) for _ in range(3 * NUMBERS_AHEAD)]
     assert len(set(drawn)) > 3 * NUMBERS_AHEAD - 3
+
+
+@pytest.mark.parametrize("used", [0, 1, NUMBERS_AHEAD - 1, NUMBERS_AHEAD, 3 * NUMBERS_AHEAD + 5])
+def test_a_stream_goes_on_where_it_was_left(used: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chargen.sampling.SKIPPED_AT_ONCE", 50)
+    whole = Numbers([Stream(5, row=2)])
+    drawn = [whole.next().item() for _ in range(used + 70)]
+    assert whole.used == used + 70
+    rest = Numbers([Stream(5, row=2, used=used)])
+    assert [rest.next().item() for _ in range(70)] == drawn[used:]
