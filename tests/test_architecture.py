@@ -20,7 +20,7 @@ ROWS = [
     ["checkpoint", "evaluation", "healing"],
     ["places", "choices"],
     ["beams"],
-    ["generation", "training"],
+    ["generation", "training", "learning"],
     ["prompts", "filling", "chances", "copies", "tensorboard", "plotting"],
     ["runs"],
     ["terminal"],
