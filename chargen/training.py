@@ -188,7 +188,7 @@ class Trainer:
                 self._progress = self._measure_progress()
                 due = self._evaluation_is_due()
                 begun = self._clock()
-                if due and self._pending:
+                if due and (self._pending or self._progress >= 1):  # the last one says 100 %
                     yield self.report()
                 check_due = due or self._exploded() or self.step % CHECK_STEPS == 0
                 if check_due and (rollback := self._check()):
