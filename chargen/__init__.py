@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chargen.errors import ChargenError
     from chargen.generation import TextGenerator, load
     from chargen.runs import TrainReport, train
+    from chargen.session import Session
     from chargen.writing import Completion, Piece
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _HOMES = {
     "Piece": "writing",
     "TextGenerator": "generation",
     "load": "generation",
+    "Session": "session",
     "TrainReport": "runs",
     "train": "runs",
 }
@@ -48,6 +50,7 @@ __all__ = [
     "ModelConfig",
     "Piece",
     "SampleConfig",
+    "Session",
     "TextGenerator",
     "TrainConfig",
     "TrainReport",

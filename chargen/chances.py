@@ -89,23 +89,24 @@ def surprises(
     there; their texts joined are `text`, whose end may cut the last one."""
     decoder = StreamDecoder(generator.tokenizer)
     rows: list[Surprise] = []
-    cost, likeliest = 0.0, tuple[Chance, ...]()
-    for number, (token, inside, nats, here) in enumerate(_costs(generator, place, tokens, count)):
+    shown, cost, likeliest = "", 0.0, tuple[Chance, ...]()
+    costs = _costs(generator, place, tokens, text, count)
+    for number, (token, inside, nats, here) in enumerate(costs):
         told(number / len(tokens))
         if not decoder.inside_character:
-            cost, likeliest = 0.0, here
+            shown, cost, likeliest = "", 0.0, here
         cost += nats
-        shown = decoder.feed(token, inside)
+        shown += decoder.feed(token, inside)
         if not decoder.inside_character:
-            shown, text = text[: len(shown)], text[len(shown) :]
-            rows.append(Surprise(shown, cost, likeliest))
+            rows.append(Surprise(text[: len(shown)], cost, likeliest))
+            text = text[len(shown) :]
     if decoder.inside_character:
         rows.append(Surprise(text, cost, likeliest))
     return rows
 
 
 def _costs(
-    generator: TextGenerator, place: Place, tokens: Sequence[int], count: int
+    generator: TextGenerator, place: Place, tokens: Sequence[int], text: str, count: int
 ) -> Iterator[tuple[int, int, float, tuple[Chance, ...]]]:
     """Each token, how many of its bytes stood there before, its nats, and the likeliest there."""
     engine, pieces = generator.engine, generator.tokenizer.pieces
@@ -115,8 +116,15 @@ def _costs(
     if found.spellings is not None and left:
         ways = found.spellings
         goes_on = [len(pieces[t]) > n for t, n in _pairs(ways)]
-        firsts = zip(ways.tokens.tolist(), goes_on, strict=True)
-        fits = torch.tensor([goes and token == left[0] for token, goes in firsts])
+        spelled = b"".join(pieces[token] for token in left)
+        # Where the tokens can stand so deep in what was there: the rest of them is the text.
+        depths = {
+            inside
+            for inside in set(ways.inside)
+            if spelled[inside:].decode(errors="replace").startswith(text)
+        }
+        begins = zip(_pairs(ways), goes_on, strict=True)
+        fits = torch.tensor([goes and t == left[0] and n in depths for (t, n), goes in begins])
         # One that ends with the text that was there has come before the first token.
         fits = fits if fits.any() else ~torch.tensor(goes_on)
         way = int(ways.logprobs.masked_fill(~fits, NEVER).argmax())

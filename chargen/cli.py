@@ -186,7 +186,7 @@ def sample(arguments: argparse.Namespace) -> int:
             if copies is not None:
                 texts.append(completion.text)
             if index:
-                printer.say("---")
+                printer.separator()
             printer.text(completion)
             printer.close()
     else:
@@ -384,7 +384,8 @@ def repl(arguments: argparse.Namespace) -> int:
     """Talk to a model."""
     from chargen.repl import start
 
-    return start(_checkpoint(arguments), arguments.device)
+    folder = None if arguments.checkpoint is None else Path(arguments.checkpoint)
+    return start(folder, arguments.device, as_json=arguments.json, keys=arguments.keys)
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -539,7 +540,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
-    parser.set_defaults(run=repl, checkpoint=None, device="cpu")
+    parser.set_defaults(run=repl, checkpoint=None, device="cpu", json=False, keys="emacs")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     command = _add(commands, "train", train, "learn a text")
@@ -608,6 +609,9 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "repl", repl, "talk to a model")
     _add_checkpoint(command, optional=True)
     _add_device(command)
+    command.add_argument("--keys", choices=("emacs", "vi"), default="emacs",
+                         help="how lines are edited (default: emacs)")  # fmt: skip
+    _add_json(command, "answer each line with one of JSON, as from a pipe")
 
     command = _add(commands, "eval", evaluate, "score texts: loss, perplexity, bits per byte")
     _add_checkpoint(command)

@@ -342,6 +342,17 @@ def names(config_type: type[Config]) -> list[str]:
     return [field.name for field in dataclasses.fields(config_type)]
 
 
+def help_of(config_type: type[Config], name: str) -> str:
+    """What the option of this name does."""
+    return str(config_type.__dataclass_fields__[name].metadata["help"])
+
+
+def choices_of(config_type: type[Config], name: str) -> tuple[str, ...]:
+    """The values that the option of this name may have; none where any will do."""
+    fields = config_type.__dataclass_fields__
+    return tuple(fields[name].metadata["choices"] or ())
+
+
 def make(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
     """The config with the given options, all others at their defaults.
 
@@ -423,7 +434,9 @@ def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any)
         for words, bound in ({"at most": MOST} | field.metadata["limits"]).items():
             if not _within(value, words, bound):
                 shown = str(value)[:20]
-                raise ConfigError(f"must be {words} {bound:g}, not {shown}", option=field.name)
+                raise ConfigError(
+                    f"must be {words} {_written(bound)}, not {shown}", option=field.name
+                )
     elif kind in (str, bool):
         if not isinstance(value, kind):
             raise ConfigError(f"must be a {kind.__name__}, not {value!r}", option=field.name)
@@ -433,6 +446,10 @@ def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any)
                               option=field.name)  # fmt: skip
     elif not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
         raise ConfigError(f"must be a tuple of texts, not {value!r}", option=field.name)
+
+
+def _written(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) and abs(bound) >= 1e6 else f"{bound:g}"
 
 
 def _within(value: float, words: str, bound: float) -> bool:

@@ -52,3 +52,7 @@ class TrainingError(ChargenError):
 
 class OutputError(ChargenError):
     """A file cannot be written, or is in the way."""
+
+
+class SessionError(ChargenError):
+    """A session file is foreign, damaged, of another model or in the way."""

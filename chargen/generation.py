@@ -361,6 +361,9 @@ class Passage(Iterator[Piece]):
         self._first, self._used = stream, 0
         # The place: a state, which may be the one that a step will change, and what it has not read
         self._state, self._is_live = self.start.state, False
+        with torch.inference_mode(False):  # room for it, that may be written to in any mode
+            self._kept = self._state.map(torch.empty_like)
+        self._room = self._parts(self._kept)
         self._unread, self._tail = list(self.start.unread), self.start.tail
         self._recent = deque(self.start.recent, maxlen=work.config.penalty_window)
         self._pending: deque[tuple[int, int]] = deque()  # drawn, not shown; numbers used by then
@@ -381,13 +384,25 @@ class Passage(Iterator[Piece]):
     @property
     def place(self) -> Place:
         """Where the text so far ends, without the end of a document."""
-        return Place(self._settled(), tuple(self._unread), self._tail, tuple(self._recent))
+        return Place(
+            self._state.map(Tensor.clone), tuple(self._unread), self._tail, tuple(self._recent)
+        )
 
     def __next__(self) -> Piece:
         while True:
-            self._state, self._is_live = self._settled(), False
+            if self._is_live:
+                torch._foreach_copy_(self._room, self._parts(self._state))
+                self._state, self._is_live = self._kept, False
             drawn = next(self._draws)
             [piece], token = drawn.pieces, int(drawn.tokens)
+            is_all = piece is not None and piece.tokens == (token,) and not self._pending
+            if is_all and drawn.inside is None and self.finish_reason is None and not self._tail:
+                # The short way of most tokens, which says the same as the long one.
+                self._used = drawn.used
+                self._recent.append(token)
+                self._state, self._is_live, self._unread = drawn.state, True, [token]
+                assert piece is not None
+                return piece
             self._pending.append((token, drawn.used))
             shown = piece.tokens if piece else ()
             if drawn.inside is not None:
@@ -423,8 +438,9 @@ class Passage(Iterator[Piece]):
                 self._recent.append(token)
         self._state, self._unread, self._tail, self._respelled = state, unread, tail, None
 
-    def _settled(self) -> State:
-        return self._state.map(Tensor.clone) if self._is_live else self._state
+    @staticmethod
+    def _parts(state: State) -> list[Tensor]:
+        return [part for layer in state.layers for part in layer]
 
 
 def _check_prompt(tokenizer: Tokenizer, prompt: str) -> None:

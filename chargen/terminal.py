@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,6 +25,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.about import About
+    from chargen.chances import Chance, Surprise
     from chargen.checkpoint import Checkpoint
     from chargen.choices import Choice
     from chargen.copies import CopyReport
@@ -44,7 +46,8 @@ def console(*, stderr: bool = False) -> Console:
 def show_error(message: str) -> None:
     """One line on stderr."""
     line = Text.assemble(("chargen: ", "bold red"), printable(message).replace("\n", " "))
-    console(stderr=True).print(line, soft_wrap=True)
+    out = console(stderr=True)
+    out.print(line, soft_wrap=not out.is_terminal)
 
 
 def show_note(message: str) -> None:
@@ -60,6 +63,8 @@ def printable(text: str) -> str:
 # Unicode has a picture for each control character, and one for delete.
 _VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
 _VISIBLE |= {0x7F: 0x2421} | {code: 0xFFFD for code in range(0x80, 0xA0)}
+# No terminal takes half a character, as Python spells bytes that are no UTF-8.
+_VISIBLE |= {code: 0xFFFD for code in range(0xD800, 0xE000)}
 
 
 # -- text as it comes -------------------------------------------------------------------------
@@ -68,12 +73,14 @@ _VISIBLE |= {0x7F: 0x2421} | {code: 0xFFFD for code in range(0x80, 0xA0)}
 class TextPrinter:
     """Prints a prompt and what the model adds to it, told apart by colour.
 
-    Where stdout is no terminal it prints the completion alone, as it is.
+    Where stdout is no terminal it prints the completion alone, as it is, and messages go to stderr.
     """
 
     def __init__(self) -> None:
         self._out = console()
+        self._messages = self._out if self._out.is_terminal else console(stderr=True)
         self._line_is_open = False
+        self._status = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -81,7 +88,57 @@ class TextPrinter:
 
     def say(self, message: str, style: str = "default") -> None:
         """A message of ours, on lines of its own."""
-        self._out.print(Text(printable(message), style))
+        self._messages.print(Text(printable(message), style))
+
+    def error(self, message: str) -> None:
+        """What went wrong, on stderr."""
+        self.status("")
+        show_error(message)
+
+    def status(self, message: str) -> None:
+        """What is being done, in a terminal's last line; an empty one takes it away."""
+        if self._out.is_terminal and not self._out.is_dumb_terminal and message != self._status:
+            line = message[: self._out.width - 1]
+            self._out.file.write(f"\r\x1b[2K\x1b[2m{line}\x1b[0m" if line else "\r\x1b[2K")
+            self._out.file.flush()
+            self._status = message
+
+    def prompt(self, text: str, mark: str = "") -> None:
+        """The beginning of a text, after the mark that the user wrote it at."""
+        if self._out.is_terminal:
+            self._print(mark, "bold")
+            self._print(text, PROMPT_STYLE)
+
+    def recall(self, text: str, mark: str = "") -> None:
+        """A text that was there before, on lines of its own; where there is a terminal."""
+        if self._out.is_terminal:
+            self.prompt(text, mark)
+            self.close()
+
+    def echo(self, line: str, mark: str) -> None:
+        """A line that the user wrote, after its mark."""
+        self._print(mark, "bold")
+        self._print(line, "default")
+        self.close()
+
+    def piece(self, piece: Piece) -> None:
+        self._print(piece.text, TEXT_STYLE)
+
+    def text(self, completion: Completion) -> None:
+        """A prompt and its completion at once."""
+        self.prompt(completion.prompt)
+        self._print(completion.text, TEXT_STYLE)
+
+    def separator(self) -> None:
+        """What stands between texts."""
+        self._out.print("---")
+
+    def close(self) -> None:
+        """End the line that the text has left open."""
+        if self._line_is_open or not self._out.is_terminal:
+            self._out.file.write("\n")
+        self._out.file.flush()
+        self._line_is_open = False
 
     def beams(self, completions: Sequence[Completion]) -> None:
         """The best texts of a beam search with the probabilities of each and its end."""
@@ -96,34 +153,120 @@ class TextPrinter:
             table.add_row(str(rank), _share(math.exp(nats)), f"{nats:.2f}", Text(text))
         self._out.print(table)
 
-    def prompt(self, text: str) -> None:
-        if self._out.is_terminal:
-            self._print(text, PROMPT_STYLE)
+    def bars(self, chances: Sequence[Chance]) -> None:
+        """What may come next, each with a bar as long as it is likely."""
+        labels = [_label(chance.text) for chance in chances]
+        width = min(max(map(cell_len, labels), default=0), max(4, self._out.width - 22))
+        room = max(1, min(40, self._out.width - width - 10))
+        for label, chance in zip(labels, chances, strict=True):
+            self._out.print(
+                Text.assemble(
+                    (set_cell_size(label, width), TEXT_STYLE),
+                    f" {_share(chance.probability):>7} ",
+                    (_bar(chance.probability, room), "dim"),
+                ),
+                soft_wrap=True,
+            )
 
-    def piece(self, piece: Piece) -> None:
-        self._print(piece.text, TEXT_STYLE)
+    def surprises(self, surprises: Sequence[Surprise]) -> None:
+        """A text, each part of it coloured by what it cost."""
+        parts = [(_marked(s.text, _style(s.nats)), _style(s.nats)) for s in surprises]
+        self._out.print(Text.assemble(*parts), soft_wrap=True)
+        if not self._out.is_terminal:
+            return
+        legend: list[tuple[str, str] | str] = []
+        low = "under"
+        for bits, style in SURPRISE_STYLES:
+            words = f"over {low}" if bits == math.inf else f"{low} {bits:g}"
+            legend += [(words, style), "  "]
+            low = f"{bits:g} to" if bits < 6 else f"{bits:g}"
+        self._out.print(Text.assemble(("bits  ", "dim"), *legend[:-1]))
 
-    def text(self, completion: Completion) -> None:
-        """A prompt and its completion at once."""
-        self.prompt(completion.prompt)
-        self._print(completion.text, TEXT_STYLE)
+    def alternatives(self, surprises: Sequence[Surprise]) -> None:
+        """The same a line each, with the likeliest at each place."""
+        self._out.print(Text("   bits  text          likeliest there", "dim"), soft_wrap=True)
+        for surprise in surprises:
+            line = Text(f"{surprise.nats / math.log(2):7.2f}  ")
+            line.append(set_cell_size(_label(surprise.text), 12), _style(surprise.nats))
+            for chance in surprise.likeliest:
+                line.append(f"  {_label(chance.text)}", TEXT_STYLE)
+                line.append(f" {_share(chance.probability)}", "dim")
+            self._out.print(line)
 
-    def close(self) -> None:
-        """End the line that the text has left open."""
-        if self._line_is_open or not self._out.is_terminal:
-            self._out.file.write("\n")
-        self._out.file.flush()
-        self._line_is_open = False
+    def columns(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Texts side by side, as many as there is room for, each below its title."""
+        abreast = max(1, min(len(texts), self._out.width // NARROWEST_COLUMN))
+        for at in range(0, len(texts), abreast):
+            table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+            row = texts[at : at + abreast]
+            for title, _ in row:
+                table.add_column(Text(printable(title)), ratio=1, overflow="fold")
+            table.add_row(*(Text(printable(text), TEXT_STYLE) for _, text in row))
+            self._out.print(table)
+
+    def facts(self, facts: Iterable[tuple[str, str, str]]) -> None:
+        """Names, what they are, and where there is room a word on each."""
+        out, rows = self._messages, list(facts)
+        names = max((cell_len(name) for name, _, _ in rows), default=0)
+        values = max((cell_len(value) for _, value, _ in rows), default=0)
+        for name, value, about in rows:
+            narrow = out.width < NARROW
+            line = Text(name if narrow else name.ljust(names))
+            line.append("  ").append(printable(value), "bold")
+            if about and out.width >= names + values + NARROW:
+                line.append(" " * (values - cell_len(value) + 2)).append(about, "dim")
+                line.truncate(out.width - 1, overflow="ellipsis")
+            out.print(line if narrow else _hanging(line, names + 2, out))
 
     def _print(self, text: str, style: str) -> None:
         if not text:
             return
+        self.status("")
         if self._out.is_terminal:
             self._out.print(Text(printable(text), style), end="", soft_wrap=True)
         else:
             self._out.file.write(text)
         self._out.file.flush()
         self._line_is_open = not text.endswith("\n")
+
+
+NARROWEST_COLUMN = 24
+NARROW = 36  # columns in which no table fits
+# The style of a text by the bits that it costs, up to each; attributes for where no colours are.
+SURPRISE_STYLES = (
+    (1, "green"), (3, "yellow"), (6, "red underline"), (math.inf, "bold red reverse")
+)  # fmt: skip
+_EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589"
+
+
+def _hanging(line: Text, indent: int, out: Console) -> Text:
+    """The line wrapped at words, all but its first line indented."""
+    first, *others = line.wrap(out, out.width - 1) if cell_len(line.plain) >= out.width else [line]
+    if not others:
+        return first
+    below = Text(" ").join(others).wrap(out, max(8, out.width - 1 - indent))
+    return Text("\n").join([first, *(Text(" " * indent).append_text(part) for part in below)])
+
+
+def _style(nats: float) -> str:
+    bits = nats / math.log(2)
+    return next(style for most, style in SURPRISE_STYLES if bits <= most)
+
+
+def _marked(text: str, style: str) -> str:
+    """The text as it is shown in a style: where a space surprises, it must be seen."""
+    text = printable(text) if style == SURPRISE_STYLES[0][1] else _label(text)
+    return text.replace("\u21b5", "\u21b5\n")
+
+
+def _label(text: str) -> str:
+    """Some text in one line; a character that would not be seen by a sign for it."""
+    return _in_one_line(text).replace(" ", SPACE) if text else "(end)"
+
+
+def _bar(share: float, room: int) -> str:
+    eighths = round(share * room * 8)
+    return "\u2588" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
 # -- tables -----------------------------------------------------------------------------------
@@ -243,14 +386,18 @@ class Bar:
 
 
 def show_info(checkpoint: Checkpoint) -> None:
-    about = checkpoint.about
+    _show_facts(facts_of(checkpoint.about, checkpoint.model.num_parameters))
+
+
+def facts_of(about: About, num_parameters: int) -> list[tuple[str, str]]:
+    """What a model is, in names and values."""
     model, scores = about.model, about.scores
     texts = ", ".join(f"{name} ({count(size)}B)" for name, size, _ in about.corpus.files)
     facts = [
         ("checkpoint", str(about.folder)),
         ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "
                   f"{model.embedding_size}, dropout {model.dropout:g}, "
-                  f"{checkpoint.model.num_parameters:,} parameters"),
+                  f"{num_parameters:,} parameters"),
         ("tokenizer", f"{about.tokenizer}, {about.vocab_size:,} tokens"),
         ("corpus", texts),
         ("trained", f"{scores.steps:,} steps, {scores.epochs:.2f} epochs, "
@@ -261,13 +408,25 @@ def show_info(checkpoint: Checkpoint) -> None:
             ("validation", f"{scores.valid_loss:.4f} nats per token, "
                            f"{scores.bits_per_byte:.4f} bits per byte")
         )  # fmt: skip
-    _show_facts([*facts, ("saved", about.saved_at)])
+    return [*facts, ("saved", about.saved_at)]
 
 
-def show_list(listed: Sequence[About]) -> None:
+def show_list(listed: Sequence[About], most: int | None = None) -> None:
+    """The checkpoints, the first `most` of them, as one line each."""
+    left = len(listed) - len(listed[:most])
+    _show_listed(listed[:most])
+    if left:
+        console().print(Text(f"and {left:,} more: chargen list", "dim"), soft_wrap=True)
+
+
+def _show_listed(listed: Sequence[About]) -> None:
     if not listed:
         message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
         console().print(Text(message), soft_wrap=True)
+        return
+    if console().width < 70:
+        for entry in listed:
+            _show_in_short(entry)
         return
     table = Table(box=None, pad_edge=False)
     for name in ("checkpoint", "saved", "model", "tokens"):
@@ -287,6 +446,16 @@ def show_list(listed: Sequence[About]) -> None:
             entry.corpus.name,
         )
     console().print(table)
+
+
+def _show_in_short(entry: About) -> None:
+    """A checkpoint where there is no room for a table."""
+    bits = entry.scores.bits_per_byte
+    facts = [
+        entry.saved_at[:10], f"{count(entry.bytes)}B",
+        *([] if bits is None else [f"{bits:.3f} bits/byte"]), entry.corpus.name,
+    ]  # fmt: skip
+    console().print(Text.assemble((printable(entry.folder.name), "bold"), f"  {'  '.join(facts)}"))
 
 
 def print_json(value: object) -> None:

@@ -341,10 +341,16 @@ def _utf8(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise TokenizerError(
-            f"the text has a lone surrogate, U+{ord(text[error.start]):04X}, at character "
-            f"{error.start}, which is no character",
+            f"the text has {_spelled(text[error.start])} at character {error.start}",
             hint="give text that is valid UTF-8",
         ) from None
+
+
+def _spelled(half: str) -> str:
+    """What a lone surrogate stands for: Python spells a byte that is no UTF-8 by one."""
+    if "\udc80" <= half <= "\udcff":
+        return f"a byte that is no UTF-8, {ord(half) - 0xDC00:02X},"
+    return f"a lone surrogate, U+{ord(half):04X}, which is no character,"
 
 
 def _bytes_of(text: str) -> Tokens:

@@ -1,0 +1,156 @@
+"""How soon the REPL is there, and what a talk costs: time to the first prompt and the first answer,
+session files, memory over many turns, and what it takes to know at every piece where a text stands.
+
+    python benchmarks/repl.py [CHECKPOINT] [--rounds N] [--turns N]
+
+Times are medians; torch's import is timed in turn with the rest, in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pexpect
+
+from chargen import __version__
+from chargen.config import SampleConfig
+from chargen.generation import Continuation
+from chargen.sampling import Stream
+from chargen.session import Session
+
+ANSI_POSITION = "\x1b[6n"  # prompt_toolkit asks where the cursor is
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("checkpoint", nargs="?", type=Path, default=Path("checkpoints/everyday"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=2000)
+    arguments = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, chargen {__version__}")
+    starts(arguments.checkpoint, arguments.rounds)
+    place(arguments.checkpoint, arguments.rounds)
+    files(arguments.checkpoint)
+    talk(arguments.checkpoint, arguments.turns)
+
+
+def starts(checkpoint: Path, rounds: int) -> None:
+    """Seconds to the prompt and to an answer that is asked for at once, beside torch's import."""
+    taken: list[tuple[float, float, float]] = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        pexpect.run(f"{sys.executable} -c 'import torch'", timeout=120)
+        torch = time.perf_counter() - began
+        taken.append((torch, *_first_answer(checkpoint)))
+    torch, prompt, answer = (statistics.median(row) for row in zip(*taken, strict=True))
+    ratio = statistics.median(row[2] / row[0] for row in taken)
+    print(
+        f"prompt after {prompt:.2f} s, its answer after {answer:.2f} s: {ratio:.2f} times torch's "
+        f"own import ({torch:.2f} s)"
+    )
+
+
+def _first_answer(checkpoint: Path) -> tuple[float, float]:
+    began = time.perf_counter()
+    child = pexpect.spawn(
+        sys.executable, ["-m", "chargen", "repl", str(checkpoint)], encoding="utf-8",
+        dimensions=(24, 80), env={**os.environ, "TERM": "xterm-256color"}, timeout=120,
+    )  # fmt: skip
+    child.delaybeforesend = None
+    child.expect_exact(ANSI_POSITION)
+    child.send("\x1b[4;3R")
+    child.expect_exact("loading")  # the toolbar: the prompt stands above it
+    prompt = time.perf_counter() - began
+    child.send("GRANN\r")
+    child.expect_exact("\x1b[32m")  # the first of the model's text is green
+    answer = time.perf_counter() - began
+    child.close(force=True)
+    return prompt, answer
+
+
+def place(checkpoint: Path, rounds: int) -> None:
+    """Streaming a text against only drawing its tokens."""
+    session = Session(checkpoint)
+    generator = session.generator
+    config = SampleConfig(max_tokens=2000, seed=1)
+
+    def draw() -> None:
+        work = Continuation(generator, "The", config)
+        for _ in work.draw([work.writer()], [Stream(1)]):
+            pass
+
+    def stream() -> None:
+        for _ in generator.stream("The", config):
+            pass
+
+    stream()
+    ratio = statistics.median(_seconds(stream) / _seconds(draw) for _ in range(2 * rounds + 1))
+    print(f"a text that knows at every piece where it stands: {ratio:.3f} times only drawing it")
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def files(checkpoint: Path) -> None:
+    """Bytes of a session file beyond its text, and milliseconds to open it."""
+    print("session file   text bytes   beyond the text   opened in")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "talk"
+        for length in (1_000, 100_000, 10_000_000):
+            session = Session(checkpoint)
+            session.enter("story")
+            session.change("max_tokens", 10)
+            with closing(session.answer("x" * min(length, 1000))) as pieces:  # type: ignore[type-var]
+                for _ in pieces:
+                    pass
+            # The rest of the text is put there: reading it would say nothing of the file.
+            last = session.exchanges[-1]
+            more = type(last)(last.prompt, "x" * (length - 1000), last.text)
+            session.exchanges[-1] = more
+            session.save(path)
+            text = sum(len((e.read + e.text + e.prompt).encode()) for e in session.exchanges)
+            other = Session(checkpoint)
+            seconds = _seconds(lambda other=other: other.open(path))  # type: ignore[misc]
+            beyond = path.stat().st_size - text
+            print(f"{'':14} {text:10,}   {beyond:15,}   {seconds * 1000:6.1f} ms")
+
+
+def talk(checkpoint: Path, turns: int) -> None:
+    """Memory and time of a talk as it grows."""
+    session = Session(checkpoint)
+    session.change("max_tokens", 40)
+    session.enter("chat")
+    print("turns   text characters   anonymous memory   a turn")
+    marks = {turns // 20, turns // 4, turns}
+    began, before = time.perf_counter(), 0
+    for turn in range(1, turns + 1):
+        with closing(session.answer("How are you?")) as pieces:  # type: ignore[type-var]
+            for _ in pieces:
+                pass
+        if turn in marks:
+            taken = (time.perf_counter() - began) / (turn - before)
+            began, before = time.perf_counter(), turn
+            print(f"{turn:5,}   {len(session.text):15,}   {_anonymous() / 1e6:13.1f} MB   "
+                  f"{taken * 1000:5.1f} ms")  # fmt: skip
+
+
+def _anonymous() -> float:
+    """Bytes of this process that lie in no file; Linux alone tells."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024.0 * int(status.partition("RssAnon:")[2].split()[0])
+
+
+if __name__ == "__main__":
+    main()
