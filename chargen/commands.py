@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -80,50 +80,70 @@ class Host:
             self.show(prompt, session.answer(prompt, told))
 
     def show(self, prompt: str, events: Events, before: str | None = None) -> None:
-        """Show a text as it comes; `before` is what stands before it, unless it is the prompt."""
+        """Show a text as it comes; `before` is what stands before it, unless it is the prompt.
+        Raises OutputError."""
+        self.printer.status("")
+        if self.json:
+            self._print(prompt, events)
+        else:
+            self._stream(prompt, events, before)
+        self.write_log()
+
+    def _print(self, prompt: str, events: Events) -> None:
+        """One JSON line a text, at its end."""
         from chargen.writing import Completion, Piece  # not before they are there anyway
+
+        pieces: list[Piece] = []
+        found: list[Completion] = []
+        for event in self._until_stopped(events):
+            if isinstance(event, Piece):
+                pieces.append(event)
+            else:
+                found = event.completions
+        text = "".join(piece.text for piece in pieces)
+        tokens = tuple(token for piece in pieces for token in piece.tokens)
+        logprob = sum(piece.logprob for piece in pieces)
+        reason = self.session.now.finish_reason or "length"
+        for completion in found or [Completion(prompt, text, tokens, logprob, reason)]:
+            print_json(completion.as_dict() | {"prompt": prompt})
+
+    def _stream(self, prompt: str, events: Events, before: str | None) -> None:
+        from chargen.writing import Piece
 
         session, printer = self.session, self.printer
         is_chat = session.now.mode == "chat"
         beams = session.settings["beams"] or 1
-        shows_text = not self.json and (printer.is_terminal or beams == 1)
-        pieces: list[Piece] = []
+        shows_text = printer.is_terminal or beams == 1  # a pipe gets either the table or the text
+        if before is None:
+            bot = f"\n{session.roles[1]}" if is_chat else ""
+            printer.prompt(_shortened(prompt) + bot, self.mark)
+        else:
+            printer.prompt(before)
+        is_empty = True
         found: list[Completion] = []
-        printer.status("")
-        if not self.json:
-            if before is None:
-                before, mark = _shortened(prompt), self.mark
-                before += f"\n{session.roles[1]}" if is_chat else ""
-            else:
-                mark = ""
-            printer.prompt(before, mark)
-        with closing(events) as closed_at_last:  # type: ignore[type-var]
-            for event in closed_at_last:
-                if not isinstance(event, Piece):
-                    found = event.completions
-                elif shows_text:
-                    if is_chat and not printer.is_terminal and not any(p.text for p in pieces):
-                        event = Piece(event.text.lstrip(), event.tokens, event.logprob)
-                    printer.piece(event)
-                    pieces.append(event)
-                else:
-                    pieces.append(event)
-                if self.stopped():
-                    break
+        for event in self._until_stopped(events):
+            if not isinstance(event, Piece):
+                found = event.completions
+            elif shows_text:
+                if is_chat and is_empty and not printer.is_terminal:  # no name stands before it
+                    event = replace(event, text=event.text.lstrip())
+                printer.piece(event)
+                is_empty = is_empty and not event.text
         if shows_text:
             printer.close()
-            if printer.is_terminal and not any(piece.text for piece in pieces):
+            if is_empty and printer.is_terminal:
                 printer.say("(nothing)", style="dim")
-        if self.json:
-            reason = session.now.finish_reason or "length"
-            tokens = tuple(token for piece in pieces for token in piece.tokens)
-            text = "".join(piece.text for piece in pieces)
-            whole = Completion(prompt, text, tokens, sum(p.logprob for p in pieces), reason)
-            for completion in found or [whole]:
-                print_json(completion.as_dict() | {"prompt": prompt})
-        elif beams > 1 and found:
+        if beams > 1 and found:
             printer.beams(found)
-        self.write_log()
+
+    def _until_stopped(self, events: Events) -> Events:
+        """The events up to where the work should end; then they are closed, which keeps the text as
+        far as it has come."""
+        with closing(events):  # type: ignore[type-var]
+            for event in events:
+                yield event
+                if self.stopped():
+                    return
 
     def show_all(self, prompt: str, completions: Iterable[Completion]) -> None:
         """Several answers: side by side, or with lines between them where there is no terminal."""

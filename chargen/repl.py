@@ -140,6 +140,7 @@ class Repl:
         self._completer = _Completer()
         self._leaving = False  # Ctrl-C was pressed at an empty prompt
         self._left = False  # and again
+        self._draft = ""  # what the next prompt begins with
         self._host: Host | None = None
         self._keys = keys
         self._device = device
@@ -184,52 +185,61 @@ class Repl:
         self._greet()
         self._loader.start()
         with self._terminal.unechoed():
-            draft = ""
-            while True:
+            while self._interrupts.caught != signal.SIGTERM:
                 try:
-                    self._set_keys()
-                    written = self._prompt.prompt(default=draft, pre_run=self._before_prompt)
-                    self._terminal.mark_pastes(True)
-                except EOFError:
+                    written = self._ask()
+                    if written is not None:
+                        self._do(written)
+                except (EOFError, Quit):
                     return 0
-                except KeyboardInterrupt:  # where the terminal is dumb
-                    if self._leaving:
-                        return 0
-                    self._printer.say(LEAVES)
-                    draft, self._leaving = "", True
-                    continue
-                if self._pastes.is_broken(written):
-                    self._printer.error(
-                        "what stands for a pasted text was changed; paste it anew, or take the "
-                        "rest of it out"
-                    )
-                    draft = written
-                    continue
-                draft, line = "", self._pastes.whole(written)
-                self._interrupts = Interrupts(patient=True)
-                try:
-                    with self._interrupts:
-                        if self._is_stopped_already(written):
-                            self._interrupts.caught = signal.SIGINT
-                        self._leaving = False
-                        host = self._loaded_host()
-                        if _is_command(line):
-                            self._printer.echo(written, host.mark)
-                        _run(host, line)
-                        draft, host.draft, self._keys = host.draft, "", host.keys
-                except ChargenError as error:
-                    if self._host is None or self._error is not None:
-                        raise  # there is no model to talk to
-                    if not _is_command(line):
-                        self._printer.echo(written, self._host.mark)
-                    self._printer.error(in_commands(error))
-                except KeyboardInterrupt:
-                    self._printer.status("")
-                    draft = written
-                except Quit:
-                    return 0
-                if self._interrupts.caught == signal.SIGTERM:
-                    return self._interrupts.exit_code
+        return self._interrupts.exit_code
+
+    def _ask(self) -> str | None:
+        """A line that the user wrote, pasted texts by their labels; None where it is none to be
+        answered. Raises EOFError."""
+        draft, self._draft = self._draft, ""
+        try:
+            self._set_keys()
+            written = self._prompt.prompt(default=draft, pre_run=self._before_prompt)
+            self._terminal.mark_pastes(True)
+        except KeyboardInterrupt:  # where the terminal is dumb
+            if self._leaving:
+                raise EOFError from None
+            self._printer.say(LEAVES)
+            self._leaving = True
+            return None
+        if self._pastes.is_broken(written):
+            self._printer.error(
+                "what stands for a pasted text was changed; paste it anew, or take the rest of it "
+                "out"
+            )
+            self._draft = written
+            return None
+        return written
+
+    def _do(self, written: str) -> None:
+        """Answer a line. Raises Quit, and what loading the model raises."""
+        line = self._pastes.whole(written)
+        self._interrupts = Interrupts(patient=True)
+        try:
+            with self._interrupts:
+                if self._is_stopped_already(written):
+                    self._interrupts.caught = signal.SIGINT
+                self._leaving = False
+                host = self._loaded_host()
+                if _is_command(line):
+                    self._printer.echo(written, host.mark)
+                _run(host, line)
+                self._draft, host.draft, self._keys = host.draft, "", host.keys
+        except ChargenError as error:
+            if self._host is None or self._error is not None:
+                raise  # there is no model to talk to
+            if not _is_command(line):
+                self._printer.echo(written, self._host.mark)
+            self._printer.error(in_commands(error))
+        except KeyboardInterrupt:
+            self._printer.status("")
+            self._draft = written
 
     def _is_stopped_already(self, written: str) -> bool:
         """Whether Ctrl-C followed so fast that it was read with the line, or before anyone heard

@@ -283,6 +283,7 @@ class Session:
         if not self._past:
             raise ConfigError("there is nothing to undo")
         gone, self.now = self.now, self._past.pop()
+        self._unlearnt = None  # what waited to be learnt is of what is gone
         del self.exchanges[self.now.count :]
         if self.now.last is not None:
             self.exchanges[-1:] = [self.now.last]

@@ -611,6 +611,15 @@ def test_learning_can_be_stopped(session: Session) -> None:
     assert not session.has_learnt
 
 
+def test_what_is_undone_is_not_learnt(session: Session) -> None:
+    session.learn(True)
+    model = session.generator.model
+    drain(session.answer(LINE))
+    session.undo()
+    drain(session.answer(LINE))
+    assert session.generator.model is model
+
+
 def test_a_seed_that_was_set_outlives_what_is_undone(session: Session) -> None:
     session.enter("story")
     session.change("seed", 1)
