@@ -160,6 +160,25 @@ def test_talking_in_a_terminal(checkpoint: Path, tmp_path: Path, columns: int) -
         assert terminal.leave() == 0
 
 
+def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) -> None:
+    with talking(columns, "repl", checkpoint, cwd=tmp_path) as terminal:
+        terminal.see_ready()
+        terminal.say("/set max_tokens 3", "max_tokens is 3")
+        terminal.say("The strawberry", "> The strawberry")
+        for command, told in (
+            ("/retry", "> The strawberry"), ("/undo", "is back"),
+            ("/continue", "The strawberry"), ("/undo", "its last part is taken back"),
+            (f"/compare {checkpoint}", "bits a"), ("/log talk.md", "all is written"),
+            ("/learn on", "is learnt"), ("The sky", "> The sky"), ("/save-model kept", "saved;"),
+            ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
+            (f"/load {checkpoint}", "talking to"), ("/reset", "a new text begins"),
+            ("/reset settings", "defaults"), ("/help seed", "repeat the same draws"),
+        ):  # fmt: skip
+            terminal.say(command, told)
+        assert terminal.leave() == 0
+    assert "The sky" in (tmp_path / "talk.md").read_text()
+
+
 def test_two_hundred_columns(checkpoint: Path, tmp_path: Path) -> None:
     with talking(200, "repl", checkpoint, cwd=tmp_path, rows=50) as terminal:
         terminal.see_ready()
