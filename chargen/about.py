@@ -1,22 +1,37 @@
 """What config.json says of a model, and where models lie. Knows no tensors, so it needs no torch.
 
-Every version that was ever written is read: what has been added since is filled in.
+Every version that was ever written is read: what has been added since is filled in. Since format 4
+a record carries its own sha256, the seal: no number in it can have changed unnoticed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, make
 from chargen.errors import ChargenError, CheckpointError
-from chargen.files import Record, RecordType, decode, decode_lines, to_builtins
+from chargen.files import (
+    MOST_BYTES,
+    Record,
+    RecordType,
+    decode,
+    decode_lines,
+    encode,
+    encode_sorted,
+    open_regular,
+    read_file,
+    to_builtins,
+)
 
-FORMAT = 3
+FORMAT = 4
+SEALED_SINCE = 4
+MOST_HEADER = 50_000_000  # bytes of JSON in training.safetensors
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
@@ -75,7 +90,8 @@ class Format(Record):
 
 
 class ConfigFile(Record, forbid_unknown_fields=True):
-    """What config.json holds; `About` is what is made of it."""
+    """What config.json holds; `About` is what is made of it. `sha256` is that of the other files,
+    by name; `seal` that of all the rest of this record."""
 
     format: int
     tokenizer: str
@@ -87,6 +103,39 @@ class ConfigFile(Record, forbid_unknown_fields=True):
     scores: Scores
     saved_at: str
     sha256: dict[str, str]
+    seal: str = ""
+
+    def sealed(self) -> str:
+        """What `seal` must be."""
+        return hashlib.sha256(unsealed(self)).hexdigest()
+
+
+class TrainingFile(Record, forbid_unknown_fields=True):
+    """What stands in the header of training.safetensors, beside the tensors. `seal` is the sha256
+    of all the rest and of the tensors."""
+
+    config: ConfigFile
+    tokenizer: str  # base64 of its file
+    paths: list[str]
+    progress: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    seal: str = ""
+
+
+def unsealed(record: ConfigFile | TrainingFile) -> bytes:
+    """What a seal is made of: the record as it will be read, its keys in order, without a seal."""
+    as_read = decode(encode(record), type(record))
+    return encode_sorted(to_builtins(as_read) | {"seal": ""})
+
+
+class _Enclosed(Record):
+    config: Format
+
+
+class _Header(Record, rename={"metadata": "__metadata__"}):
+    """Of a safetensors file, what is no tensor."""
+
+    metadata: dict[str, str]
 
 
 class _Metrics(Record):
@@ -114,7 +163,7 @@ class About:
     corpus: CorpusFacts
     scores: Scores
     saved_at: str  # ISO 8601, UTC
-    sha256: dict[str, str]  # of the files of the weights and the tokenizer, by name
+    sha256: dict[str, str]  # of the other files of the folder, by name
 
     def facts(self) -> dict[str, Any]:
         """The same as JSON-able values."""
@@ -127,20 +176,34 @@ class About:
 
 
 def load_metrics(path: str | os.PathLike[str]) -> tuple[About, list[dict[str, Any]]]:
-    """What config.json says of a checkpoint, and its evaluations. Raises CheckpointError."""
+    """What a folder says of its model, and its evaluations. Raises CheckpointError."""
     folder = existing(path)
-    about = read_about(folder)
-    content = read_file(folder / METRICS)
     try:
-        lines = decode_lines(content, _Metrics)
-    except ValueError as error:
-        raise damaged(folder, METRICS, str(error)) from error
+        about = _read_config(folder)
+        content = read_content(folder, METRICS)
+        if METRICS in about.sha256:  # formats 1 to 3 kept none
+            _check_hash(about, METRICS, content)
+        lines = _read_lines(folder, METRICS, content)
+    except DamagedError:
+        if not (folder / TRAINING).is_file():
+            raise
+        with open_training(folder) as (state, _):
+            about = about_of(folder, state.config)
+            content = b"\n".join(map(encode, state.metrics))
+            lines = _read_lines(folder, TRAINING, content)
     return about, [to_builtins(line) for line in lines]
+
+
+def _read_lines(folder: Path, name: str, content: bytes) -> list[_Metrics]:
+    try:
+        return decode_lines(content, _Metrics)
+    except ValueError as error:
+        raise damaged(folder, name, str(error)) from error
 
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder holds what chargen writes, whole or not."""
-    return (folder / CONFIG).is_file() or (folder / TRAINING).is_file()
+    return os.path.isfile(folder / CONFIG) or os.path.isfile(folder / TRAINING)
 
 
 def list_checkpoints(root: Path = Path("checkpoints")) -> list[About]:
@@ -176,8 +239,11 @@ def existing(path: str | os.PathLike[str]) -> Path:
     """The folder, if there is a checkpoint in it, whole or not. Raises CheckpointError."""
     folder = Path(path)
     try:
-        exists = folder.exists()
-    except OSError as error:  # a name that is too long, a folder above that is closed
+        folder.stat()
+        exists = True
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL names no file
+        exists = False
+    except OSError as error:  # a name that is too long, a folder above that is closed, a loop
         raise CheckpointError(f"cannot look at {str(path)[:80]}: {error.strerror}") from error
     if not exists:
         near = [entry.folder.name for entry in list_checkpoints()][:5]
@@ -198,15 +264,47 @@ def existing(path: str | os.PathLike[str]) -> Path:
 
 
 def read_about(folder: Path) -> About:
-    """What the folder's config.json says. Raises CheckpointError."""
-    content = read_file(folder / CONFIG)
-    check_format(folder, read_json(folder, CONFIG, content, Format))
-    return about_of(folder, read_json(folder, CONFIG, content, ConfigFile))
+    """What the folder says of its model: its config.json, or the training state where that is
+    missing or damaged. Raises CheckpointError."""
+    try:
+        return _read_config(folder)
+    except DamagedError:
+        if not os.path.isfile(folder / TRAINING):
+            raise
+    with open_training(folder) as (state, _):
+        return about_of(folder, state.config)
+
+
+def _read_config(folder: Path) -> About:
+    content = read_content(folder, CONFIG)
+    check_format(folder, _read_json(folder, CONFIG, content, Format))
+    return about_of(folder, _read_json(folder, CONFIG, content, ConfigFile))
+
+
+@contextmanager
+def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BinaryIO]]:
+    """What the header of training.safetensors says, and the file, to be read from its beginning.
+    Raises CheckpointError."""
+    try:
+        with open_regular(folder / TRAINING) as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > MOST_HEADER:
+                raise ValueError("its header is too long")
+            header = decode(file.read(length), _Header)
+            content = header.metadata.get("chargen", "").encode()
+            check_format(folder, _read_json(folder, TRAINING, content, _Enclosed).config)
+            state = _read_json(folder, TRAINING, content, TrainingFile)
+            file.seek(0)
+            yield state, file
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise damaged(folder, TRAINING, str(why)) from error
 
 
 def about_of(folder: Path, config: ConfigFile) -> About:
-    """What the file says, of any format, about a model in the folder. Raises CheckpointError."""
-    return About(
+    """What the file says, of any format, about a model in the folder; here it is all checked.
+    Raises CheckpointError."""
+    about = About(
         folder=folder,
         bytes=_size(folder),
         model=_options(folder, ModelConfig, _upgraded(config, "model")),
@@ -219,13 +317,17 @@ def about_of(folder: Path, config: ConfigFile) -> About:
         saved_at=config.saved_at,
         sha256=config.sha256,
     )
+    if (config.format >= SEALED_SINCE or config.seal) and config.seal != config.sealed():
+        raise damaged(folder, CONFIG, "its seal is not that of what it says, so it was changed")
+    return about
 
 
 def _size(folder: Path) -> int:
     size = 0
-    for entry in folder.iterdir():
-        with suppress(OSError):  # a run that is saving replaces its files
-            size += entry.stat().st_size
+    with suppress(OSError):  # it may be closed to us
+        for entry in folder.iterdir():
+            with suppress(OSError):  # a run that is saving replaces its files
+                size += entry.stat().st_size
     return size
 
 
@@ -249,7 +351,7 @@ def _upgraded(config: ConfigFile, group: str) -> dict[str, Any]:
     return values
 
 
-def read_json(folder: Path, name: str, content: bytes, kind: type[RecordType]) -> RecordType:
+def _read_json(folder: Path, name: str, content: bytes, kind: type[RecordType]) -> RecordType:
     """The record in the content of the folder's file `name`. Raises DamagedError."""
     try:
         return decode(content, kind)
@@ -268,15 +370,28 @@ def _options(folder: Path, config_type: type[ConfigType], values: Mapping[str, A
         raise damaged(folder, CONFIG, str(error)) from error
 
 
-def read_file(path: Path) -> bytes:
-    """A file of a checkpoint. Raises DamagedError."""
+def read_content(folder: Path, name: str, at_most: int = MOST_BYTES) -> bytes:
+    """A file of a checkpoint, of no more than so many bytes. Raises DamagedError."""
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_file(folder / name, at_most)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise DamagedError(
-            f"cannot read {path}: {error.strerror}",
+            f"cannot read {folder / name}: {why}",
             hint="pass a whole folder that `chargen train` wrote",
         ) from error
+
+
+def read_hashed(about: About, name: str, at_most: int = MOST_BYTES) -> bytes:
+    """The same, if it is what was written. Raises DamagedError."""
+    content = read_content(about.folder, name, at_most)
+    _check_hash(about, name, content)
+    return content
+
+
+def _check_hash(about: About, name: str, content: bytes) -> None:
+    if about.sha256.get(name) != hashlib.sha256(content).hexdigest():
+        raise damaged(about.folder, name, f"its sha256 is not the one in {CONFIG}")
 
 
 class DamagedError(CheckpointError):

@@ -32,40 +32,32 @@ from chargen.about import (
     FORMAT,
     METRICS,
     MODEL,
+    MOST_HEADER,
+    SEALED_SINCE,
     TRAINING,
     About,
     ConfigFile,
     CorpusFacts,
     DamagedError,
-    Format,
     Scores,
+    TrainingFile,
     about_of,
-    check_format,
     damaged,
     existing,
+    open_training,
     read_about,
-    read_file,
-    read_json,
+    read_hashed,
+    unsealed,
 )
 from chargen.config import Configs, CorpusConfig, ModelConfig, TrainConfig
 from chargen.errors import ChargenError, CheckpointError
-from chargen.files import Record, encode, encode_indented, write_file
+from chargen.files import encode, encode_indented, read_rest, write_file
 from chargen.model import LanguageModel
 from chargen.tokenizer import TOKENIZERS, Tokenizer, deserialize, file_name_of
 
 Tensors = dict[str, Tensor]
 
-
-class _Enclosed(Record):
-    config: Format
-
-
-class _TrainingFile(Record, forbid_unknown_fields=True):
-    config: ConfigFile
-    tokenizer: str  # base64 of its file
-    paths: list[str]
-    progress: dict[str, Any]
-    metrics: list[dict[str, Any]]
+MOST_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take in its file
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     config, files = _model_files(
         configs, tokenizer, snapshot.corpus, snapshot.scores, snapshot.best, snapshot.metrics
     )
-    state = _TrainingFile(
+    state = TrainingFile(
         config=config,
         tokenizer=base64.b64encode(files[tokenizer.file_name]).decode(),
         paths=snapshot.paths,
@@ -114,9 +106,16 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     )
     groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
     tensors = {f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()}
-    metadata = {"chargen": encode(state).decode()}
+    state.seal = _seal(state, tensors)
+    content = safetensors.torch.save(_own(tensors), {"chargen": encode(state).decode()})
+    if int.from_bytes(content[:8], "little") > MOST_HEADER:
+        raise CheckpointError(
+            f"what is known of this run takes more than {MOST_HEADER / 1e6:.0f} MB without its "
+            "weights, too much to be read again",
+            hint="join the texts into fewer files, or take a smaller vocabulary",
+        )
     try:
-        write_file(folder / TRAINING, safetensors.torch.save(_own(tensors), metadata))
+        write_file(folder / TRAINING, content)
         for name, content in files.items():
             write_file(folder / name, content)
         for name in {file_name_of(kind) for kind in TOKENIZERS}:
@@ -125,7 +124,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     except OSError as error:
         raise CheckpointError(
             f"cannot save to {folder}: {error.strerror}",
-            hint="what was saved before is kept; make room or choose another --out",
+            hint="what was saved before is kept; once that is mended, go on with --resume",
         ) from error
 
 
@@ -181,6 +180,7 @@ def _model_files(
     files = {
         MODEL: safetensors.torch.save(_own(weights)),
         tokenizer.file_name: tokenizer.serialize(),
+        METRICS: b"".join(encode(line) + b"\n" for line in metrics),
     }
     config = ConfigFile(
         format=FORMAT,
@@ -194,7 +194,7 @@ def _model_files(
         saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         sha256={name: _sha256(content) for name, content in files.items()},
     )
-    files[METRICS] = b"".join(encode(line) + b"\n" for line in metrics)
+    config.seal = config.sealed()
     files[CONFIG] = encode_indented(config)
     return config, files
 
@@ -205,44 +205,71 @@ def _model_files(
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The best model in a checkpoint folder, on the CPU. Raises CheckpointError."""
     folder = existing(path)
+    is_run = os.path.isfile(folder / TRAINING)
     try:
-        return _read_checkpoint(folder)
+        checkpoint = _read_checkpoint(folder)
     except DamagedError:
-        if not (folder / TRAINING).is_file():
+        if not is_run:
             raise
-    # The files do not match, as after a crash while they were replaced: the training state does.
-    snapshot = load_snapshot(folder)
-    return Checkpoint(
-        about_of(folder, _read_training(folder).config),
-        _build_model(folder, snapshot.model_config, snapshot.tokenizer, snapshot.best),
-        snapshot.tokenizer,
-    )
+    else:
+        if not is_run or not _is_older(checkpoint.about):
+            return checkpoint
+    # A crash came between the files while they were replaced: the training state was the first.
+    snapshot, about = _read_training(folder)
+    model = _blank(about)
+    load_weights(model, snapshot.best)
+    return Checkpoint(about, model.eval(), snapshot.tokenizer)
 
 
 def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     """The training state in a checkpoint folder, on the CPU. Raises CheckpointError."""
     folder = existing(path)
-    state = _read_training(folder)
-    about = about_of(folder, state.config)
-    tensors = _read_tensors(folder / TRAINING)
+    if not os.path.lexists(folder / TRAINING):
+        raise CheckpointError(
+            f"{folder} has no {TRAINING}, so its training cannot go on",
+            hint="start from its weights with --init-from instead",
+        )
+    snapshot, _ = _read_training(folder)
+    return snapshot
+
+
+def _is_older(about: About) -> bool:
+    """Whether the training state beside a model that is whole was saved after it."""
+    try:
+        with open_training(about.folder) as (state, _):
+            return about_of(about.folder, state.config) != about
+    except CheckpointError:
+        return False  # it is damaged, the model is not
+
+
+def _read_training(folder: Path) -> tuple[Snapshot, About]:
+    with open_training(folder) as (state, file):
+        about = about_of(folder, state.config)
+        try:
+            content = base64.b64decode(state.tokenizer, validate=True)
+        except ValueError as error:
+            raise damaged(folder, TRAINING, "its tokenizer is not base64") from error
+        tokenizer = _read_tokenizer(about, content)
+        blank = _blank(about)
+        tensors = _parse(folder, TRAINING, read_rest(file, _most_bytes(about, blank)))
+    if (state.config.format >= SEALED_SINCE or state.seal) and state.seal != _seal(state, tensors):
+        raise damaged(folder, TRAINING, "its seal is not that of what it holds")
     groups: dict[str, Tensors] = {"model": {}, "best": {}, "learner": {}}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
         if group not in groups:
             raise damaged(folder, TRAINING, f"it holds an unknown tensor {name!r}")
         groups[group][rest] = tensor
-    try:
-        content = base64.b64decode(state.tokenizer, validate=True)
-    except ValueError as error:
-        raise damaged(folder, TRAINING, "its tokenizer is not base64") from error
+    for group in ("model", "best"):
+        _check_shapes(folder, TRAINING, blank, groups[group])
     progress = state.progress
     if state.config.format == 1:
         progress = progress | _progress_of_format_1(progress, about.training.bptt)
-    return Snapshot(
+    snapshot = Snapshot(
         model_config=about.model,
         corpus_config=about.corpus_options,
         train_config=about.training,
-        tokenizer=_read_tokenizer(about, content),
+        tokenizer=tokenizer,
         corpus=about.corpus,
         paths=state.paths,
         scores=about.scores,
@@ -252,6 +279,24 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
         progress=progress,
         metrics=state.metrics,
     )
+    return snapshot, about
+
+
+def _most_bytes(about: About, blank: LanguageModel) -> int:
+    """What a training state may take: weights, the best ones, their mean, two numbers a weight of
+    the optimizer, the hidden state, and most of that once more, to go back to."""
+    state = 2 * 4 * about.training.batch_size * about.model.num_layers * about.model.hidden_size
+    return MOST_HEADER + 10 * _bytes_of(blank) + 2 * state
+
+
+def _seal(state: TrainingFile, tensors: Tensors) -> str:
+    """The sha256 of what the file says and of all its tensors, but for the seal itself."""
+    digest = hashlib.sha256(unsealed(state))
+    for name, tensor in sorted(tensors.items()):
+        numbers = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {numbers.dtype} {tuple(numbers.shape)}\n".encode())
+        digest.update(numbers.view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _progress_of_format_1(progress: dict[str, Any], bptt: int) -> dict[str, Any]:
@@ -265,31 +310,13 @@ def _progress_of_format_1(progress: dict[str, Any], bptt: int) -> dict[str, Any]
 
 def _read_checkpoint(folder: Path) -> Checkpoint:
     about = read_about(folder)
-    content = _read_hashed(about, file_name_of(about.tokenizer))
-    weights = _read_hashed(about, MODEL)
-    try:
-        tensors = safetensors.torch.load(weights)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise damaged(folder, MODEL, str(error)) from error
-    tokenizer = _read_tokenizer(about, content)
-    return Checkpoint(about, _build_model(folder, about.model, tokenizer, tensors), tokenizer)
-
-
-def _read_training(folder: Path) -> _TrainingFile:
-    path = folder / TRAINING
-    if not path.is_file():
-        raise CheckpointError(
-            f"{folder} has no {TRAINING}, so its training cannot go on",
-            hint="start from its weights with --init-from instead",
-        )
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise damaged(folder, TRAINING, str(error)) from error
-    content = metadata.get("chargen", "").encode()
-    check_format(folder, read_json(folder, TRAINING, content, _Enclosed).config)
-    return read_json(folder, TRAINING, content, _TrainingFile)
+    tokenizer = _read_tokenizer(about, read_hashed(about, file_name_of(about.tokenizer)))
+    model = _blank(about)
+    content = read_hashed(about, MODEL, at_most=_bytes_of(model) + MOST_NAMES)
+    tensors = _parse(folder, MODEL, content)
+    _check_shapes(folder, MODEL, model, tensors)
+    load_weights(model, tensors)
+    return Checkpoint(about, model.eval(), tokenizer)
 
 
 def _read_tokenizer(about: About, content: bytes) -> Tokenizer:
@@ -304,19 +331,30 @@ def _read_tokenizer(about: About, content: bytes) -> Tokenizer:
     return tokenizer
 
 
-def _build_model(
-    folder: Path, config: ModelConfig, tokenizer: Tokenizer, tensors: Tensors
-) -> LanguageModel:
-    """The model of these weights; names and shapes are compared before memory is taken."""
+def _parse(folder: Path, name: str, content: bytes) -> Tensors:
+    try:
+        return dict(safetensors.torch.load(content))
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise damaged(folder, name, str(error)) from error
+
+
+def _blank(about: About) -> LanguageModel:
+    """A model of this shape that takes no memory."""
     with torch.device("meta"):
-        expected = LanguageModel(config, tokenizer.vocab_size)
-    shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in weights_of(expected).items()}
+        return LanguageModel(about.model, about.vocab_size)
+
+
+def _bytes_of(model: LanguageModel) -> int:
+    return sum(tensor.nbytes for tensor in weights_of(model).values())
+
+
+def _check_shapes(folder: Path, name: str, model: LanguageModel, tensors: Tensors) -> None:
+    """Raises DamagedError where the tensors are not those of such a model."""
+    shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in weights_of(model).items()}
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if shapes != found:
         wrong = sorted(n for n in shapes | found if shapes.get(n) != found.get(n))
-        raise damaged(folder, MODEL, f"{wrong[0]} is missing, unknown or of another shape")
-    load_weights(expected, tensors)
-    return expected.eval()
+        raise damaged(folder, name, f"{wrong[0]} is missing, unknown or of another shape")
 
 
 def weights_of(model: LanguageModel) -> Tensors:
@@ -334,20 +372,6 @@ def load_weights(model: LanguageModel, tensors: Tensors) -> None:
     model.load_state_dict(tensors, assign=model.head.weight.is_meta)
     if model.config.tie_weights:
         model.embedding.weight = model.head.weight
-
-
-def _read_tensors(path: Path) -> Tensors:
-    try:
-        return dict(safetensors.torch.load_file(path))
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise damaged(path.parent, path.name, str(error)) from error
-
-
-def _read_hashed(about: About, name: str) -> bytes:
-    content = read_file(about.folder / name)
-    if about.sha256.get(name) != _sha256(content):
-        raise damaged(about.folder, name, f"its sha256 is not the one in {CONFIG}")
-    return content
 
 
 def _sha256(content: bytes) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from chargen.about import COMES_WITH_CHARGEN, load_metrics
+from chargen.about import COMES_WITH_CHARGEN, existing, read_about
 from chargen.corpus import cache_folder
 from chargen.errors import CorpusError
 from chargen.texts import Paths, Split, read_sources, split_texts
@@ -224,7 +224,7 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
 
     Raises CheckpointError; CorpusError where the text is missing or another one.
     """
-    about, _ = load_metrics(checkpoint)
+    about = read_about(existing(checkpoint))
     files = [(name, size, sha256) for name, size, sha256 in about.corpus.files]
     paths = _find([name for name, _, _ in files]) if text is None else text
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+from torch import Tensor
 
 from chargen.config import DEVICES
 from chargen.errors import DeviceError
@@ -15,6 +17,9 @@ def pick_device(name: str) -> torch.device:
     """`auto` takes CUDA, then MPS, then the CPU; any other name must be there (DeviceError)."""
     if name not in DEVICES:
         raise DeviceError(f"there is no device {name!r}", hint=f"there are {', '.join(DEVICES)}")
+    # Without this cuBLAS, which cuDNN's RNNs call, may add in another order each time; it is read
+    # once, when the first product is made. (torch's page on nn.LSTM names it.)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -38,6 +43,25 @@ def describe(device: torch.device) -> str:
         threads = torch.get_num_threads()
         return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
     return device.type
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of the random numbers that dropout draws from, by kind of device."""
+    states = {"torch": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_states(device: torch.device, states: dict[str, Tensor]) -> None:
+    """Go on where `random_states` was called, as far as it was on such a device."""
+    torch.set_rng_state(states["torch"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
 
 
 def picks_bfloat16(device: torch.device, cell: str) -> bool:

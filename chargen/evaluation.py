@@ -107,7 +107,6 @@ def surprises(
             previous = int(targets[0, -1])
 
 
-@torch.inference_mode()
 def validate(
     model: LanguageModel, tokenizer: Tokenizer, tokens: TokenFile, limit: int | None = None
 ) -> Score:
@@ -116,11 +115,18 @@ def validate(
     The split is read as it was in training, end-of-document tokens included, though what they cost
     is not counted.
     """
+    return sum(validation(model, tokenizer, tokens, limit), NOTHING)
+
+
+@torch.inference_mode()
+def validation(
+    model: LanguageModel, tokenizer: Tokenizer, tokens: TokenFile, limit: int | None = None
+) -> Iterator[Score]:
+    """`validate` part by part: it may take long, and can be left between any two."""
     tokens = tokens[:limit]
     length = max(-(-len(tokens) // VALIDATION_STREAMS), VALIDATION_BURN_IN)
     starts = np.arange(0, len(tokens), length)
     state = model.initial_state(len(starts))
-    score = NOTHING
     for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
         columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
         places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
@@ -130,8 +136,7 @@ def validate(
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
         else:
-            score += count(tokenizer, rows[:, 1:].ravel(), nats.ravel())
-    return score
+            yield count(tokenizer, rows[:, 1:].ravel(), nats.ravel())
 
 
 def _nats(

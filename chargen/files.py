@@ -1,16 +1,31 @@
-"""Typed JSON, and files that are replaced at once. The only door to msgspec."""
+"""Files: typed JSON, read within bounds, replaced at once, locked. The only door to msgspec."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-from contextlib import suppress
+import re
+import stat
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 
 Record = msgspec.Struct  # what JSON is read as: its fields are the keys, with their types
 RecordType = TypeVar("RecordType", bound=Record)
+Kind = TypeVar("Kind")
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]  # whole numbers that a float holds exactly
+
+MOST_BYTES = 100_000_000  # of a file that is read as a whole
+_PART = re.compile(r"\.chargen-\d+-\d+\.part")
+
+
+# -- JSON -------------------------------------------------------------------------------------
 
 
 def decode(content: bytes, kind: type[RecordType]) -> RecordType:
@@ -29,9 +44,22 @@ def decode_lines(content: bytes, kind: type[RecordType]) -> list[RecordType]:
         raise ValueError(str(error)) from error
 
 
+def convert(value: object, kind: type[Kind]) -> Kind:
+    """What dicts and lists spell, as a record or a dataclass. Raises ValueError."""
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
 def encode(value: object) -> bytes:
     """A record, or what is JSON-able, in one line."""
     return msgspec.json.encode(value)
+
+
+def encode_sorted(value: object) -> bytes:
+    """The same for equal values, in whatever order their keys stand."""
+    return msgspec.json.encode(value, order="deterministic")
 
 
 def encode_indented(value: object) -> bytes:
@@ -44,9 +72,38 @@ def to_builtins(value: object) -> Any:
     return msgspec.to_builtins(value)
 
 
+# -- reading and writing ----------------------------------------------------------------------
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A file to be read. Raises OSError; ValueError where it is a pipe, a device or a folder, of
+    which no end could be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has perhaps no other end
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no regular file")
+        yield file
+
+
+def read_file(path: Path, at_most: int = MOST_BYTES) -> bytes:
+    """All of a file. Raises OSError; ValueError where it is no regular file or a longer one."""
+    with open_regular(path) as file:
+        return read_rest(file, at_most)
+
+
+def read_rest(file: BinaryIO, at_most: int) -> bytes:
+    """What is left of a file, looked at before memory is taken. Raises OSError, ValueError."""
+    size = os.fstat(file.fileno()).st_size - file.tell()
+    if size > at_most:
+        raise ValueError(f"it holds {size:,} bytes, more than the {at_most:,} that it may")
+    return file.read(at_most)
+
+
 def write_file(path: Path, content: bytes) -> None:
-    """Replace a file at once: readers see the old content or the new, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replace a file at once and for good: readers see the old content or the new, never a part,
+    and the new one stays though the power fails. Raises OSError; then the old one is there."""
+    beside = path.with_name(f".chargen-{os.getpid()}-{threading.get_ident()}.part")
     try:
         with open(beside, "wb") as file:
             file.write(content)
@@ -57,3 +114,47 @@ def write_file(path: Path, content: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems know no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what a killed process had begun to write. Nobody else may be writing there."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _PART.fullmatch(path.name):
+                path.unlink()
+
+
+# -- locks ------------------------------------------------------------------------------------
+
+
+class Lock:
+    """A folder that is one process's own until it is released, or the process ends, however.
+
+    The folder itself is locked, so nothing is left behind in it. It keeps out other processes of
+    this machine alone where the folder is on another one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BlockingIOError where it is locked, other OSErrors where it cannot be opened."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self.release = weakref.finalize(self, os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise
+        except OSError:  # a file system that knows no locks is used without
+            pass

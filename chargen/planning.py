@@ -94,7 +94,7 @@ def make_plan(
         if options.get("tie_weights"):
             choose("embedding_size", options["hidden_size"], "the same, as weights are tied")
     choose("learning_rate", _learning_rate(options), "for such a cell, width, depth and batch")
-    epochs = _tokens_in_time(task, options, step_seconds) / task.train_tokens
+    epochs = _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
     dropout, weight_dropout, reason = _regularisation(epochs)
     choose("dropout", dropout, reason)
     choose("weight_dropout", weight_dropout, reason)

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from chargen.about import TRAINING, CorpusFacts, is_checkpoint, list_checkpoints
+from chargen.about import TRAINING, CorpusFacts, existing, is_checkpoint, list_checkpoints
 from chargen.checkpoint import (
     Checkpoint,
     Snapshot,
@@ -38,6 +38,7 @@ from chargen.config import (
 from chargen.corpus import Corpus, open_corpus
 from chargen.device import describe, pick_device, within_memory
 from chargen.errors import CheckpointError, ConfigError, CorpusError
+from chargen.files import Lock, remove_parts, sync_folder
 from chargen.generation import TextGenerator
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
@@ -68,12 +69,13 @@ class TrainReport:
 
 @dataclass(frozen=True)
 class Run:
-    """A trainer with all its parts, and the folder it saves to."""
+    """A trainer with all its parts, and the folder it saves to, which is locked till it ends."""
 
     folder: Path
     corpus: Corpus
     trainer: Trainer
     resumed: bool
+    lock: Lock
     plan: Sequence[Choice] = ()  # what was chosen, and why
     recorder: Recorder | None = None
 
@@ -97,9 +99,12 @@ class Run:
                         self.recorder.record(shown)
                     yield shown
         finally:
-            events.close()  # type: ignore[attr-defined]
-            if self.recorder:
-                self.recorder.close()
+            try:
+                events.close()  # type: ignore[attr-defined]
+            finally:
+                self.lock.release()
+                if self.recorder:
+                    self.recorder.close()
 
     def report(self) -> TrainReport:
         scores = self.trainer.scores()
@@ -189,9 +194,18 @@ def prepare(
             f"`resume` and `{other}` cannot be combined", hint="resume goes on with what is there"
         )
     if resume:
-        with within_memory():
-            run = _resume(paths, out, device, options, started, progress)
-        recorder = Recorder(run.folder / "tensorboard") if tensorboard else None
+        folder = existing(_last_run(name_of(paths) if paths else None) if out is None else out)
+        lock = _lock(folder)
+        try:
+            with within_memory():
+                run = _resume(paths, folder, lock, device, options, started, progress)
+                # What a crash has left half-done is done, and a folder that cannot be written is
+                # told before there is something to lose.
+                run.trainer.save()
+            recorder = Recorder(folder / "tensorboard") if tensorboard else None
+        except BaseException:
+            lock.release()
+            raise
         return replace(run, recorder=recorder)
     if preset is not None and init_from is not None:
         raise ConfigError(
@@ -204,6 +218,7 @@ def prepare(
     picked = pick_device(device)
     found = find_texts(paths)  # a wrong path is told before a folder is made
     folder, is_new = _claim_folder(out, name_of(paths), overwrite)
+    lock = _lock(folder)
     try:
         with within_memory():
             parts = _fresh(paths, options, preset, init_from, picked, started, progress)
@@ -221,8 +236,9 @@ def prepare(
     except BaseException:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
         raise
-    return Run(folder, parts.corpus, trainer, resumed=False, plan=parts.plan, recorder=recorder)
+    return Run(folder, parts.corpus, trainer, False, lock, parts.plan, recorder)
 
 
 def _fresh(
@@ -344,20 +360,38 @@ def _claim_folder(
     while True:
         try:
             folder.mkdir(parents=True)
+            sync_folder(folder.parent)
             return folder, True
         except FileExistsError as error:
             if out is not None:
                 hint = "name another folder with --out"
                 if is_checkpoint(folder):
                     hint = "go on with it by --resume, replace it by --overwrite, or name another"
+                elif folder.is_dir() and not any(folder.iterdir()):
+                    hint = "it is empty: --overwrite takes it"
                 raise CheckpointError(f"{folder} exists", hint=hint) from error
             number += 1
             folder = CHECKPOINTS / f"{name}-{number}"
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
             raise CheckpointError(
-                f"cannot make the folder {folder}: {error.strerror}",
-                hint="name another one with --out",
+                f"cannot make the folder {folder}: {why}", hint="name another one with --out"
             ) from error
+
+
+def _lock(folder: Path) -> Lock:
+    """The folder, for this run alone. Raises CheckpointError."""
+    try:
+        lock = Lock(folder)
+    except BlockingIOError as error:
+        raise CheckpointError(
+            f"another run is training in {folder}",
+            hint="wait for its end or stop it, or name another folder with --out",
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"cannot open {folder}: {error.strerror}") from error
+    remove_parts(folder)
+    return lock
 
 
 def _trainer(
@@ -396,19 +430,23 @@ def _trainer(
 
 def _resume(
     paths: Sequence[str | os.PathLike[str]],
-    out: str | os.PathLike[str] | None,
+    folder: Path,
+    lock: Lock,
     device: str,
     options: Mapping[str, Any],
     started: float,
     progress: Progress,
 ) -> Run:
     """The run in a folder, at the step where it was saved last."""
-    folder = Path(out) if out is not None else _last_run(name_of(paths) if paths else None)
     snapshot = load_snapshot(folder)
     train_config = _resumed_config(snapshot, options)
     picked = pick_device(device)
     places = list(paths or snapshot.paths)
     try:
+        for place in places:
+            # A user may name a pipe; a checkpoint that someone sent must not make us read one.
+            if not paths and os.path.exists(place) and not os.path.isfile(place):
+                raise CorpusError(f"{place} is no file")
         corpus = open_corpus(
             places,
             snapshot.corpus_config,
@@ -443,7 +481,7 @@ def _resume(
             f"the training state in {folder} is damaged: {error}",
             hint="start from its weights with --init-from instead",
         ) from error
-    return Run(folder, corpus, trainer, resumed=True)
+    return Run(folder, corpus, trainer, True, lock)
 
 
 def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConfig:

@@ -25,9 +25,10 @@ from chargen.about import Scores
 from chargen.checkpoint import Tensors, load_weights, weights_of
 from chargen.config import DEFAULT_MINUTES, TrainConfig
 from chargen.corpus import Corpus, Streams
-from chargen.device import autocast, picks_bfloat16
+from chargen.device import autocast, picks_bfloat16, random_states, set_random_states
 from chargen.errors import TrainingError
-from chargen.evaluation import validate
+from chargen.evaluation import NOTHING, Score, validation
+from chargen.files import Count, Record, convert, to_builtins
 from chargen.model import LanguageModel, State
 from chargen.optimization import WeightAverage, make_optimizer, share_of_peak
 from chargen.tokenizer import Tokenizer
@@ -105,6 +106,37 @@ class Rollback:
 Event = StepReport | EvalReport | Saved | Rollback
 
 
+class _Numbers(Record, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Where a step begins, beside the tensors."""
+
+    step: Count
+    place: Count
+    loss_sum: float | None  # None: no number
+    loss_steps: Count
+    average_updates: Count
+
+
+class _Position(_Numbers, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """All numbers that the rest of a run depends on. What has a default came with format 4."""
+
+    seconds: float
+    plan: tuple[float | None, float | None, Count | None]
+    progress: float
+    step_seconds: float
+    schedule_start: float | None
+    evaluated: Count
+    patience_from: Count
+    validation_limit: Count | None
+    check_sum: float | None
+    check_steps: Count
+    ceiling: float | None
+    rollbacks: Count
+    good: _Numbers | None
+    norm: float | None = 0.0
+    reserve: float = 0.0
+    evaluation_seconds: float = 0.0
+
+
 class Trainer:
     """One run over one corpus. `save` is called at step boundaries with the trainer itself.
 
@@ -168,6 +200,7 @@ class Trainer:
         self._loss_sum, self._loss_steps = 0.0, 0  # since the last evaluation
         self._check_sum, self._check_steps = 0.0, 0  # since the last check
         self._norm = torch.zeros(())
+        self._last_report = 0.0
         self._good: _Good | None = None  # where an exploding run goes back to
         self._ceiling: float | None = None  # nats per token above which the loss has exploded
         self._rollbacks = 0
@@ -182,11 +215,16 @@ class Trainer:
         if self._schedule_start is None:
             self._schedule_start = self.seconds
             torch.manual_seed(self.config.seed)  # dropout draws from torch's global state
-        last_saved = last_report = self._clock()
+        last_saved = self._last_report = self._clock()
         try:
             while True:
                 self._progress = self._measure_progress()
                 due = self._evaluation_is_due()
+                # An evaluation may take long, so what would be old after it is saved before it.
+                soon = self._clock() + (self._reserve if due else 0.0)
+                if soon - last_saved >= self.config.save_every and self._sound():
+                    yield self.save()
+                    last_saved = self._clock()
                 begun = self._clock()
                 if due and (self._pending or self._progress >= 1):  # the last one says 100 %
                     yield self.report()
@@ -195,7 +233,7 @@ class Trainer:
                     yield rollback
                     continue
                 if due:
-                    yield self.evaluate()
+                    yield from self._evaluate()
                     # What the caller did with the report counts: a sample takes time, too.
                     took = self._clock() - begun
                     self._evaluation_seconds += took
@@ -203,15 +241,9 @@ class Trainer:
                 if self.finished:
                     break
                 self.train_step()
-                now = self._clock()
-                if now - last_report >= REPORT_SECONDS:
-                    last_report = now
-                    yield self.report()
-                if now - last_saved >= self.config.save_every and not self._exploded():
-                    yield self.save()
-                    last_saved = self._clock()
+                yield from self._report_at_times()
         except GeneratorExit:
-            if self._exploded():
+            if not self._sound():
                 self._check()
             self.save()
             raise
@@ -270,28 +302,45 @@ class Trainer:
             learning_rate=self._learning_rate(),
         )
 
-    def evaluate(self) -> EvalReport:
-        """Score the validation text; keep the weights if none before were better."""
+    def _report_at_times(self) -> Iterator[StepReport]:
+        """A report, a few times a second."""
+        now = self._clock()
+        if now - self._last_report >= REPORT_SECONDS:
+            self._last_report = now
+            yield self.report()
+
+    def _evaluate(self) -> Iterator[StepReport | EvalReport]:
+        """Score the validation text; keep the weights if none before were better.
+
+        Left in its midst, at one of the reports in between, it has not begun.
+        """
         self._look_at_losses()
-        self._evaluated = math.floor(self._progress * self.config.evaluations)
-        valid = None
+        reached = math.floor(self._progress * self.config.evaluations)
+        valid: Score | None = None
         with self.scored_weights():
             if len(self._valid):
                 if self._validation_limit is None:
                     interval = self._place * self.config.batch_size
                     self._validation_limit = max(
-                        VALIDATION_TOKENS,
-                        int(VALIDATION_SHARE * interval / max(1, self._evaluated)),
+                        VALIDATION_TOKENS, int(VALIDATION_SHARE * interval / max(1, reached))
                     )
                 self.model.eval()
-                valid = validate(self.model, self.tokenizer, self._valid, self._validation_limit)
-                self.model.train()
+                try:
+                    valid = NOTHING
+                    for part in validation(
+                        self.model, self.tokenizer, self._valid, self._validation_limit
+                    ):
+                        valid += part
+                        yield from self._report_at_times()
+                finally:
+                    self.model.train()
             best = valid is None or all(
                 report.valid_loss is None or valid.loss < report.valid_loss
                 for report in self.history
             )
             if best or not self.best:
                 self.best = _copies(weights_of(self.model))
+        self._evaluated = reached
         report = EvalReport(
             step=self.step,
             epoch=self.epoch,
@@ -306,7 +355,7 @@ class Trainer:
         )
         self._loss_sum, self._loss_steps = 0.0, 0
         self.history.append(report)
-        return report
+        yield report
 
     def save(self) -> Saved:
         """Hand the state at this step boundary to the `save` that the trainer was given."""
@@ -327,22 +376,27 @@ class Trainer:
         return tensors
 
     def position(self) -> dict[str, Any]:
-        """All numbers that the next step depends on."""
-        return self._numbers() | {
-            "seconds": self.seconds,
-            "plan": self._plan(),
-            "progress": self._progress,
-            "step_seconds": self._step_seconds,
-            "schedule_start": self._schedule_start,
-            "evaluated": self._evaluated,
-            "patience_from": self._patience_from,
-            "validation_limit": self._validation_limit,
-            "check_sum": self._check_sum,
-            "check_steps": self._check_steps,
-            "ceiling": self._ceiling,
-            "rollbacks": self._rollbacks,
-            "good": self._good.numbers if self._good else None,
-        }
+        """All numbers that the next step depends on, JSON-able."""
+        position = _Position(
+            **self._numbers(),
+            seconds=self.seconds,
+            plan=self._plan(),
+            progress=self._progress,
+            step_seconds=self._step_seconds,
+            schedule_start=self._schedule_start,
+            evaluated=self._evaluated,
+            patience_from=self._patience_from,
+            validation_limit=self._validation_limit,
+            check_sum=self._check_sum,
+            check_steps=self._check_steps,
+            ceiling=self._ceiling,
+            rollbacks=self._rollbacks,
+            good=self._good.numbers if self._good else None,
+            norm=float(self._norm),
+            reserve=self._reserve,
+            evaluation_seconds=self._evaluation_seconds,
+        )
+        return dict(to_builtins(position))
 
     def scores(self) -> Scores:
         """What the run has come to: the best evaluation, and how long it took."""
@@ -367,32 +421,39 @@ class Trainer:
         metrics: list[dict[str, Any]],
     ) -> None:
         """Go on where the trainer that gave these was. Raises KeyError or ValueError on others."""
+        at = convert(position, _Position)
         good = {n.removeprefix("good."): t for n, t in learner.items() if n.startswith("good.")}
-        self._good = _Good(good, position["good"]) if position["good"] else None
-        named = {f"model.{name}": tensor for name, tensor in weights.items()}
-        self._restore(learner | named, position)
-        self.history = [EvalReport(**line) for line in metrics]
+        own = {name: tensor for name, tensor in learner.items() if not name.startswith("good.")}
+        for tensors, numbers in ((own, at), (good, at.good)):
+            if numbers is not None:
+                self._refuse_other_shapes(
+                    {n: t for n, t in tensors.items() if not n.startswith("model.")}
+                )
+        self._good = _Good(good, at.good) if at.good else None
+        self._restore(own | {f"model.{name}": tensor for name, tensor in weights.items()}, at)
+        self.history = [convert(asdict(EvalReport(**line)), EvalReport) for line in metrics]
         self.best = best if self.history else {}
-        self._earlier_seconds = position["seconds"]
-        self._step_seconds = position["step_seconds"]
-        self._schedule_start = position["schedule_start"]
-        self._patience_from = position["patience_from"]
-        if position["plan"] == self._plan():
-            self._progress = position["progress"]
+        self._earlier_seconds = at.seconds
+        self._step_seconds = at.step_seconds
+        self._schedule_start = at.schedule_start
+        self._reserve, self._evaluation_seconds = at.reserve, at.evaluation_seconds
+        self._patience_from = at.patience_from
+        if at.plan == self._plan():
+            self._progress = at.progress
         else:  # a longer or shorter run: another share of it is done
             self._progress = self._measure_progress()
             self._patience_from = len(self.history)
         reached = math.floor(self._progress * self.config.evaluations)
-        self._evaluated = min(position["evaluated"], reached)
-        self._validation_limit = position["validation_limit"]
-        self._check_sum, self._check_steps = position["check_sum"], position["check_steps"]
-        self._ceiling = position["ceiling"]
-        self._rollbacks = position["rollbacks"]
+        self._evaluated = min(at.evaluated, reached)
+        self._validation_limit = at.validation_limit
+        self._check_sum, self._check_steps = _number(at.check_sum), at.check_steps
+        self._norm = torch.tensor(_number(at.norm))
+        self._ceiling = at.ceiling
+        self._rollbacks = at.rollbacks
 
     def _learner(self) -> Tensors:
-        tensors = {"random.torch": torch.get_rng_state(), "random.resets": self._random.get_state()}
-        if self._device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self._device)
+        tensors = {f"random.{kind}": s for kind, s in random_states(self._device).items()}
+        tensors["random.resets"] = self._random.get_state()
         for index, slots in self._optimizer.state_dict()["state"].items():
             for slot, tensor in slots.items():
                 tensors[f"optimizer.{index}.{slot}"] = tensor
@@ -412,7 +473,28 @@ class Trainer:
             "average_updates": self._average.updates if self._average else 0,
         }
 
-    def _restore(self, tensors: Tensors, numbers: dict[str, Any]) -> None:
+    def _refuse_other_shapes(self, learner: Tensors) -> None:
+        """Raises ValueError where these are not the tensors that `_learner` gives."""
+        expected = {
+            "random.torch": torch.get_rng_state(),
+            "random.resets": self._random.get_state(),
+        }
+        for index, layer in enumerate(self.state.layers):
+            expected |= {f"state.{index}.{part}": tensor for part, tensor in enumerate(layer)}
+        if self._average:
+            expected |= {f"average.{n}": tensor for n, tensor in self._average.tensors().items()}
+        if any(name.startswith("optimizer.") for name in learner):  # not before the first step
+            groups = self._optimizer.param_groups
+            for index, weight in enumerate(p for group in groups for p in group["params"]):
+                slots = {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
+                expected |= {f"optimizer.{index}.{slot}": t for slot, t in slots.items()}
+        for name in sorted(expected.keys() | learner.keys() - {"random.cuda", "random.mps"}):
+            if name not in learner or name not in expected:
+                raise ValueError(f"the tensor {name!r} is missing or unknown")
+            if learner[name].shape != expected[name].shape:
+                raise ValueError(f"the tensor {name!r} has another shape")
+
+    def _restore(self, tensors: Tensors, numbers: _Numbers) -> None:
         """Take back what `_learner`, the weights beside it, and `_numbers` were."""
         grouped: dict[str, Tensors] = {}
         for name, tensor in tensors.items():
@@ -434,15 +516,13 @@ class Trainer:
                 for index, layer in enumerate(self.state.layers)
             )
         )
-        torch.set_rng_state(grouped["random"]["torch"])
+        set_random_states(self._device, grouped["random"])
         self._random.set_state(grouped["random"]["resets"])
-        if self._device.type == "cuda" and "cuda" in grouped["random"]:
-            torch.cuda.set_rng_state(grouped["random"]["cuda"], self._device)
-        self.step = numbers["step"]
-        self._place = numbers["place"]
-        self._loss_sum, self._loss_steps = numbers["loss_sum"], numbers["loss_steps"]
+        self.step = numbers.step
+        self._place = numbers.place
+        self._loss_sum, self._loss_steps = _number(numbers.loss_sum), numbers.loss_steps
         if self._average:
-            self._average.restore(grouped["average"], numbers["average_updates"])
+            self._average.restore(grouped["average"], numbers.average_updates)
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -510,7 +590,7 @@ class Trainer:
         if self._ceiling is None:
             # Nothing is worse than a guess, but another's model on a new text may begin so.
             guess = math.log(self.model.vocab_size)
-            self._ceiling = EXPLOSION + (losses[0] if losses[0] > guess else guess)
+            self._ceiling = EXPLOSION + (losses[0] if guess < losses[0] < math.inf else guess)
         for loss in losses:  # one by one: the sums must not depend on when they were looked at
             self._loss_sum += loss
             self._check_sum += loss
@@ -523,6 +603,11 @@ class Trainer:
     def _exploded(self) -> bool:
         """Whether a loss that was looked at since the last check was no number."""
         return not math.isfinite(self._check_sum)
+
+    def _sound(self) -> bool:
+        """Whether nothing speaks against keeping this state; waits for the device."""
+        self._look_at_losses()
+        return not self._exploded() and math.isfinite(float(self._norm))
 
     def _check(self) -> Rollback | None:
         """Remember this state if the run is sound, else go back to the last one that was.
@@ -540,7 +625,7 @@ class Trainer:
             return None
         self._check_sum, self._check_steps = 0.0, 0
         named = {f"model.{name}": tensor for name, tensor in self.weights().items()}
-        self._good = _Good(_copies(self._learner() | named), self._numbers())
+        self._good = _Good(_copies(self._learner() | named), _Numbers(**self._numbers()))
         return None
 
     def _roll_back(self, loss: float) -> Rollback:
@@ -569,8 +654,8 @@ class Trainer:
         free = self._total_steps is not None or self._progress >= 1
         return free or self._evaluation_seconds <= EVALUATION_TIME * self.seconds
 
-    def _plan(self) -> list[float | None]:
-        return [self.config.minutes, self.config.epochs, self.config.steps]
+    def _plan(self) -> tuple[float | None, float | None, int | None]:
+        return self.config.minutes, self.config.epochs, self.config.steps
 
     def _measure_progress(self) -> float:
         """The share of the run that is done, in steps or, under `minutes`, in time."""
@@ -600,7 +685,12 @@ class _Good:
     """A sound state, as `_restore` takes it back."""
 
     tensors: Tensors
-    numbers: dict[str, Any]
+    numbers: _Numbers
+
+
+def _number(value: float | None) -> float:
+    """JSON has no word for what is no number."""
+    return math.nan if value is None else value
 
 
 def _copies(tensors: Tensors) -> Tensors:

@@ -14,7 +14,7 @@ from tests.conftest import edit_config
 
 def test_the_hashes_are_those_of_the_files(checkpoint: Path) -> None:
     hashes = read_about(checkpoint).sha256
-    assert hashes.keys() == {"model.safetensors", "tokenizer.json"}
+    assert hashes.keys() == {"model.safetensors", "tokenizer.json", "metrics.jsonl"}
     for name, sha256 in hashes.items():
         assert hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == sha256
 

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors
-import safetensors.torch
 import torch
 
 import chargen
-from chargen.about import is_checkpoint, list_checkpoints
+from chargen.about import is_checkpoint, list_checkpoints, load_metrics
 from chargen.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -26,7 +24,7 @@ from chargen.checkpoint import (
 )
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runs import prepare
-from tests.conftest import SMALL, edit_config
+from tests.conftest import SMALL, edit_config, edit_training
 
 
 def without_training(folder: Path) -> Path:
@@ -87,11 +85,11 @@ def test_the_words_that_open_turns_are_kept(folder: Path, corpus_file: Path) -> 
         chargen.train(corpus_file, out=out, resume=True, user="You:")
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int) -> None:
-    """The same run, as it was written before there were the options that later formats added."""
-    path = folder / "config.json"
+    """The same run, as it was written before there was what later formats added."""
     whole = load_checkpoint(folder).about
+    lines = load_metrics(folder)[1]
     added = [
         (2, "model", ("layer_dropout", "embedding_dropout", "token_dropout", "weight_dropout",
                       "layer_norm", "residual")),
@@ -102,31 +100,38 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
 
     def as_it_was(config: dict[str, Any]) -> None:
         config["format"] = number
+        del config["seal"], config["sha256"]["metrics.jsonl"]
         for since, group, names in added:
             for name in names if since > number else ():
                 del config[group][name]
 
+    def training_as_it_was(state: dict[str, Any]) -> None:
+        as_it_was(state["config"])
+        del state["seal"]
+        names = ["norm", "reserve", "evaluation_seconds"]
+        if number == 1:
+            names += ["place", "check_sum", "check_steps", "ceiling", "rollbacks", "good",
+                      "average_updates", "patience_from"]  # fmt: skip
+        for name in names:
+            del state["progress"][name]
+
+    def without_a_guard(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in tensors if number == 1 and ".good." in name]:
+            del tensors[name]
+
+    edit_training(folder, training_as_it_was, without_a_guard)
     edit_config(folder, as_it_was)
     old = load_checkpoint(folder).about
     assert old.model == whole.model
     assert old.training == replace(whole.training, precision="float32")
     assert (old.corpus_options.user, old.corpus_options.bot) == ("You:", "Bot:")
+    assert load_metrics(folder)[1] == lines
 
-    training = folder / "training.safetensors"
-    tensors = safetensors.torch.load_file(training)
-    with safetensors.safe_open(training, framework="pt") as file:
-        state = json.loads(file.metadata()["chargen"])
-    state["config"] = json.loads(path.read_text(encoding="utf-8"))
-    if number == 1:
-        for name in ("place", "check_sum", "check_steps", "ceiling", "rollbacks", "good",
-                     "average_updates", "patience_from"):  # fmt: skip
-            del state["progress"][name]
-        tensors = {name: tensor for name, tensor in tensors.items() if ".good." not in name}
-    safetensors.torch.save_file(tensors, training, {"chargen": json.dumps(state)})
     run = prepare([], out=folder, resume=True, options={"steps": 310})
     assert run.trainer.epoch == load_snapshot(folder).scores.epochs
     list(run.events())
     assert load_checkpoint(folder).about.scores.steps == 310
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["format"] == 4
 
 
 # -- damage -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from chargen.checkpoint import Tensors, load_checkpoint, load_snapshot, load_wei
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
-from chargen.evaluation import validate
+from chargen.evaluation import Score, validate
 from chargen.model import LanguageModel
 from chargen.runs import prepare
 from chargen.training import EvalReport, Event, Rollback, Saved, StepReport, Trainer, token_counts
@@ -112,11 +112,11 @@ def test_the_best_weights_are_kept(corpus: Corpus, monkeypatch: pytest.MonkeyPat
     scores = iter([3.0, 2.0, 2.5, 1.0, 4.0, 2.0])
     kept = []
 
-    def scored(*_: object) -> object:
+    def scored(*_: object) -> list[Score]:
         kept.append({name: tensor.clone() for name, tensor in trainer.weights().items()})
-        return chargen.evaluation.Score(next(scores), 1, 1, 1)
+        return [Score(next(scores), 1, 1, 1)]
 
-    monkeypatch.setattr("chargen.training.validate", scored)
+    monkeypatch.setattr("chargen.training.validation", scored)
     found = evaluations(list(trainer.run()))
     assert [report.best for report in found] == [True, True, False, True, False, False]
     assert equal(trainer.best, kept[3])
@@ -306,9 +306,7 @@ def test_patience_ends_a_run_that_gets_no_better(
 ) -> None:
     trainer = make_trainer(corpus, steps=100, evaluations=10, patience=3)
     scores = iter([3.0, 2.0, 2.5, 1.0, 4.0, 2.0, 1.0, 0.5, 0.4, 0.3])
-    monkeypatch.setattr(
-        "chargen.training.validate", lambda *_: chargen.evaluation.Score(next(scores), 1, 1, 1)
-    )
+    monkeypatch.setattr("chargen.training.validation", lambda *_: [Score(next(scores), 1, 1, 1)])
     assert len(evaluations(list(trainer.run()))) == 7
     assert trainer.finished and trainer.out_of_patience
     assert trainer.step == 70
@@ -366,7 +364,7 @@ def test_resumed_equals_uninterrupted(
     assert equal(one.weights, other.weights)
     assert equal(one.best, other.best)
     assert equal(one.learner, other.learner)
-    times = ("seconds", "step_seconds", "schedule_start")
+    times = ("seconds", "step_seconds", "schedule_start", "reserve", "evaluation_seconds")
     assert {k: v for k, v in one.progress.items() if k not in times} == {
         k: v for k, v in other.progress.items() if k not in times
     }
