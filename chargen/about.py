@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, make
 from chargen.errors import ChargenError, CheckpointError
@@ -282,7 +283,7 @@ def _read_config(folder: Path) -> About:
 
 
 @contextmanager
-def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BinaryIO]]:
+def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BufferedReader]]:
     """What the header of training.safetensors says, and the file, to be read from its beginning.
     Raises CheckpointError."""
     try:

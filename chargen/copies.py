@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chargen.about import COMES_WITH_CHARGEN, existing, read_about
-from chargen.corpus import cache_folder
+from chargen.corpus import cache_folder, scratch_folder
 from chargen.errors import CorpusError
 from chargen.texts import Paths, Split, read_sources, split_texts
 
@@ -227,8 +226,8 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
     about = read_about(existing(checkpoint))
     files = [(name, size, sha256) for name, size, sha256 in about.corpus.files]
     paths = _find([name for name, _, _ in files]) if text is None else text
-    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:
-        sources = read_sources(paths, Path(spool))
+    with scratch_folder() as spool:
+        sources = read_sources(paths, spool)
         if [source.sha256 for source in sources] != [sha256 for _, _, sha256 in files]:
             given = ", ".join(source.name for source in sources)
             raise CorpusError(
@@ -282,7 +281,10 @@ def _suffixes(text: bytes, cached: bool) -> Suffixes:
         if suffixes.shape == (len(text),) and suffixes.dtype.kind == "i":
             return suffixes
     suffixes = divsufsort(text)
-    with suppress(OSError), tempfile.TemporaryDirectory(dir=path.parent, prefix="text-") as beside:
-        np.save(f"{beside}/suffixes.npy", suffixes)
-        os.replace(f"{beside}/suffixes.npy", path)
+    with suppress(OSError), scratch_folder() as beside:
+        with open(beside / "suffixes.npy", "wb") as file:
+            np.save(file, suffixes)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside / "suffixes.npy", path)
     return suffixes

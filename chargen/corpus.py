@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,17 @@ from torch import Tensor
 
 from chargen.config import SPEAKERS, CorpusConfig
 from chargen.errors import ChargenError, CorpusError
+from chargen.files import (
+    Count,
+    Lock,
+    Record,
+    decode,
+    encode,
+    open_regular,
+    read_file,
+    sync_folder,
+    write_file,
+)
 from chargen.texts import (
     CHUNK_BYTES,
     SPLITS,
@@ -33,6 +45,7 @@ from chargen.texts import (
     Split,
     name_of,
     read_sources,
+    refuse_changed,
     split_texts,
     whole_text,
 )
@@ -48,8 +61,22 @@ from chargen.tokenizer import (
 
 TokenFile = npt.NDArray[np.integer]
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
+FACTS = "corpus.json"
 SUBWORD_OPTIONS = ("vocab_size", "subword_model")
+
+
+class _Facts(Record, forbid_unknown_fields=True, kw_only=True):
+    """What a folder of token files says of them, by splits."""
+
+    kind: str
+    wide: bool  # more tokens than 16 bits can tell
+    counts: dict[str, Count]
+    sha256: dict[str, str]
+
+    @property
+    def dtype(self) -> type[np.integer]:
+        return np.uint32 if self.wide else np.uint16
 
 
 @dataclass(frozen=True)
@@ -78,9 +105,9 @@ def open_corpus(
     gzipped. A `tokenizer` is used as it is, else one is trained on the training split. `seed`
     shuffles the lines where they are documents. Raises CorpusError.
     """
-    cache = cache_folder()
-    with tempfile.TemporaryDirectory(dir=cache, prefix="text-") as spool:
-        sources = read_sources(paths, Path(spool), progress)
+    with scratch_folder() as spool:
+        cache = spool.parent
+        sources = read_sources(paths, spool, progress)
         name = name_of(paths)
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):
@@ -89,7 +116,9 @@ def open_corpus(
             if corpus and (not tokenizer or corpus.tokenizer == tokenizer):
                 return corpus
         folder = cache / f"tokens-{_cache_key(sources, config, seed, tokenizer)}"
-        _build(folder, sources, config, seed, tokenizer, progress)
+        unfinished = spool / "tokens"
+        _build(unfinished, sources, config, seed, tokenizer, progress)
+        _put(unfinished, folder)
         corpus = _open_tokens(folder, sources, name)
         if corpus is None:
             raise CorpusError(f"the token files in {folder} changed while they were made")
@@ -101,10 +130,11 @@ def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Toke
 
     Nothing is kept in the cache.
     """
-    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="text-") as spool:
-        sources = read_sources(paths, Path(spool))
+    with scratch_folder() as spool:
+        sources = read_sources(paths, spool)
         for index in range(len(sources)):
             yield (tokenizer.encode_array(text) for text in whole_text(sources, index))
+        refuse_changed(sources)
 
 
 def cache_folder() -> Path:
@@ -121,6 +151,27 @@ def cache_folder() -> Path:
             hint="set XDG_CACHE_HOME to a folder that can be written",
         ) from error
     return folder
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder in the cache, for as long as it is needed. What killed processes have left of such
+    is removed on the way."""
+    cache = cache_folder()
+    for left in cache.glob("scratch-*"):
+        with suppress(OSError):
+            lock = Lock(left)  # refused while its process lives
+            if time.time() - left.stat().st_mtime > 60:  # it is not just about to be locked
+                shutil.rmtree(left, ignore_errors=True)
+            lock.release()
+    with tempfile.TemporaryDirectory(
+        dir=cache, prefix="scratch-", ignore_cleanup_errors=True
+    ) as folder:
+        lock = Lock(Path(folder))
+        try:
+            yield Path(folder)
+        finally:
+            lock.release()
 
 
 # -- token files ------------------------------------------------------------------------------
@@ -149,7 +200,7 @@ def _build(
     tokenizer: Tokenizer | None,
     progress: Progress,
 ) -> None:
-    """Write tokenizer and token files beside their place, then move them there at once."""
+    """Write tokenizer and token files into a new folder."""
     if not any(source.size for source in sources):
         names = ", ".join(source.name for source in sources)
         raise CorpusError(f"{names}: the text is empty", hint="give a text with some words in it")
@@ -158,37 +209,54 @@ def _build(
     if tokenizer is None:
         progress("learning the vocabulary", 0)
         tokenizer = _train_tokenizer(splits["train"], config, total)
-    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix="tokens-"))
     try:
-        counts, done = {}, 0
+        folder.mkdir()
+        facts = _Facts(
+            kind=tokenizer.kind, wide=tokenizer.vocab_size > 1 << 16, counts={}, sha256={}
+        )
+        done = 0
         [newline] = tokenizer.encode("\n")
-        dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32
         for name in SPLITS:
-            counts[name] = 0
-            with open(unfinished / f"{name}.bin", "wb", buffering=CHUNK_BYTES) as file:
+            digest, count = hashlib.sha256(), 0
+            with open(folder / f"{name}.bin", "wb", buffering=CHUNK_BYTES) as file:
                 for text, ends in splits[name]:
                     tokens = tokenizer.encode_array(text)
                     if config.documents == "line":
                         tokens[tokens == newline] = tokenizer.end
                     if ends:
                         tokens = np.append(tokens, tokenizer.end)
-                    file.write(tokens.astype(dtype).tobytes())
-                    counts[name] += len(tokens)
+                    written = tokens.astype(facts.dtype).tobytes()
+                    file.write(written)
+                    digest.update(written)
+                    count += len(tokens)
                     done += len(text)
                     progress("encoding", min(1.0, done / total))
-        (unfinished / tokenizer.file_name).write_bytes(tokenizer.serialize())
-        facts = {"kind": tokenizer.kind, "dtype": np.dtype(dtype).name, "counts": counts}
-        (unfinished / "corpus.json").write_text(json.dumps(facts), encoding="utf-8")
+                file.flush()
+                os.fsync(file.fileno())
+            facts.counts[name], facts.sha256[name] = count, digest.hexdigest()
+        write_file(folder / tokenizer.file_name, tokenizer.serialize())
+        write_file(folder / FACTS, encode(facts))
+    except OSError as error:
+        raise _cannot_write(folder.parent.parent, error) from error
+    refuse_changed(sources)
+
+
+def _put(unfinished: Path, folder: Path) -> None:
+    """Move a whole folder to its place in the cache, at once."""
+    try:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another run made the same files first: they serve as well
             unfinished.rename(folder)
+        sync_folder(folder.parent)
     except OSError as error:
-        raise CorpusError(
-            f"cannot write token files to {folder.parent}: {error.strerror}",
-            hint="make room there, or set XDG_CACHE_HOME to another folder",
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        raise _cannot_write(folder.parent, error) from error
+
+
+def _cannot_write(cache: Path, error: OSError) -> CorpusError:
+    return CorpusError(
+        f"cannot write token files to {cache}: {error.strerror}",
+        hint="make room there, or set XDG_CACHE_HOME to another folder",
+    )
 
 
 def _train_tokenizer(train: Split, config: CorpusConfig, total: int) -> Tokenizer:
@@ -205,22 +273,27 @@ def _train_tokenizer(train: Split, config: CorpusConfig, total: int) -> Tokenize
 
 
 def _open_tokens(folder: Path, sources: Sequence[Source], name: str) -> Corpus | None:
-    """The corpus whose files lie in `folder`, or None where they are missing or damaged."""
+    """The corpus whose files lie in `folder`, or None where they are not what was written."""
     try:
-        facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        splits = {}
-        for split in SPLITS:
-            count, dtype = facts["counts"][split], np.dtype(facts["dtype"])
-            path = folder / f"{split}.bin"
-            if path.stat().st_size != count * dtype.itemsize:
-                return None
-            splits[split] = np.memmap(path, dtype, mode="r") if count else np.empty(0, dtype)
-        content = (folder / file_name_of(facts["kind"])).read_bytes()
-        tokenizer = deserialize(facts["kind"], content)
-    except (ChargenError, OSError, ValueError, KeyError, TypeError):
+        facts = decode(read_file(folder / FACTS), _Facts)
+        splits = {split: _map(folder / f"{split}.bin", split, facts) for split in SPLITS}
+        tokenizer = deserialize(facts.kind, read_file(folder / file_name_of(facts.kind)))
+    except (ChargenError, OSError, ValueError, KeyError):
         return None
     identity = tuple((source.name, source.size, source.sha256) for source in sources)
     return Corpus(name, identity, tokenizer, **splits)
+
+
+def _map(path: Path, split: str, facts: _Facts) -> TokenFile:
+    """A token file, in memory where it is looked at. Raises OSError; ValueError, KeyError where it
+    is damaged."""
+    with open_regular(path) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256[split]:
+            raise ValueError(f"{path} is damaged")
+    count = facts.counts[split]
+    if not count:
+        return np.empty(0, facts.dtype)
+    return np.memmap(path, facts.dtype, mode="r", shape=(count,))
 
 
 # -- batches ----------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -76,7 +77,7 @@ def to_builtins(value: object) -> Any:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Path) -> Iterator[BufferedReader]:
     """A file to be read. Raises OSError; ValueError where it is a pipe, a device or a folder, of
     which no end could be waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has perhaps no other end
@@ -92,7 +93,7 @@ def read_file(path: Path, at_most: int = MOST_BYTES) -> bytes:
         return read_rest(file, at_most)
 
 
-def read_rest(file: BinaryIO, at_most: int) -> bytes:
+def read_rest(file: BufferedReader, at_most: int) -> bytes:
     """What is left of a file, looked at before memory is taken. Raises OSError, ValueError."""
     size = os.fstat(file.fileno()).st_size - file.tell()
     if size > at_most:

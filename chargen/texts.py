@@ -3,6 +3,10 @@
 Texts are split in bytes, before there are tokens, so that every tokenizer trains, and is scored,
 on the same text. Knows nothing of tokens. Memory does not grow with the text, but for some twenty
 bytes a line where lines are documents.
+
+The files are other people's: they may grow, shrink or vanish while they are read. So they are not
+mapped into memory, where a file that is cut short ends the process, and `refuse_changed` tells
+whether what was read last is what was read first.
 """
 
 from __future__ import annotations
@@ -11,16 +15,17 @@ import codecs
 import gzip
 import hashlib
 import io
-import mmap
 import os
 import re
+import stat
 import sys
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from glob import glob, has_magic
+from glob import has_magic
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -31,7 +36,6 @@ import numpy.typing as npt
 from chargen.config import CorpusConfig
 from chargen.errors import CorpusError
 
-Bytes = npt.NDArray[np.uint8]
 Paths = Sequence[str | os.PathLike[str]]
 Progress = Callable[[str, float], None]  # what is being done, and the share that is done
 Chunk = tuple[str, bool]  # some text, and whether a document ends with it
@@ -51,6 +55,7 @@ class Source:
     size: int  # bytes, without a byte order mark
     sha256: str
     start: int  # bytes of byte order mark to pass over
+    version: tuple[int, ...] | None  # what changes when others write to it; None: a copy of ours
 
     @property
     def stop(self) -> int:
@@ -61,27 +66,36 @@ def find_texts(paths: Paths) -> list[Path]:
     """The files that `paths` name, each once, in order; `-` stays as it is. Raises CorpusError."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}  # by what they are, whatever leads there
     for given in [os.fspath(path) for path in paths]:
-        matches = [given]
+        matches = [Path(given)]
         if given != "-" and not os.path.lexists(given):
-            matches = sorted(glob(given, recursive=True)) if has_magic(given) else []
+            matches = _matches(given) if has_magic(given) else []
             if not matches:
                 raise CorpusError(f"no such text: {given}", hint="check the path")
-        for match in map(Path, matches):
-            if not match.is_dir():
-                found[match] = None
-                continue
-            found_below = [*match.rglob("*.txt"), *match.rglob("*.txt.gz")]
-            below = sorted(path for path in found_below if path.is_file())
-            if not below and len(matches) == 1:
-                raise CorpusError(
-                    f"folder {match} has no text", hint="its files must be named *.txt"
-                )
-            found.update(dict.fromkeys(below))
+        for match in matches:
+            below = [match]
+            if os.path.isdir(match):
+                found_below = [*match.rglob("*.txt"), *match.rglob("*.txt.gz")]
+                below = sorted(path for path in found_below if os.path.isfile(path))
+                if not below and len(matches) == 1:
+                    raise CorpusError(
+                        f"folder {match} has no text", hint="its files must be named *.txt"
+                    )
+            for path in below:
+                found.setdefault(os.path.realpath(path), path)
     if not found:
         raise CorpusError("no text was given", hint="name a file, a folder or - for standard input")
-    return list(found)
+    return list(found.values())
+
+
+def _matches(pattern: str) -> list[Path]:
+    """What a glob names. Unlike the standard library's, `**` goes into no links: two that lead
+    back would have it walk for ever."""
+    path = Path(pattern)
+    found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    hidden = any(part.startswith(".") for part in path.parts)
+    return sorted(p for p in found if hidden or not any(part[0] == "." for part in p.parts))
 
 
 def read_sources(
@@ -104,7 +118,8 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
     size = 0
     start = 0
     try:
-        in_place = not piped and path.is_file() and not _is_gzip(path)
+        in_place = not piped and os.path.isfile(path) and not _is_gzip(path)
+        version = _version(path) if in_place else None
         expected = path.stat().st_size if in_place else 0
         with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
             while chunk := stream.read(CHUNK_BYTES):
@@ -113,7 +128,7 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
                 _check_utf8(decoder, chunk, size, name)
                 digest.update(chunk)
                 if not in_place:
-                    copy.write(chunk)
+                    _keep(copy, chunk, name)
                 size += len(chunk)
                 progress("reading", size / max(expected, size))
             _check_utf8(decoder, b"", size, name, final=True)
@@ -121,8 +136,46 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
         raise CorpusError(f"{name} is not a whole gzip file", hint="unpack it yourself") from error
     except OSError as error:
         raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
-    return Source(
-        path if in_place else spooled, Path(name).name, size - start, digest.hexdigest(), start
+    place = path if in_place else spooled
+    return Source(place, Path(name).name, size - start, digest.hexdigest(), start, version)
+
+
+def _keep(copy: IO[bytes], chunk: bytes, name: str) -> None:
+    try:
+        copy.write(chunk)
+        copy.flush()
+    except OSError as error:
+        raise CorpusError(
+            f"cannot keep a copy of {name} in the cache: {error.strerror}",
+            hint="make room there, or set XDG_CACHE_HOME to another folder",
+        ) from error
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def refuse_changed(sources: Sequence[Source]) -> None:
+    """Raises CorpusError where a text is not any more what it was when it was read first. What was
+    only added to its end is not looked at."""
+    for source in sources:
+        try:
+            if source.version is None or source.version == _version(source.path):
+                continue
+            digest = hashlib.sha256()
+            opened = _Opened(source)
+            for at in range(0, source.stop, CHUNK_BYTES):
+                digest.update(opened.read(at, min(at + CHUNK_BYTES, source.stop)))
+        except OSError as error:
+            raise CorpusError(f"cannot read {source.name}: {error.strerror}") from error
+        if digest.hexdigest() != source.sha256:
+            raise _changed(source.name)
+
+
+def _changed(name: str) -> CorpusError:
+    return CorpusError(
+        f"{name} changed while it was read", hint="begin again when nothing writes to it"
     )
 
 
@@ -132,7 +185,7 @@ def _open_text(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
         if isinstance(stdin, io.BufferedReader) and stdin.peek(2).startswith(GZIP):
             return gzip.GzipFile(fileobj=stdin)
         return nullcontext(stdin)
-    if path.is_file() and _is_gzip(path):
+    if os.path.isfile(path) and _is_gzip(path):
         return gzip.open(path, "rb")
     return open(path, "rb")
 
@@ -167,7 +220,7 @@ def name_of(paths: Paths) -> str:
     if os.fspath(first) == "-":
         return "stdin"
     path = Path(os.path.abspath(first))
-    name = path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
+    name = path.name if os.path.isdir(path) else Path(path.name.removesuffix(".gz")).stem
     return re.sub(r"[*?\[\]]+", "", readable(name)).strip(". -") or "corpus"
 
 
@@ -199,8 +252,8 @@ class FileSplit:
 
     def __iter__(self) -> Iterator[Chunk]:
         for span in self.spans:
-            view = _view(self.sources[span.source])
-            for data in _chunks(view, span.start, span.stop):
+            opened = _Opened(self.sources[span.source])
+            for data in _chunks(opened, span.start, span.stop):
                 yield _decode(data, self.lf), False
             if span.ends:
                 yield "", True
@@ -218,19 +271,19 @@ class LineSplit:
     lf: bool = False
 
     def __iter__(self) -> Iterator[Chunk]:
-        # A map holds a file open, so few are kept; shuffled lines come from many files in turn.
-        view = lru_cache(maxsize=64)(lambda source: _view(self.sources[source]))
+        # Few files are held open; shuffled lines come from many in turn.
+        opened = lru_cache(maxsize=64)(lambda source: _Opened(self.sources[source]))
         for lines in self._batches():
             found = np.searchsorted(self.first_line, lines, side="right") - 1
             starts = self.starts[lines]
             stops = starts + self.lengths[lines]
             places = zip(found.tolist(), starts.tolist(), stops.tolist(), strict=True)
             if len(lines) > 1:
-                data = b"\n".join(view(source)[a:b].tobytes() for source, a, b in places)
+                data = b"\n".join(opened(source).read(a, b) for source, a, b in places)
                 yield _decode(data, self.lf), True
                 continue
             for source, start, stop in places:  # one line, perhaps a long one
-                for data in _chunks(view(source), start, stop):
+                for data in _chunks(opened(source), start, stop):
                     yield _decode(data, self.lf), False
             yield "", True
 
@@ -259,8 +312,8 @@ def split_texts(sources: Sequence[Source], config: CorpusConfig, seed: int) -> d
     spans: dict[str, list[Span]] = {name: [] for name in SPLITS}
     offset = 0
     for index, source in enumerate(sources):
-        view = _view(source)
-        cuts = [_align(view, source, cut - offset) for cut in (0, train_stop, valid_stop, total)]
+        opened = _Opened(source)
+        cuts = [_align(opened, source, cut - offset) for cut in (0, train_stop, valid_stop, total)]
         for name, (start, stop) in zip(SPLITS, pairwise(cuts), strict=True):
             if stop > start:
                 spans[name].append(Span(index, start, stop, ends=stop == source.stop))
@@ -281,10 +334,12 @@ def _cuts(total: int, config: CorpusConfig) -> tuple[int, int]:
     return int(total * train_share), int(total * (1 - config.test_fraction))
 
 
-def _align(view: Bytes, source: Source, position: int) -> int:
+def _align(opened: _Opened, source: Source, position: int) -> int:
     """A place in the source's bytes at or after `position` where a character begins."""
     at = source.start + min(max(position, 0), source.size)
-    while at < source.stop and view[at] & 0xC0 == 0x80:
+    for byte in opened.read(at, min(at + 4, source.stop)):
+        if byte & 0xC0 != 0x80:
+            break
         at += 1
     return at
 
@@ -292,7 +347,7 @@ def _align(view: Bytes, source: Source, position: int) -> int:
 def _split_lines(
     sources: Sequence[Source], config: CorpusConfig, seed: int, lf: bool
 ) -> dict[str, Split]:
-    bounds = [_line_bounds(_view(source), source) for source in sources]
+    bounds = [_line_bounds(source) for source in sources]
     starts = np.concatenate([start for start, _ in bounds])
     lengths = np.concatenate([length for _, length in bounds])
     first_line = np.cumsum([0] + [len(start) for start, _ in bounds])
@@ -308,51 +363,72 @@ def _split_lines(
     }
 
 
-def _line_bounds(
-    view: Bytes, source: Source
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+def _line_bounds(source: Source) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
     """Where the lines of a source start, and their bytes without the newline; no empty ones."""
-    newlines = [
-        np.flatnonzero(view[at : min(at + CHUNK_BYTES, source.stop)] == ord("\n")) + at
-        for at in range(source.start, source.stop, CHUNK_BYTES)
-    ]
+    opened = _Opened(source)
+    newlines, after_cr, last = [], [], 0
+    for at in range(source.start, source.stop, CHUNK_BYTES):
+        data = np.frombuffer(opened.read(at, min(at + CHUNK_BYTES, source.stop)), dtype=np.uint8)
+        found = np.flatnonzero(data == ord("\n"))
+        newlines.append(found + at)
+        after_cr.append(np.insert(data[:-1], 0, last)[found] == ord("\r"))
+        last = int(data[-1])
     stops = np.concatenate([*newlines, np.array([source.stop])])
-    del newlines
+    with_cr = np.concatenate([*after_cr, np.array([last == ord("\r")])])
+    del newlines, after_cr
     starts = np.empty_like(stops)
     starts[0], starts[1:] = source.start, stops[:-1] + 1
-    if len(view):  # the CR of a CRLF belongs to the end of the line
-        stops -= (stops > starts) & (view[np.maximum(stops - 1, 0)] == ord("\r"))
+    stops -= (stops > starts) & with_cr  # the CR of a CRLF belongs to the end of the line
     lengths = (stops - starts).astype(np.uint32)
     full = lengths > 0
     return starts[full], lengths[full]
 
 
-def _view(source: Source) -> Bytes:
-    """A source's bytes, mapped into memory until the array is let go."""
-    with open(source.path, "rb") as file:
-        if os.fstat(file.fileno()).st_size < source.stop:
-            raise CorpusError(f"{source.name} became shorter while it was read")
-        if not source.size:
-            return np.empty(0, dtype=np.uint8)
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+class _Opened:
+    """A source's bytes, held open until it is let go. Raises CorpusError where they are gone."""
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        try:
+            self._descriptor = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise CorpusError(f"cannot read {source.name}: {error.strerror}") from error
+        weakref.finalize(self, os.close, self._descriptor)
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            raise _changed(self.name)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` to `stop`, all of them."""
+        try:
+            data = os.pread(self._descriptor, stop - start, start)
+        except OSError as error:
+            raise CorpusError(f"cannot read {self.name}: {error.strerror}") from error
+        if len(data) < stop - start:
+            raise CorpusError(f"{self.name} became shorter while it was read")
+        return data
 
 
-def _chunks(view: Bytes, at: int, stop: int) -> Iterator[bytes]:
+def _chunks(opened: _Opened, at: int, stop: int) -> Iterator[bytes]:
     """The bytes from `at` to `stop`, cut after a line, else a word, else a character."""
     while at < stop:
-        chunk = view[at : min(at + CHUNK_BYTES, stop)].tobytes()
+        chunk = opened.read(at, min(at + CHUNK_BYTES, stop))
         if at + len(chunk) < stop:
             length = chunk.rfind(b"\n") + 1 or chunk.rfind(b" ") + 1
             if not length:
                 # Not at its very end, so that the next byte is known: it is no LF after a CR.
                 length = len(chunk) - 1
-                while chunk[length] & 0xC0 == 0x80:
+                while length and chunk[length] & 0xC0 == 0x80:
                     length -= 1
+            if not length:  # it was UTF-8 when it was read first
+                raise _changed(opened.name)
             chunk = chunk[:length]
         yield chunk
         at += len(chunk)
 
 
 def _decode(data: bytes, lf: bool) -> str:
-    text = data.decode("utf-8")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _changed("the text") from error  # it was UTF-8 when it was read first
     return text.replace("\r\n", "\n").replace("\r", "\n") if lf else text

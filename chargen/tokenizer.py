@@ -179,6 +179,11 @@ class CharTokenizer(Tokenizer):
         return json.dumps({"kind": self.kind, "characters": self.characters}).encode()
 
 
+# What sentencepiece changes unless it is told not to: spaces at the ends and in a row, line breaks,
+# characters that Unicode has two spellings for, or that stand in no vocabulary.
+PROBE = "  a  b\n\n\tno\u00ebl noe\u0308l \ufb01 \u2460\u3000\U0001f353\0 \r\n \u2581 "
+
+
 class SubwordTokenizer(Tokenizer):
     """Pieces of words by sentencepiece (Kudo and Richardson 2018), made lossless."""
 
@@ -189,24 +194,12 @@ class SubwordTokenizer(Tokenizer):
         import sentencepiece
 
         self._processor = sentencepiece.SentencePieceProcessor()
+        self._model = model
         try:
             self._processor.LoadFromSerializedProto(model)
-            size = self._processor.vocab_size()
-        except (RuntimeError, OSError) as error:
+            pieces, byte_ids = self._read_pieces()
+        except (RuntimeError, OSError, ValueError) as error:
             raise TokenizerError("the sentencepiece model is damaged") from error
-        self._model = model
-        pieces = []
-        byte_ids = {}
-        for token in range(size):
-            if self._processor.is_byte(token):
-                piece = bytes([int(self._processor.id_to_piece(token)[3:5], 16)])
-                byte_ids[piece] = token
-            elif self._processor.is_control(token) or self._processor.is_unknown(token):
-                piece = b""
-            else:
-                # sentencepiece writes U+2581 for a space.
-                piece = self._processor.id_to_piece(token).replace("\u2581", " ").encode()
-            pieces.append(piece)
         end = self._processor.eos_id()
         if len(byte_ids) != NUM_BYTES or end < 0:
             raise TokenizerError(
@@ -216,6 +209,28 @@ class SubwordTokenizer(Tokenizer):
         # A true U+2581 would come back as a space, so it is spelled in bytes.
         self._low_block = [byte_ids[bytes([value])] for value in "\u2581".encode()]
         super().__init__(pieces, end)
+        if self.decode(self.encode_array(PROBE).tolist()) != PROBE:
+            raise TokenizerError(
+                "the sentencepiece model changes the text that it reads",
+                hint="only models made by chargen can be read",
+            )
+
+    def _read_pieces(self) -> tuple[list[bytes], dict[bytes, int]]:
+        """The bytes of each token, and which token is each byte's. Raises ValueError where a piece
+        is no UTF-8."""
+        pieces = []
+        byte_ids = {}
+        for token in range(self._processor.vocab_size()):
+            if self._processor.is_byte(token):
+                piece = bytes([int(self._processor.id_to_piece(token)[3:5], 16)])
+                byte_ids[piece] = token
+            elif self._processor.is_control(token) or self._processor.is_unknown(token):
+                piece = b""
+            else:
+                # sentencepiece writes U+2581 for a space.
+                piece = self._processor.id_to_piece(token).replace("\u2581", " ").encode()
+            pieces.append(piece)
+        return pieces, byte_ids
 
     @classmethod
     def train(

@@ -79,6 +79,8 @@ def test_a_run_without_an_evaluation_is_told(tmp_path: Path) -> None:
 def test_damaged_metrics_are_told(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:
     spoilt = Path(shutil.copytree(checkpoint, tmp_path / "spoilt"))
     (spoilt / "metrics.jsonl").write_text('{"step": "one"}\n', encoding="utf-8")
+    assert run_chargen("plot", spoilt).returncode == 0, "the training state holds them, too"
+    (spoilt / "training.safetensors").unlink()
     done = run_chargen("plot", spoilt)
     assert done.returncode == 1
     assert "metrics.jsonl is damaged" in done.stderr
