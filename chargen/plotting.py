@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chargen.errors import ChargenError
+from chargen.files import write_file
 
 FORMATS = (".png", ".svg", ".pdf")
 AXES = {"steps": "step", "epochs": "epoch", "minutes": "minutes"}
@@ -59,8 +61,10 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
     axes.set_ylabel("loss, nats per token" if comparable else "validation loss, bits per byte")
     axes.grid(alpha=0.3)
     axes.legend()
+    drawing = io.BytesIO()
+    figure.savefig(drawing, format=path.suffix[1:].lower(), dpi=150)
     try:
-        figure.savefig(path, dpi=150)
+        write_file(path, drawing.getvalue())
     except OSError as error:
         raise ChargenError(
             f"cannot write {path}: {error.strerror}", hint="name another file with --out"

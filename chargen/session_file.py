@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from chargen.errors import SessionError
-from chargen.files import Record, decode, encode, write_file
+from chargen.files import Record, decode, encode, read_file, write_file
 from chargen.model import LanguageModel
 from chargen.places import Place
 from chargen.writing import FinishReason
 
 FORMAT = 1
-MOST_BYTES = 1 << 30
+MOST_BYTES = 1 << 28
 HINT = "pass a file that /save wrote"
 _BEGINNING = b'{"chargen_session":'
 
@@ -81,10 +81,7 @@ def write_session(path: Path, saved: SavedSession) -> None:
 def read_session(path: Path) -> SavedSession:
     """What a file holds, as it was written. Raises SessionError."""
     try:
-        size = path.stat().st_size
-        if not path.is_file() or size > MOST_BYTES:
-            raise SessionError(f"{path} is no session file", hint=HINT)
-        first, _, content = path.read_bytes().partition(b"\n")
+        first, _, content = read_file(path, MOST_BYTES).partition(b"\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise SessionError(f"cannot read {path}: {why}", hint=HINT) from error
