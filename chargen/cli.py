@@ -65,12 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # UTF-8 whatever the locale says; what cannot be written is escaped, not fatal.
         if isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
-    # OpenMP's threads spin while they wait. With another program on the same cores that can make
-    # a step many times slower, and GNU's default is to spin for long: benchmarks/side_by_side.py.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    arguments = _parser().parse_args(argv)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
+        # OpenMP's threads spin while they wait. With another program on the same cores that can
+        # make a step many times slower, and GNU's default is to spin for long:
+        # benchmarks/side_by_side.py.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+        arguments = _parser().parse_args(argv)
         code = arguments.run(arguments)
         sys.stdout.flush()
         return int(code)

@@ -81,9 +81,10 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
     """A file to be read. Raises OSError; ValueError where it is a pipe, a device or a folder, of
     which no end could be waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has perhaps no other end
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is no regular file")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no regular file")
         yield file
 
 

@@ -82,9 +82,10 @@ def read_session(path: Path) -> SavedSession:
     """What a file holds, as it was written. Raises SessionError."""
     try:
         first, _, content = read_file(path, MOST_BYTES).partition(b"\n")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise SessionError(f"cannot read {path}: {why}", hint=HINT) from error
+    except OSError as error:
+        raise SessionError(f"cannot read {path}: {error.strerror}", hint=HINT) from error
+    except ValueError as error:  # it is a folder, say, or far too long
+        raise SessionError(f"{path} is no session file: {error}", hint=HINT) from error
     try:
         head = decode(first, _Head)
     except ValueError:

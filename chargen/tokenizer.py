@@ -206,8 +206,12 @@ class SubwordTokenizer(Tokenizer):
                 "the sentencepiece model has no byte pieces or no end of document",
                 hint="only models made by chargen can be read",
             )
-        # A true U+2581 would come back as a space, so it is spelled in bytes.
-        self._low_block = [byte_ids[bytes([value])] for value in "\u2581".encode()]
+        # A true U+2581 would come back as a space, so it is spelled in bytes. So is a space where
+        # the vocabulary has none: sentencepiece would spell the U+2581 that it takes for it.
+        self._spelled = {"\u2581": [byte_ids[bytes([value])] for value in "\u2581".encode()]}
+        if self._processor.is_unknown(self._processor.piece_to_id("\u2581")):
+            self._spelled[" "] = [byte_ids[b" "]]
+        self._apart = re.compile(f"([{''.join(self._spelled)}])")
         super().__init__(pieces, end)
         if self.decode(self.encode_array(PROBE).tolist()) != PROBE:
             raise TokenizerError(
@@ -278,9 +282,9 @@ class SubwordTokenizer(Tokenizer):
     def encode_array(self, text: str) -> Tokens:
         _utf8(text)  # a lone surrogate is refused here; sentencepiece would change it silently
         ids: list[int] = []
-        for part in re.split("(\u2581+)", text):
-            if part.startswith("\u2581"):
-                ids += self._low_block * len(part)
+        for part in self._apart.split(text):
+            if part in self._spelled:
+                ids += self._spelled[part]
             elif part:
                 ids += self._processor.encode(part)
         return np.array(ids, dtype=np.int64)
