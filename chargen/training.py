@@ -424,13 +424,12 @@ class Trainer:
         at = convert(position, _Position)
         good = {n.removeprefix("good."): t for n, t in learner.items() if n.startswith("good.")}
         own = {name: tensor for name, tensor in learner.items() if not name.startswith("good.")}
-        for tensors, numbers in ((own, at), (good, at.good)):
-            if numbers is not None:
-                self._refuse_other_shapes(
-                    {n: t for n, t in tensors.items() if not n.startswith("model.")}
-                )
+        own |= {f"model.{name}": tensor for name, tensor in weights.items()}
+        self._refuse_other_shapes(own)
+        if at.good:
+            self._refuse_other_shapes(good)
         self._good = _Good(good, at.good) if at.good else None
-        self._restore(own | {f"model.{name}": tensor for name, tensor in weights.items()}, at)
+        self._restore(own, at)
         self.history = [convert(asdict(EvalReport(**line)), EvalReport) for line in metrics]
         self.best = best if self.history else {}
         self._earlier_seconds = at.seconds
@@ -474,11 +473,10 @@ class Trainer:
         }
 
     def _refuse_other_shapes(self, learner: Tensors) -> None:
-        """Raises ValueError where these are not the tensors that `_learner` gives."""
-        expected = {
-            "random.torch": torch.get_rng_state(),
-            "random.resets": self._random.get_state(),
-        }
+        """Raises ValueError where these are not the weights and what `_learner` gives."""
+        expected = {f"model.{name}": tensor for name, tensor in self.weights().items()}
+        expected["random.torch"] = torch.get_rng_state()
+        expected["random.resets"] = self._random.get_state()
         for index, layer in enumerate(self.state.layers):
             expected |= {f"state.{index}.{part}": tensor for part, tensor in enumerate(layer)}
         if self._average:
@@ -488,7 +486,8 @@ class Trainer:
             for index, weight in enumerate(p for group in groups for p in group["params"]):
                 slots = {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
                 expected |= {f"optimizer.{index}.{slot}": t for slot, t in slots.items()}
-        for name in sorted(expected.keys() | learner.keys() - {"random.cuda", "random.mps"}):
+        of_other_devices = {"random.cuda", "random.mps"}
+        for name in sorted((expected.keys() | learner.keys()) - of_other_devices):
             if name not in learner or name not in expected:
                 raise ValueError(f"the tensor {name!r} is missing or unknown")
             if learner[name].shape != expected[name].shape:

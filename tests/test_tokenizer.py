@@ -130,6 +130,18 @@ def test_more_characters_than_a_vocabulary_has_room_for_are_spelled_in_bytes() -
     assert made.decode(made.encode(text[:3000])) == text[:3000]
 
 
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+@pytest.mark.parametrize(
+    "text", ["\u6f22\u5b57\u4eee\u540d\n" * 99, "\0\x01ab\n" * 99, "aaaaa\n" * 99]
+)
+def test_what_a_vocabulary_lacks_comes_back_all_the_same(algorithm: str, text: str) -> None:
+    """Spaces too: sentencepiece takes U+2581 for them, and would spell that one's bytes."""
+    made = SubwordTokenizer.train([text], vocab_size=300, algorithm=algorithm)
+    for other in (" ", "a b", "  two  spaces ", "\u2581 \u2581", "\u6f22 \u5b57", "\0 \t\r\n"):
+        assert made.decode(made.encode(other)) == other
+    assert SubwordTokenizer(made.serialize()) == made
+
+
 def test_a_text_of_nothing_makes_no_subwords() -> None:
     with pytest.raises(TokenizerError, match="too short"):
         SubwordTokenizer.train(["\n\n"], vocab_size=300)
