@@ -99,7 +99,7 @@ def read_rest(file: BufferedReader, at_most: int) -> bytes:
     size = os.fstat(file.fileno()).st_size - file.tell()
     if size > at_most:
         raise ValueError(f"it holds {size:,} bytes, more than the {at_most:,} that it may")
-    return file.read(at_most)
+    return file.read(size)
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -124,7 +124,8 @@ def edit_training(
         if "seal" in state["config"]:
             state["config"]["seal"] = seal_of(state["config"])
         parts = [
-            f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode() + tensor.numpy().tobytes()
+            f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode()
+            + tensor.view(-1).view(torch.uint8).numpy().tobytes()
             for name, tensor in sorted(tensors.items())
         ]
         state["seal"] = seal_of(state, *parts)

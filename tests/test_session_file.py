@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import copy
 import hashlib
 import json
 import os
@@ -24,6 +22,7 @@ from chargen.files import to_builtins
 from chargen.session import MODES, Events, Session
 from chargen.session_file import read_session
 from chargen.writing import Piece
+from tests.mutations import mutated_bytes, mutated_values, state_of
 
 Content = dict[str, Any]
 
@@ -220,62 +219,6 @@ def sealed(content: bytes) -> bytes:
     """A file whose checksum is right, whatever it holds."""
     head = {"chargen_session": 1, "sha256": hashlib.sha256(content).hexdigest()}
     return json.dumps(head, separators=(",", ":")).encode() + b"\n" + content + b"\n"
-
-
-def mutated_bytes(data: bytes, draw: random.Random) -> bytes:
-    changed = bytearray(data)
-    at = draw.randrange(len(data))
-    match draw.randrange(5):
-        case 0:
-            return bytes(changed[:at])
-        case 1:
-            for _ in range(draw.randint(1, 4)):
-                changed[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
-        case 2:
-            del changed[at : at + draw.randint(1, 40)]
-        case 3:
-            changed[at:at] = draw.choice([b"\0", b"\xff", b"}", b"[", b'"', b"\\ud800", b"1e999"])
-        case _:
-            other = draw.randrange(len(data))
-            changed[at : at + 20] = data[other : other + 20]
-    return bytes(changed)
-
-
-def state_of(size: int, value: float) -> str:
-    return base64.b64encode(np.full(size, value, dtype="<f4").tobytes()).decode()
-
-
-STRANGE: tuple[Any, ...] = (
-    None, True, -1, 0, 0.5, 2**31, 2**63, 2**64, 10**400, 1e308, "", "x", "\0", "\u00e9", [], {},
-    [[]], [None], [-1], [2**70], [""], ["a", "b", "c"], {"a": 1}, "NaN",
-    state_of(96, np.nan), state_of(96, np.inf), state_of(96, 1), state_of(95, 0), state_of(97, 0),
-    "A===", base64.b64encode(b"\xff").decode(), base64.b64encode(b"abc").decode(),
-)  # fmt: skip
-
-
-def mutated_values(content: Content, draw: random.Random) -> Content:
-    """With one value, key or item at any depth another, gone or there twice."""
-    content = copy.deepcopy(content)
-    spots: list[tuple[Any, Any]] = []
-    edge: list[Any] = [content]
-    while edge:
-        inner = edge.pop()
-        keys = inner.keys() if isinstance(inner, dict) else range(len(inner))
-        for key in keys:
-            spots.append((inner, key))
-            if isinstance(inner[key], dict | list):
-                edge.append(inner[key])
-    owner, key = draw.choice(spots)
-    match draw.randrange(6):
-        case 0:
-            del owner[key]
-        case 1 if isinstance(owner, dict):
-            owner[f"{key}_"] = owner[key]
-        case 1:
-            owner.append(owner[key])
-        case _:
-            owner[key] = draw.choice(STRANGE)
-    return content
 
 
 @pytest.mark.parametrize("mode", MODES)
