@@ -510,7 +510,7 @@ def _prompt(arguments: argparse.Namespace) -> str:
                 f"the prompt {arguments.prompt_file} is longer than {MOST_PROMPT:,} bytes",
                 hint="give its last part: what is far back is forgotten anyway",
             )
-        return content.decode("utf-8")
+        return content.decode("utf-8").removeprefix("\ufeff")  # the byte order mark
     except OSError as error:
         raise CorpusError(
             f"cannot read the prompt {arguments.prompt_file}: {error.strerror}"

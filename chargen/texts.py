@@ -356,7 +356,8 @@ def _split_lines(
     np.random.default_rng(seed).shuffle(order)
     read = np.cumsum(lengths[order], dtype=np.int64)  # bytes up to the end of each line
     total = int(read[-1]) if len(read) else 0
-    cuts = np.searchsorted(read, _cuts(total, config), side="right")
+    # However long the first line is, it is there to be trained on.
+    cuts = np.maximum(np.searchsorted(read, _cuts(total, config), side="right"), 1)
     return {
         name: LineSplit(sources, lines, starts, lengths, first_line, lf)
         for name, lines in zip(SPLITS, np.split(order, cuts), strict=True)
