@@ -21,6 +21,7 @@ from chargen.files import (
     MOST_BYTES,
     Record,
     RecordType,
+    Scalar,
     decode,
     decode_lines,
     encode,
@@ -32,7 +33,9 @@ from chargen.files import (
 
 FORMAT = 4
 SEALED_SINCE = 4
-MOST_HEADER = 50_000_000  # bytes of JSON in training.safetensors
+# Bytes of JSON, which takes many times as much memory once it is read.
+MOST_CONFIG = 10_000_000
+MOST_HEADER = 20_000_000  # in training.safetensors
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
@@ -97,9 +100,9 @@ class ConfigFile(Record, forbid_unknown_fields=True):
     format: int
     tokenizer: str
     vocab_size: int
-    model: dict[str, Any]
-    corpus_options: dict[str, Any]
-    training: dict[str, Any]
+    model: dict[str, Scalar]
+    corpus_options: dict[str, Scalar]
+    training: dict[str, Scalar]
     corpus: CorpusFacts
     scores: Scores
     saved_at: str
@@ -118,8 +121,8 @@ class TrainingFile(Record, forbid_unknown_fields=True):
     config: ConfigFile
     tokenizer: str  # base64 of its file
     paths: list[str]
-    progress: dict[str, Any]
-    metrics: list[dict[str, Any]]
+    progress: dict[str, Scalar | list[Scalar] | dict[str, Scalar]]
+    metrics: list[dict[str, Scalar]]
     seal: str = ""
 
 
@@ -277,7 +280,7 @@ def read_about(folder: Path) -> About:
 
 
 def _read_config(folder: Path) -> About:
-    content = read_content(folder, CONFIG)
+    content = read_content(folder, CONFIG, MOST_CONFIG)
     check_format(folder, _read_json(folder, CONFIG, content, Format))
     return about_of(folder, _read_json(folder, CONFIG, content, ConfigFile))
 

@@ -21,7 +21,7 @@ from chargen.constraints import Guide
 from chargen.engine import Engine
 from chargen.healing import Spellings
 from chargen.places import Beginning
-from chargen.sampling import NEVER, without
+from chargen.sampling import NEVER, refuse_no_numbers, without
 from chargen.tokenizer import Tokenizer
 from chargen.writing import Completion, Piece, Progress, Writer, complete, unit_end
 
@@ -138,6 +138,7 @@ class BeamSearch:
         """The likeliest next tokens over all beams. What ends the word, line, ... that is looked
         for is taken out first, and all together: it ends the same text."""
         config, end = self._config, self._tokenizer.end
+        refuse_no_numbers(logits)
         logprobs = logits.float().cpu().double().log_softmax(dim=-1)  # (B, V)
         if self._guide is not None:
             logprobs = self._guide.limit(logprobs, np.array([beam.guided for beam in live]))

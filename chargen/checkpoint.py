@@ -18,7 +18,7 @@ import hashlib
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from chargen.about import (
     FORMAT,
     METRICS,
     MODEL,
+    MOST_CONFIG,
     MOST_HEADER,
     SEALED_SINCE,
     TRAINING,
@@ -105,13 +106,14 @@ def save(folder: Path, snapshot: Snapshot) -> None:
         metrics=snapshot.metrics,
     )
     groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
-    tensors = {f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()}
+    tensors = _own({f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()})
     state.seal = _seal(state, tensors)
-    content = safetensors.torch.save(_own(tensors), {"chargen": encode(state).decode()})
-    if int.from_bytes(content[:8], "little") > MOST_HEADER:
+    content = safetensors.torch.save(tensors, {"chargen": encode(state).decode()})
+    told = int.from_bytes(content[:8], "little")
+    if told > MOST_HEADER or len(files[CONFIG]) > MOST_CONFIG:
         raise CheckpointError(
-            f"what is known of this run takes more than {MOST_HEADER / 1e6:.0f} MB without its "
-            "weights, too much to be read again",
+            f"what is to be said of this run takes {told / 1e6:.0f} MB without its weights, more "
+            "than can be read again",
             hint="join the texts into fewer files, or take a smaller vocabulary",
         )
     try:
@@ -212,7 +214,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         if not is_run:
             raise
     else:
-        if not is_run or not _is_older(checkpoint.about):
+        if not is_run or not _another_state(checkpoint.about):
             return checkpoint
     # A crash came between the files while they were replaced: the training state was the first.
     snapshot, about = _read_training(folder)
@@ -233,11 +235,13 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     return snapshot
 
 
-def _is_older(about: About) -> bool:
-    """Whether the training state beside a model that is whole was saved after it."""
+def _another_state(about: About) -> bool:
+    """Whether the training state beside a model that is whole is that of another save, and so a
+    later one."""
     try:
         with open_training(about.folder) as (state, _):
-            return about_of(about.folder, state.config) != about
+            other = about_of(about.folder, state.config)
+            return replace(other, bytes=0) != replace(about, bytes=0)
     except CheckpointError:
         return False  # it is damaged, the model is not
 
@@ -261,7 +265,7 @@ def _read_training(folder: Path) -> tuple[Snapshot, About]:
             raise damaged(folder, TRAINING, f"it holds an unknown tensor {name!r}")
         groups[group][rest] = tensor
     for group in ("model", "best"):
-        _check_shapes(folder, TRAINING, blank, groups[group])
+        _check_weights(folder, TRAINING, blank, groups[group])
     progress = state.progress
     if state.config.format == 1:
         progress = progress | _progress_of_format_1(progress, about.training.bptt)
@@ -293,9 +297,8 @@ def _seal(state: TrainingFile, tensors: Tensors) -> str:
     """The sha256 of what the file says and of all its tensors, but for the seal itself."""
     digest = hashlib.sha256(unsealed(state))
     for name, tensor in sorted(tensors.items()):
-        numbers = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {numbers.dtype} {tuple(numbers.shape)}\n".encode())
-        digest.update(numbers.view(-1).view(torch.uint8).numpy().data)
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -314,7 +317,7 @@ def _read_checkpoint(folder: Path) -> Checkpoint:
     model = _blank(about)
     content = read_hashed(about, MODEL, at_most=_bytes_of(model) + MOST_NAMES)
     tensors = _parse(folder, MODEL, content)
-    _check_shapes(folder, MODEL, model, tensors)
+    _check_weights(folder, MODEL, model, tensors)
     load_weights(model, tensors)
     return Checkpoint(about, model.eval(), tokenizer)
 
@@ -348,13 +351,16 @@ def _bytes_of(model: LanguageModel) -> int:
     return sum(tensor.nbytes for tensor in weights_of(model).values())
 
 
-def _check_shapes(folder: Path, name: str, model: LanguageModel, tensors: Tensors) -> None:
-    """Raises DamagedError where the tensors are not those of such a model."""
+def _check_weights(folder: Path, name: str, model: LanguageModel, tensors: Tensors) -> None:
+    """Raises DamagedError where the tensors are not those of such a model, or are no numbers."""
     shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in weights_of(model).items()}
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if shapes != found:
         wrong = sorted(n for n in shapes | found if shapes.get(n) != found.get(n))
         raise damaged(folder, name, f"{wrong[0]} is missing, unknown or of another shape")
+    for weight, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise damaged(folder, name, f"{weight} holds what is no number")
 
 
 def weights_of(model: LanguageModel) -> Tensors:

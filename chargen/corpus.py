@@ -7,6 +7,7 @@ Letters: B parallel streams, T tokens a step.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -118,8 +119,11 @@ def open_corpus(
         folder = cache / f"tokens-{_cache_key(sources, config, seed, tokenizer)}"
         unfinished = spool / "tokens"
         _build(unfinished, sources, config, seed, tokenizer, progress)
-        _put(unfinished, folder)
+        # Another run may have made the same files first: they serve as well.
         corpus = _open_tokens(folder, sources, name)
+        if corpus is None:
+            _put(unfinished, folder)
+            corpus = _open_tokens(folder, sources, name)
         if corpus is None:
             raise CorpusError(f"the token files in {folder} changed while they were made")
         return corpus
@@ -160,10 +164,11 @@ def scratch_folder() -> Iterator[Path]:
     cache = cache_folder()
     for left in cache.glob("scratch-*"):
         with suppress(OSError):
-            lock = Lock(left)  # refused while its process lives
-            if time.time() - left.stat().st_mtime > 60:  # it is not just about to be locked
-                shutil.rmtree(left, ignore_errors=True)
-            lock.release()
+            if time.time() - left.stat().st_mtime > 60:  # else it is perhaps about to be locked
+                lock = Lock(left)  # refused while its process lives
+                if lock.holds:
+                    shutil.rmtree(left, ignore_errors=True)
+                lock.release()
     with tempfile.TemporaryDirectory(
         dir=cache, prefix="scratch-", ignore_cleanup_errors=True
     ) as folder:
@@ -242,13 +247,15 @@ def _build(
 
 
 def _put(unfinished: Path, folder: Path) -> None:
-    """Move a whole folder to its place in the cache, at once."""
+    """Move a whole folder to its place in the cache, in place of a damaged one."""
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another run made the same files first: they serve as well
-            unfinished.rename(folder)
+        with suppress(FileNotFoundError):
+            folder.rename(unfinished.with_name("damaged"))
+        unfinished.rename(folder)
         sync_folder(folder.parent)
     except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return  # another run was faster
         raise _cannot_write(folder.parent, error) from error
 
 

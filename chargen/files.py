@@ -21,6 +21,8 @@ Record = msgspec.Struct  # what JSON is read as: its fields are the keys, with t
 RecordType = TypeVar("RecordType", bound=Record)
 Kind = TypeVar("Kind")
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]  # whole numbers that a float holds exactly
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Scalar = bool | int | float | str | None
 
 MOST_BYTES = 100_000_000  # of a file that is read as a whole
 _PART = re.compile(r"\.chargen-\d+-\d+\.part")
@@ -131,11 +133,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_part(name: str) -> bool:
+    """Whether a file of this name is what `write_file` writes before it is moved to its place."""
+    return _PART.fullmatch(name) is not None
+
+
 def remove_parts(folder: Path) -> None:
     """Remove what a killed process had begun to write. Nobody else may be writing there."""
     with suppress(OSError):
         for path in folder.iterdir():
-            if _PART.fullmatch(path.name):
+            if is_part(path.name):
                 path.unlink()
 
 
@@ -146,7 +153,8 @@ class Lock:
     """A folder that is one process's own until it is released, or the process ends, however.
 
     The folder itself is locked, so nothing is left behind in it. It keeps out other processes of
-    this machine alone where the folder is on another one.
+    this machine alone where the folder is on another one. `holds` is whether it keeps out any: some
+    file systems know no locks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -155,8 +163,9 @@ class Lock:
         self.release = weakref.finalize(self, os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.holds = True
         except BlockingIOError:
             self.release()
             raise
-        except OSError:  # a file system that knows no locks is used without
-            pass
+        except OSError:
+            self.holds = False

@@ -32,7 +32,16 @@ from chargen.errors import ConfigError, TokenizerError
 from chargen.healing import Spellings
 from chargen.model import LanguageModel, State
 from chargen.places import Place, Told
-from chargen.sampling import LOOKING_BACK, NEVER, Numbers, Sampler, Stream, streams, without
+from chargen.sampling import (
+    LOOKING_BACK,
+    NEVER,
+    Numbers,
+    Sampler,
+    Stream,
+    refuse_no_numbers,
+    streams,
+    without,
+)
 from chargen.tokenizer import Tokenizer
 from chargen.writing import Completion, FinishReason, Piece, Writer, complete
 
@@ -291,6 +300,7 @@ class Continuation:
             logits = engine.step(tokens, memory)
         while not all(writer.finish_reason for writer in needed):
             own = logits.float().cpu()
+            refuse_no_numbers(own)
             tokens = sampler(self._allowed(own, states, writers), before)
             costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
             yield Drawn(_add(writers, tokens, costs), tokens, memory.state, numbers.used)

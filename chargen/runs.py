@@ -38,7 +38,7 @@ from chargen.config import (
 from chargen.corpus import Corpus, open_corpus
 from chargen.device import describe, pick_device, within_memory
 from chargen.errors import CheckpointError, ConfigError, CorpusError
-from chargen.files import Lock, remove_parts, sync_folder
+from chargen.files import Lock, is_part, remove_parts, sync_folder
 from chargen.generation import TextGenerator
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
@@ -226,6 +226,7 @@ def prepare(
                 folder,
                 parts.model,
                 parts.corpus,
+                CorpusFacts(parts.corpus.name, list(parts.corpus.sources)),
                 parts.corpus_config,
                 parts.train_config,
                 found,
@@ -350,7 +351,7 @@ def _claim_folder(
     """The folder to save to, and whether it was just made. Raises CheckpointError."""
     folder = CHECKPOINTS / name if out is None else Path(out)
     if overwrite and folder.is_dir():
-        if os.listdir(folder) and not is_checkpoint(folder):
+        if not _is_empty(folder) and not is_checkpoint(folder):
             raise CheckpointError(
                 f"{folder} is not a checkpoint, so it is not overwritten",
                 hint="name another folder with --out",
@@ -367,7 +368,7 @@ def _claim_folder(
                 hint = "name another folder with --out"
                 if is_checkpoint(folder):
                     hint = "go on with it by --resume, replace it by --overwrite, or name another"
-                elif folder.is_dir() and not any(folder.iterdir()):
+                elif folder.is_dir() and _is_empty(folder):
                     hint = "it is empty: --overwrite takes it"
                 raise CheckpointError(f"{folder} exists", hint=hint) from error
             number += 1
@@ -377,6 +378,11 @@ def _claim_folder(
             raise CheckpointError(
                 f"cannot make the folder {folder}: {why}", hint="name another one with --out"
             ) from error
+
+
+def _is_empty(folder: Path) -> bool:
+    """But for what a killed run had begun to write."""
+    return all(is_part(name) for name in os.listdir(folder))
 
 
 def _lock(folder: Path) -> Lock:
@@ -398,13 +404,13 @@ def _trainer(
     folder: Path,
     model: LanguageModel,
     corpus: Corpus,
+    facts: CorpusFacts,
     corpus_config: CorpusConfig,
     train_config: TrainConfig,
     paths: Sequence[str | os.PathLike[str]],
     started: float,
 ) -> Trainer:
     """A trainer that saves to the folder."""
-    facts = CorpusFacts(corpus.name, list(corpus.sources))
     places = ["-" if os.fspath(p) == "-" else readable(os.path.abspath(p)) for p in paths]
 
     def save_to_folder(trainer: Trainer) -> None:
@@ -441,12 +447,8 @@ def _resume(
     snapshot = load_snapshot(folder)
     train_config = _resumed_config(snapshot, options)
     picked = pick_device(device)
-    places = list(paths or snapshot.paths)
     try:
-        for place in places:
-            # A user may name a pipe; a checkpoint that someone sent must not make us read one.
-            if not paths and os.path.exists(place) and not os.path.isfile(place):
-                raise CorpusError(f"{place} is no file")
+        places = find_texts(paths) if paths else _files(snapshot.paths)
         corpus = open_corpus(
             places,
             snapshot.corpus_config,
@@ -467,7 +469,16 @@ def _resume(
             hint="to learn another text from these weights, use --init-from",
         )
     model = LanguageModel(snapshot.model_config, snapshot.tokenizer.vocab_size).to(picked)
-    trainer = _trainer(folder, model, corpus, snapshot.corpus_config, train_config, places, started)
+    trainer = _trainer(
+        folder,
+        model,
+        corpus,
+        snapshot.corpus,
+        snapshot.corpus_config,
+        train_config,
+        places,
+        started,
+    )
     try:
         trainer.restore(
             snapshot.weights,
@@ -482,6 +493,18 @@ def _resume(
             hint="start from its weights with --init-from instead",
         ) from error
     return Run(folder, corpus, trainer, True, lock)
+
+
+def _files(paths: Sequence[str]) -> list[Path]:
+    """The texts that a checkpoint names. It may come from anybody, so it names files alone: no
+    pipe, no device, no pattern for them. Raises CorpusError."""
+    for path in paths:
+        if path == "-":
+            raise CorpusError("it came from standard input")
+        if not os.path.isfile(path):
+            exists = os.path.exists(path)
+            raise CorpusError(f"{path} is no file" if exists else f"no such text: {path}")
+    return [Path(path) for path in paths]
 
 
 def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConfig:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import CHAIN, SampleConfig
+from chargen.errors import ChargenError
 
 Processor = Callable[[Tensor, Tensor], Tensor]
 NEVER = float("-inf")
@@ -129,6 +130,16 @@ def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     # Rounding must not carry the number past the last token that has a share.
     target = torch.minimum(uniform * total, total.nextafter(total.new_zeros(1)))
     return torch.searchsorted(cumulative, target, right=True)[:, 0]
+
+
+def refuse_no_numbers(logits: Tensor) -> None:
+    """Raises ChargenError where the (B, V) logits of a network are no numbers, as after a state
+    that has grown without end."""
+    if not math.isfinite(float(logits.amax())):
+        raise ChargenError(
+            "what the network remembers has grown beyond all numbers, so it can say nothing",
+            hint="begin anew, or use another model",
+        )
 
 
 def without(logits: Tensor, dropped: Tensor) -> Tensor:

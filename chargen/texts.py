@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from glob import has_magic
+from glob import glob, has_magic
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -93,7 +93,10 @@ def _matches(pattern: str) -> list[Path]:
     """What a glob names. Unlike the standard library's, `**` goes into no links: two that lead
     back would have it walk for ever."""
     path = Path(pattern)
-    found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    try:
+        found = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except ValueError:  # ** beside other letters, which is no more than *
+        found = [Path(match) for match in glob(pattern)]
     hidden = any(part.startswith(".") for part in path.parts)
     return sorted(p for p in found if hidden or not any(part[0] == "." for part in p.parts))
 
@@ -121,8 +124,10 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
         in_place = not piped and os.path.isfile(path) and not _is_gzip(path)
         version = _version(path) if in_place else None
         expected = path.stat().st_size if in_place else 0
+        left = expected if in_place else sys.maxsize  # a file that grows is not run after
         with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
-            while chunk := stream.read(CHUNK_BYTES):
+            while chunk := stream.read(min(CHUNK_BYTES, left)):
+                left -= len(chunk)
                 if size == 0 and chunk.startswith(BYTE_ORDER_MARK):
                     start = len(BYTE_ORDER_MARK)
                 _check_utf8(decoder, chunk, size, name)

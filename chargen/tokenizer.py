@@ -213,11 +213,7 @@ class SubwordTokenizer(Tokenizer):
             self._spelled[" "] = [byte_ids[b" "]]
         self._apart = re.compile(f"([{''.join(self._spelled)}])")
         super().__init__(pieces, end)
-        if self.decode(self.encode_array(PROBE).tolist()) != PROBE:
-            raise TokenizerError(
-                "the sentencepiece model changes the text that it reads",
-                hint="only models made by chargen can be read",
-            )
+        self.encode_array(PROBE)
 
     def _read_pieces(self) -> tuple[list[bytes], dict[bytes, int]]:
         """The bytes of each token, and which token is each byte's. Raises ValueError where a piece
@@ -287,6 +283,11 @@ class SubwordTokenizer(Tokenizer):
                 ids += self._spelled[part]
             elif part:
                 ids += self._processor.encode(part)
+        if b"".join([self.pieces[token] for token in ids]) != text.encode():
+            raise TokenizerError(
+                "the sentencepiece model changes the text that it reads",
+                hint="only models made by chargen can be read",
+            )
         return np.array(ids, dtype=np.int64)
 
     def serialize(self) -> bytes:

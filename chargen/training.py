@@ -28,7 +28,7 @@ from chargen.corpus import Corpus, Streams
 from chargen.device import autocast, picks_bfloat16, random_states, set_random_states
 from chargen.errors import TrainingError
 from chargen.evaluation import NOTHING, Score, validation
-from chargen.files import Count, Record, convert, to_builtins
+from chargen.files import Amount, Count, Record, convert, to_builtins
 from chargen.model import LanguageModel, State
 from chargen.optimization import WeightAverage, make_optimizer, share_of_peak
 from chargen.tokenizer import Tokenizer
@@ -119,11 +119,11 @@ class _Numbers(Record, forbid_unknown_fields=True, frozen=True, kw_only=True):
 class _Position(_Numbers, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """All numbers that the rest of a run depends on. What has a default came with format 4."""
 
-    seconds: float
-    plan: tuple[float | None, float | None, Count | None]
-    progress: float
-    step_seconds: float
-    schedule_start: float | None
+    seconds: Amount
+    plan: tuple[Amount | None, Amount | None, Count | None]
+    progress: Amount
+    step_seconds: Amount
+    schedule_start: Amount | None
     evaluated: Count
     patience_from: Count
     validation_limit: Count | None
@@ -133,8 +133,8 @@ class _Position(_Numbers, forbid_unknown_fields=True, frozen=True, kw_only=True)
     rollbacks: Count
     good: _Numbers | None
     norm: float | None = 0.0
-    reserve: float = 0.0
-    evaluation_seconds: float = 0.0
+    reserve: Amount = 0.0
+    evaluation_seconds: Amount = 0.0
 
 
 class Trainer:
@@ -220,8 +220,10 @@ class Trainer:
             while True:
                 self._progress = self._measure_progress()
                 due = self._evaluation_is_due()
-                # An evaluation may take long, so what would be old after it is saved before it.
-                soon = self._clock() + (self._reserve if due else 0.0)
+                # An evaluation may take long, so what would be old after it is saved before it. How
+                # long the first one takes is not known.
+                wait = (self._reserve or self.config.save_every) if due else 0.0
+                soon = self._clock() + wait
                 if soon - last_saved >= self.config.save_every and self._sound():
                     yield self.save()
                     last_saved = self._clock()
@@ -335,8 +337,7 @@ class Trainer:
                 finally:
                     self.model.train()
             best = valid is None or all(
-                report.valid_loss is None or valid.loss < report.valid_loss
-                for report in self.history
+                valid.loss < _finite(report.valid_loss) for report in self.history
             )
             if best or not self.best:
                 self.best = _copies(weights_of(self.model))
@@ -492,6 +493,8 @@ class Trainer:
                 raise ValueError(f"the tensor {name!r} is missing or unknown")
             if learner[name].shape != expected[name].shape:
                 raise ValueError(f"the tensor {name!r} has another shape")
+        for name in ("random.torch", "random.resets"):
+            torch.Generator().set_state(learner[name])  # raises where it is the state of none
 
     def _restore(self, tensors: Tensors, numbers: _Numbers) -> None:
         """Take back what `_learner`, the weights beside it, and `_numbers` were."""
@@ -604,9 +607,10 @@ class Trainer:
         return not math.isfinite(self._check_sum)
 
     def _sound(self) -> bool:
-        """Whether nothing speaks against keeping this state; waits for the device."""
+        """Whether this state may be kept; waits for the device."""
         self._look_at_losses()
-        return not self._exploded() and math.isfinite(float(self._norm))
+        weights = self.model.parameters()
+        return not self._exploded() and all(bool(w.isfinite().all()) for w in weights)
 
     def _check(self) -> Rollback | None:
         """Remember this state if the run is sound, else go back to the last one that was.
@@ -690,6 +694,11 @@ class _Good:
 def _number(value: float | None) -> float:
     """JSON has no word for what is no number."""
     return math.nan if value is None else value
+
+
+def _finite(loss: float | None) -> float:
+    """A loss to be beaten: any number beats none."""
+    return loss if loss is not None and math.isfinite(loss) else math.inf
 
 
 def _copies(tensors: Tensors) -> Tensors:

@@ -205,6 +205,19 @@ def weights_say_else(folder: Path, draw: random.Random) -> None:
     _change_hashed(folder, path, draw)
 
 
+def weights_beyond_numbers(folder: Path, draw: random.Random) -> None:
+    """No numbers, or so large that they soon give none."""
+    (folder / "training.safetensors").unlink(missing_ok=True)
+    path = folder / "model.safetensors"
+    header, rest = _parts(path)
+    entries = [entry for name, entry in header.items() if name != "__metadata__"]
+    start, stop = draw.choice([e["data_offsets"] for e in entries if e["dtype"] == "F32"])
+    value = draw.choice([np.nan, np.inf, -np.inf, 1e38, 1e30, -1e20])
+    filled = np.full((stop - start) // 4, value, dtype="<f4").tobytes()
+    _join(path, header, rest[:start] + filled + rest[stop:])
+    _seal_anew(folder, path)
+
+
 def training_says_else(folder: Path, draw: random.Random) -> None:
     """Values in the state of the run; its seal cannot be right, for want of the tensors."""
     path = folder / "training.safetensors"
@@ -220,11 +233,16 @@ def training_says_else(folder: Path, draw: random.Random) -> None:
 
 FORGERIES: tuple[Callable[[Path, random.Random], None], ...] = (
     config_says_else, config_says_else, tokenizer_says_else, weights_say_else, training_says_else,
+    weights_beyond_numbers,
 )  # fmt: skip
 
 
 def _change_hashed(folder: Path, path: Path, draw: random.Random) -> None:
     bytes_changed(path, draw)
+    _seal_anew(folder, path)
+
+
+def _seal_anew(folder: Path, path: Path) -> None:
     config = json.loads((folder / "config.json").read_bytes())
     config["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     _write_config(folder / "config.json", config)

@@ -86,6 +86,8 @@ def test_what_was_forged_is_told_or_works(source: Path, tmp_path: Path, seed: in
         try:
             model = chargen.load(folder)
             model.generate("The caf\u00e9 \u6f22", max_tokens=3, seed=1)
+            model.generate("The", max_tokens=3, beams=2)
+            model.choose("The", [" sky", " caf\u00e9"])
         except ChargenError as error:
             told += 1
             assert "\n" not in str(error)
@@ -105,7 +107,7 @@ def test_a_folder_that_is_all_links_is_one(source: Path, tmp_path: Path) -> None
     assert chargen.load(tmp_path / "one")
 
 
-@pytest.mark.parametrize("place", ["/dev/zero", "pipe", "."])
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe", ".", "pip[e]", "/dev/zer[o]", "/**", "-"])
 def test_a_state_cannot_make_us_read_what_is_no_file(
     tmp_path: Path, corpus_file: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +116,7 @@ def test_a_state_cannot_make_us_read_what_is_no_file(
     options: dict[str, Any] = SMALL | {"steps": 2}
     list(prepare([corpus_file], out="run", options=options).events())
     edit_training(Path("run"), lambda state: state.update(paths=[place]))
-    with pytest.raises(ChargenError, match=r"cannot be read again: .* is no file; name it"):
+    with pytest.raises(ChargenError, match=r"cannot be read again: .*; name it"):
         prepare([], out="run", resume=True, options={"steps": 3})
 
 
