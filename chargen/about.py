@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from io import BufferedReader
@@ -183,7 +183,7 @@ def load_metrics(path: str | os.PathLike[str]) -> tuple[About, list[dict[str, An
     """What a folder says of its model, and its evaluations. Raises CheckpointError."""
     folder = existing(path)
     try:
-        about = _read_config(folder)
+        about = read_config(folder)
         content = read_content(folder, METRICS)
         if METRICS in about.sha256:  # formats 1 to 3 kept none
             _check_hash(about, METRICS, content)
@@ -210,13 +210,24 @@ def is_checkpoint(folder: Path) -> bool:
     return os.path.isfile(folder / CONFIG) or os.path.isfile(folder / TRAINING)
 
 
-def list_checkpoints(root: Path = Path("checkpoints")) -> list[About]:
-    """The checkpoints right below `root`, the newest first; what cannot be read is left out."""
+def list_checkpoints(
+    root: Path = Path("checkpoints"), refused: Callable[[ChargenError], None] = lambda error: None
+) -> list[About]:
+    """The checkpoints right below `root`, the newest first. What cannot be read is left out, and
+    `refused` hears why. Raises CheckpointError where `root` itself is closed to us."""
     listed = []
-    with suppress(OSError):
-        for folder in root.iterdir():
-            with suppress(ChargenError, OSError):
+    try:
+        folders = sorted(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CheckpointError(f"cannot look into {root}: {error.strerror}") from error
+    for folder in folders:
+        if is_checkpoint(folder):
+            try:
                 listed.append(read_about(folder))
+            except ChargenError as error:
+                refused(error)
     return sorted(listed, key=lambda about: (about.saved_at, about.folder.name), reverse=True)
 
 
@@ -250,7 +261,9 @@ def existing(path: str | os.PathLike[str]) -> Path:
     except OSError as error:  # a name that is too long, a folder above that is closed, a loop
         raise CheckpointError(f"cannot look at {str(path)[:80]}: {error.strerror}") from error
     if not exists:
-        near = [entry.folder.name for entry in list_checkpoints()][:5]
+        near: list[str] = []
+        with suppress(ChargenError):
+            near = [entry.folder.name for entry in list_checkpoints()][:5]
         hint = f"below checkpoints/ there are: {', '.join(near)}" if near else (
             "make one with: chargen train corpus.txt"
         )  # fmt: skip
@@ -271,7 +284,7 @@ def read_about(folder: Path) -> About:
     """What the folder says of its model: its config.json, or the training state where that is
     missing or damaged. Raises CheckpointError."""
     try:
-        return _read_config(folder)
+        return read_config(folder)
     except DamagedError:
         if not os.path.isfile(folder / TRAINING):
             raise
@@ -279,7 +292,8 @@ def read_about(folder: Path) -> About:
         return about_of(folder, state.config)
 
 
-def _read_config(folder: Path) -> About:
+def read_config(folder: Path) -> About:
+    """What its config.json says. Raises CheckpointError."""
     content = read_content(folder, CONFIG, MOST_CONFIG)
     check_format(folder, _read_json(folder, CONFIG, content, Format))
     return about_of(folder, _read_json(folder, CONFIG, content, ConfigFile))
@@ -300,9 +314,10 @@ def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BufferedReader]]
             state = _read_json(folder, TRAINING, content, TrainingFile)
             file.seek(0)
             yield state, file
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise damaged(folder, TRAINING, str(why)) from error
+    except OSError as error:
+        raise _unreadable(folder, TRAINING, error) from error
+    except ValueError as error:
+        raise damaged(folder, TRAINING, str(error)) from error
 
 
 def about_of(folder: Path, config: ConfigFile) -> About:
@@ -379,11 +394,7 @@ def read_content(folder: Path, name: str, at_most: int = MOST_BYTES) -> bytes:
     try:
         return read_file(folder / name, at_most)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise DamagedError(
-            f"cannot read {folder / name}: {why}",
-            hint="pass a whole folder that `chargen train` wrote",
-        ) from error
+        raise _unreadable(folder, name, error) from error
 
 
 def read_hashed(about: About, name: str, at_most: int = MOST_BYTES) -> bytes:
@@ -404,6 +415,15 @@ class DamagedError(CheckpointError):
 
 def damaged(folder: Path, name: str, why: str) -> DamagedError:
     """The error that tells what is wrong with a file of the folder."""
-    return DamagedError(
-        f"{folder / name} is damaged: {why}", hint="use another checkpoint, or train it again"
-    )
+    hint = "use another checkpoint, or train it again"
+    if name == TRAINING:
+        hint = "its model may be whole: use that, or start from it with --init-from"
+    return DamagedError(f"{folder / name} is damaged: {why}", hint=hint)
+
+
+def _unreadable(folder: Path, name: str, error: OSError | ValueError) -> DamagedError:
+    why = error.strerror if isinstance(error, OSError) else error
+    hint = "pass a whole folder that `chargen train` wrote"
+    if isinstance(error, PermissionError):
+        hint = "it may be whole: have yourself allowed to read it"
+    return DamagedError(f"cannot read {folder / name}: {why}", hint=hint)

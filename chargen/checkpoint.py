@@ -18,6 +18,7 @@ import hashlib
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ from chargen.about import (
     existing,
     open_training,
     read_about,
+    read_config,
     read_hashed,
     unsealed,
 )
@@ -231,8 +233,24 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
             f"{folder} has no {TRAINING}, so its training cannot go on",
             hint="start from its weights with --init-from instead",
         )
-    snapshot, _ = _read_training(folder)
+    snapshot, about = _read_training(folder)
+    with suppress(DamagedError):
+        if read_config(folder).saved_at > about.saved_at:
+            raise CheckpointError(
+                f"{folder / TRAINING} is older than {CONFIG} beside it, so it is of another run",
+                hint=f"to go on from it all the same, remove {CONFIG} first",
+            )
     return snapshot
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all files of the folder are there and of one save."""
+    try:
+        about = _read_checkpoint(folder).about
+        read_hashed(about, METRICS)
+    except DamagedError:
+        return False
+    return not _another_state(about)
 
 
 def _another_state(about: About) -> bool:
@@ -241,7 +259,8 @@ def _another_state(about: About) -> bool:
     try:
         with open_training(about.folder) as (state, _):
             other = about_of(about.folder, state.config)
-            return replace(other, bytes=0) != replace(about, bytes=0)
+            differs = replace(other, bytes=0) != replace(about, bytes=0)
+            return differs and other.saved_at >= about.saved_at
     except CheckpointError:
         return False  # it is damaged, the model is not
 
@@ -328,7 +347,7 @@ def _read_tokenizer(about: About, content: bytes) -> Tokenizer:
     try:
         tokenizer = deserialize(about.tokenizer, content)
     except ChargenError as error:
-        raise CheckpointError(f"{about.folder}: {error}") from error
+        raise damaged(about.folder, file_name_of(about.tokenizer), str(error)) from error
     if tokenizer.vocab_size != about.vocab_size:
         raise damaged(about.folder, CONFIG, "its vocab_size is not the tokenizer's")
     return tokenizer

@@ -2,7 +2,7 @@
 
 Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
 is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
-line is wrong by itself; 1 everything else that failed; 130 and 143 interrupted.
+line is wrong by itself; 1 everything else that failed; 130, 143 and 129 interrupted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import textwrap
 import time
 import types
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,7 +44,7 @@ from chargen.config import (
     unescape,
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError
-from chargen.interrupt import EXIT_CODES, Interrupts
+from chargen.interrupt import EXIT_CODES, Interrupts, ends_us
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.beams import Found
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        for number in filter(ends_us, (signal.SIGTERM, signal.SIGHUP)):
+            signal.signal(number, _terminate)
         # OpenMP's threads spin while they wait. With another program on the same cores that can
         # make a step many times slower, and GNU's default is to spin for long:
         # benchmarks/side_by_side.py.
@@ -80,8 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         show_error(_in_flags(str(error)))
         return 2 if isinstance(error, ConfigError) else 1
-    except _Terminated:
-        return EXIT_CODES[signal.SIGTERM]
+    except _Terminated as terminated:
+        return EXIT_CODES[terminated.by]
     except KeyboardInterrupt:
         return EXIT_CODES[signal.SIGINT]
     except BrokenPipeError:
@@ -111,11 +113,15 @@ def _in_flags(message: str) -> str:
 
 
 class _Terminated(Exception):
-    """SIGTERM came where nothing is at stake."""
+    """SIGTERM or SIGHUP came where nothing is at stake."""
+
+    def __init__(self, by: signal.Signals) -> None:
+        super().__init__()
+        self.by = by
 
 
 def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
-    raise _Terminated
+    raise _Terminated(signal.Signals(number))
 
 
 # -- commands ---------------------------------------------------------------------------------
@@ -130,6 +136,7 @@ def train(arguments: argparse.Namespace) -> int:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
     from chargen.runs import prepare
+    from chargen.terminal import show_note
     from chargen.training_view import training_view
 
     with training_view(arguments.json) as view:
@@ -146,14 +153,15 @@ def train(arguments: argparse.Namespace) -> int:
             started=started,
             progress=view.preparing,
         )
-        with Interrupts() as interrupts:
+        if run.trainer.finished:
+            show_note("this run is done: a longer --minutes, --epochs or --steps goes on with it")
+        # What is shown may fail, on a terminal that was closed; it is saved all the same.
+        with Interrupts() as interrupts, closing(run.events()) as events:
             view.begin(run)
-            events = run.events()
             for event in events:
                 view.show(event)
                 if interrupts.caught:
                     break
-            events.close()  # type: ignore[attr-defined]
         view.end(run.report(), stopped=interrupts.caught is not None)
     return interrupts.exit_code
 
@@ -470,9 +478,9 @@ def info(arguments: argparse.Namespace) -> int:
 def list_(arguments: argparse.Namespace) -> int:
     """List the checkpoints below ./checkpoints."""
     from chargen.about import list_checkpoints
-    from chargen.terminal import print_json, show_list
+    from chargen.terminal import print_json, show_list, show_note
 
-    listed = list_checkpoints()
+    listed = list_checkpoints(refused=lambda error: show_note(str(error)))
     if arguments.json:
         for entry in listed:
             print_json(entry.facts())

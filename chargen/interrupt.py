@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one flag, read where stopping is safe."""
+"""SIGINT, SIGTERM and SIGHUP as one flag, read where stopping is safe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import sys
 import threading
 from types import FrameType
 
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def ends_us(number: signal.Signals) -> bool:
+    """Whether the signal is for us: `nohup` has a closed terminal ignored."""
+    return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
 
 
 class Interrupts:
@@ -25,12 +30,12 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """130 or 143; 0 where nothing was caught."""
+        """130, 143 or 129; 0 where nothing was caught."""
         return EXIT_CODES[self.caught] if self.caught else 0
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in EXIT_CODES:
+            for number in filter(ends_us, EXIT_CODES):
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -185,7 +185,7 @@ class Repl:
         self._greet()
         self._loader.start()
         with self._terminal.unechoed():
-            while self._interrupts.caught != signal.SIGTERM:
+            while self._interrupts.caught in (None, signal.SIGINT):
                 try:
                     written = self._ask()
                     if written is not None:

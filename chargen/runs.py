@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from chargen.about import TRAINING, CorpusFacts, existing, is_checkpoint, list_c
 from chargen.checkpoint import (
     Checkpoint,
     Snapshot,
+    is_whole,
     load_checkpoint,
     load_snapshot,
     load_weights,
@@ -88,7 +89,7 @@ class Run:
         """Where it computes, in a few words."""
         return describe(self.model.head.weight.device)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Train; each evaluation comes with a fresh sample of what the model writes."""
         events = self.trainer.run()
         try:
@@ -100,7 +101,7 @@ class Run:
                     yield shown
         finally:
             try:
-                events.close()  # type: ignore[attr-defined]
+                events.close()
             finally:
                 self.lock.release()
                 if self.recorder:
@@ -143,7 +144,7 @@ def train(
 
     `options` are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags of
     `chargen train`. Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt, and
-    SIGTERM likewise SystemExit. Every mistake in the call or the text is a ChargenError.
+    SIGTERM and SIGHUP likewise SystemExit. Every mistake in the call or the text is a ChargenError.
     """
     run = prepare(
         [corpus] if isinstance(corpus, str | os.PathLike) else corpus,
@@ -160,11 +161,11 @@ def train(
         events = run.events()
         for _ in events:
             if interrupts.caught:
-                events.close()  # type: ignore[attr-defined]
-    if interrupts.caught == signal.SIGTERM:
-        raise SystemExit(interrupts.exit_code)
-    if interrupts.caught:
+                events.close()
+    if interrupts.caught == signal.SIGINT:
         raise KeyboardInterrupt
+    if interrupts.caught:
+        raise SystemExit(interrupts.exit_code)
     return run.report()
 
 
@@ -200,8 +201,9 @@ def prepare(
             with within_memory():
                 run = _resume(paths, folder, lock, device, options, started, progress)
                 # What a crash has left half-done is done, and a folder that cannot be written is
-                # told before there is something to lose.
-                run.trainer.save()
+                # told before there is something to lose. What is whole and done stays as it is.
+                if not run.trainer.finished or not is_whole(folder):
+                    run.trainer.save()
             recorder = Recorder(folder / "tensorboard") if tensorboard else None
         except BaseException:
             lock.release()
@@ -461,7 +463,7 @@ def _resume(
             raise
         raise CorpusError(
             f"the text of {folder} cannot be read again: {error.message}",
-            hint="name it: chargen train TEXT --resume",
+            hint=f"name it: chargen train TEXT --resume --out {folder}",
         ) from error
     if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
         raise CorpusError(
@@ -533,7 +535,7 @@ def _last_run(name: str | None) -> Path:
     runs = [
         entry.folder
         for entry in list_checkpoints(CHECKPOINTS)
-        if (entry.folder / TRAINING).is_file() and name in (None, entry.corpus.name)
+        if os.path.isfile(entry.folder / TRAINING) and name in (None, entry.corpus.name)
     ]
     if not runs:
         of = f" of {name}" if name else ""

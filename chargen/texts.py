@@ -76,7 +76,10 @@ def find_texts(paths: Paths) -> list[Path]:
         for match in matches:
             below = [match]
             if os.path.isdir(match):
-                found_below = [*match.rglob("*.txt"), *match.rglob("*.txt.gz")]
+                try:
+                    found_below = [*match.rglob("*.txt"), *match.rglob("*.txt.gz")]
+                except OSError as error:  # what lies there is being moved or removed
+                    raise CorpusError(f"cannot look through {match}: {error}") from error
                 below = sorted(path for path in found_below if os.path.isfile(path))
                 if not below and len(matches) == 1:
                     raise CorpusError(
@@ -95,6 +98,8 @@ def _matches(pattern: str) -> list[Path]:
     path = Path(pattern)
     try:
         found = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except OSError as error:
+        raise CorpusError(f"cannot look for {pattern}: {error}") from error
     except ValueError:  # ** beside other letters, which is no more than *
         found = [Path(match) for match in glob(pattern)]
     hidden = any(part.startswith(".") for part in path.parts)
@@ -211,11 +216,16 @@ def _check_utf8(
     except UnicodeDecodeError as error:
         at = offset - held + error.start
         utf16 = offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        hint = (
+            f"convert it first, as in: iconv -f {'UTF-16' if utf16 else 'LATIN1'} -t UTF-8 {name} "
+            "> text.txt"
+        )
+        if b"\0" in chunk and not utf16:
+            hint = "it looks like no text at all"
         raise CorpusError(
             f"{name} is not UTF-8: byte {at} (0x{error.object[error.start]:02X}) begins no "
             "character",
-            hint=f"convert it first, as in: iconv -f {'UTF-16' if utf16 else 'LATIN1'} -t UTF-8 "
-            f"{name} > text.txt",
+            hint=hint,
         ) from None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -207,7 +207,7 @@ class Trainer:
 
     # -- the run ------------------------------------------------------------------------------
 
-    def run(self) -> Iterator[Event]:
+    def run(self) -> Generator[Event, None, None]:
         """Train to the end of the plan. Raises TrainingError where the loss explodes again and
         again; what is saved then is the last good state."""
         if self.finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,7 +68,9 @@ def test_text_from_standard_input(spawn_chargen: Chargen, tmp_path: Path) -> Non
     assert (tmp_path / "checkpoints" / "stdin").is_dir()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_an_interrupted_run_is_saved_and_goes_on(
     run_chargen: Chargen, tmp_path: Path, text: Path, number: signal.Signals, code: int
 ) -> None:
@@ -422,6 +425,11 @@ def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -
     assert about["corpus"]["files"][0][0] == "tiny.txt"
     assert "tiny.txt" in run_chargen("info", checkpoint).stdout
     assert "no checkpoint below ./checkpoints" in run_chargen("list").stdout
+    (tmp_path / "checkpoints" / "broken").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "broken" / "config.json").write_text("x")
+    told = run_chargen("list").stderr
+    assert "checkpoints/broken/config.json is damaged" in told
+    shutil.rmtree(tmp_path / "checkpoints")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "mine").symlink_to(checkpoint)
     assert "mine" in run_chargen("list").stdout

@@ -79,7 +79,7 @@ def test_a_run_goes_on_from_each_of_its_events(
         for count, event in enumerate(events):
             kinds.append((event.kind, event.step))
             if count == len(kinds) % 3:  # the next one, the one after it ...
-                events.close()  # type: ignore[attr-defined]
+                events.close()
         run = resume(tmp_path / "run")
     run.lock.release()
     assert len({step for _, step in kinds}) == RUN["steps"]
@@ -150,6 +150,30 @@ def test_what_a_kill_left_half_written_is_removed(
     assert len(list(folder.iterdir())) == len(names) + 1
     resume(folder)
     assert {path.name for path in folder.iterdir()} == names
+
+
+def test_a_run_that_is_done_stays_as_it_is(run_chargen: Chargen, folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = run_chargen("train", "--resume", "--out", folder)
+    assert done.returncode == 0
+    assert "this run is done: a longer --minutes, --epochs or --steps goes on" in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_training_state_of_another_time_is_not_believed(
+    folder: Path, tmp_path: Path, corpus_file: Path
+) -> None:
+    """An older one than what lies beside it was put there by somebody."""
+    expected = weights_of(load_checkpoint(folder).model)
+    other = tmp_path / "other"
+    list(prepare([corpus_file], out=other, options=RUN).events())
+    edit_training(other, lambda s: s["config"].update(saved_at="2001-01-01T00:00:00Z"))
+    (other / "training.safetensors").replace(folder / "training.safetensors")
+    assert equal(weights_of(load_checkpoint(folder).model), expected)
+    with pytest.raises(CheckpointError, match=r"is older than config.json .* remove config.json"):
+        resume(folder, steps=400)
+    (folder / "config.json").unlink()
+    assert resume(folder, steps=30).trainer.step == RUN["steps"]
 
 
 def test_a_folder_that_a_kill_left_without_a_state_can_be_used(
@@ -242,6 +266,22 @@ def test_a_second_ctrl_c_ends_at_once_and_tears_no_file(tmp_path: Path, corpus_f
     assert chargen.load(tmp_path / "run")
 
 
+def test_what_nohup_has_ignored_stays_ignored(tmp_path: Path, corpus_file: Path) -> None:
+    options = SMALL | {"steps": 100_000, "save_every": 1e-6}
+    words = " ".join(["-m", "chargen", "train", str(corpus_file), "--json", *flags(options)])
+    with subprocess.Popen(
+        ["bash", "-c", f"trap '' HUP; exec {sys.executable} {words} --out run"],
+        cwd=tmp_path, stdout=subprocess.PIPE, encoding="utf-8",
+    ) as process:  # fmt: skip
+        events = json_events(process)
+        first = next(event for event in events if event["event"] == "saved")
+        process.send_signal(signal.SIGHUP)
+        assert any(e["event"] == "saved" and e["step"] > first["step"] + 20 for e in events)
+        process.kill()
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+
 # -- what the state holds ---------------------------------------------------------------------
 
 
@@ -260,7 +300,7 @@ def test_a_gradient_that_was_no_number_is_not_forgotten(
     events = resume(tmp_path / "run").events()
     rollback = next(events)
     assert isinstance(rollback, Rollback) and rollback.back_to == 0
-    events.close()  # type: ignore[attr-defined]
+    events.close()
 
 
 def test_no_broken_state_is_saved_between_two_checks(tmp_path: Path, corpus_file: Path) -> None:
@@ -380,7 +420,7 @@ def test_a_loss_that_is_no_number_is_beaten_by_any(
         events = current[-1].events()
         for event in events:
             if isinstance(event, EvalReport) and event.step == stop:
-                events.close()  # type: ignore[attr-defined]
+                events.close()
         current.append(resume(tmp_path / out))
         list(current[-1].events())
         best.append([line["best"] for line in load_snapshot(tmp_path / out).metrics])

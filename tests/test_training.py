@@ -297,7 +297,7 @@ def test_closing_a_spoilt_run_saves_the_last_good_state(corpus: Corpus) -> None:
     trainer.train_step()
     trainer.report()
     before = len(saved)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert len(saved) == before + 1
     assert all(bias.isfinite().all() for bias in saved)
 
@@ -355,7 +355,7 @@ def test_resumed_equals_uninterrupted(
     events = halves.events()
     for event in events:
         if event.step == stop:
-            events.close()  # type: ignore[attr-defined]
+            events.close()
     torch.manual_seed(99)  # another process would not have the same global state
     resumed = prepare([], out=tmp_path / "halves", resume=True, options={})
     assert resumed.trainer.step == stop
@@ -395,7 +395,7 @@ def test_a_run_stopped_before_its_last_evaluation_makes_up_for_it(
     events = run.events()
     for event in events:
         if isinstance(event, StepReport) and event.progress == 1.0:
-            events.close()  # type: ignore[attr-defined]
+            events.close()
     assert [report.step for report in run.trainer.history] == [10, 20]
     resumed = prepare([], out=tmp_path / "run", resume=True, options={})
     list(resumed.events())
@@ -407,7 +407,7 @@ def test_the_time_of_a_stopped_run_counts(corpus: Corpus) -> None:
     events = first.run()
     for event in events:
         if event.seconds > 12:
-            events.close()  # type: ignore[attr-defined]
+            events.close()
     second = make_trainer(corpus, minutes=0.5, clock=Clock())
     second.restore(first.weights(), first.best, first.learner(), first.position(), first.metrics())
     assert second.seconds > 12
