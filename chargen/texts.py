@@ -290,17 +290,17 @@ class LineSplit:
         opened = lru_cache(maxsize=64)(lambda source: _Opened(self.sources[source]))
         for lines in self._batches():
             found = np.searchsorted(self.first_line, lines, side="right") - 1
-            starts = self.starts[lines]
-            stops = starts + self.lengths[lines]
-            places = zip(found.tolist(), starts.tolist(), stops.tolist(), strict=True)
-            if len(lines) > 1:
-                data = b"\n".join(opened(source).read(a, b) for source, a, b in places)
-                yield _decode(data, self.lf), True
-                continue
-            for source, start, stop in places:  # one line, perhaps a long one
-                for data in _chunks(opened(source), start, stop):
+            starts, lengths = self.starts[lines].tolist(), self.lengths[lines].tolist()
+            if len(lines) == 1:  # perhaps a long one
+                for data in _chunks(opened(int(found[0])), starts[0], starts[0] + lengths[0]):
                     yield _decode(data, self.lf), False
-            yield "", True
+                yield "", True
+                continue
+            read: list[bytes] = []
+            others = np.flatnonzero(np.diff(found)) + 1  # where another source begins
+            for a, b in pairwise([0, *others.tolist(), len(lines)]):
+                read += opened(int(found[a])).read_each(starts[a:b], lengths[a:b])
+            yield _decode(b"\n".join(read), self.lf), True
 
     def _batches(self) -> Iterator[npt.NDArray[np.uint32]]:
         """Some lines at a time, together no longer than a chunk, or a single long one."""
@@ -415,13 +415,20 @@ class _Opened:
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` to `stop`, all of them."""
+        [data] = self.read_each([start], [stop - start])
+        return data
+
+    def read_each(self, starts: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        """So many bytes from each of the `starts` on."""
+        pread, descriptor = os.pread, self._descriptor  # there may be millions of lines
+        places = zip(starts, lengths, strict=True)
         try:
-            data = os.pread(self._descriptor, stop - start, start)
+            read = [pread(descriptor, length, start) for start, length in places]
         except OSError as error:
             raise CorpusError(f"cannot read {self.name}: {error.strerror}") from error
-        if len(data) < stop - start:
+        if sum(map(len, read)) < sum(lengths):
             raise CorpusError(f"{self.name} became shorter while it was read")
-        return data
+        return read
 
 
 def _chunks(opened: _Opened, at: int, stop: int) -> Iterator[bytes]:
