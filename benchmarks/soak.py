@@ -4,8 +4,8 @@
 
 Each round draws a run (cell, layers, regularisers, tokens, length) and trains it twice: once left
 alone, once killed at random moments and resumed until it is done. It saves all the time, so that
-kills fall among its writing. Most are SIGKILL; some are SIGTERM, SIGINT, or SIGINT twice, which
-must leave a state to go on from. After each kill the folder is opened, its state read and a text
+kills fall among its writing. Most are SIGKILL; some are SIGTERM, SIGHUP, SIGINT, or SIGINT twice,
+which must leave a state to go on from. After each kill the folder is opened, its state read and a text
 drawn from its model; now and then a second run is started beside the first, which must be refused.
 In the end both are compared tensor by tensor, bit for bit, with all numbers that are no times.
 
@@ -39,7 +39,7 @@ from chargen.cli import main as run_command
 TEXT = Path(__file__).resolve().parent.parent / "corpora" / "everyday.txt"
 TIMES = ("seconds", "step_seconds", "schedule_start", "reserve", "evaluation_seconds")
 LONGEST = 0.6  # seconds from a start to a kill; after some 0.1 of them it is trained
-SIGNALS = ("KILL",) * 7 + ("TERM", "INT", "INT INT")
+SIGNALS = ("KILL",) * 7 + ("TERM", "HUP", "INT", "INT INT")
 
 
 def draw_flags(draw: random.Random) -> list[str]:
@@ -73,7 +73,7 @@ def draw_flags(draw: random.Random) -> list[str]:
 
 def start(arguments: list[str], told: Path) -> int:
     """Run the command line in a process of its own; its number."""
-    signals = {signal.SIGINT, signal.SIGTERM}
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # none comes before it can be caught
     pid = os.fork()
     if pid:
@@ -162,9 +162,13 @@ class Soak:
         command = ["train", "--resume"] if again else [*flags[:-1], *mode]
         self.done["resumes" if again else "starts"] += 1
         pid = start([*command, "--out", str(folder), "--save-every", "0.001", "--json"], told)
+        code = None
         if again and self.draw.random() < 0.1:
-            self.refuse_another(pid, folder, told)
-        code = wait(pid, self.draw.uniform(0, LONGEST))
+            code = wait(pid, 0.3)
+            if code is None:
+                self.refuse_another(pid, folder, told)
+        if code is None:
+            code = wait(pid, self.draw.uniform(0, LONGEST))
         if code is None:
             kind = self.draw.choice(SIGNALS)
             for name in kind.split():
@@ -174,7 +178,9 @@ class Soak:
             code = wait(pid, 60)
             self.done[f"kills: {kind}"] += 1
             # A signal may come when all is done; before Python is ready, it ends the process.
-            expected = {"KILL": {-9}, "TERM": {143, -15}, "INT": {130, -2}}[kind.split()[0]]
+            expected = {"KILL": {-9}, "TERM": {143, -15}, "HUP": {129, -1}, "INT": {130, -2}}[
+                kind.split()[0]
+            ]
             if code not in expected | {0}:
                 self.fail(f"after SIG{kind} it ended with {code}: {_tail(told)}")
         elif code:
@@ -183,8 +189,6 @@ class Soak:
 
     def refuse_another(self, pid: int, folder: Path, told: Path) -> None:
         """Start a second run on the folder while the first one is stopped in the midst of it."""
-        if wait(pid, 0.3) is not None:
-            return
         os.kill(pid, signal.SIGSTOP)
         code = wait(start(["train", "--resume", "--out", str(folder)], told), 60)
         os.kill(pid, signal.SIGCONT)

@@ -189,7 +189,7 @@ def load_metrics(path: str | os.PathLike[str]) -> tuple[About, list[dict[str, An
             _check_hash(about, METRICS, content)
         lines = _read_lines(folder, METRICS, content)
     except DamagedError:
-        if not (folder / TRAINING).is_file():
+        if not os.path.isfile(folder / TRAINING):
             raise
         with open_training(folder) as (state, _):
             about = about_of(folder, state.config)

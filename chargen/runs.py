@@ -383,8 +383,11 @@ def _claim_folder(
 
 
 def _is_empty(folder: Path) -> bool:
-    """But for what a killed run had begun to write."""
-    return all(is_part(name) for name in os.listdir(folder))
+    """But for what a killed run had begun to write. What cannot be seen is not."""
+    try:
+        return all(is_part(name) for name in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def _lock(folder: Path) -> Lock:

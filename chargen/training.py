@@ -609,8 +609,10 @@ class Trainer:
     def _sound(self) -> bool:
         """Whether this state may be kept; waits for the device."""
         self._look_at_losses()
-        weights = self.model.parameters()
-        return not self._exploded() and all(bool(w.isfinite().all()) for w in weights)
+        return not self._exploded() and self._has_finite_weights()
+
+    def _has_finite_weights(self) -> bool:
+        return all(bool(weight.isfinite().all()) for weight in self.model.parameters())
 
     def _check(self) -> Rollback | None:
         """Remember this state if the run is sound, else go back to the last one that was.
@@ -622,7 +624,8 @@ class Trainer:
             loss = self._check_sum / self._check_steps
             # A gradient that is no number has spoilt the weights, though no loss yet tells.
             assert self._ceiling is not None
-            if not (loss <= self._ceiling and math.isfinite(float(self._norm))):
+            fine = loss <= self._ceiling and math.isfinite(float(self._norm))
+            if not (fine and self._has_finite_weights()):
                 return self._roll_back(loss)
         elif self._good is not None:
             return None
