@@ -5,7 +5,7 @@
 Each round draws a run (cell, layers, regularisers, tokens, length) and trains it twice: once left
 alone, once killed at random moments and resumed until it is done. It saves all the time, so that
 kills fall among its writing. Most are SIGKILL; some are SIGTERM, SIGHUP, SIGINT, or SIGINT twice,
-which must leave a state to go on from. After each kill the folder is opened, its state read and a text
+which must leave a state to go on from. After each kill the folder is opened, its state read, a text
 drawn from its model; now and then a second run is started beside the first, which must be refused.
 In the end both are compared tensor by tensor, bit for bit, with all numbers that are no times.
 
