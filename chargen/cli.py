@@ -136,7 +136,6 @@ def train(arguments: argparse.Namespace) -> int:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
     from chargen.runs import prepare
-    from chargen.terminal import show_note
     from chargen.training_view import training_view
 
     with training_view(arguments.json) as view:
@@ -153,8 +152,6 @@ def train(arguments: argparse.Namespace) -> int:
             started=started,
             progress=view.preparing,
         )
-        if run.trainer.finished:
-            show_note("this run is done: a longer --minutes, --epochs or --steps goes on with it")
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
         with Interrupts() as interrupts, closing(run.events()) as events:
             view.begin(run)
