@@ -24,6 +24,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import glob, has_magic
 from itertools import pairwise
@@ -102,8 +103,12 @@ def _matches(pattern: str) -> list[Path]:
         raise CorpusError(f"cannot look for {pattern}: {error}") from error
     except ValueError:  # ** beside other letters, which is no more than *
         found = [Path(match) for match in glob(pattern)]
-    hidden = any(part.startswith(".") for part in path.parts)
-    return sorted(p for p in found if hidden or not any(part[0] == "." for part in p.parts))
+    dotted = [part for part in path.parts if part.startswith(".")]  # asked for; or ..
+
+    def is_hidden(part: str) -> bool:
+        return part.startswith(".") and not any(fnmatchcase(part, asked) for asked in dotted)
+
+    return sorted(path for path in found if not any(map(is_hidden, path.parts)))
 
 
 def read_sources(

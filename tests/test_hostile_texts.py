@@ -331,17 +331,18 @@ def test_folders_that_lead_back_to_themselves(tmp_path: Path) -> None:
 
 def test_globs_pass_over_what_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("a.txt", ".b.txt", ".git/c.txt", "d/e.txt"):
+    for name in ("a.txt", ".b.txt", ".git/c.txt", ".git/.f.txt", "d/e.txt"):
         path = Path(name)
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     found = {
         pattern: [str(path) for path in texts.find_texts([pattern])]
-        for pattern in ("*.txt", "**/*.txt", ".*.txt", "./[ad]*", "a**")
+        for pattern in ("*.txt", "**/*.txt", ".*.txt", "./[ad]*", "a**", ".git/*", "d/../*.txt")
     }
     assert found == {
         "*.txt": ["a.txt"], "**/*.txt": ["a.txt", "d/e.txt"], ".*.txt": [".b.txt"],
-        "./[ad]*": ["a.txt", "d/e.txt"], "a**": ["a.txt"],
+        "./[ad]*": ["a.txt", "d/e.txt"], "a**": ["a.txt"], ".git/*": [".git/c.txt"],
+        "d/../*.txt": ["d/../a.txt"],
     }  # fmt: skip
 
 
