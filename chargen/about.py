@@ -273,6 +273,8 @@ def existing(path: str | os.PathLike[str]) -> Path:
             f"{folder} is a file, not a checkpoint",
             hint="pass the folder that `chargen train` wrote",
         )
+    if not os.access(folder, os.X_OK):
+        raise CheckpointError(f"cannot look into {folder}: Permission denied")
     if not is_checkpoint(folder):
         raise CheckpointError(
             f"{folder} has no {CONFIG}", hint="pass the folder that `chargen train` wrote"
