@@ -97,9 +97,13 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     """Replace the folder's content by the snapshot's, each file at once. Raises CheckpointError."""
     configs = (snapshot.corpus_config, snapshot.model_config, snapshot.train_config)
     tokenizer = snapshot.tokenizer
+    not_before = ""
+    with suppress(CheckpointError):  # the later of two saves is the newer, whatever the clock did
+        not_before = read_config(folder).saved_at
     config, files = _model_files(
-        configs, tokenizer, snapshot.corpus, snapshot.scores, snapshot.best, snapshot.metrics
-    )
+        configs, tokenizer, snapshot.corpus, snapshot.scores, snapshot.best, snapshot.metrics,
+        not_before,
+    )  # fmt: skip
     state = TrainingFile(
         config=config,
         tokenizer=base64.b64encode(files[tokenizer.file_name]).decode(),
@@ -175,8 +179,10 @@ def _model_files(
     scores: Scores,
     weights: Tensors,
     metrics: list[dict[str, Any]],
+    not_before: str = "",
 ) -> tuple[ConfigFile, dict[str, bytes]]:
-    """What config.json says of a model, and the content of its files by name.
+    """What config.json says of a model, and the content of its files by name. The time that it is
+    saved at is now, but not before another one.
 
     They are written in this order, config.json last: a new folder is no checkpoint before it.
     """
@@ -195,7 +201,7 @@ def _model_files(
         training=asdict(train_config),
         corpus=corpus,
         scores=scores,
-        saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        saved_at=max(not_before, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())),
         sha256={name: _sha256(content) for name, content in files.items()},
     )
     config.seal = config.sealed()
@@ -246,7 +252,8 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
 def is_whole(folder: Path) -> bool:
     """Whether all files of the folder are there and of one save."""
     try:
-        about = _read_checkpoint(folder).about
+        about = read_config(folder)
+        _read_checkpoint(folder)
         read_hashed(about, METRICS)
     except DamagedError:
         return False

@@ -134,7 +134,7 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
         in_place = not piped and os.path.isfile(path) and not _is_gzip(path)
         version = _version(path) if in_place else None
         expected = path.stat().st_size if in_place else 0
-        left = expected if in_place else sys.maxsize  # a file that grows is not run after
+        left = expected or sys.maxsize  # a file that grows is not run after; some tell no size
         with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
             while chunk := stream.read(min(CHUNK_BYTES, left)):
                 left -= len(chunk)

@@ -17,7 +17,7 @@ import torch
 
 import chargen
 from chargen.checkpoint import Snapshot, load_checkpoint, load_snapshot, save, weights_of
-from chargen.errors import CheckpointError
+from chargen.errors import ChargenError, CheckpointError
 from chargen.evaluation import Score
 from chargen.files import Lock
 from chargen.runs import Run, prepare
@@ -160,6 +160,36 @@ def test_a_run_that_is_done_stays_as_it_is(run_chargen: Chargen, folder: Path) -
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_clock_that_was_set_back_makes_no_state_older(
+    tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
+    run.trainer.train_step()
+    monkeypatch.setattr("chargen.checkpoint.time.strftime", lambda *_: "2001-01-01T00:00:00Z")
+    with monkeypatch.context() as patch:
+        killed_at(2, patch)
+        with pytest.raises(KilledError):
+            run.trainer.save()
+    run.lock.release()
+    assert load_checkpoint(tmp_path / "run").about.scores.steps == 1
+    assert resume(tmp_path / "run").trainer.step == 1
+
+
+def test_a_network_that_can_write_nothing_is_the_guards_matter(
+    tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample that comes with an evaluation does not end a run."""
+    run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
+    monkeypatch.setattr("chargen.generation.refuse_no_numbers", refused)
+    reports = [event for event in run.events() if isinstance(event, EvalReport)]
+    assert [report.sample for report in reports] == ["", "", ""]
+    assert run.trainer.step == RUN["steps"]
+
+
+def refused(*_: object) -> None:
+    raise ChargenError("it can say nothing")
+
+
 def test_a_training_state_of_another_time_is_not_believed(
     folder: Path, tmp_path: Path, corpus_file: Path
 ) -> None:
@@ -205,7 +235,13 @@ def test_a_crash_between_the_files_is_mended_though_the_run_is_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = load_checkpoint(folder)
-    for name in ("model.safetensors", "config.json", "metrics.jsonl", "tokenizer.json"):
+    names = ("model.safetensors", "config.json", "metrics.jsonl", "tokenizer.json")
+    for name in names:
+        (folder / name).unlink()
+        run = resume(folder)
+        assert run.trainer.finished and (folder / name).exists()
+        run.lock.release()
+    for name in names:
         (folder / name).write_bytes(b"of another time")
     assert resume(folder).trainer.finished
     (folder / "training.safetensors").unlink()
