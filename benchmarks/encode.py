@@ -65,6 +65,17 @@ def anonymous_memory(pid: int) -> int:
     return sum(int(x.split()[1]) * 1024 for x in status.splitlines() if x.startswith("RssAnon"))
 
 
+def peak_memory(process: subprocess.Popen[bytes]) -> int:
+    """The largest anonymous memory of a process, in bytes, once it has ended; it must end well."""
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, anonymous_memory(process.pid))
+        time.sleep(0.01)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return peak
+
+
 def measure(text: Path, options: str) -> tuple[float, int]:
     """(seconds, peak of anonymous memory in bytes) of one encoding with an empty cache."""
     with tempfile.TemporaryDirectory(dir=text.parent) as cache:
@@ -74,12 +85,7 @@ def measure(text: Path, options: str) -> tuple[float, int]:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "XDG_CACHE_HOME": cache},
         )
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, anonymous_memory(process.pid))
-            time.sleep(0.02)
-        if process.returncode:
-            sys.exit(process.returncode)
+        peak = peak_memory(process)
         return time.monotonic() - begun, peak
 
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from encode import anonymous_memory, write_text
+from encode import peak_memory, write_text
 
 import chargen
 
@@ -37,12 +37,7 @@ def main() -> None:
                 [sys.executable, "-m", "chargen", "eval", folder / "model", text],
                 stdout=subprocess.DEVNULL,
             )
-            peak = 0
-            while process.poll() is None:
-                peak = max(peak, anonymous_memory(process.pid))
-                time.sleep(0.05)
-            if process.returncode:
-                sys.exit(process.returncode)
+            peak = peak_memory(process)
             kilobytes = text.stat().st_size / 1e3
             speed = kilobytes / (time.monotonic() - begun)
             print(f"{kilobytes / 1e3:6.0f} MB {peak / 1e6:10,.0f} MB {speed:8,.0f}", flush=True)

@@ -15,10 +15,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from encode import anonymous_memory, write_text
+from encode import anonymous_memory, peak_memory, write_text
 
 HOUSE = Path(__file__).resolve().parent.parent
 STEPS = 400
@@ -52,13 +51,7 @@ def peak_of_training(text: Path, flags: tuple[str, ...]) -> float:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "XDG_CACHE_HOME": cache},
         )  # fmt: skip
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, anonymous_memory(process.pid))
-            time.sleep(0.01)
-        if process.returncode:
-            sys.exit(process.returncode)
-    return peak / 1e6
+        return peak_memory(process) / 1e6
 
 
 def memory_while_drawing(tokens: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import chargen
@@ -181,6 +181,22 @@ def test_a_prompt_of_other_bytes_is_told(
     done = run_chargen("sample", checkpoint, "--prompt-file", "prompt.txt")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "not UTF-8 at byte 3" in done.stderr
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(content=hostile_bytes)
+def test_any_bytes_get_an_answer_or_one_line(
+    run_chargen: Chargen, tmp_path: Path, checkpoint: Path, content: bytes
+) -> None:
+    """As a text to be scored and as a prompt."""
+    (tmp_path / "any").write_bytes(content)
+    for command in (
+        ["eval", checkpoint, "any", "--json"],
+        ["sample", checkpoint, "--prompt-file", "any", "--max-tokens", 2, "--json"],
+    ):
+        done = run_chargen(*command)
+        answered, told = done.stdout.count("\n"), done.stderr.count("\n")
+        assert (done.returncode, answered, told) in [(0, 1, 0), (1, 0, 1)], done.stderr
 
 
 @pytest.fixture(scope="module", params=["checkpoint", "subword_checkpoint"])
