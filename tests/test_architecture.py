@@ -12,11 +12,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
-    ["errors", "automata", "files"],
+    ["errors", "automata", "files", "charts"],
     ["config", "interrupt"],
     ["device", "about"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
-    ["corpus", "planning", "engine", "writing", "constraints"],
+    ["corpus", "planning", "engine", "gates", "writing", "constraints"],
     ["checkpoint", "evaluation", "healing"],
     ["places", "choices"],
     ["beams"],
