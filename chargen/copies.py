@@ -14,14 +14,14 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from chargen.about import COMES_WITH_CHARGEN, existing, read_about
+from chargen.about import existing, read_about
 from chargen.corpus import cache_folder, scratch_folder
 from chargen.errors import CorpusError
+from chargen.origin import find_origin, refuse_others
 from chargen.texts import Paths, Split, read_sources, split_texts
 
 PASSAGE = 50  # characters from which a passage counts as copied
@@ -224,31 +224,14 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
     Raises CheckpointError; CorpusError where the text is missing or another one.
     """
     about = read_about(existing(checkpoint))
-    files = [(name, size, sha256) for name, size, sha256 in about.corpus.files]
-    paths = _find([name for name, _, _ in files]) if text is None else text
+    paths = find_origin(about) if text is None else text
     with scratch_folder() as spool:
         sources = read_sources(paths, spool)
-        if [source.sha256 for source in sources] != [sha256 for _, _, sha256 in files]:
-            given = ", ".join(source.name for source in sources)
-            raise CorpusError(
-                f"{given} is not the text that {about.folder} was trained on",
-                hint="give that with --text",
-            )
+        refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
         training = "".join(chunk for chunk, _ in splits["train"])
         held_out = _beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
     return CopyIndex(training.encode(), held_out)
-
-
-def _find(names: list[str]) -> list[Path]:
-    """The files of these names, all in one of the places where a training text may lie."""
-    for folder in (Path(), Path("corpora"), COMES_WITH_CHARGEN.parent.parent / "corpora"):
-        found = [folder / name for name in names]
-        if all(path.is_file() for path in found):
-            return found
-    raise CorpusError(
-        f"the training text is not here: {', '.join(names)}", hint="give it with --text FILE"
-    )
 
 
 def _beginning(splits: Iterable[Split], length: int) -> str:

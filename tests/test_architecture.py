@@ -17,7 +17,7 @@ ROWS = [
     ["device", "about"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus", "planning", "engine", "gates", "writing", "constraints"],
-    ["checkpoint", "evaluation", "healing"],
+    ["checkpoint", "evaluation", "healing", "origin"],
     ["places", "choices"],
     ["beams"],
     ["generation", "training", "learning"],
