@@ -20,7 +20,7 @@ ROWS = [
     ["checkpoint", "evaluation", "healing", "origin"],
     ["places", "choices"],
     ["beams"],
-    ["generation", "training", "learning"],
+    ["generation", "training", "learning", "horizon"],
     ["prompts", "filling", "chances", "copies", "tensorboard", "plotting"],
     ["runs", "session_file"],
     ["session"],
