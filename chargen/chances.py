@@ -116,12 +116,12 @@ def _costs(
     if found.spellings is not None and left:
         ways = found.spellings
         goes_on = [len(pieces[t]) > n for t, n in _pairs(ways)]
-        spelled = b"".join(pieces[token] for token in left)
+        whole = b"".join(pieces[token] for token in left)
         # Where the tokens can stand so deep in what was there: the rest of them is the text.
         depths = {
             inside
             for inside in set(ways.inside)
-            if spelled[inside:].decode(errors="replace").startswith(text)
+            if whole[inside:].decode(errors="replace").startswith(text)
         }
         begins = zip(_pairs(ways), goes_on, strict=True)
         fits = torch.tensor([goes and t == left[0] and n in depths for (t, n), goes in begins])
@@ -133,7 +133,7 @@ def _costs(
             chances: Counter[str] = Counter()
             shares = ways.logprobs.exp().tolist()
             for (token, inside), share in zip(_pairs(ways), shares, strict=True):
-                chances[_spelled(pieces[token][inside:])] += share
+                chances[spelled(pieces[token][inside:])] += share
             del chances[""]
             yield left.pop(0), ways.inside[way], -float(ways.logprobs[way]), _best(chances, count)
         logits = engine.step(ways.tokens[way : way + 1], memory)
@@ -141,7 +141,7 @@ def _costs(
         logprobs = logits[0].double().cpu().log_softmax(-1)
         best = logprobs.topk(min(count, len(logprobs)))
         pairs = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
-        here = tuple(Chance(_spelled(pieces[t]), probability) for t, probability in pairs)
+        here = tuple(Chance(spelled(pieces[t]), probability) for t, probability in pairs)
         yield token, 0, -float(logprobs[token]), here
         logits = engine.step(torch.tensor([token]), memory)
 
@@ -164,10 +164,11 @@ def _add(chances: Counter[str], tokenizer: Tokenizer, shares: Tensor) -> None:
 def _first_character(piece: bytes) -> str:
     """The first character; a part of one as <E4>, which is all that is known of it then."""
     whole = piece.decode(errors="ignore")[:1]
-    return whole if whole and piece.startswith(whole.encode()) else _spelled(piece[:1])
+    return whole if whole and piece.startswith(whole.encode()) else spelled(piece[:1])
 
 
-def _spelled(piece: bytes) -> str:
+def spelled(piece: bytes) -> str:
+    """What a token spells; bytes that are no whole characters in hexadecimal digits, <E4>."""
     try:
         return piece.decode()
     except UnicodeDecodeError:

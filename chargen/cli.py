@@ -1,4 +1,5 @@
-"""The command line: train, sample, repl, eval, score, plot, info, list. One function each.
+"""The command line: train, sample, repl, eval, score, inspect, lab, plot, info, list. One function
+each.
 
 Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
 is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
@@ -29,10 +30,12 @@ from chargen import __version__
 from chargen.config import (
     CHAIN,
     DEVICES,
+    LOOKING_BACK,
     MOST_PROMPT,
     PRESETS,
     Config,
     CorpusConfig,
+    InspectConfig,
     ModelConfig,
     SampleConfig,
     TrainConfig,
@@ -353,17 +356,13 @@ def score(arguments: argparse.Namespace) -> int:
     from chargen.corpus import read_documents
     from chargen.evaluation import NOTHING, count, surprises
     from chargen.generation import load
-    from chargen.terminal import TokenTable, print_json, show_note, show_score
+    from chargen.terminal import TokenTable, print_json, show_score
 
     generator = load(arguments.checkpoint, arguments.device)
     tokenizer = generator.tokenizer
-    if arguments.text == "-" or os.path.isfile(arguments.text):
+    if _is_file(arguments.text):
         documents = read_documents([arguments.text], tokenizer)
-    elif os.path.isdir(arguments.text):
-        raise CorpusError(f"{arguments.text} is a folder", hint="name a file, or give a text")
     else:
-        if re.fullmatch(r"\S*[./]\S+", arguments.text):
-            show_note(f"there is no file {arguments.text}; scored are these letters themselves")
         tokenizer.check(arguments.text)
         documents = iter([iter([tokenizer.encode_array(arguments.text)])])
     table = None if arguments.json else TokenTable()
@@ -383,6 +382,118 @@ def score(arguments: argparse.Namespace) -> int:
         print_json(total.as_dict() | {"nats": total.nats, "bits": total.nats / LN_2})
     else:
         show_score(total)
+    return 0
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Show what a text does to a network; with --memory, how far back networks look."""
+    given = _given(arguments, InspectConfig)
+    config = make(InspectConfig, given)
+    for name in given:
+        if arguments.memory and name not in LOOKING_BACK:
+            raise ConfigError(f"`memory` and `{name}` cannot be combined")
+        if name in LOOKING_BACK and not arguments.memory:
+            raise ConfigError(f"`{name}` needs `memory`")
+    if arguments.json and arguments.out is not None:
+        raise ConfigError("`json` and `out` cannot be combined", hint="give one")
+    if arguments.memory:
+        return _look_back(arguments, given)
+    if len(arguments.checkpoint) > 1:
+        raise ConfigError(
+            "several checkpoints are compared with `memory`", hint="else give one at a time"
+        )
+
+    from chargen.inside import inspect as look
+    from chargen.plotting import FORMATS, draw_text, refuse_format, write_output
+    from chargen.terminal import Bar, facts_of, print_json, show_note
+
+    out = None if arguments.out is None else Path(arguments.out)
+    if out is not None:
+        refuse_format(out, (".html", *FORMATS))
+    text = None if arguments.text is None else _text(arguments.text, config.max_chars)
+    with Bar("reading", stays=False) as bar:
+        seen = look(
+            arguments.checkpoint[0], text, device=arguments.device, progress=bar.doing, **given
+        )
+    inspection = seen.inspection
+    if arguments.json:
+        for place, part in enumerate(inspection.parts):
+            values = {view.title: float(view.values[place]) for view in inspection.views[1:]}
+            bits = part.nats / LN_2
+            print_json(dataclasses.asdict(part) | {"bits": bits, "values": values})
+        gates = [dataclasses.asdict(gate) for gate in inspection.gates]
+        print_json({"cells": [dataclasses.asdict(f) for f in seen.followers], "gates": gates})
+        return 0
+    if out is None:
+        from chargen.insight_view import show_seen
+
+        asked_for = len(inspection.views) - sum(f.follows for f in seen.followers)
+        show_seen(seen, asked_for)
+        return 0
+    if out.suffix.lower() == ".html":
+        from chargen.report import page
+
+        model = dict(facts_of(seen.about, seen.num_parameters))["model"]
+        write_output(out, page(seen, model).encode(errors="replace"))
+    else:
+        draw_text(inspection, out)
+    show_note(f"drawn into {out}")
+    return 0
+
+
+def _text(given: str, most: int) -> str:
+    """So many characters of a text that was given itself, in a file or on standard input."""
+    from chargen.corpus import read_beginning
+
+    return read_beginning(given, most) if _is_file(given) else given[:most]
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is not given itself but in a file or on standard input. Raises CorpusError."""
+    from chargen.terminal import show_note
+
+    if text == "-" or os.path.isfile(text):
+        return True
+    if os.path.isdir(text):
+        raise CorpusError(f"{text} is a folder", hint="name a file, or give a text")
+    if re.fullmatch(r"\S*[./]\S+", text):
+        show_note(f"there is no file {text}; read are these letters themselves")
+    return False
+
+
+def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
+    from chargen.horizon import charts
+    from chargen.inside import look_back
+    from chargen.plotting import draw_charts, refuse_format
+    from chargen.terminal import Bar, print_json, show_note
+
+    out = None if arguments.out is None else Path(arguments.out)
+    if out is not None:
+        refuse_format(out)
+    text = None if arguments.text is None else [arguments.text]
+    found = []
+    for folder in arguments.checkpoint:
+        with Bar(folder, stays=False) as bar:
+            device = arguments.device
+            looked = look_back(folder, text, device=device, progress=bar.doing, **given)
+        show_note(f"{folder}, measured on {looked.measured}")
+        if arguments.json:
+            print_json({"checkpoint": folder} | looked.horizon.as_dict())
+        found.append(looked)
+    if arguments.json:
+        return 0
+    if len({(looked.about.tokenizer, looked.about.vocab_size) for looked in found}) > 1:
+        show_note("these models have different tokens, so their losses cannot be compared")
+    names = [looked.about.folder.resolve().name for looked in found]
+    if len(set(names)) < len(names):
+        names = arguments.checkpoint
+    drawn = charts(names, [looked.horizon for looked in found])
+    if out is not None:
+        draw_charts(drawn, out)
+        show_note(f"drawn into {out}")
+    from chargen.insight_view import show_horizons
+
+    show_horizons(names, [looked.horizon for looked in found], drawn)
     return 0
 
 
@@ -635,6 +746,30 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("text", metavar="TEXT", help="a text, or a file of one, or - for stdin")
     _add_device(command)
     _add_json(command, "print one JSON line a token, then the totals")
+
+    command = _add(
+        commands,
+        "inspect",
+        inspect,
+        "show what a text does to a network, and how far back it looks",
+    )
+    command.add_argument(
+        "checkpoint", nargs="+", metavar="CHECKPOINT",
+        help="folder of the model; of several, with --memory",
+    )  # fmt: skip
+    command.add_argument(
+        "--text", metavar="TEXT",
+        help="a text, or a file of one, or - for stdin (default: text that it did not train on, "
+        "where the corpus is still here)",
+    )  # fmt: skip
+    command.add_argument(
+        "--memory", action="store_true",
+        help="instead: loss by how much was read, and gradient by how far it travels back",
+    )  # fmt: skip
+    _add_options(command, InspectConfig)
+    command.add_argument("--out", metavar="F", help="draw into this .html, .png, .svg or .pdf file")
+    _add_device(command)
+    _add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
 
     command = _add(commands, "plot", plot, "draw how runs learnt, into a PNG, SVG or PDF file")
     command.add_argument(

@@ -8,6 +8,7 @@ trusts it. `None` is the only "off".
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 import unicodedata
@@ -314,6 +315,39 @@ class SampleConfig(Config):
                     hint="beam search finds the likeliest texts, it draws nothing",
                 )
 
+
+@dataclass(frozen=True, kw_only=True)
+class InspectConfig(Config):
+    """What is looked at inside a network."""
+
+    cell: tuple[str, ...] = option(
+        (), "colour the text by this cell, L:I, its layer and place from 0 (may be given again)"
+    )
+    gate: str | None = option(
+        None, "by this gate: of the cells that are given, else the mean over each layer",
+        choices=("forget", "input", "output", "reset", "update"),
+    )  # fmt: skip
+    top: int = option(3, "likeliest tokens to show at each place", at_least=1, at_most=100)
+    max_chars: int = option(
+        20_000, "characters of the text to read at most", at_least=1, at_most=1_000_000
+    )
+    max_context: int = option(
+        4096, "with --memory: the longest context, tokens", at_least=1, at_most=1 << 20
+    )
+    max_distance: int = option(
+        512, "with --memory: how far the gradient travels back, tokens", at_least=1, at_most=1 << 16
+    )
+
+    def check_together(self) -> None:
+        for text in self.cell:
+            if re.fullmatch(r"\d{1,9}:\d{1,9}", text, re.ASCII) is None:
+                raise ConfigError(
+                    f"must be two numbers as in 0:17, layer and cell, not {text!r}", option="cell"
+                )
+
+
+# Those that say how far back is looked, in place of a text.
+LOOKING_BACK = ("max_context", "max_distance")
 
 # Options that a search for the likeliest texts has no use for, and those that it alone has.
 DRAWING = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,8 +21,8 @@ import numpy.typing as npt
 from chargen.about import existing, read_about
 from chargen.corpus import cache_folder, scratch_folder
 from chargen.errors import CorpusError
-from chargen.origin import find_origin, refuse_others
-from chargen.texts import Paths, Split, read_sources, split_texts
+from chargen.origin import beginning, find_origin, refuse_others
+from chargen.texts import Paths, read_sources, split_texts
 
 PASSAGE = 50  # characters from which a passage counts as copied
 PLACES_AT_ONCE = 1 << 16
@@ -230,19 +230,8 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
         refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
         training = "".join(chunk for chunk, _ in splits["train"])
-        held_out = _beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
+        held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
     return CopyIndex(training.encode(), held_out)
-
-
-def _beginning(splits: Iterable[Split], length: int) -> str:
-    parts: list[str] = []
-    for split in splits:
-        for text, _ in split:
-            parts.append(text[:length])
-            length -= len(parts[-1])
-            if not length:
-                return "".join(parts)
-    return "".join(parts)
 
 
 def _suffixes(text: bytes, cached: bool) -> Suffixes:

@@ -56,6 +56,7 @@ from chargen.tokenizer import (
     CharTokenizer,
     SubwordTokenizer,
     Tokenizer,
+    Tokens,
     deserialize,
     file_name_of,
 )
@@ -139,6 +140,32 @@ def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Toke
         for index in range(len(sources)):
             yield (tokenizer.encode_array(text) for text in whole_text(sources, index))
         refuse_changed(sources)
+
+
+def read_beginning(path: str | os.PathLike[str], most: int) -> str:
+    """The first `most` characters of a text. Raises CorpusError."""
+    with scratch_folder() as spool:
+        sources = read_sources([path], spool)
+        parts: list[str] = []
+        for text in whole_text(sources, 0) if sources else ():
+            parts.append(text[:most])
+            most -= len(parts[-1])
+            if not most:
+                break
+        return "".join(parts)
+
+
+def read_tokens(paths: Paths, tokenizer: Tokenizer, most: int) -> Tokens:
+    """The same in one row, the end-of-document token after each text; the first `most` of them.
+    Raises CorpusError."""
+    rows: list[Tokens] = []
+    for pieces in read_documents(paths, tokenizer):
+        for row in (*pieces, np.array([tokenizer.end])):
+            rows.append(row[:most].astype(np.int64))
+            most -= len(rows[-1])
+            if not most:
+                return np.concatenate(rows)
+    return np.concatenate(rows)
 
 
 def cache_folder() -> Path:

@@ -6,6 +6,7 @@ Shapes: N tokens of a text, R rows, W targets of a row, H hidden.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from chargen.charts import Chart, Line
 from chargen.device import autocast
 from chargen.errors import CorpusError
 from chargen.gates import unroll
@@ -28,6 +30,8 @@ SLACK = 16  # a context of n tokens may be longer by a share of this, so that ro
 ROWS = 64  # places from which the gradient is sent back
 BURN_IN = 128  # tokens that are read before the gradient's way begins
 NUMBERS_AT_ONCE = 1 << 24  # of each kind that a pass computes: memory does not grow with the text
+
+LEAST_DRAWN = 1e-9  # of a gradient's norm: less is nothing to a weight
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,7 +68,7 @@ def needed_tokens(longest_context: int, longest_distance: int) -> int:
     return max(longest_context + _width(longest_context), longest_distance + BURN_IN + 2)
 
 
-def look_back(
+def measure(
     model: LanguageModel,
     tokens: npt.NDArray[np.integer],
     *,
@@ -96,6 +100,28 @@ def look_back(
         tuple(h.tolist()),
         None if c is None else tuple(c.tolist()),
     )
+
+
+def charts(names: Sequence[str], horizons: Sequence[Horizon]) -> list[Chart]:
+    """Both curves of several models, by their names."""
+    pairs = list(zip(names, horizons, strict=True))
+    loss = [Line(name, h.contexts, h.loss) for name, h in pairs]
+    # An axis of powers has no place for a distance of 0.
+    norms = [
+        Line(
+            name,
+            h.distances[1:],
+            [n if n >= LEAST_DRAWN else math.nan for n in h.gradient_norm[1:]],
+        )
+        for name, h in pairs
+    ]
+    return [
+        Chart("loss by context", "context, tokens", "loss, nats per token", loss, log_x=True),
+        Chart(
+            "gradient by distance", "distance back, tokens", "||dL_t / dh_(t-k)||", norms,
+            log_x=True, log_y=True,
+        ),
+    ]  # fmt: skip
 
 
 @torch.inference_mode()

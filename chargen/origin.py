@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from chargen.about import COMES_WITH_CHARGEN, TRAINING, About, open_training
-from chargen.corpus import TokenFile, open_corpus
+from chargen.corpus import TokenFile, open_corpus, scratch_folder
 from chargen.errors import CheckpointError, CorpusError
-from chargen.texts import SPLITS
+from chargen.texts import SPLITS, Progress, Split, read_sources, split_texts
 from chargen.tokenizer import Tokenizer
 
-
-@dataclass(frozen=True)
-class Split:
-    """Tokens of a text and which part of it they are: test, valid or train."""
-
-    tokens: TokenFile
-    name: str
+# What a split is to the model that was trained on the text.
+SPLIT_WORDS = {
+    "test": "the test part, which it never saw",
+    "valid": "the validation part, which it did not train on",
+    "train": "the part that it trained on, since the others are too short",
+}
 
 
 def find_origin(about: About) -> list[Path]:
@@ -53,19 +51,61 @@ def refuse_others(about: About, files: Sequence[tuple[str, int, str]]) -> None:
         )
 
 
-def held_out(about: About, tokenizer: Tokenizer, at_least: int) -> Split:
-    """The part of a model's own text that it never saw, if that holds so many tokens; else the one
-    it was validated on, else the one it was trained on. Raises CorpusError where none does."""
+def held_out_tokens(
+    about: About,
+    tokenizer: Tokenizer,
+    at_least: int,
+    progress: Progress = lambda doing, share: None,
+) -> tuple[TokenFile, str]:
+    """Of a model's own text the part that it never saw, and the name of that split, if it holds so
+    many tokens; else that which it was validated on, else that which it was trained on.
+
+    Raises CorpusError where none does, or the text is not here.
+    """
     corpus = open_corpus(
-        find_origin(about), about.corpus_options, seed=about.training.seed, tokenizer=tokenizer
+        find_origin(about),
+        about.corpus_options,
+        seed=about.training.seed,
+        tokenizer=tokenizer,
+        progress=progress,
     )
     refuse_others(about, corpus.sources)
-    splits = [Split(getattr(corpus, name), name) for name in reversed(SPLITS)]
+    splits: dict[str, TokenFile] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
+    for name, tokens in splits.items():
+        if len(tokens) >= at_least:
+            return tokens, name
+    raise _too_short(about, max(map(len, splits.values())), at_least, "tokens")
+
+
+def held_out_text(about: About, at_least: int, most: int) -> tuple[str, str]:
+    """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
+    and its name. Raises CorpusError."""
+    with scratch_folder() as spool:
+        sources = read_sources(find_origin(about), spool)
+        refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
+        splits = split_texts(sources, about.corpus_options, about.training.seed)
+        texts = {name: beginning([splits[name]], most) for name in reversed(SPLITS)}
+    for name, text in texts.items():
+        if len(text) >= at_least:
+            return text, name
+    raise _too_short(about, max(map(len, texts.values())), at_least, "characters")
+
+
+def beginning(splits: Iterable[Split], length: int) -> str:
+    """The first so many characters of splits, one after the other."""
+    parts: list[str] = []
     for split in splits:
-        if len(split.tokens) >= at_least:
-            return split
-    longest = max(len(split.tokens) for split in splits)
-    raise CorpusError(
-        f"the text of {about.folder} holds {longest:,} tokens, and {at_least:,} are needed",
+        for text, _ in split:
+            parts.append(text[:length])
+            length -= len(parts[-1])
+            if not length:
+                return "".join(parts)
+    return "".join(parts)
+
+
+def _too_short(about: About, holds: int, needed: int, units: str) -> CorpusError:
+    return CorpusError(
+        f"no part of the text of {about.folder} holds more than {holds:,} {units}, and {needed:,} "
+        "are needed",
         hint="give a longer one with --text",
     )

@@ -364,18 +364,22 @@ def show_copies(report: CopyReport, held_out: CopyReport | None) -> None:
 
 
 class Bar:
-    """A progress bar on stderr, for work that is told by its share."""
+    """A progress bar on stderr, for work that is told by its share; it may go when that is done."""
 
-    def __init__(self, doing: str) -> None:
+    def __init__(self, doing: str, *, stays: bool = True) -> None:
         out = console(stderr=True)
         self._progress = Progress(
-            TextColumn(doing), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-            console=out, disable=not out.is_terminal,
+            TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
+            TimeRemainingColumn(), console=out, disable=not out.is_terminal, transient=not stays,
         )  # fmt: skip
         self._task = self._progress.add_task(doing, total=1.0)
 
     def told(self, share: float) -> None:
         self._progress.update(self._task, completed=share)
+
+    def doing(self, doing: str, share: float) -> None:
+        """The same of one of several works, by its name."""
+        self._progress.update(self._task, description=doing, completed=share)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
@@ -20,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from chargen.braille import draw
 from chargen.config import DEFAULT_MINUTES
 from chargen.terminal import TEXT_STYLE, clock, console, count, print_json, printable
 
@@ -329,10 +329,6 @@ def _how_to_resume(report: TrainReport) -> Text:
     )
 
 
-# Braille dots of a cell, two columns of four rows, from the top: Unicode's numbering of them.
-_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-
-
 def curves(
     train: Sequence[tuple[float, float]],
     valid: Sequence[tuple[float, float]],
@@ -345,19 +341,18 @@ def curves(
     losses = sorted(loss for _, loss in [*train, *valid])
     low = losses[0]
     high = max(losses[int(0.95 * (len(losses) - 1))], low + 1e-3)  # the first steps are far above
-    cells: dict[tuple[int, int], tuple[int, str]] = {}
-    for points, style in ((train, TRAIN_STYLE), (valid, VALID_STYLE)):
-        for x, y in _line(points, low, high, columns * 2 - 1, height * 4 - 1):
-            place = (y // 4, x // 2)
-            dots = cells.get(place, (0, style))[0] | _DOTS[x % 2][y % 4]
-            cells[place] = (dots, style)
+    lines = [
+        [(place, (loss - low) / (high - low)) for place, loss in points if math.isfinite(loss)]
+        for points in (train, valid)
+    ]
+    cells = draw(lines, columns, height)
     text = Text()
     for row in range(height):
         tick = {0: f"{high:.2f}", height - 1: f"{low:.2f}"}.get(row, "")
         text.append(f"{tick:>{label - 1}} ", "dim")
         for column in range(columns):
-            dots, style = cells.get((row, column), (0, ""))
-            text.append(chr(0x2800 + dots) if dots else " ", style)
+            character, line = cells.get((row, column), (" ", 0))
+            text.append(character, (TRAIN_STYLE, VALID_STYLE)[line])
         text.append("\n")
     text.append(" " * label)
     text.append("train", TRAIN_STYLE)
@@ -365,22 +360,3 @@ def curves(
         text.append("  validation", VALID_STYLE)
     text.append("  nats per token", "dim")
     return text
-
-
-def _line(
-    points: Sequence[tuple[float, float]], low: float, high: float, right: int, bottom: int
-) -> Iterable[tuple[int, int]]:
-    """The dots of a line through the points, (x, y) from the top left."""
-    places = [
-        (
-            round(min(max(progress, 0.0), 1.0) * right),
-            round((1 - (min(max(loss, low), high) - low) / (high - low)) * bottom),
-        )
-        for progress, loss in points
-        if math.isfinite(loss)
-    ]
-    yield from places[:1]
-    for (x0, y0), (x1, y1) in pairwise(places):
-        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
-        for step in range(1, steps + 1):
-            yield round(x0 + (x1 - x0) * step / steps), round(y0 + (y1 - y0) * step / steps)

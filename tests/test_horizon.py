@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from chargen import horizon
 from chargen.config import ModelConfig
 from chargen.errors import CorpusError
-from chargen.horizon import context_loss, gradient_norms, look_back, needed_tokens
+from chargen.horizon import context_loss, gradient_norms, measure, needed_tokens
 from chargen.model import LanguageModel
 from tests.test_gates import CELLS, network
 
@@ -127,8 +127,8 @@ def test_a_text_too_short_says_how_long_it_must_be() -> None:
     model = register(2, 1.0)
     needed = needed_tokens(64, 40)
     with pytest.raises(CorpusError, match=f"holds {needed - 1} tokens.*takes {needed}"):
-        look_back(model, periodic(2, needed - 1), end=END, longest_context=64, longest_distance=40)
-    found = look_back(model, periodic(2, needed), end=END, longest_context=64, longest_distance=40)
+        measure(model, periodic(2, needed - 1), end=END, longest_context=64, longest_distance=40)
+    found = measure(model, periodic(2, needed), end=END, longest_context=64, longest_distance=40)
     assert found.contexts == (1, 2, 4, 8, 16, 32, 64)
     assert found.distances == tuple(range(41))
     assert len(found.loss) == 7 and len(found.gradient_norm) == 41

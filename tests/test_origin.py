@@ -9,7 +9,7 @@ import pytest
 from chargen.about import read_about
 from chargen.checkpoint import load_checkpoint
 from chargen.errors import CorpusError
-from chargen.origin import find_origin, held_out, refuse_others
+from chargen.origin import find_origin, held_out_text, held_out_tokens, refuse_others
 from tests.conftest import TEXT
 
 
@@ -37,7 +37,7 @@ def test_another_text_of_that_name_is_refused(
     (tmp_path / "tiny.txt").write_text(TEXT + "more", encoding="utf-8")
     loaded = load_checkpoint(folder)
     with pytest.raises(CorpusError, match=r"tiny.txt is not the text that .* was trained on"):
-        held_out(loaded.about, loaded.tokenizer, 1)
+        held_out_text(loaded.about, 1, 10)
     about = loaded.about
     refuse_others(about, [("renamed", size, sha256) for _, size, sha256 in about.corpus.files])
 
@@ -45,11 +45,15 @@ def test_another_text_of_that_name_is_refused(
 def test_what_it_did_not_train_on_is_taken_first(checkpoint: Path) -> None:
     loaded = load_checkpoint(checkpoint)
     about, tokenizer = loaded.about, loaded.tokenizer
-    found = held_out(about, tokenizer, 1)
-    assert found.name == "valid"  # nothing of it was kept for a test
-    seen = held_out(about, tokenizer, 2 * len(found.tokens))
-    assert seen.name == "train"
-    assert tokenizer.decode(seen.tokens.tolist()).startswith(TEXT[:100])
-    assert TEXT.endswith(tokenizer.decode(found.tokens.tolist()))
-    with pytest.raises(CorpusError, match=r"holds [\d,]+ tokens, and 1,000,000 are needed"):
-        held_out(about, tokenizer, 1_000_000)
+    tokens, name = held_out_tokens(about, tokenizer, 1)
+    text, name_of_text = held_out_text(about, 1, 10_000)
+    assert name == name_of_text == "valid"  # nothing of it was kept for a test
+    assert TEXT.endswith(text) and tokenizer.decode(tokens.tolist()) == text
+    assert held_out_text(about, 1, 7) == (text[:7], "valid")
+    tokens, name = held_out_tokens(about, tokenizer, 2 * len(tokens))
+    assert name == held_out_text(about, 2 * len(text), 10_000)[1] == "train"
+    assert tokenizer.decode(tokens.tolist()).startswith(TEXT[:100])
+    with pytest.raises(CorpusError, match=r"more than [\d,]+ tokens, and 1,000,000 are needed"):
+        held_out_tokens(about, tokenizer, 1_000_000)
+    with pytest.raises(CorpusError, match=r"more than [\d,]+ characters, and 1,000,000 are needed"):
+        held_out_text(about, 1_000_000, 1_000_000)
