@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chargen.copies import CopyIndex, CopyReport, open_copies
     from chargen.errors import ChargenError
     from chargen.generation import TextGenerator, load
+    from chargen.inside import inspect, look_back
     from chargen.runs import TrainReport, train
     from chargen.session import Session
     from chargen.writing import Completion, Piece
@@ -35,6 +36,8 @@ _HOMES = {
     "Piece": "writing",
     "TextGenerator": "generation",
     "load": "generation",
+    "inspect": "inside",
+    "look_back": "inside",
     "Session": "session",
     "TrainReport": "runs",
     "train": "runs",
@@ -54,7 +57,9 @@ __all__ = [
     "TextGenerator",
     "TrainConfig",
     "TrainReport",
+    "inspect",
     "load",
+    "look_back",
     "open_copies",
     "train",
 ]
