@@ -83,7 +83,7 @@ def inspect(
         own, searched = given, f"its {len(given):,} characters"
     else:
         try:
-            own, split = held_out_text(about, LEAST_TO_SEARCH, SEARCHED)
+            own, split = held_out_text(about, LEAST_TO_SEARCH, SEARCHED, progress)
             searched = f"{len(own):,} characters of {SPLIT_WORDS[split]}"
         except CorpusError as error:
             if given is None:

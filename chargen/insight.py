@@ -52,19 +52,32 @@ class Probe:
 
 @dataclass(frozen=True)
 class View:
-    """Numbers that a text is coloured by, (P,), and the range that the colours span: from `-high`,
-    or 0 where none can be below it, to `high`."""
+    """Numbers that a text is coloured by, (P,), and the range that the colours span. Where `low` is
+    `-high` there are two colours, and none in the midst."""
 
     title: str
     unit: str
     values: Floats
-    signed: bool
+    low: float
     high: float
+
+    @property
+    def signed(self) -> bool:
+        return self.low == -self.high
 
     @property
     def shades(self) -> Floats:
         """How strong the colours are, (P,): 0 is none, 1 and -1 the two that are full."""
-        return np.clip(self.values / self.high, -1.0 if self.signed else 0.0, 1.0)
+        base = 0.0 if self.signed else self.low
+        shades: Floats = (self.values - base) / max(self.high - base, 1e-9)
+        return np.clip(shades, -1.0 if self.signed else 0.0, 1.0)
+
+    @property
+    def scale(self) -> list[tuple[float, float]]:
+        """Some shades and the values that have them, the lowest first."""
+        base = 0.0 if self.signed else self.low
+        shades = (-1.0, -0.5, 0.0, 0.5, 1.0) if self.signed else (0.0, 0.25, 0.5, 0.75, 1.0)
+        return [(shade, base + shade * (self.high - base)) for shade in shades]
 
 
 @dataclass(frozen=True)
@@ -166,11 +179,16 @@ def read_text(
     after = np.concatenate(values)[[end - 1 for _, end, _ in spans]]  # (P, K)
     names = [probe.name for probe in probes] if titles is None else titles
     bits = cost / math.log(2)
-    views = [View("surprise", "bits", bits, False, FULL_SURPRISE)]
+    views = [View("surprise", "bits", bits, 0.0, FULL_SURPRISE)]
     for probe, title, column in zip(probes, names, after.T, strict=True):
-        most = max(1.0, float(np.abs(column).max()))  # more than 1 only where ReLU has no bound
-        unit = "0 shut, 1 open" if probe.gate else "memory"
-        views.append(View(title, unit, column, probe.gate is None, most))
+        if probe.gate is None:
+            high = max(1.0, float(np.abs(column).max()))  # above 1 only where ReLU has no bound
+            views.append(View(title, "memory", column, -high, high))
+        elif probe.unit is None:  # a mean moves little, so it has the colours for itself
+            low, high = float(column.min()), float(column.max())
+            views.append(View(title, "mean; 0 shut, 1 open", column, low, high))
+        else:
+            views.append(View(title, "0 shut, 1 open", column, 0.0, 1.0))
     return Inspection(
         parts,
         tuple(views),
@@ -188,7 +206,7 @@ def refuse_unknown(config: ModelConfig, probe: Probe) -> None:
         there = "layer 0 alone" if layers == 1 else f"layers 0 to {layers - 1}"
         raise CheckpointError(
             f"the network has no {Probe(probe.layer, probe.unit).name}",
-            hint=f"there is {there}, with cells 0 to {size - 1}, as in 0:{size - 1}",
+            hint=f"it has {there}, with cells 0 to {size - 1}",
         )
     if probe.gate is not None and probe.gate not in GATES_OF[config.cell]:
         gates = ", ".join(GATES_OF[config.cell])

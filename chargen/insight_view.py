@@ -64,11 +64,9 @@ def show_seen(seen: Seen, num_views: int) -> None:
 def _scale(view: View) -> Text:
     """The name of a view and what its colours mean."""
     scale = Text(f"{view.title}  ", "bold")
-    shades = (-1.0, -0.5, 0.0, 0.5, 1.0) if view.signed else (0.0, 0.25, 0.5, 0.75, 1.0)
-    for shade in shades:
-        number = shade * view.high
-        sign = "+" if view.signed and number > 0 else ""
-        scale.append(f" {sign}{number:.2g} ", _shade(shade))
+    for shade, value in view.scale:
+        sign = "+" if view.signed and value > 0 else ""
+        scale.append(f" {sign}{value:.2g} ", _shade(shade))
     return scale.append(f"  {view.unit}", "dim")
 
 
@@ -148,7 +146,7 @@ def show_horizons(
 
 def show_chart(chart: Chart, out: Console) -> None:
     """A chart in braille, its axes and its lines named."""
-    out.print(Text(chart.title, "bold"))
+    out.print(Text.assemble((chart.title, "bold"), (f"  {chart.y_label}", "dim")))
     out.print(_drawn(chart, max(NARROW, min(out.width, 80)), 12 if out.height >= 30 else 8))
     out.print()
 
@@ -189,7 +187,7 @@ def _drawn(chart: Chart, width: int, height: int) -> Text:
             used = 0
         text.append(name + "  ", LINE_STYLES[number % len(LINE_STYLES)])
         used += len(name) + 2
-    return text.append(chart.y_label, "dim")
+    return text
 
 
 def _scaled(chart: Chart, line: Line) -> Iterable[tuple[float, float]]:

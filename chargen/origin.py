@@ -77,11 +77,13 @@ def held_out_tokens(
     raise _too_short(about, max(map(len, splits.values())), at_least, "tokens")
 
 
-def held_out_text(about: About, at_least: int, most: int) -> tuple[str, str]:
+def held_out_text(
+    about: About, at_least: int, most: int, progress: Progress = lambda doing, share: None
+) -> tuple[str, str]:
     """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
     and its name. Raises CorpusError."""
     with scratch_folder() as spool:
-        sources = read_sources(find_origin(about), spool)
+        sources = read_sources(find_origin(about), spool, progress)
         refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
         texts = {name: beginning([splits[name]], most) for name in reversed(SPLITS)}

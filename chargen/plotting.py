@@ -149,7 +149,8 @@ def _draw_view(
     colours = "RdBu_r" if view.signed else "Reds"
     image = axes.imshow(shades, cmap=colours, vmin=low * 1.4, vmax=1.4, aspect="auto")
     image.set_zorder(-1)
-    scale = f"blue -{view.high:g}, red {view.high:g}" if view.signed else f"red {view.high:g}"
+    weakest = "blue" if view.signed else "white"
+    scale = f"{weakest} {view.low:.2g}, red {view.high:.2g}"
     axes.set_title(f"{view.title}: {scale}, {view.unit}", loc="left", fontsize=10)
     axes.axis("off")
 

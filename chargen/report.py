@@ -52,7 +52,7 @@ def page(seen: Seen, model: str) -> str:
                 "title": view.title,
                 "unit": view.unit,
                 "signed": view.signed,
-                "high": view.high,
+                "scale": [[shade, f"{value:.2g}"] for shade, value in view.scale],
                 "values": [round(value, 3) for value in view.values.tolist()],
                 "shades": [round(100 * shade) for shade in view.shades.tolist()],
             }

@@ -187,11 +187,15 @@ class TextPrinter:
         self._out.print(Text("   bits  text          likeliest there", "dim"), soft_wrap=True)
         for surprise in surprises:
             line = Text(f"{surprise.nats / math.log(2):7.2f}  ")
-            line.append(set_cell_size(_label(surprise.text), 12), _style(surprise.nats))
+            label = _label(surprise.text)
+            line.append(label, _style(surprise.nats)).append(" " * (12 - cell_len(label)))
             for chance in surprise.likeliest:
                 line.append(f"  {_label(chance.text)}", TEXT_STYLE)
                 line.append(f" {_share(chance.probability)}", "dim")
-            self._out.print(line)
+            # What is less likely has no room in a narrow terminal; elsewhere nothing is cut off.
+            if self._out.is_terminal:
+                line.truncate(self._out.width)
+            self._out.print(line, soft_wrap=True)
 
     def columns(self, texts: Sequence[tuple[str, str]]) -> None:
         """Texts side by side, as many as there is room for, each below its title."""

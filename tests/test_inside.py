@@ -162,7 +162,7 @@ def test_pictures_and_pages_are_written(
     content = (tmp_path / name).read_bytes()
     assert content.startswith(begins[Path(name).suffix])
     if name.endswith("svg"):
-        assert b"surprise: red 8, bits" in content
+        assert b"surprise: white 0, red 8, bits" in content
 
 
 def test_curves_of_several_are_drawn_together(
@@ -179,7 +179,7 @@ def test_curves_of_several_are_drawn_together(
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
-        ("--text a --cell 7:0", 1, "no cell 7:0; there is layer 0 alone, with cells 0 to"),
+        ("--text a --cell 7:0", 1, "no cell 7:0; it has layer 0 alone, with cells 0 to"),
         ("--text a --cell x", 2, "--cell must be two numbers as in 0:17"),
         ("--text a --gate update", 1, "no update gate; they have input, forget, output"),
         ("--text a --gate door", 2, "invalid choice: 'door'"),

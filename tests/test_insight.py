@@ -89,10 +89,13 @@ def test_views_are_the_trace_after_each_part(chunk: int, monkeypatch: pytest.Mon
 
 
 def test_shades_go_from_nothing_to_full() -> None:
-    view = insight.View("", "", np.array([-9.0, -1, 0, 1, 9]), True, 2.0)
+    view = insight.View("", "", np.array([-9.0, -1, 0, 1, 9]), -2.0, 2.0)
     assert view.shades.tolist() == [-1, -0.5, 0, 0.5, 1]
-    view = insight.View("", "", np.array([-9.0, 0, 1, 9]), False, 2.0)
+    view = insight.View("", "", np.array([-9.0, 1, 2, 9]), 1.0, 3.0)
     assert view.shades.tolist() == [0, 0, 0.5, 1]
+    assert view.scale == [(0, 1), (0.25, 1.5), (0.5, 2), (0.75, 2.5), (1, 3)]
+    flat = insight.View("", "", np.array([1.0, 1]), 1.0, 1.0)
+    assert flat.shades.tolist() == [0, 0]
 
 
 def test_features_are_what_is_so_after_each_character() -> None:
@@ -161,8 +164,8 @@ def test_correlations_are_those_of_the_second_half(
 @pytest.mark.parametrize(
     ("cell", "probe", "says"),
     [
-        ("lstm", Probe(2, 0), "no cell 2:0; there is layers 0 to 1, with cells 0 to 4"),
-        ("lstm", Probe(0, 5), "no cell 0:5; there is layers 0 to 1, with cells 0 to 4"),
+        ("lstm", Probe(2, 0), "no cell 2:0; it has layers 0 to 1, with cells 0 to 4"),
+        ("lstm", Probe(0, 5), "no cell 0:5; it has layers 0 to 1, with cells 0 to 4"),
         ("gru", Probe(0, 0, "forget"), "a gru have no forget gate; they have reset, update"),
         ("rnn", Probe(0, None, "input"), "no input gate; they have no gates at all"),
         ("lstm", Probe(0, 0, "update"), "no update gate; they have input, forget, output"),
