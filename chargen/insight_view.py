@@ -41,7 +41,13 @@ def show_seen(seen: Seen, num_views: int) -> None:
     left = len(inspection.parts) - len(parts)
     printer = TextPrinter()
     printer.surprises(parts)
-    for view in inspection.views[1:num_views]:
+    drawn = inspection.views[1:num_views]
+    if drawn and out.color_system is None:
+        show_note(
+            "there are no colours here: --json has the numbers, --out report.html the colours"
+        )
+        drawn = ()
+    for view in drawn:
         out.print()
         out.print(_scale(view))
         out.print(_coloured([part.text for part in parts], view), soft_wrap=True)

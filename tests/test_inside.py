@@ -138,6 +138,12 @@ def test_inspect_reads_files_and_standard_input(
     assert "cells that follow something" in done.stdout
 
 
+def test_where_there_are_no_colours_it_is_told(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen("inspect", checkpoint, "--text", "a cat", "--cell", "0:2")
+    assert "there are no colours here: --json has the numbers" in done.stderr
+    assert "cell 0:2" not in done.stdout
+
+
 def test_memory_prints_a_line_a_checkpoint(run_chargen: Chargen, checkpoint: Path) -> None:
     flags = ("--memory", "--max-context", 16, "--max-distance", 8)
     done = run_chargen("inspect", checkpoint, checkpoint, *flags, "--json")
