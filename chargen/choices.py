@@ -1,6 +1,7 @@
 """Choose among given ways to go on: how likely is each, against the others and by itself?
 
-A choice is joined to the prompt as it is, and both are cut into tokens together, as a text is.
+A choice is joined to the prompt as it is, and both are cut into tokens together, as a text is. It
+may be asked for as the beginning of whatever comes, or as all that comes: then the document ends.
 
 Shapes: B choices, T tokens of the longest, V vocabulary, H hidden.
 """
@@ -49,10 +50,12 @@ class Choice:
 
 @torch.inference_mode()
 def choose(
-    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, prompt: str, choices: Sequence[str]
-) -> list[Choice]:
-    """The choices, the likeliest first. Raises ConfigError where there are none, or an empty one,
-    or one twice; TokenizerError."""
+    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, prompt: str,
+    choices: Sequence[str], *, ends: bool = False,
+) -> list[Choice]:  # fmt: skip
+    """The choices, the likeliest first; where it `ends`, the end of the document is the last token
+    of each. Raises ConfigError where there are none, or an empty one, or one twice;
+    TokenizerError."""
     if isinstance(choices, str) or not choices or not all(choices):
         raise ConfigError("`choices` must not be empty", hint="as in --choices ' red, green'")
     if len(set(choices)) < len(choices):
@@ -61,6 +64,8 @@ def choose(
         tokenizer.check(text)
     before = tokenizer.encode_array(prompt)
     rows, shared = _endings(tokenizer, prompt, before, choices)
+    if ends:
+        rows = [np.append(row, tokenizer.end) for row in rows]
     head = np.concatenate([[tokenizer.end], before[:shared]])
     x, state = read_tokens(model, head, model.initial_state(1))  # (1, H)
     totals: list[float] = []

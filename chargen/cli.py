@@ -1,5 +1,5 @@
-"""The command line: train, sample, repl, eval, score, inspect, lab, plot, info, list. One function
-each.
+"""The command line: train, sample, repl, eval, classify, score, inspect, lab, plot, info, list. One
+function each.
 
 Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
 is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
@@ -20,7 +20,7 @@ import sys
 import textwrap
 import time
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,7 @@ from chargen.config import (
     LOOKING_BACK,
     MOST_PROMPT,
     PRESETS,
+    TEMPLATE,
     Config,
     CorpusConfig,
     InspectConfig,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.beams import Found
     from chargen.copies import CopyIndex
     from chargen.generation import TextGenerator
+    from chargen.labels import Classified, Example
     from chargen.terminal import TextPrinter
     from chargen.writing import Completion, Piece
 
@@ -284,12 +286,7 @@ def _choose(arguments: argparse.Namespace, prompt: str) -> int:
     from chargen.generation import load
     from chargen.terminal import print_json, show_choices, show_note
 
-    try:
-        # A line break would end the row; `unescape` brings it back.
-        split = next(csv.reader([arguments.choices.replace("\n", "\\n")]), [])
-    except csv.Error as error:
-        raise ConfigError(f"`choices` cannot be split at its commas: {error}") from None
-    choices = [unescape(choice) for choice in split]
+    choices = _split("choices", arguments.choices)
     found = load(_checkpoint(arguments), arguments.device).choose(prompt, choices)
     if arguments.json:
         for choice in found:
@@ -301,6 +298,16 @@ def _choose(arguments: argparse.Namespace, prompt: str) -> int:
         show_note(f'choices are joined to the prompt as they are: "{joined}"')
     show_choices(found)
     return 0
+
+
+def _split(name: str, text: str) -> list[str]:
+    """The texts that the flag of this name gives, commas between. Raises ConfigError."""
+    try:
+        # A line break would end the row; `unescape` brings it back.
+        split = next(csv.reader([text.replace("\n", "\\n")]), [])
+    except csv.Error as error:
+        raise ConfigError(f"`{name}` cannot be split at its commas: {error}") from None
+    return [unescape(part) for part in split]
 
 
 def _fill(
@@ -553,6 +560,76 @@ def _ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def classify(arguments: argparse.Namespace) -> int:
+    """Rank labels for texts, or for examples whose labels are known."""
+    from chargen.generation import load
+    from chargen.labels import check_labels, check_template, read_examples
+    from chargen.labels import classify as ask
+    from chargen.terminal import ClassTable, print_json, show_labels, show_note
+
+    if arguments.text and arguments.examples:
+        raise ConfigError(
+            "give either texts to classify or --examples", hint="both are what is asked about"
+        )
+    labels, template = _split("labels", arguments.labels), unescape(arguments.template)
+    check_labels(labels)
+    check_template(template)
+    examples = read_examples(arguments.examples, labels) if arguments.examples else None
+    generator = load(arguments.checkpoint, arguments.device)
+    if " {label}" in template and any(label.startswith(" ") for label in labels):
+        show_note("labels stand in the template as they are: two spaces come before one of them")
+    if examples is not None:
+        return _judge(arguments, examples, lambda text: ask(generator, text, labels, template))
+    table = ClassTable(labels)
+    for text in arguments.text or _lines():
+        found = ask(generator, text, labels, template)
+        if arguments.json:
+            print_json(found.as_dict())
+        elif arguments.text and len(arguments.text) == 1:
+            show_labels(found)
+        else:
+            table.row(found)
+    return 0
+
+
+def _judge(
+    arguments: argparse.Namespace,
+    examples: Sequence[Example],
+    ask: Callable[[str], Classified],
+) -> int:
+    """Tell which examples a model gets wrong, and how many."""
+    from chargen.labels import accuracy
+    from chargen.terminal import print_json, show_judged
+
+    found = []
+    for example in examples:
+        found.append(ask(example.text))
+        if arguments.json:
+            correct = found[-1].label == example.label
+            print_json(found[-1].as_dict() | {"true_label": example.label, "correct": correct})
+    true = [example.label for example in examples]
+    total = accuracy(true, [one.label for one in found])
+    if arguments.json:
+        print_json(dataclasses.asdict(total))
+    else:
+        show_judged(found, true, total)
+    return 0
+
+
+def _lines() -> Iterator[str]:
+    """The texts on standard input, a line each; a line of nothing is none. Raises CorpusError."""
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise CorpusError(
+                f"line {number} of standard input is not UTF-8 at its byte {error.start}",
+                hint="convert it first",
+            ) from None
+        if text.strip():
+            yield text
+
+
 def plot(arguments: argparse.Namespace) -> int:
     """Draw how runs learnt."""
     from chargen.about import load_metrics
@@ -740,6 +817,28 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_device(command)
     _add_json(command)
+
+    command = _add(commands, "classify", classify, "tell which label a text gets, by likelihood")
+    _add_checkpoint(command)
+    texts = command.add_argument(
+        "text", nargs="+", metavar="TEXT", help="texts (default: standard input, a text a line)"
+    )
+    texts.required = False  # as for `eval`
+    command.add_argument(
+        "--labels", required=True, metavar="TEXT,TEXT",
+        help="the labels, as in positive,negative; quote one that holds a comma",
+    )  # fmt: skip
+    command.add_argument(
+        "--template", default=TEMPLATE, metavar="TEXT",
+        help="how {text} and {label} stand in the training text, \\n at its end for the end of the "
+        f"line (default: {TEMPLATE!r})",
+    )  # fmt: skip
+    command.add_argument(
+        "--examples", metavar="F",
+        help='instead tell how many are right of those in F, a {"text": ..., "label": ...} a line',
+    )  # fmt: skip
+    _add_device(command)
+    _add_json(command, "print one JSON line a text, after --examples the totals")
 
     command = _add(commands, "score", score, "show how each token of a text surprises a model")
     _add_checkpoint(command)

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from chargen.errors import ConfigError
 
 DEFAULT_MINUTES = 10.0
+TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless told
 MOST_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
 MOST = 1e12  # of anything that has no lower limit of its own
 DEVICES = ("auto", "cpu", "cuda", "mps")

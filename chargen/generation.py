@@ -175,11 +175,12 @@ class TextGenerator:
         work = Continuation(self, prompt, config, place, told)
         return list(work.write(streams, len(streams), told))
 
-    def choose(self, prompt: str, choices: Sequence[str]) -> list[Choice]:
-        """The given ways to go on from the prompt, the likeliest first, with their probabilities.
-        Raises ConfigError where there are none, or an empty one, or one twice; TokenizerError."""
+    def choose(self, prompt: str, choices: Sequence[str], *, ends: bool = False) -> list[Choice]:
+        """The given ways to go on from the prompt, the likeliest first, with their probabilities;
+        where it `ends`, of each with the end of the document after it. Raises ConfigError where
+        there are none, or an empty one, or one twice; TokenizerError."""
         _check_prompt(self.tokenizer, prompt)
-        return choose(self.model, self.engine, self.tokenizer, prompt, choices)
+        return choose(self.model, self.engine, self.tokenizer, prompt, choices, ends=ends)
 
     def _samples(
         self, work: Continuation, first: int, size: int, told: Told

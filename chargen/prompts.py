@@ -40,34 +40,43 @@ class Answer:
 
 def read_prompts(path: str | os.PathLike[str]) -> list[Prompt]:
     """The prompts in a file of JSON lines. Raises CorpusError, which names the line."""
-    try:
-        content = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise CorpusError(f"cannot read the prompts {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"the prompts {path} are not UTF-8 at byte {error.start}", hint="convert them first"
-        ) from None
-    lines = enumerate(content.split("\n"), start=1)
-    prompts = [_prompt(line, f"{path}, line {number}") for number, line in lines if line.strip()]
-    if not prompts:
-        raise CorpusError(f"{path} holds no prompts", hint=EXAMPLE)
-    return prompts
+    return [Prompt(*row) for row in read_pairs(path, ("prompt", "answer"), "prompts", EXAMPLE)]
 
 
 EXAMPLE = 'write one a line: {"prompt": "The sky is", "answer": " blue"}'
 
 
-def _prompt(line: str, place: str) -> Prompt:
+def read_pairs(
+    path: str | os.PathLike[str], names: tuple[str, str], kind: str, example: str
+) -> list[tuple[str, str]]:
+    """Two texts from each line of JSON, by their names; the second is never empty. Raises
+    CorpusError, which names the line, calls them all a `kind` and shows an `example`."""
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise CorpusError(f"{place} is not JSON", hint=EXAMPLE) from None
-    texts = [row.get(name) if isinstance(row, dict) else None for name in ("prompt", "answer")]
-    match texts:
-        case [str(prompt), str(answer)] if answer and _is_text(prompt + answer):
-            return Prompt(prompt, answer)
-    raise CorpusError(f"{place} has no prompt and answer, both of them texts", hint=EXAMPLE)
+        content = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise CorpusError(f"cannot read the {kind} {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"the {kind} {path} are not UTF-8 at byte {error.start}", hint="convert them first"
+        ) from None
+    pairs = []
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise CorpusError(f"{place} is not JSON", hint=example) from None
+        match [row.get(name) if isinstance(row, dict) else None for name in names]:
+            case [str(first), str(second)] if second and _is_text(first + second):
+                pairs.append((first, second))
+            case _:
+                both = " and ".join(names)
+                raise CorpusError(f"{place} has no {both}, both of them texts", hint=example)
+    if not pairs:
+        raise CorpusError(f"{path} holds no {kind}", hint=example)
+    return pairs
 
 
 def _is_text(text: str) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.choices import Choice
     from chargen.copies import CopyReport
     from chargen.evaluation import Score
+    from chargen.labels import Accuracy, Classified
     from chargen.prompts import Answer
     from chargen.writing import Completion, Piece
 
@@ -320,6 +321,59 @@ def show_choices(choices: Sequence[Choice]) -> None:
         )[: len(names)]  # fmt: skip
         table.add_row(str(choice.rank), *numbers, Text(_in_one_line(choice.choice)))
     out.print(table)
+
+
+def show_labels(found: Classified) -> None:
+    """The labels of one text, the likeliest first."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", justify="right", style="dim")
+    table.add_column("probability", justify="right")
+    table.add_column("nats", justify="right", style="dim")
+    table.add_column("label", style=TEXT_STYLE, overflow="fold")
+    for rank, label in enumerate(found.labels, start=1):
+        text = Text(_in_one_line(label.label))
+        table.add_row(str(rank), _share(label.probability), f"{label.logprob:.2f}", text)
+    console().print(table)
+
+
+class ClassTable:
+    """The likeliest label of each of many texts, a line each, as they come."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._out = console()
+        self._width = max(len("label"), *(cell_len(_in_one_line(label)) for label in labels))
+        self._begun = False
+
+    def row(self, found: Classified) -> None:
+        if not self._begun:
+            head = f"{set_cell_size('label', self._width)}  probability  text"
+            self._out.print(Text(head, "dim"), soft_wrap=True)
+            self._begun = True
+        self._out.print(
+            Text.assemble(
+                (set_cell_size(_in_one_line(found.label), self._width), TEXT_STYLE),
+                f"  {_share(found.probability):>11}  {_in_one_line(found.text)}",
+            ),
+            soft_wrap=True,
+        )
+
+
+def show_judged(found: Sequence[Classified], true: Sequence[str], total: Accuracy) -> None:
+    """The texts that were classified wrong, and how many were right."""
+    wrong = [(one, label) for one, label in zip(found, true, strict=True) if one.label != label]
+    if wrong:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("text", overflow="fold")
+        for name in ("right", "said"):
+            table.add_column(name, overflow="fold")
+        table.add_column("probability", justify="right")
+        for one, label in wrong:
+            texts = [Text(_in_one_line(text)) for text in (one.text, label, one.label)]
+            table.add_row(*texts, _share(one.probability))
+        console().print(table)
+    console().print(f"{total.correct} of {total.examples} right ({total.accuracy:.1%})")
+    commonest = f"always {_in_one_line(total.commonest_label)}: {total.commonest_share:.1%}"
+    console().print(Text(commonest, "dim"))
 
 
 class TokenTable:

@@ -22,7 +22,7 @@ ROWS = [
     ["beams"],
     ["generation", "training", "learning", "horizon"],
     ["prompts", "filling", "chances", "copies", "tensorboard"],
-    ["runs", "session_file", "insight"],
+    ["runs", "session_file", "insight", "labels"],
     ["session", "inside", "plotting"],
     ["terminal", "report"],
     ["training_view", "insight_view", "commands"],

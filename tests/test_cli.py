@@ -179,6 +179,16 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("eval CHECKPOINT --prompts nowhere", 1, "cannot read the prompts nowhere"),
         ("eval CHECKPOINT --prompts story.txt", 1, "story.txt, line 1 is not JSON"),
         ("eval CHECKPOINT empty.txt", 1, "the text is empty"),
+        ("classify CHECKPOINT text", 2, "the following arguments are required: --labels"),
+        ("classify CHECKPOINT text --labels=", 2, "--labels must not be empty"),
+        ("classify CHECKPOINT text --labels a,,b", 2, "--labels must not be empty"),
+        ("classify CHECKPOINT text --labels a,b,a", 2, "--labels must differ"),
+        ("classify CHECKPOINT text --labels a,b --template {text}", 2, "--template needs {text}"),
+        ("classify CHECKPOINT text --labels a,ab", 2, "'a' is the beginning of 'ab'"),
+        ("classify nowhere text --labels a,b", 1, "no such checkpoint: nowhere"),
+        ("classify CHECKPOINT text --labels a,b --examples x", 2, "give either texts to classify"),
+        ("classify CHECKPOINT --labels a,b --examples nowhere", 1, "cannot read the examples now"),
+        ("classify CHECKPOINT --labels a,b --examples story.txt", 1, "line 1 is not JSON"),
         ("info folder", 1, "has no config.json"),
         ("dance", 2, "invalid choice: 'dance'"),
     ],
@@ -418,6 +428,62 @@ def test_eval_scores_all_texts_as_one(
     assert "bits per byte" in run_chargen("eval", checkpoint, "a.txt").stdout
 
 
+CLASSIFY = ("--labels", "red,yellow,blue", "--template", "The {text} is {label}.\\n")
+
+
+def test_texts_are_classified(run_chargen: Chargen, checkpoint: Path) -> None:
+    one = run_chargen("classify", checkpoint, "sky", *CLASSIFY)
+    rows = [row.split() for row in one.stdout.splitlines()]
+    assert rows[0] == ["probability", "nats", "label"]
+    assert rows[1][0] == "1" and rows[1][-1] == "blue"
+    assert {row[-1] for row in rows[1:]} == {"red", "yellow", "blue"}
+
+    many = run_chargen("classify", checkpoint, *CLASSIFY, stdin="sky\n\r\nbanana\r\nstrawberry")
+    assert (many.returncode, many.stderr) == (0, "")
+    rows = [row.split() for row in many.stdout.splitlines()]
+    assert rows[0] == ["label", "probability", "text"]
+    assert [(row[0], row[2]) for row in rows[1:]] == [
+        ("blue", "sky"), ("yellow", "banana"), ("red", "strawberry"),
+    ]  # fmt: skip
+
+    asked = run_chargen("classify", checkpoint, *CLASSIFY, "sky", "{banana}", "--json")
+    found = json_lines(asked.stdout)
+    assert [row["text"] for row in found] == ["sky", "{banana}"]
+    for row in found:
+        assert row["label"] == row["labels"][0]["label"]
+        assert row["probability"] == row["labels"][0]["probability"]
+        assert sum(label["probability"] for label in row["labels"]) == pytest.approx(1)
+
+
+def test_classify_tells_how_many_examples_are_right(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path
+) -> None:
+    rows = [
+        {"text": "sky", "label": "blue"},
+        {"text": "banana", "label": "blue"},
+        {"text": "strawberry", "label": "red"},
+    ]
+    (tmp_path / "examples.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    ask = ["classify", checkpoint, *CLASSIFY, "--examples", "examples.jsonl"]
+    *found, total = json_lines(run_chargen(*ask, "--json").stdout)
+    assert [row["true_label"] for row in found] == ["blue", "blue", "red"]
+    assert [row["correct"] for row in found] == [True, False, True]
+    assert total == {
+        "examples": 3, "correct": 2, "accuracy": 2 / 3,
+        "commonest_label": "blue", "commonest_share": 2 / 3,
+    }  # fmt: skip
+    shown = run_chargen(*ask).stdout
+    assert "banana" in shown and "sky" not in shown
+    assert "2 of 3 right (66.7%)\nalways blue: 66.7%" in shown
+
+
+def test_a_text_to_classify_that_is_not_utf8_is_told(checkpoint: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "chargen", "classify", str(checkpoint), *CLASSIFY]
+    done = subprocess.run(command, input=b"sky\ncaf\xe9", capture_output=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"line 2 of standard input is not UTF-8 at its byte 3" in done.stderr
+
+
 def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:
     about = json_lines(run_chargen("info", checkpoint, "--json").stdout)[0]
     assert about["model"]["cell"] == "lstm"
@@ -452,7 +518,9 @@ def test_whoever_stops_reading_is_no_accident(checkpoint: Path, tmp_path: Path) 
     assert (len(done.stdout), done.stderr) == (1, b"")  # a byte, which may be half a character
 
 
-@pytest.mark.parametrize("command", ["", "train", "sample", "repl", "eval", "info", "list"])
+@pytest.mark.parametrize(
+    "command", ["", "train", "sample", "repl", "eval", "classify", "info", "list"]
+)
 def test_help_explains_every_flag(run_chargen: Chargen, command: str) -> None:
     done = run_chargen(*command.split(), "--help")
     assert done.returncode == 0
