@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chargen.errors import ChargenError
     from chargen.generation import TextGenerator, load
     from chargen.inside import inspect, look_back
+    from chargen.labels import Classified, classify
     from chargen.runs import TrainReport, train
     from chargen.session import Session
     from chargen.writing import Completion, Piece
@@ -38,6 +39,8 @@ _HOMES = {
     "load": "generation",
     "inspect": "inside",
     "look_back": "inside",
+    "Classified": "labels",
+    "classify": "labels",
     "Session": "session",
     "TrainReport": "runs",
     "train": "runs",
@@ -46,6 +49,7 @@ _HOMES = {
 __all__ = [
     "ChargenError",
     "Choice",
+    "Classified",
     "Completion",
     "CopyIndex",
     "CopyReport",
@@ -57,6 +61,7 @@ __all__ = [
     "TextGenerator",
     "TrainConfig",
     "TrainReport",
+    "classify",
     "inspect",
     "load",
     "look_back",
