@@ -28,8 +28,8 @@ from chargen.prompts import ask, judge, read_prompts
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 LABELS = ("positive", "negative")
 OPTIONS: dict[str, dict[str, Any]] = {
-    "sentiment": {"steps": 6000},
-    "translations": {"steps": 6000},
+    "sentiment": {"steps": 5000, "dropout": 0.2, "weight_dropout": 0.2},
+    "translations": {"steps": 9000, "dropout": 0.3, "weight_dropout": 0.4},
 }
 LENGTHS: dict[str, Callable[[int], bool]] = {
     "up to four German words": lambda count: count <= 4,
@@ -114,7 +114,6 @@ def translations(seeds: Sequence[int], folder: Path) -> None:
     prompts = read_prompts(CORPORA / "translations.prompts.jsonl")
     by_nearest = nearest(lines)
     print(f"translations: {len(lines):,} lines, {OPTIONS['translations']}")
-
     guessed = [judge(prompt, [f" {by_nearest(prompt.prompt)}"]) for prompt in prompts]
     show("the nearest line's answer", sum(answer.correct for answer in guessed), len(guessed))
     for seed in seeds:

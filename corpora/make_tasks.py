@@ -77,8 +77,8 @@ VERDICTS = {
 THINGS = {
     "film": "see", "play": "see", "show": "see", "circus": "see", "concert": "hear",
     "opera": "hear", "song": "hear", "lecture": "hear", "book": "read", "story": "read",
-    "novel": "read", "soup": "have", "cake": "have", "meal": "have", "party": "have",
-    "hotel": "book", "trip": "make", "tour": "make", "game": "play", "course": "take",
+    "novel": "read", "musical": "see", "festival": "visit", "picnic": "have", "party": "have",
+    "cruise": "book", "trip": "make", "tour": "make", "game": "play", "course": "take",
 }  # fmt: skip
 NEUTRAL = (
     "We went on a Monday.", "My sister came along.", "It rained outside.", "It took two hours.",
