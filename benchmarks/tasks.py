@@ -31,10 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sentiment": {"steps": 5000, "dropout": 0.2, "weight_dropout": 0.2},
     "translations": {"steps": 9000, "dropout": 0.3, "weight_dropout": 0.4},
 }
-LENGTHS: dict[str, Callable[[int], bool]] = {
-    "up to four German words": lambda count: count <= 4,
-    "five and more": lambda count: count > 4,
-}
+SHORT = 4  # German words
 COMMON: dict[str, Any] = {"documents": "line", "tokenizer": "subword", "vocab_size": 500}
 
 
@@ -84,9 +81,10 @@ def train(name: str, seed: int, folder: Path) -> tuple[chargen.TextGenerator, fl
     return chargen.load(report.checkpoint), seconds
 
 
-def show(what: str, correct: int, count: int, seconds: float | None = None) -> None:
+def show(what: str, correct: int, count: int, seconds: float | None = None, note: str = "") -> None:
     took = "" if seconds is None else f"{seconds:6.0f}s"
-    print(f"  {what:<28} {correct:4} of {count} {correct / count:7.1%} {took}", flush=True)
+    share = f"{correct:4} of {count} {correct / count:7.1%}"
+    print(f"  {what:<26} {share}{took}{note}", flush=True)
 
 
 def sentiment(seeds: Sequence[int], folder: Path) -> None:
@@ -99,7 +97,7 @@ def sentiment(seeds: Sequence[int], folder: Path) -> None:
         total = accuracy(true, said)
         show(what, total.correct, total.examples, seconds)
 
-    print(f"sentiment: {len(lines):,} lines, {OPTIONS['sentiment']}")
+    print(f"sentiment, {len(lines):,} lines")
     by_words = naive_bayes(lines)
     tell(f"always {commonest}", [commonest] * len(true))
     tell("naive Bayes over words", [by_words(example.text) for example in examples])
@@ -113,16 +111,19 @@ def translations(seeds: Sequence[int], folder: Path) -> None:
     lines = read_lines("translations", " > ")
     prompts = read_prompts(CORPORA / "translations.prompts.jsonl")
     by_nearest = nearest(lines)
-    print(f"translations: {len(lines):,} lines, {OPTIONS['translations']}")
+    print(f"translations, {len(lines):,} lines")
     guessed = [judge(prompt, [f" {by_nearest(prompt.prompt)}"]) for prompt in prompts]
     show("the nearest line's answer", sum(answer.correct for answer in guessed), len(guessed))
     for seed in seeds:
         model, seconds = train("translations", seed, folder)
         answers = list(ask(model, prompts))
-        show(f"seed {seed}", sum(answer.correct for answer in answers), len(answers), seconds)
-        for kind, fits in LENGTHS.items():
-            some = [answer.correct for answer in answers if fits(len(answer.answer.split()))]
-            show(f"  {kind}", sum(some), len(some))
+        parts: dict[bool, list[bool]] = {True: [], False: []}
+        for answer in answers:
+            parts[len(answer.answer.split()) <= SHORT].append(answer.correct)
+        short, long = (f"{sum(parts[key])} of {len(parts[key])}" for key in (True, False))
+        correct = sum(answer.correct for answer in answers)
+        note = f"  up to {SHORT} words {short}, longer {long}"
+        show(f"seed {seed}", correct, len(answers), seconds, note)
 
 
 TASKS = {"sentiment": sentiment, "translations": translations}

@@ -177,9 +177,10 @@ def logprob_of(generator: TextGenerator, before: Sequence[int], tokens: Sequence
 def run_chargen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Chargen:
     """Run the command line in an empty folder, within this process, which is quick."""
 
-    def run(*arguments: object, stdin: str = "") -> Done:
+    def run(*arguments: object, stdin: str | bytes = "") -> Done:
+        given = stdin.encode() if isinstance(stdin, str) else stdin
         streams = {
-            "stdin": io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"),
+            "stdin": io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"),
             "stdout": io.TextIOWrapper(io.BytesIO()),
             "stderr": io.TextIOWrapper(io.BytesIO()),
         }

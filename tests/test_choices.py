@@ -44,6 +44,18 @@ def test_a_token_that_reaches_from_the_prompt_into_a_choice_counts() -> None:
         assert choice.logprob == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_choice_may_be_all_that_comes() -> None:
+    generator = tiny(1, "a", "b", "ab")
+    end = generator.tokenizer.end
+    found = generator.choose("b", ["a", "ab"], ends=True)
+    for choice in found:
+        tokens = (*generator.tokenizer.encode(choice.choice), end)
+        expected = logprob_of(generator, [1], tokens)
+        assert choice.tokens == tokens
+        assert choice.logprob == pytest.approx(expected, abs=1e-5)
+        assert choice.logprob_per_token == pytest.approx(expected / len(tokens), abs=1e-5)
+
+
 @pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
 def test_the_likeliest_is_first(request: pytest.FixtureRequest, name: str) -> None:
     generator = chargen.load(request.getfixturevalue(name))

@@ -477,11 +477,13 @@ def test_classify_tells_how_many_examples_are_right(
     assert "2 of 3 right (66.7%)\nalways blue: 66.7%" in shown
 
 
-def test_a_text_to_classify_that_is_not_utf8_is_told(checkpoint: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "chargen", "classify", str(checkpoint), *CLASSIFY]
-    done = subprocess.run(command, input=b"sky\ncaf\xe9", capture_output=True, cwd=tmp_path)
+def test_a_text_to_classify_that_is_not_utf8_is_told(
+    run_chargen: Chargen, checkpoint: Path
+) -> None:
+    done = run_chargen("classify", checkpoint, *CLASSIFY, stdin=b"sky\ncaf\xe9")
     assert done.returncode == 1
-    assert b"line 2 of standard input is not UTF-8 at its byte 3" in done.stderr
+    assert "line 2 of standard input is not UTF-8 at its byte 3" in done.stderr
+    assert "sky" in done.stdout, "what came before is told"
 
 
 def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:
