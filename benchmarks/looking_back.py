@@ -1,6 +1,6 @@
 """How far back networks look that were trained alike: rnn, lstm and gru; and one cell by its bptt.
 
-    python benchmarks/looking_back.py TEXT [--minutes 5] [--keep FOLDER]
+    python benchmarks/looking_back.py TEXT [--minutes 5] [--only NAME ...] [--keep FOLDER]
 
 One layer of 384, all else planned, the same time for each. Loss by context and gradient by distance
 as `chargen inspect --memory` has them, on the tenth of the text that none of them saw.
@@ -49,16 +49,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("text", type=Path)
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, for each network")
+    parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--keep", type=Path, help="where the models stay, and are taken from again")
     arguments = parser.parse_args(argv)
     found: dict[str, LookedBack] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        for name, options in RUNS.items():
+        for name in arguments.only:
             folder = (arguments.keep or Path(temporary)) / name.replace(", ", "-").replace(" ", "")
             if not folder.exists():
                 chargen.train(
                     arguments.text, out=folder, hidden_size=HIDDEN_SIZE, num_layers=1,
-                    minutes=arguments.minutes, test_fraction=0.1, **options,
+                    minutes=arguments.minutes, test_fraction=0.1, **RUNS[name],
                 )  # fmt: skip
             looked = found[name] = chargen.look_back(folder)
             scores = looked.about.scores
