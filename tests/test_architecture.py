@@ -12,17 +12,18 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
-    ["errors", "automata", "files", "charts", "braille"],
-    ["config", "interrupt"],
+    ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
+    ["config", "interrupt", "finding"],
     ["device", "about"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
-    ["corpus", "planning", "engine", "gates", "writing", "constraints"],
+    ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
     ["checkpoint", "evaluation", "healing", "origin"],
     ["places", "choices"],
     ["beams"],
     ["generation", "training", "learning", "horizon"],
     ["prompts", "filling", "chances", "copies", "tensorboard"],
-    ["runs", "session_file", "insight", "labels"],
+    ["gradient_worlds", "text_worlds"],
+    ["runs", "session_file", "insight", "labels", "lab"],
     ["session", "inside", "plotting"],
     ["terminal", "report"],
     ["training_view", "insight_view", "commands"],

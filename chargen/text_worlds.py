@@ -1,0 +1,704 @@
+"""Small worlds of text: what a network makes of letters, words, facts and sentences.
+
+Shapes: B rows, T tokens, V vocabulary, H hidden.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from chargen.charts import Chart, Line
+from chargen.finding import Cell, Finding, Told, portion
+from chargen.gates import trace
+from chargen.little_texts import (
+    ASKED,
+    CHANGE_OF_SUBJECT,
+    COLOUR_OF,
+    WORDINGS,
+    Pair,
+    Story,
+    colour_text,
+    commonest_after,
+    entropy_after_one,
+    next_letters,
+    prompt_of,
+    split_pairs,
+    story,
+    strings,
+    word_text,
+)
+from chargen.model import LanguageModel
+from chargen.practice import (
+    NOT_ASKED,
+    Alphabet,
+    Batch,
+    Heard,
+    Practice,
+    make_network,
+    practise,
+    random_windows,
+)
+
+LEARNING_RATE = 0.005
+ROWS = 32
+LENGTH = 64  # letters in a row of a batch
+
+
+def teach(
+    model: LanguageModel,
+    tokens: Tensor,
+    seed: int,
+    steps: int,
+    heard: Heard,
+    *,
+    length: int = LENGTH,
+    starts: Tensor | None = None,
+) -> Practice:
+    """Train on windows of a text (N,), which begin anywhere or at one of `starts`."""
+    random = torch.Generator().manual_seed(seed)
+    return practise(
+        model,
+        lambda step: random_windows(tokens, random, ROWS, length, starts),
+        steps,
+        learning_rate=LEARNING_RATE,
+        heard=heard,
+    )
+
+
+def teach_memoryless(
+    model: LanguageModel, tokens: Tensor, seed: int, steps: int, heard: Heard
+) -> Practice:
+    """The same, but each letter is a row of its own, so the state never holds another one."""
+    random = torch.Generator().manual_seed(seed)
+
+    def batch(step: int) -> Batch:
+        rows, targets = random_windows(tokens, random, ROWS, LENGTH)
+        return rows.reshape(-1, 1), targets.reshape(-1, 1)
+
+    return practise(model, batch, steps, learning_rate=2 * LEARNING_RATE, heard=heard)
+
+
+@torch.inference_mode()
+def bits_per_letter(model: LanguageModel, tokens: Tensor, *, memory: bool) -> float:
+    """The mean loss, in bits, of each token of a text (N,) but the first; without memory each is
+    foreseen from the one before alone."""
+    rows = tokens[:-1].view(1, -1) if memory else tokens[:-1].view(-1, 1)
+    x, _ = model.read(rows, model.initial_state(len(rows)))
+    logits = model.read_out(x).view(-1, model.vocab_size)
+    return float(F.cross_entropy(logits, tokens[1:])) / math.log(2)
+
+
+@torch.inference_mode()
+def next_chances(
+    model: LanguageModel, alphabet: Alphabet, text: str, *, memory: bool = True
+) -> dict[str, float]:
+    """The probability of each letter after a text, or after its last letter alone."""
+    tokens = alphabet.encode(text if memory else text[-1:])
+    logits, _ = model(tokens[None], model.initial_state(1))
+    chances = logits[0, -1].softmax(-1).tolist()
+    return dict(zip(alphabet.characters, chances, strict=True))
+
+
+def likeliest(chances: Mapping[str, float]) -> tuple[str, float]:
+    letter = max(chances, key=chances.__getitem__)
+    return letter, chances[letter]
+
+
+def shown(letter: str) -> str:
+    """A letter that can be seen in a table."""
+    return {" ": "\u2423", "\n": "\u21b5"}.get(letter, letter)
+
+
+# -- memoryless -------------------------------------------------------------------------------
+
+# Two and two end in the same letter, though other letters follow.
+ENDING_ALIKE = (
+    "Mary was working in the g", "Mary g", "Paul goes to the c", "Paul was working in the c",
+    "Tom goes to the bathroom to take a b", "Judith was working in the kitchen. She b",
+    "Anna was w", "Anna goes to the bathroom to take a bath. She w",
+)  # fmt: skip
+
+
+def memoryless(seed: int, told: Told, *, steps: int = 500, subjects: int = 2500) -> Finding:
+    """A network that sees one letter at a time, beside the same with memory, on one text."""
+    rng = np.random.default_rng(seed)
+    text, fresh = story(rng, subjects).text, story(rng, subjects // 2).text
+    alphabet = Alphabet("".join([text, fresh, *ENDING_ALIKE]))
+    tokens, unread = alphabet.encode(text), alphabet.encode(fresh)
+    models, curves = {}, {}
+    for place, name in enumerate(("memoryless", "with memory")):
+        heard = portion(told, name, place / 2, place / 2 + 0.5)
+        models[name] = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
+        way = teach if place else teach_memoryless
+        curves[name] = way(models[name], tokens, seed, steps, heard).losses
+    bits = {
+        name: bits_per_letter(models[name], unread, memory=name != "memoryless") for name in models
+    }
+    floor = entropy_after_one(fresh)
+    commonest = commonest_after(text)
+    rows: list[tuple[Cell, ...]] = []
+    for beginning in ENDING_ALIKE:
+        said = [
+            likeliest(next_chances(model, alphabet, beginning, memory=name != "memoryless"))
+            for name, model in models.items()
+        ]
+        rows.append(
+            (
+                beginning,
+                shown(commonest[beginning[-1]]),
+                *(cell for letter, chance in said for cell in (shown(letter), chance)),
+            )
+        )
+    columns = (
+        "text so far",
+        "commonest after its last letter",
+        "memoryless says",
+        "its probability",
+        "with memory says",
+        "its probability",
+    )
+    chart = Chart(
+        "Learning with and without memory",
+        "step",
+        "loss (bits per letter)",
+        [
+            *(
+                Line(name, range(1, steps + 1), smooth([nats / math.log(2) for nats in curve]))
+                for name, curve in curves.items()
+            ),
+            Line("entropy given one letter", [1, steps], [floor, floor]),
+        ],
+    )
+    every = [
+        likeliest(next_chances(models["memoryless"], alphabet, letter))[0] == commonest[letter]
+        for letter in commonest
+    ]
+    says = say_memoryless(sum(every), len(every), bits["memoryless"], bits["with memory"], floor)
+    return Finding("memoryless", columns, tuple(rows), (chart,), says)
+
+
+def smooth(values: Sequence[float], width: int = 10) -> list[float]:
+    """The mean of each value and up to `width` - 1 before it."""
+    return [statistics.fmean(values[max(0, at - width + 1) : at + 1]) for at in range(len(values))]
+
+
+def say_memoryless(agree: int, letters: int, alone: float, memory: float, floor: float) -> str:
+    """Two sentences: after how many of the letters it says the commonest, bits per letter of both
+    networks on fresh text, and the entropy given one letter of that text."""
+    always = (
+        f"The memoryless network says the commonest letter after all {letters} letters"
+        if agree == letters
+        else f"The memoryless network says the commonest letter after {agree} of {letters} letters"
+    )
+    near = (
+        f"comes to the floor, {alone:.2f} bits per letter of fresh text where counts allow "
+        f"{floor:.2f}"
+        if alone - floor < 0.05
+        else f"has not come to the floor yet, {alone:.2f} bits per letter of fresh text where "
+        f"counts allow {floor:.2f}"
+    )
+    below = (
+        f"With memory it goes below what one letter can tell, to {memory:.2f} bits"
+        if memory < floor
+        else f"With memory it stays, at {memory:.2f} bits, above what one letter could tell: it "
+        "has learned no use of its memory here"
+    )
+    return f"{always}, whatever stood before, and {near}. {below}."
+
+
+# -- two-ones ---------------------------------------------------------------------------------
+
+SHORT = 20  # digits, the longest string that is trained on
+ASKED_LENGTHS = (SHORT, 50, 100, 10 * SHORT)
+BITS = Alphabet("01=yn")
+FRESH = 1000  # strings of each length
+CELLS = ("rnn", "lstm", "gru")
+
+
+def string_batch(random: np.random.Generator, rows: int, length: int) -> Batch:
+    """Lines such as `0100101=n`, without their answer, which is asked after the `=`."""
+    bits, holds = strings(random, rows, length)
+    tokens = torch.from_numpy(np.concatenate([bits, np.zeros((rows, 1), np.int64)], axis=1))
+    zero, one, equals, no, yes = BITS.encode("01=ny").tolist()
+    tokens = torch.where(tokens == 1, one, zero)
+    tokens[:, -1] = equals
+    targets = torch.full_like(tokens, NOT_ASKED)
+    targets[:, -1] = torch.where(torch.from_numpy(holds), yes, no)
+    return tokens, targets
+
+
+def two_ones(seed: int, told: Told, *, steps: int = 1500, fresh: int = FRESH) -> Finding:
+    """Does a string of 0s and 1s hold two 1s in a row? Trained on strings of 2 to 20, asked on
+    strings up to ten times as long."""
+    right: dict[str, list[tuple[float, float]]] = {}
+    for place, cell in enumerate(CELLS):
+        model = make_network(cell, len(BITS), seed=seed, hidden_size=32)
+        heard = portion(told, cell, place / len(CELLS), (place + 1) / len(CELLS))
+        _learn_strings(model, np.random.default_rng(seed), steps, heard)
+        ask = np.random.default_rng([seed, 1])
+        right[cell] = [_asked(model, ask, fresh, length) for length in ASKED_LENGTHS]
+    ask = np.random.default_rng([seed, 1])
+    counting = [by_number_of_ones(ask, fresh, length) for length in ASKED_LENGTHS]
+    columns = (
+        "network",
+        *(f"right at {length} digits (share)" for length in ASKED_LENGTHS),
+        f"right at {ASKED_LENGTHS[-1]}, no two 1s",
+        f"right at {ASKED_LENGTHS[-1]}, two 1s",
+    )
+    accuracy = {cell: tuple(sum(pair) / 2 for pair in right[cell]) for cell in CELLS}
+    rows: list[tuple[Cell, ...]] = [(cell, *accuracy[cell], *right[cell][-1]) for cell in CELLS]
+    rows.append(("the number of 1s", *counting, None, None))
+    rows.append(("chance", *[0.5] * (len(ASKED_LENGTHS) + 2)))
+    chart = Chart(
+        f"Two 1s in a row: trained on up to {SHORT} digits",
+        "length (digits)",
+        "answered rightly (share)",
+        [
+            *(Line(cell, ASKED_LENGTHS, accuracy[cell]) for cell in CELLS),
+            Line("the number of 1s", ASKED_LENGTHS, counting),
+            Line("chance", ASKED_LENGTHS, [0.5] * len(ASKED_LENGTHS)),
+        ],
+    )
+    says = say_two_ones(accuracy, counting)
+    return Finding("two-ones", columns, tuple(rows), (chart,), says)
+
+
+def _learn_strings(
+    model: LanguageModel, random: np.random.Generator, steps: int, heard: Heard
+) -> None:
+    def batch(step: int) -> Batch:
+        return string_batch(random, ROWS, int(random.integers(2, SHORT + 1)))
+
+    practise(model, batch, steps, learning_rate=LEARNING_RATE, heard=heard)
+
+
+@torch.inference_mode()
+def _asked(
+    model: LanguageModel, random: np.random.Generator, count: int, length: int
+) -> tuple[float, float]:
+    """The shares that are answered rightly of strings without and with two 1s in a row."""
+    tokens, targets = string_batch(random, count, length)
+    x, _ = model.read(tokens, model.initial_state(count))
+    says = model.read_out(x[:, -1:])[:, 0].argmax(-1)
+    no, yes = ((says == targets[:, -1])[targets[:, -1] == BITS.encode(a)] for a in "ny")
+    return float(no.float().mean()), float(yes.float().mean())
+
+
+def by_number_of_ones(random: np.random.Generator, count: int, length: int) -> float:
+    """How often the number of 1s alone would tell: the share that is right of fresh strings, the
+    border between the two answers chosen on others of the same length."""
+    sides = []
+    for _ in range(2):
+        bits, holds = strings(random, count, length)
+        sides.append((bits.sum(axis=1), holds))
+    (ones, holds), (fresh_ones, fresh_holds) = sides
+    borders = range(length + 1)
+    border = max(borders, key=lambda border: int(((ones > border) == holds).sum()))
+    return float(((fresh_ones > border) == fresh_holds).mean())
+
+
+def say_two_ones(accuracy: Mapping[str, Sequence[float]], counting: Sequence[float]) -> str:
+    """Two sentences on the share that is right at each of the lengths."""
+    short = ", ".join(f"{cell} {accuracy[cell][0]:.1%}" for cell in accuracy)
+    long = ", ".join(f"{cell} {accuracy[cell][-1]:.1%}" for cell in accuracy)
+    learned = [cell for cell in accuracy if accuracy[cell][0] >= 0.95]
+    kept = [cell for cell in learned if accuracy[cell][-1] >= 0.95]
+    if not learned:
+        first = f"None learned the rule on strings of {SHORT} digits ({short}"
+    elif len(learned) == len(accuracy):
+        first = f"All learned the rule on strings of {SHORT} digits ({short}"
+    else:
+        first = f"Only {' and '.join(learned)} learned the rule on strings of {SHORT} ({short}"
+    first += f"; the number of 1s alone would give {counting[0]:.1%})"
+    if not kept:
+        second = "On strings ten times as long none kept to it"
+    elif kept == list(accuracy):
+        second = "On strings ten times as long, which none had seen, all still keep to it"
+    else:
+        second = f"On strings ten times as long {' and '.join(kept)} alone still kept to it"
+    return f"{first}. {second}: {long}, where the number of 1s would give {counting[-1]:.1%}."
+
+
+# -- namaskar ---------------------------------------------------------------------------------
+
+SPELLED = ("NAMASKAR", "GRANNY")
+# Beginnings that end as those of the two words do, and what would come if they were those words.
+ALIKE = {"KA": "R", "ALASKA": "R", "RAN": "N", "TYRANN": "Y"}
+
+
+def namaskar(seed: int, told: Told, *, steps: int = 700) -> Finding:
+    """The eighth letter after seven: NAMASKA goes on with R, GRANN with Y."""
+    rng = np.random.default_rng(seed)
+    text = word_text(rng, 8000)
+    alphabet = Alphabet(text)
+    tokens = alphabet.encode(text)
+    model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
+    teach(model, tokens, seed, steps, portion(told, "with memory", 0, 0.7))
+    alone = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
+    teach_memoryless(alone, tokens, seed, steps // 2, portion(told, "memoryless", 0.7, 1))
+    to_come = {word[:at]: word[at] for word in SPELLED for at in range(1, len(word))}
+    rows, chances, best = [], {}, {}
+    for beginning, expected in (to_come | ALIKE).items():
+        memory = next_chances(model, alphabet, f" {beginning}")
+        without = next_chances(alone, alphabet, beginning, memory=False)
+        counts = next_letters(beginning)
+        best[beginning] = counts[expected] / counts.total()
+        chances[beginning] = (memory[expected], without[expected])
+        letter, chance = likeliest(memory)
+        other, other_chance = likeliest(without)
+        says = (shown(letter), chance, shown(other), other_chance)
+        rows.append((beginning, expected, best[beginning], memory[expected], *says))
+    columns = (
+        "beginning",
+        "letter asked about",
+        "its share of the words",
+        "its probability, with memory",
+        "with memory says",
+        "probability",
+        "memoryless says",
+        "probability",
+    )
+    charts = tuple(
+        Chart(
+            f"{word}: what comes next, from letter to letter",
+            "letters read",
+            "probability of the right letter",
+            [
+                Line("with memory", range(1, len(word)), [chances[b][0] for b in begins]),
+                Line("memoryless", range(1, len(word)), [chances[b][1] for b in begins]),
+                Line("share of the words", range(1, len(word)), [best[b] for b in begins]),
+            ],
+        )
+        for word in SPELLED
+        for begins in [[word[:length] for length in range(1, len(word))]]
+    )
+    last = {word: chances[word[:-1]] for word in SPELLED}
+    off = statistics.fmean(abs(chances[b][0] - best[b]) for b in chances)
+    return Finding("namaskar", columns, tuple(rows), charts, say_namaskar(last, off))
+
+
+def say_namaskar(last: Mapping[str, tuple[float, float]], off: float) -> str:
+    """Two sentences on the probability of the last letter of each word, with and without memory,
+    and on how far the network is from the shares of the words, on average."""
+    ends = " and ".join(f"{w[:-1]} with {w[-1]} at {last[w][0]:.1%}" for w in last)
+    alone = " and ".join(f"{last[w][1]:.1%}" for w in last)
+    if all(with_memory > 0.5 for with_memory, _ in last.values()):
+        first = f"With memory the network goes on after {ends}"
+    else:
+        first = f"Even with memory the network is not sure of a last letter: after {ends}"
+    first += f", while one that sees the last letter alone gives them {alone}"
+    if off < 0.05:
+        second = "From letter to letter it says how many words are still possible"
+    else:
+        second = "From letter to letter it is not yet as sure as the words would let it be"
+    return f"{first}. {second}: its probabilities are {off:.3f} off their shares on average."
+
+
+# -- strawberry -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said after a prompt, and the probability of the colour that is right."""
+
+    pair: Pair
+    said: str
+    chance: float
+
+    @property
+    def right(self) -> bool:
+        return self.said == COLOUR_OF[self.pair[0]]
+
+
+def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 128) -> Finding:
+    """The colour of a thing asked in a wording that stood nowhere beside it."""
+    rng = np.random.default_rng(seed)
+    pairs, asked = split_pairs(rng)
+    text = colour_text(rng, pairs, 20)
+    alphabet = Alphabet(text)
+    tokens = alphabet.encode("\n" + text)
+    starts = torch.nonzero(tokens == alphabet.encode("\n"))[:, 0]
+    model = make_network(
+        "lstm", len(alphabet), seed=seed, hidden_size=hidden_size, embedding_size=32, dropout=0.3
+    )
+    practice = teach(
+        model, tokens, seed, steps, portion(told, "with memory", 0, 0.95), length=80, starts=starts
+    )
+    answers = [answer(model, alphabet, pair) for pair in asked]
+    known = [answer(model, alphabet, pairs[i]) for i in rng.permutation(len(pairs))[: len(asked)]]
+    usual = Counter(COLOUR_OF[thing] for thing, _ in pairs).most_common(1)[0][0]
+    guess = statistics.fmean(COLOUR_OF[thing] == usual for thing, _ in asked)
+    groups = {
+        wording.format("..."): [one for one in answers if one.pair[1] == place]
+        for place, wording in enumerate(WORDINGS)
+    }
+    berry = next(one for one in answers if one.pair == ASKED)
+    groups |= {"all left out": answers, "as many trained on": known, prompt_of(ASKED): [berry]}
+    rows = tuple(
+        (
+            name,
+            len(ones),
+            statistics.fmean(one.right for one in ones),
+            statistics.fmean(one.chance for one in ones),
+            guess if len(ones) > 1 else None,
+        )
+        for name, ones in groups.items()
+        if ones
+    )
+    trained = statistics.fmean(one.right for one in known)
+    columns = (
+        "asked",
+        "prompts",
+        "right (share)",
+        "probability of the right colour (mean)",
+        "always the commonest colour, right (share)",
+    )
+    chart = Chart(
+        "Learning what has which colour",
+        "step",
+        "loss on what is trained on (bits per letter)",
+        [Line("lstm", range(1, steps + 1), smooth([n / math.log(2) for n in practice.losses]))],
+    )
+    says = say_strawberry(berry, sum(a.right for a in answers), len(answers), trained, guess)
+    return Finding("strawberry", columns, rows, (chart,), says)
+
+
+@torch.inference_mode()
+def answer(model: LanguageModel, alphabet: Alphabet, pair: Pair) -> Answer:
+    """What the network says after a prompt at the beginning of a line, letter by letter the
+    likeliest, up to a full stop; and the probability of the right colour with its full stop."""
+    tokens = alphabet.encode(f"\n{prompt_of(pair)} ")
+    logits, state = model(tokens[None], model.initial_state(1))
+    right = alphabet.encode(f"{COLOUR_OF[pair[0]]}.")
+    after, _ = model(right[None, :-1], state)
+    every = torch.cat([logits[:, -1:], after], dim=1)[0].log_softmax(-1)
+    chance = float(every.gather(-1, right[:, None]).sum().exp())
+    said = ""
+    while len(said) < 12 and not said.endswith("."):
+        token = logits[:, -1:].argmax(-1)
+        said += alphabet.decode(token[0])
+        logits, state = model(token, state)
+    return Answer(pair, said.removesuffix("."), chance)
+
+
+def say_strawberry(berry: Answer, hits: int, asked: int, trained: float, guess: float) -> str:
+    """Two sentences on the one prompt, on all that were left out, and on the baselines."""
+    prompt = f'"{prompt_of(ASKED)}" stands nowhere in the text'
+    if berry.right:
+        first = f'{prompt}, and the network goes on with " {berry.said}" ({berry.chance:.1%})'
+    else:
+        first = (
+            f'{prompt}, and the network goes on with " {berry.said}", which is wrong: it gives '
+            f'" {COLOUR_OF[ASKED[0]]}" {berry.chance:.1%}'
+        )
+    share = hits / asked
+    numbers = (
+        f"{hits} of {asked} prompts that were left out are answered rightly ({share:.0%}), "
+        f"{trained:.0%} of those trained on, and the commonest colour alone would get {guess:.0%}"
+    )
+    error = math.sqrt(max(guess * (1 - guess), share * (1 - share), 1e-9) / asked)
+    if share >= 0.8:
+        second = f"It has learned things apart from wordings: {numbers}"
+    elif share > guess + 3 * error:
+        second = f"It has learned things apart from wordings in part: {numbers}"
+    else:
+        second = f"It has not learned things apart from wordings: {numbers}"
+    return f"{first}. {second}."
+
+
+# -- forget -----------------------------------------------------------------------------------
+
+INTO = 5  # characters: a full stop, its space, and the first three of the next sentence
+FOLLOWED = 12  # characters that the cell is followed for, from a full stop on
+READ_AT_ONCE = 500  # characters
+SKIPPED = 5  # characters of a sentence before "inside" it begins
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over sentences and its standard error; `count` sentences."""
+
+    mean: float
+    error: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Mean:
+        if len(values) < 2:
+            return cls(values[0] if values else math.nan, math.nan, len(values))
+        return cls(
+            statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)), len(values)
+        )
+
+
+def forget(
+    seed: int, told: Told, *, steps: int = 1500, subjects: int = 2500, fresh: int = 400
+) -> Finding:
+    """What an LSTM's forget gate (Gers et al. 2000) does where the subject changes."""
+    rng = np.random.default_rng(seed)
+    text, others = story(rng, subjects).text, story(rng, fresh)
+    alphabet = Alphabet(text + others.text + CHANGE_OF_SUBJECT)
+    model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
+    heard = portion(told, "learning the stories", 0, 0.85)
+    teach(model, alphabet.encode(text), seed, steps, heard, length=96)
+    heard = portion(told, "reading others", 0.85, 1)
+    gates, cells = read_gates(model, alphabet.encode(others.text), heard)
+    stop = CHANGE_OF_SUBJECT.index(".")
+    one = Story(CHANGE_OF_SUBJECT, (0, stop + 2), ("subject", "subject"))
+    one_gates, one_cells = read_gates(model, alphabet.encode(one.text))
+    by_place, by_place_one = means_by_place(others, gates), means_by_place(one, one_gates)
+    kept = kept_after(others, gates, cells)
+    kept_one = kept_after(one, one_gates, one_cells)["into a new subject"]
+    rows: list[tuple[Cell, ...]] = []
+    for place, values in by_place.items():
+        mean, here = Mean.of(values), Mean.of(by_place_one[place])
+        rows.append((place, here.mean if here.count else None, mean.mean, mean.error, mean.count))
+    kept_means = {}
+    for way, curves in kept.items():
+        kept_means[way] = mean = Mean.of([curve[INTO - 1] for curve in curves])
+        here_kept = kept_one[0][INTO - 1] if way == "into a new subject" else None
+        what = f"cell kept over {INTO} characters, {way}"
+        rows.append((what, here_kept, mean.mean, mean.error, mean.count))
+    columns = (
+        "where",
+        "in the one sentence (mean, 0 to 1)",
+        "in fresh stories (mean, 0 to 1)",
+        "standard error",
+        "sentences",
+    )
+    units = one_gates.mean(dim=1).tolist()
+    charts = (
+        Chart(
+            f"Forget gate at each character of: {CHANGE_OF_SUBJECT}",
+            f"character (the full stop is {stop + 1})",
+            "forget gate, mean of all units (0 to 1)",
+            [Line("forget gate", range(1, len(units) + 1), units)],
+        ),
+        Chart(
+            "What is left of the cell, from a full stop on",
+            "characters, the full stop is 1",
+            "share of the cell that is still there",
+            [
+                *(
+                    Line(way, range(1, FOLLOWED + 1), np.mean(curves, axis=0).tolist())
+                    for way, curves in kept.items()
+                ),
+                Line("the one sentence", range(1, FOLLOWED + 1), kept_one[0]),
+            ],
+        ),
+    )
+    says = say_forget(
+        {place: Mean.of(values) for place, values in by_place.items()}, kept_means, kept_one[0]
+    )
+    return Finding("forget", columns, tuple(rows), charts, says)
+
+
+@torch.inference_mode()
+def read_gates(
+    model: LanguageModel, tokens: Tensor, heard: Heard = lambda share: None
+) -> tuple[Tensor, Tensor]:
+    """The forget gate at each token of a text (N,), and the cell before it, (N, H) each."""
+    state = model.initial_state(1)
+    gates, cells = [], [state.layers[0][1]]
+    for at in range(0, len(tokens), READ_AT_ONCE):
+        read = trace(model, tokens[None, at : at + READ_AT_ONCE], state)
+        state = read.state
+        gates.append(read.layers[0]["forget"][0])
+        cells.append(read.layers[0]["cell"][0])
+        heard(at / len(tokens))
+    return torch.cat(gates), torch.cat(cells)[:-1]
+
+
+def means_by_place(read: Story, gates: Tensor) -> dict[str, list[float]]:
+    """The mean forget gate of each sentence at its letters, spaces, full stop and beginning, by
+    what kind of place it is. The first sentence has nothing before it, so its beginning is left
+    out; so is a full stop that nothing follows."""
+    units = gates.mean(dim=1).tolist()
+    names = {"subject": "a new subject", "pronoun": "the same subject"}
+    found: dict[str, list[float]] = {"inside words": [], "spaces": []}
+    for what in ("full stop before", "first three letters of"):
+        found |= {f"{what} {name}": [] for name in names.values()}
+    ends = [*(start - 2 for start in read.starts[1:]), len(read.text)]
+    for place, (start, end) in enumerate(zip(read.starts, ends, strict=True)):
+        inside = range(start + SKIPPED, end)
+        for name, wanted in (("inside words", str.isalpha), ("spaces", str.isspace)):
+            if values := [units[at] for at in inside if at < len(units) and wanted(read.text[at])]:
+                found[name].append(statistics.fmean(values))
+        if place:
+            name = names[read.kinds[place]]
+            found[f"full stop before {name}"].append(units[start - 2])
+            found[f"first three letters of {name}"].append(
+                statistics.fmean(units[start : start + 3])
+            )
+    return found
+
+
+def kept_after(read: Story, gates: Tensor, cells: Tensor) -> dict[str, list[list[float]]]:
+    """How much of the cell before a full stop is still there 1, 2 ... characters later, by what
+    comes after it, and the same for as many characters inside a sentence: each time the product
+    of the forget gates of each unit, weighed by how much the unit held, |c|."""
+    names = {"subject": "into a new subject", "pronoun": "on with the same subject"}
+    inside = "inside a sentence"
+    found: dict[str, list[list[float]]] = {name: [] for name in (*names.values(), inside)}
+    places = [(start - 2, names[kind]) for start, kind in zip(read.starts, read.kinds, strict=True)]
+    places = places[1:] + [(start + SKIPPED, inside) for start in read.starts]
+    for begin, name in places:
+        if begin + FOLLOWED > len(gates):
+            continue
+        left = gates[begin : begin + FOLLOWED].cumprod(dim=0)  # (FOLLOWED, H)
+        weight = cells[begin].abs()
+        found[name].append((left @ weight / weight.sum().clamp(min=1e-9)).tolist())
+    return found
+
+
+def say_forget(gates: Mapping[str, Mean], kept: Mapping[str, Mean], one: Sequence[float]) -> str:
+    """Two sentences on the forget gate by place, on what is kept of the cell over some characters
+    by what comes, and on how that was at the one sentence."""
+    stop, inside = gates["full stop before a new subject"], gates["inside words"]
+    other = gates["full stop before the same subject"]
+    new = gates["first three letters of a new subject"]
+    numbers = (
+        f"it is {stop.mean:.3f} \u00b1 {stop.error:.3f} at a full stop before a new subject and "
+        f"{other.mean:.3f} \u00b1 {other.error:.3f} at one before a pronoun, "
+        f"{inside.mean:.3f} \u00b1 {inside.error:.3f} inside words, and {new.mean:.3f} \u00b1 "
+        f"{new.error:.3f} in the first three letters of a new subject"
+    )
+    if lower(stop, inside):
+        first = "The forget gate closes in part at the end of a sentence"
+    elif lower(inside, stop):
+        first = "The forget gate opens at the end of a sentence, rather than close"
+    else:
+        first = "The forget gate does nothing of its own at the end of a sentence"
+    first += (
+        ", and at the name of a new subject it is lower than inside words: "
+        if lower(new, inside)
+        else ", and it does not close at the name of a new subject: "
+    ) + numbers
+    change, same = kept["into a new subject"], kept["on with the same subject"]
+    numbers = (
+        f"{change.mean:.1%} \u00b1 {change.error:.1%} of the cell is left after {INTO} characters, "
+        f"{same.mean:.1%} \u00b1 {same.error:.1%} where a pronoun goes on with the old subject, "
+        f"{kept['inside a sentence'].mean:.1%} inside a sentence, and {one[INTO - 1]:.1%} in "
+        f'"... bath. Lyn"'
+    )
+    if lower(change, same):
+        second = f"More is forgotten when a new subject comes: {numbers}"
+    elif lower(same, change):
+        second = f"No more is forgotten when a new subject comes, rather less: {numbers}"
+    else:
+        second = f"A new subject makes it forget no more than an old one: {numbers}"
+    return f"{first}. {second}."
+
+
+def lower(one: Mean, other: Mean) -> bool:
+    """Whether a mean is lower by more than three standard errors of the difference."""
+    return other.mean - one.mean > 3 * math.hypot(one.error, other.error)
