@@ -91,9 +91,9 @@ def vanishing(
     """Remember the first symbol after 10, 30, 100, 300 others (Hochreiter 1991; Bengio et al.
     1994). `steps` of 32 sequences each, of every course and, in the first, of every distance."""
     found: dict[tuple[str, str], Accuracies] = {}
-    # What it costs, in tokens read, to say how far the work is.
-    costs = {course: 1.0 if course.short_first else 2.0 for course in COURSES}
-    whole = len(CELLS) * sum(costs.values()) + 1.5
+    # About what each takes, beside the others, to say how far the work is.
+    costs = {course: 1.0 if course.short_first else 8.0 for course in COURSES}
+    whole = len(CELLS) * sum(costs.values()) + 5
     done = 0.0
     for cell in CELLS:
         for course in COURSES:
@@ -101,9 +101,9 @@ def vanishing(
             heard = portion(told, f"{NAMES[cell]}, {course.name}", done / whole, end / whole)
             found[cell, course.name] = _recall(cell, course, seed, steps, heard)
             done = end
-    heard = portion(told, RESERVOIR, done / whole, (done + 0.5) / whole)
+    heard = portion(told, RESERVOIR, done / whole, (done + 2) / whole)
     echo = _echo_recall(seed, reservoir_size, heard)
-    done += 0.5
+    done += 2
     curves = {}
     for place, cell in enumerate(CELLS):
         begin = done + (whole - done) * place / len(CELLS)
@@ -143,7 +143,7 @@ def vanishing(
     columns = ("network", "trained", *(f"right after {d} (share)" for d in DISTANCES), "chance")
     alone, short, cut = ({cell: found[cell, course.name] for cell in CELLS} for course in COURSES)
     left = {cell: curve[LEFT_AT] / curve[0] for cell, curve in curves.items()}
-    says = say_vanishing(alone, short, cut, echo, left)
+    says = say_vanishing(alone, short, cut, echo, left, steps)
     return Finding("vanishing", columns, tuple(rows), tuple(charts), says)
 
 
@@ -273,21 +273,25 @@ def say_vanishing(
     cut: Mapping[str, Accuracies],
     echo: Accuracies,
     left: Mapping[str, float],
+    steps: int,
 ) -> str:
     """Two sentences on the accuracies of each cell by course, and of the echo state network, and
     on the share of a gradient that is left at LEFT_AT before training."""
     plain = max(farthest(alone[cell]) for cell in alone if cell.startswith("rnn"))
     gated = max(farthest(alone[cell]) for cell in alone if not cell.startswith("rnn"))
     if gated > plain:
-        first = "Trained at one distance alone, gates carry a symbol farther"
+        first = f"Trained for {steps} steps at one distance alone, gates carry a symbol farther"
     else:
-        first = "Trained at one distance alone, gates carried a symbol no farther in this run"
+        first = (
+            f"Trained for {steps} steps at one distance alone, gates carried a symbol no farther "
+            "in this run"
+        )
     reached = [f"{NAMES[cell]} {_far(alone[cell])}" for cell in alone]
-    gradients = [f"{NAMES[cell]} {left[cell]:.0e}" for cell in left]
+    gradients = [f"{left[cell]:.0e} ({NAMES[cell]})" for cell in left]
     first += (
-        f" (at least {LEARNED:.0%} right: {', '.join(reached)}, {RESERVOIR} {_far(echo)}), and "
-        f"of a gradient there is left, {LEFT_AT} symbols back and before anything is learned, "
-        f"the share of {', '.join(gradients)}"
+        f" (at least {LEARNED:.0%} right: {', '.join(reached)}, {RESERVOIR} {_far(echo)}); before "
+        f"anything is learned, what is left of a gradient {LEFT_AT} symbols back is "
+        f"{', '.join(gradients)}"
     )
     far = {cell: farthest(short_first[cell]) for cell in short_first}
     far_cut = {cell: farthest(cut[cell]) for cell in cut}
@@ -333,8 +337,9 @@ def farthest(accuracies: Sequence[float]) -> int:
 
 RADII = (0.9, 1.0, 1.1, 1.5, 2.0)
 LONGEST = 100  # tokens that the gradient is followed back
-TOO_LARGE = 1.5  # the recurrent weight that is trained; a ReLU that is off half the time halves
-# the square of what goes back, so the border is not at 1 but near the square root of 2
+# The recurrent weight that is trained. Where half of the ReLUs are off, half of the square of what
+# goes back is lost at each step, so the border is not at 1 but near the square root of 2.
+TOO_LARGE = 1.5
 STARTS = 4  # first weights, each trained in all ways
 
 

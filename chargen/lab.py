@@ -34,7 +34,7 @@ def run(name: str, *, seed: int = 1, told: Told = tell_nobody) -> Finding:
 
 def _world(name: str, question: str) -> World:
     def run(seed: int, told: Told) -> Finding:
-        from chargen import gradient_worlds, text_worlds
+        from chargen import forgetting, gradient_worlds, text_worlds
         from chargen.practice import steady
 
         runs: dict[str, Callable[[int, Told], Finding]] = {
@@ -44,7 +44,7 @@ def _world(name: str, question: str) -> World:
             "two-ones": text_worlds.two_ones,
             "namaskar": text_worlds.namaskar,
             "strawberry": text_worlds.strawberry,
-            "forget": text_worlds.forget,
+            "forget": forgetting.forget,
         }
         with steady():
             found = runs[name](seed, told)

@@ -18,6 +18,9 @@ from chargen.config import ModelConfig, TrainConfig
 from chargen.model import LanguageModel
 from chargen.optimization import make_optimizer, share_of_peak
 
+LEARNING_RATE = 0.005
+ROWS = 32
+LENGTH = 64  # tokens in a row of a batch of text
 NOT_ASKED = -100  # a target that is not counted, as torch's cross-entropy has it
 
 Batch = tuple[Tensor, Tensor]  # tokens and targets, (B, T) int64 each
@@ -143,6 +146,27 @@ def practise(
         optimizer.step()
     model.eval()
     return Practice(tuple(losses), tuple(norms))
+
+
+def teach(
+    model: LanguageModel,
+    tokens: Tensor,
+    seed: int,
+    steps: int,
+    heard: Heard,
+    *,
+    length: int = LENGTH,
+    starts: Tensor | None = None,
+) -> Practice:
+    """Train on windows of a text (N,), which begin anywhere or at one of `starts`."""
+    random = torch.Generator().manual_seed(seed)
+    return practise(
+        model,
+        lambda step: random_windows(tokens, random, ROWS, length, starts),
+        steps,
+        learning_rate=LEARNING_RATE,
+        heard=heard,
+    )
 
 
 def _descend(model: LanguageModel, tokens: Tensor, targets: Tensor, reach: int | None) -> float:

@@ -22,7 +22,7 @@ ROWS = [
     ["beams"],
     ["generation", "training", "learning", "horizon"],
     ["prompts", "filling", "chances", "copies", "tensorboard"],
-    ["gradient_worlds", "text_worlds"],
+    ["forgetting", "gradient_worlds", "text_worlds"],
     ["runs", "session_file", "insight", "labels", "lab"],
     ["session", "inside", "plotting"],
     ["terminal", "report"],

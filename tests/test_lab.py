@@ -16,14 +16,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chargen import gradient_worlds, lab, little_texts, text_worlds
+from chargen import forgetting, gradient_worlds, lab, little_texts, text_worlds
 from chargen.errors import ConfigError
 from chargen.finding import Finding, tell_nobody
+from chargen.forgetting import Mean
 from chargen.gradient_worlds import DISTANCES, Outcome, Way
 from chargen.little_texts import ASKED, COLOUR_OF, WORDINGS, Story
 from chargen.practice import NOT_ASKED, Alphabet, make_network, practise, random_windows, steady
 from chargen.reservoir import Reservoir, solve_ridge
-from chargen.text_worlds import Answer, Mean
+from chargen.text_worlds import Answer
 
 ORDER = ["memoryless", "vanishing", "exploding", "two-ones", "namaskar", "strawberry", "forget"]
 # Each so small that it takes a second and learns little.
@@ -38,7 +39,7 @@ SMALL: dict[str, Callable[[int], Finding]] = {
     "strawberry": lambda seed: text_worlds.strawberry(
         seed, tell_nobody, steps=2, hidden_size=8
     ),
-    "forget": lambda seed: text_worlds.forget(
+    "forget": lambda seed: forgetting.forget(
         seed, tell_nobody, steps=2, subjects=50, fresh=10
     ),
 }  # fmt: skip
@@ -72,6 +73,7 @@ def test_a_finding_is_whole_and_its_seed_repeats_it(name: str) -> None:
         found = SMALL[name](3)
     assert found.world == name
     assert found.rows
+    assert len(set(found.columns)) == len(found.columns)
     assert all(len(row) == len(found.columns) for row in found.rows)
     for row in found.rows:
         assert all(math.isfinite(cell) for cell in row if isinstance(cell, float))
@@ -296,13 +298,14 @@ def test_vanishing_says_what_was_measured() -> None:
         accuracies(0, 0, 300, 100),
         echo,
         left,
+        400,
     )
     assert "gates carry a symbol farther" in shown
     assert "lstm and gru still remembered beyond the cut" in shown
     assert "rnn tanh none, rnn ReLU to 10, lstm to 30, gru to 30, echo state network to 10" in shown
-    assert "rnn tanh 1e-09" in shown
+    assert "1e-09 (rnn tanh)" in shown
     same = accuracies(10, 10, 10, 10)
-    absent = gradient_worlds.say_vanishing(same, same, same, echo, left)
+    absent = gradient_worlds.say_vanishing(same, same, same, echo, left, 400)
     assert "no farther in this run" in absent
     assert "no network got farther" in absent
     assert "none got beyond it" in absent
@@ -455,7 +458,7 @@ def test_means_are_of_the_places_that_they_name() -> None:
     gates[text.index(". He")] = 0.25
     gates[text.index(". Ben")] = 0.5
     gates[22:25] = torch.tensor([[0.1, 0.3], [0.4, 0.4], [0.6, 0.6]])
-    means = text_worlds.means_by_place(story, gates)
+    means = forgetting.means_by_place(story, gates)
     assert means["full stop before the same subject"] == [0.25]
     assert means["full stop before a new subject"] == [0.5]
     assert means["first three letters of a new subject"] == pytest.approx([0.4])
@@ -470,8 +473,8 @@ def test_what_is_kept_is_the_product_of_the_gates() -> None:
     gates[:, 1] = 1.0
     cells = torch.ones(len(text), 2)
     cells[:, 1] = -3.0  # what the second unit holds weighs three times as much
-    kept = text_worlds.kept_after(story, gates, cells)
-    expected = [(0.5**n + 3) / 4 for n in range(1, text_worlds.FOLLOWED + 1)]
+    kept = forgetting.kept_after(story, gates, cells)
+    expected = [(0.5**n + 3) / 4 for n in range(1, forgetting.FOLLOWED + 1)]
     assert kept["on with the same subject"] == [pytest.approx(expected)]
     assert kept["into a new subject"] == []
     assert len(kept["inside a sentence"]) == 2
@@ -480,9 +483,9 @@ def test_what_is_kept_is_the_product_of_the_gates() -> None:
 def test_gates_read_in_parts_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_network("lstm", 9, seed=1, hidden_size=6)
     tokens = torch.randint(9, (50,), generator=torch.Generator().manual_seed(1))
-    whole = text_worlds.read_gates(model, tokens)
-    monkeypatch.setattr(text_worlds, "READ_AT_ONCE", 7)
-    for one, other in zip(whole, text_worlds.read_gates(model, tokens), strict=True):
+    whole = forgetting.read_gates(model, tokens)
+    monkeypatch.setattr(forgetting, "READ_AT_ONCE", 7)
+    for one, other in zip(whole, forgetting.read_gates(model, tokens), strict=True):
         assert one.shape == (50, 6)
         assert torch.allclose(one, other, atol=1e-6)
 
@@ -508,16 +511,16 @@ def test_forget_says_what_was_measured() -> None:
         }
 
     one = [0.9, 0.8, 0.7, 0.6, 0.4]
-    shown = text_worlds.say_forget(gates(0.4, 0.6), kept(0.3), one)
+    shown = forgetting.say_forget(gates(0.4, 0.6), kept(0.3), one)
     assert "closes in part" in shown
     assert "lower than inside words" in shown
     assert "More is forgotten" in shown
     assert "40.0%" in shown
-    absent = text_worlds.say_forget(gates(0.7, 0.7), kept(0.5), one)
+    absent = forgetting.say_forget(gates(0.7, 0.7), kept(0.5), one)
     assert "does nothing of its own" in absent
     assert "does not close at the name" in absent
     assert "no more than an old one" in absent
-    other = text_worlds.say_forget(gates(0.9, 0.9), kept(0.7), one)
+    other = forgetting.say_forget(gates(0.9, 0.9), kept(0.7), one)
     assert "opens at the end" in other
     assert "rather less" in other
     for says in (shown, absent, other):
