@@ -74,8 +74,8 @@ def forget(
         rows.append((what, here_kept, mean.mean, mean.error, mean.count))
     columns = (
         "where",
-        "in the one sentence (mean, 0 to 1)",
-        "in fresh stories (mean, 0 to 1)",
+        "in the one sentence, mean, 0 to 1",
+        "in fresh stories, mean, 0 to 1",
         "standard error",
         "sentences",
     )
@@ -84,7 +84,7 @@ def forget(
         Chart(
             f"Forget gate at each character of: {CHANGE_OF_SUBJECT}",
             f"character (the full stop is {stop + 1})",
-            "forget gate, mean of all units (0 to 1)",
+            "forget gate, mean of all units, 0 to 1",
             [Line("forget gate", range(1, len(units) + 1), units)],
         ),
         Chart(

@@ -120,8 +120,8 @@ def vanishing(
     charts = [
         Chart(
             f"Trained {course.name}",
-            "distance to the first symbol (symbols)",
-            "answered rightly (share)",
+            "distance to the first symbol, symbols",
+            "answered rightly, share",
             [
                 *(Line(NAMES[cell], DISTANCES, found[cell, course.name]) for cell in CELLS),
                 *([] if course.short_first else [Line(RESERVOIR, DISTANCES, echo)]),
@@ -134,13 +134,13 @@ def vanishing(
     charts.append(
         Chart(
             "A gradient on its way back, before anything is learned",
-            "distance back (symbols)",
-            "gradient of h, in an LSTM of c (norm)",
+            "distance back, symbols",
+            "norm of the gradient of h, in an LSTM of c",
             [Line(NAMES[cell], range(back + 1), curve) for cell, curve in curves.items()],
             log_y=True,
         )
     )
-    columns = ("network", "trained", *(f"right after {d} (share)" for d in DISTANCES), "chance")
+    columns = ("network", "trained", *(f"right after {d}, share" for d in DISTANCES), "chance")
     alone, short, cut = ({cell: found[cell, course.name] for cell in CELLS} for course in COURSES)
     left = {cell: curve[LEFT_AT] / curve[0] for cell, curve in curves.items()}
     says = say_vanishing(alone, short, cut, echo, left, steps)
@@ -414,9 +414,9 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
     outcomes = {way: _outcome(practices, steps) for way, practices in runs.items()}
     columns = (
         "weights move by",
-        "largest gradient, before clipping (norm)",
-        f"loss at the end (nats per letter, median of {STARTS})",
-        f"loss was no number (runs of {STARTS})",
+        "largest norm of a gradient, before clipping",
+        f"loss at the end, nats per letter (median of {STARTS} runs)",
+        f"runs of {STARTS} whose loss became no number",
     )
     rows = tuple(
         (way.name, outcome.largest_norm, outcome.median_loss, outcome.broken)
@@ -424,15 +424,15 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
     )
     back = Chart(
         f"How the gradient of a loss changes on its way back (mean of {STARTS} first weights)",
-        "distance back (letters)",
-        "gradient (norm)",
+        "distance back, letters",
+        "norm of the gradient",
         [Line(f"recurrent weight {r:g}", range(longest + 1), curve) for r, curve in curves.items()],
         log_y=True,
     )
     steps_of = Chart(
         f"Gradients of the first run, recurrent weight {TOO_LARGE:g}",
         "step",
-        "gradient before clipping (norm)",
+        "norm of the gradient before clipping",
         [Line(way.name, range(1, len(p[0].norms) + 1), p[0].norms) for way, p in runs.items()],
         log_y=True,
     )

@@ -145,7 +145,7 @@ def memoryless(seed: int, told: Told, *, steps: int = 1000, subjects: int = 2500
     chart = Chart(
         "Learning with and without memory",
         "step",
-        "loss (bits per letter)",
+        "loss, bits per letter",
         [
             *(
                 Line(name, range(1, steps + 1), smooth([nats / math.log(2) for nats in curve]))
@@ -226,7 +226,7 @@ def two_ones(seed: int, told: Told, *, steps: int = 1500, fresh: int = FRESH) ->
     counting = [by_number_of_ones(ask, fresh, length) for length in ASKED_LENGTHS]
     columns = (
         "network",
-        *(f"right at {length} digits (share)" for length in ASKED_LENGTHS),
+        *(f"right at {length} digits, share" for length in ASKED_LENGTHS),
         f"right at {ASKED_LENGTHS[-1]}, no two 1s",
         f"right at {ASKED_LENGTHS[-1]}, two 1s",
     )
@@ -236,8 +236,8 @@ def two_ones(seed: int, told: Told, *, steps: int = 1500, fresh: int = FRESH) ->
     rows.append(("chance", *[0.5] * (len(ASKED_LENGTHS) + 2)))
     chart = Chart(
         f"Two 1s in a row: trained on up to {SHORT} digits",
-        "length (digits)",
-        "answered rightly (share)",
+        "length, digits",
+        "answered rightly, share",
         [
             *(Line(cell, ASKED_LENGTHS, accuracy[cell]) for cell in CELLS),
             Line("the number of 1s", ASKED_LENGTHS, counting),
@@ -434,14 +434,14 @@ def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 12
     columns = (
         "asked",
         "prompts",
-        "right (share)",
-        "probability of the right colour (mean)",
-        "always the commonest colour, right (share)",
+        "right, share",
+        "probability of the right colour, mean",
+        "always the commonest colour: right, share",
     )
     chart = Chart(
         "Learning what has which colour",
         "step",
-        "loss on what is trained on (bits per letter)",
+        "loss on what is trained on, bits per letter",
         [Line("lstm", range(1, steps + 1), smooth([n / math.log(2) for n in practice.losses]))],
     )
     says = say_strawberry(berry, sum(a.right for a in answers), len(answers), trained, guess)
