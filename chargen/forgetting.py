@@ -191,7 +191,7 @@ def say_forget(gates: Mapping[str, Mean], kept: Mapping[str, Mean], one: Sequenc
     numbers = (
         f"{change.mean:.1%} \u00b1 {change.error:.1%} of the cell is left after {INTO} characters, "
         f"{same.mean:.1%} \u00b1 {same.error:.1%} where a pronoun goes on with the old subject, "
-        f"{kept['inside a sentence'].mean:.1%} inside a sentence, and {one[INTO - 1]:.1%} in "
+        f"{kept['inside a sentence'].mean:.1%} inside a sentence, and {one[INTO - 1]:.1%} "
         "in the sentences on Sophie and Lynn"
     )
     if lower(change, same):

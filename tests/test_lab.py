@@ -84,6 +84,7 @@ def test_a_finding_is_whole_and_its_seed_repeats_it(name: str) -> None:
         assert chart.lines
         assert all(len(line.x) == len(line.y) > 0 for line in chart.lines)
     assert len(sentences(found.says)) == 2
+    assert not re.search(r"\b(\w+) \1\b", found.says)  # no word twice
     with steady():
         # As text, since no number equals itself.
         assert repr(SMALL[name](3)) == repr(found)
@@ -300,7 +301,7 @@ def test_vanishing_says_what_was_measured() -> None:
         left,
         400,
     )
-    assert "gates carry a symbol farther" in shown
+    assert "lstm and gru carried a symbol farther than" in shown
     assert "lstm and gru still remembered beyond the cut" in shown
     assert "rnn tanh none, rnn ReLU to 10, lstm to 30, gru to 30, echo state network to 10" in shown
     assert "1e-09 (rnn tanh)" in shown
