@@ -504,6 +504,36 @@ def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
     return 0
 
 
+def lab(arguments: argparse.Namespace) -> int:
+    """Try what networks can learn in a small world; without one, tell which there are."""
+    if arguments.json and arguments.out is not None:
+        raise ConfigError("`json` and `out` cannot be combined", hint="give one")
+    if arguments.world is None:
+        from chargen.insight_view import show_worlds
+        from chargen.lab import WORLDS
+
+        show_worlds(WORLDS.values())
+        return 0
+    from chargen.insight_view import show_finding
+    from chargen.lab import run
+    from chargen.plotting import draw_charts, refuse_format
+    from chargen.terminal import Bar, print_json, show_note
+
+    out = None if arguments.out is None else Path(arguments.out)
+    if out is not None:
+        refuse_format(out)
+    with Bar(arguments.world, stays=False) as bar:
+        finding = run(arguments.world, seed=arguments.seed, told=bar.doing)
+    if arguments.json:
+        print_json(dataclasses.asdict(finding))
+        return 0
+    show_finding(finding)
+    if out is not None:
+        draw_charts(finding.charts, out)
+        show_note(f"drawn into {out}")
+    return 0
+
+
 def repl(arguments: argparse.Namespace) -> int:
     """Talk to a model."""
     from chargen.repl import start
@@ -870,6 +900,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_device(command)
     _add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
 
+    command = _add(commands, "lab", lab, "try in two minutes what networks remember and forget")
+    command.add_argument(
+        "world", nargs="?", metavar="WORLD", help="one of the small worlds (default: list them)"
+    )
+    command.add_argument(
+        "--seed", type=_seed, default=1, metavar="N", help="seed of all randomness (default: 1)"
+    )
+    command.add_argument("--out", metavar="F", help="draw into this .png, .svg or .pdf file, too")
+    _add_json(command, "print the finding as one JSON line")
+
     command = _add(commands, "plot", plot, "draw how runs learnt, into a PNG, SVG or PDF file")
     command.add_argument(
         "checkpoint", nargs="+", metavar="CHECKPOINT", help="folders of the models to compare"
@@ -952,6 +992,12 @@ def _reader(config_type: type[Config], name: str) -> Any:
             raise argparse.ArgumentTypeError(error.message.removeprefix(name + " ")) from None
 
     return read
+
+
+def _seed(text: str) -> int:
+    """As every other seed. Raises ArgumentTypeError."""
+    seed: int = _reader(TrainConfig, "seed")(text)
+    return make(TrainConfig, {"seed": seed}).seed
 
 
 def _given(arguments: argparse.Namespace, *config_types: type[Config]) -> dict[str, Any]:

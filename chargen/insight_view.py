@@ -15,9 +15,11 @@ from chargen.charts import Chart, Line
 from chargen.terminal import NARROW, TextPrinter, console, printable, show_note
 
 if TYPE_CHECKING:  # types alone
+    from chargen.finding import Finding
     from chargen.horizon import Horizon
     from chargen.inside import Seen
     from chargen.insight import Follower, GateUse, View
+    from chargen.lab import World
 
 SHOWN = 2000  # parts of a text that a terminal is given
 WORST = 10  # places that surprised most, with what was likelier there
@@ -150,6 +152,36 @@ def show_horizons(
         out.print()
 
 
+def show_worlds(worlds: Iterable[World]) -> None:
+    """The worlds of the lab and what is asked in each."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for world in worlds:
+        table.add_row(world.name, Text(world.question))
+    console().print(table)
+    show_note("try one: chargen lab memoryless")
+
+
+def show_finding(finding: Finding) -> None:
+    """What a world of the lab has shown."""
+    out = console()
+    for chart in finding.charts:
+        show_chart(chart, out)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    numeric = [
+        all(isinstance(row[column], int | float | None) for row in finding.rows)
+        for column in range(len(finding.columns))
+    ]
+    for name, is_numeric in zip(finding.columns, numeric, strict=True):
+        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+    for row in finding.rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    out.print(table)
+    out.print()
+    out.print(Text(finding.says))
+
+
 def show_chart(chart: Chart, out: Console) -> None:
     """A chart in braille, its axes and its lines named."""
     out.print(Text.assemble((chart.title, "bold"), (f"  {chart.y_label}", "dim")))
@@ -215,3 +247,11 @@ def _number(number: float) -> str:
     if number == 0 or 0.001 <= abs(number) < 10_000:
         return f"{number:.4g}" if abs(number) < 100 else f"{number:,.0f}"
     return f"{number:.1e}" if abs(number) < 0.001 else f"{number:,.0f}"
+
+
+def _cell(value: str | int | float | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return printable(value).replace("\n", "\u21b5")
+    return f"{value:,}" if isinstance(value, int) else _number(value)

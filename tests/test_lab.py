@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +28,7 @@ from chargen.little_texts import ASKED, COLOUR_OF, WORDINGS, Story
 from chargen.practice import NOT_ASKED, Alphabet, make_network, practise, random_windows, steady
 from chargen.reservoir import Reservoir, solve_ridge
 from chargen.text_worlds import Answer
+from tests.conftest import Chargen
 
 ORDER = ["memoryless", "vanishing", "exploding", "two-ones", "namaskar", "strawberry", "forget"]
 # Each so small that it takes a second and learns little.
@@ -526,3 +530,63 @@ def test_forget_says_what_was_measured() -> None:
     assert "rather less" in other
     for says in (shown, absent, other):
         assert len(sentences(says)) == 2
+
+
+# -- the command line -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lab with its worlds made small."""
+
+    def small(name: str) -> lab.World:
+        return replace(lab.WORLDS[name], run=lambda seed, told: SMALL[name](seed))
+
+    monkeypatch.setattr(lab, "WORLDS", {name: small(name) for name in lab.WORLDS})
+
+
+def test_the_lab_lists_its_worlds(run_chargen: Chargen) -> None:
+    done = run_chargen("lab")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(lab.WORLDS)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_lab_shows_a_table_charts_and_what_they_say(
+    run_chargen: Chargen, tmp_path: Path, small_worlds: None, name: str
+) -> None:
+    done = run_chargen("lab", name, "--seed", 3, "--out", "lab.svg")
+    assert done.returncode == 0, done.stderr
+    found = SMALL[name](3)
+    shown = " ".join(done.stdout.split())
+    assert " ".join(found.says.split()) in shown
+    drawn = (tmp_path / "lab.svg").read_text(encoding="utf-8")
+    for chart in found.charts:
+        assert chart.title in shown
+        assert f"<!-- {chart.lines[0].name} -->" in drawn
+
+
+def test_the_lab_prints_a_finding_as_json(run_chargen: Chargen, small_worlds: None) -> None:
+    done = run_chargen("lab", "namaskar", "--seed", 3, "--json")
+    printed = json.loads(done.stdout)
+    found = SMALL["namaskar"](3)
+    assert printed["says"] == found.says
+    assert [tuple(row) for row in printed["rows"]] == list(found.rows)
+    assert printed["charts"][0]["lines"][0]["y"] == list(found.charts[0].lines[0].y)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "says"),
+    [
+        ("moon", 2, "there is no world 'moon'; there are memoryless, vanishing, exploding"),
+        ("namaskar --seed -1", 2, "must be at least 0"),
+        ("namaskar --out x.txt", 1, "cannot draw a .txt file"),
+        ("namaskar --out x.png --json", 2, "--json and --out cannot be combined"),
+    ],
+)
+def test_what_is_wrong_with_the_command_is_told(
+    run_chargen: Chargen, flags: str, code: int, says: str
+) -> None:
+    done = run_chargen("lab", *flags.split())
+    assert done.returncode == code
+    assert says in done.stderr
