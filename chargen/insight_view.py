@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -168,18 +169,31 @@ def show_finding(finding: Finding) -> None:
     out = console()
     for chart in finding.charts:
         show_chart(chart, out)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    numeric = [
-        all(isinstance(row[column], int | float | None) for row in finding.rows)
-        for column in range(len(finding.columns))
+    rows = [[_cell(value) for value in row] for row in finding.rows]
+    # The widest word of each column, below which a table is no more to be read.
+    widths = [
+        max(cell_len(word) for text in column for word in text.split() or [""])
+        for column in zip(finding.columns, *rows, strict=True)
     ]
-    for name, is_numeric in zip(finding.columns, numeric, strict=True):
-        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
-    for row in finding.rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    out.print(table)
+    if sum(widths) + 2 * len(widths) - 2 <= out.width:
+        out.print(_table_of(finding, rows))
+    else:
+        for first, *others in rows:
+            out.print(Text(first, "bold"))
+            for name, cell in zip(finding.columns[1:], others, strict=True):
+                out.print(Text.assemble(f"  {cell}  ", (name, "dim")))
     out.print()
-    out.print(Text(finding.says))
+    out.print(Text(printable(finding.says).replace("\n", "\u21b5")))
+
+
+def _table_of(finding: Finding, rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column, name in enumerate(finding.columns):
+        is_numeric = all(isinstance(row[column], int | float | None) for row in finding.rows)
+        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def show_chart(chart: Chart, out: Console) -> None:
@@ -254,4 +268,4 @@ def _cell(value: str | int | float | None) -> str:
         return "-"
     if isinstance(value, str):
         return printable(value).replace("\n", "\u21b5")
-    return f"{value:,}" if isinstance(value, int) else _number(value)
+    return f"{value:,}" if isinstance(value, int) else _number(float(f"{value:.3g}"))

@@ -138,9 +138,9 @@ def memoryless(seed: int, told: Told, *, steps: int = 1000, subjects: int = 2500
         "text so far",
         "commonest after its last letter",
         "memoryless says",
-        "memoryless: probability",
+        "its chance",
         "with memory says",
-        "with memory: probability",
+        "this one's chance",
     )
     chart = Chart(
         "Learning with and without memory",
@@ -329,19 +329,16 @@ def namaskar(seed: int, told: Told, *, steps: int = 700) -> Finding:
         counts = next_letters(beginning)
         best[beginning] = counts[expected] / counts.total()
         chances[beginning] = (memory[expected], without[expected])
-        letter, chance = likeliest(memory)
-        other, other_chance = likeliest(without)
-        says = (shown(letter), chance, shown(other), other_chance)
-        rows.append((beginning, expected, best[beginning], memory[expected], *says))
+        says = (shown(likeliest(memory)[0]), shown(likeliest(without)[0]))
+        rows.append((beginning, expected, best[beginning], *chances[beginning], *says))
     columns = (
         "beginning",
         "letter asked about",
         "its share of the words",
-        "its probability, with memory",
+        "its chance with memory",
+        "its chance, memoryless",
         "with memory says",
-        "with memory: probability",
         "memoryless says",
-        "memoryless: probability",
     )
     charts = tuple(
         Chart(
