@@ -478,6 +478,10 @@ def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
     if out is not None:
         refuse_format(out)
     text = None if arguments.text is None else [arguments.text]
+    if arguments.text == "-" and len(arguments.checkpoint) > 1:
+        raise ConfigError(
+            "`text` - can be read once, not for several checkpoints", hint="name a file"
+        )
     found = []
     for folder in arguments.checkpoint:
         with Bar(folder, stays=False) as bar:

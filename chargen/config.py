@@ -330,8 +330,9 @@ class InspectConfig(Config):
     )  # fmt: skip
     top: int = option(3, "likeliest tokens to show at each place", at_least=1, at_most=100)
     max_chars: int = option(
-        20_000, "characters of the text to read at most", at_least=1, at_most=1_000_000
-    )
+        20_000, "characters of a text to read at most; of the model's own it is 2,000 unless told",
+        at_least=1, at_most=1_000_000,
+    )  # fmt: skip
     max_context: int = option(
         4096, "with --memory: the longest context, tokens", at_least=1, at_most=1 << 20
     )

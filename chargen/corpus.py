@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +161,7 @@ def read_tokens(paths: Paths, tokenizer: Tokenizer, most: int) -> Tokens:
     Raises CorpusError."""
     rows: list[Tokens] = []
     for pieces in read_documents(paths, tokenizer):
-        for row in (*pieces, np.array([tokenizer.end])):
+        for row in chain(pieces, [np.array([tokenizer.end])]):
             rows.append(row[:most].astype(np.int64))
             most -= len(rows[-1])
             if not most:

@@ -65,10 +65,11 @@ def unroll(model: LanguageModel, tokens: Tensor, state: State) -> tuple[list[lis
     layers = []
     for index, (layer, before) in enumerate(zip(model.layers, state.layers, strict=True)):
         weights: list[Tensor] = list(layer.parameters())
-        read = F.linear(x, weights[0], weights[2])  # (B, T, G * H)
+        # Cut at once: a gradient through so many slices would fill a whole tensor for each.
+        reads = F.linear(x, weights[0], weights[2]).unbind(dim=1)  # (B, G * H) each
         steps: list[Values] = []
-        for at in range(tokens.shape[1]):
-            values = equation(read[:, at], F.linear(before[0], weights[1], weights[3]), before)
+        for read in reads:
+            values = equation(read, F.linear(before[0], weights[1], weights[3]), before)
             before = tuple(values[part] for part in ("hidden", "cell") if part in values)
             steps.append(values)
         y = torch.stack([values["hidden"] for values in steps], dim=1)  # (B, T, H)

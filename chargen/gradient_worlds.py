@@ -217,14 +217,15 @@ def _gradient_back(cell: str, seed: int, back: int, heard: Heard) -> list[float]
     """The norm of a loss's gradient by the distance back, from 0 on, as the first weights have it:
     of the cell of an LSTM, of the output of others."""
     tokens, _ = recall_batch(torch.Generator().manual_seed(seed), 4 * back + 500, 1)
-    h, c = gradient_norms(_new_network(cell, seed), tokens[0].numpy(), back, heard)
+    h, c = gradient_norms(_new_network(cell, seed), tokens[0].numpy(), back, told=heard)
     norms: list[float] = (h if c is None else c).tolist()
     return norms
 
 
 def _fresh(seed: int) -> torch.Generator:
     """Draws that are not those of the training."""
-    return torch.Generator().manual_seed(seed + 2**32)
+    # Only the lowest 32 bits of a seed count in torch, so another one is drawn.
+    return torch.Generator().manual_seed(int(np.random.default_rng([seed, 1]).integers(2**32)))
 
 
 def _echo_recall(seed: int, hidden_size: int, heard: Heard) -> Accuracies:
@@ -286,7 +287,8 @@ def say_vanishing(
     else:
         first += "gates carried a symbol no farther in this run"
     reached = [f"{NAMES[cell]} {_far(alone[cell])}" for cell in alone]
-    gradients = [f"{left[cell]:.0e} ({NAMES[cell]})" for cell in left]
+    of = {"lstm": ", of its cell"}
+    gradients = [f"{left[cell]:.0e} ({NAMES[cell]}{of.get(cell, '')})" for cell in left]
     first += (
         f" (at least {LEARNED:.0%} right: {', '.join(reached)}, {RESERVOIR} {_far(echo)}); before "
         f"anything is learned, what is left of a gradient {LEFT_AT} symbols back is "
@@ -300,7 +302,8 @@ def say_vanishing(
         if helped
         else "With short distances first no network got farther"
     )
-    over = [NAMES[cell] for cell in far_cut if far_cut[cell] > REACH]
+    # The first symbol, those in between and the cue: so many tokens must be gone through.
+    over = [NAMES[cell] for cell in far_cut if far_cut[cell] + 2 > REACH]
     second += (
         f", and with the gradient cut after {REACH} symbols "
         + (f"{_listing(over)} still remembered beyond the cut" if over else "none got beyond it")
@@ -401,7 +404,7 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
             doing = f"gradient back through {radius:g}"
             heard = portion(told, doing, begin + start * part, begin + (start + 1) * part)
             model = _rnn(len(alphabet), starts[start], radius)
-            norms.append(gradient_norms(model, tokens.numpy(), longest, heard)[0])
+            norms.append(gradient_norms(model, tokens.numpy(), longest, told=heard)[0])
         # Powers of ten differ, so it is their exponents that have a mean.
         curves[radius] = np.exp(np.log(np.maximum(norms, 1e-300)).mean(axis=0)).tolist()
     runs: dict[Way, list[Practice]] = {way: [] for way in WAYS}
@@ -423,7 +426,7 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
         for way, outcome in outcomes.items()
     )
     back = Chart(
-        f"How the gradient of a loss changes on its way back (mean of {STARTS} first weights)",
+        f"A gradient on its way back (geometric mean of {STARTS} first weights)",
         "distance back, letters",
         "norm of the gradient",
         [Line(f"recurrent weight {r:g}", range(longest + 1), curve) for r, curve in curves.items()],
@@ -497,20 +500,23 @@ def say_exploding(curves: Mapping[float, Sequence[float]], outcomes: Mapping[Way
         for way, o in outcomes.items()
     )
     ends = f"{broken} of {runs} runs without clipping and {broken_held} of {runs} with it"
-    worse = any(
-        a.median_loss is not None
-        and b.median_loss is not None
-        and a.median_loss > b.median_loss + 0.1
+    better = [
+        a.median_loss - b.median_loss
         for a, b in zip(free, held, strict=True)
-    )
-    if broken > broken_held:
-        second = f"Clipping helped: the loss became no number in {ends}"
-    elif broken < broken_held:
-        second = f"Clipping did not help here: the loss became no number in {ends}"
-    elif worse:
-        second = f"Clipping helped, though it saved no run: the loss became no number in {ends}"
-    else:
+        if a.median_loss is not None and b.median_loss is not None
+    ]  # nats per letter that clipping gains where both ways came to an end
+    gains, loses = max(better, default=0.0) > 0.1, min(better, default=0.0) < -0.1
+    if broken == broken_held and not gains and not loses:
         second = f"Clipping made no difference here: the loss became no number in {ends}"
+    elif broken >= broken_held and not loses:
+        saved = "" if broken > broken_held else ", though it saved no run"
+        second = f"Clipping helped{saved}: the loss became no number in {ends}"
+    elif broken <= broken_held and not gains:
+        second = f"Clipping did not help here: the loss became no number in {ends}"
+    else:
+        second = (
+            f"Clipping helped in one way and not in another: the loss became no number in {ends}"
+        )
     return f"{first}. {second}, and ended at (nats per letter, median) {losses}."
 
 

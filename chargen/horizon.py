@@ -91,7 +91,9 @@ def measure(
         )
     contexts = tuple(1 << power for power in range(longest_context.bit_length()))
     loss = context_loss(model, tokens, contexts, end=end, told=lambda share: told(0.7 * share))
-    h, c = gradient_norms(model, tokens, longest_distance, lambda share: told(0.7 + 0.3 * share))
+    h, c = gradient_norms(
+        model, tokens, longest_distance, end=end, told=lambda share: told(0.7 + 0.3 * share)
+    )
     distances = tuple(range(longest_distance + 1))
     return Horizon(
         contexts,
@@ -149,7 +151,8 @@ def context_loss(
         width = _width(n)
         starts = (first[:, None] + np.arange(0, block, width)).ravel()  # the first target of each
         length = _row(n)
-        at_once = max(1, NUMBERS_AT_ONCE // (length * model.config.hidden_size))
+        numbers = max(length * model.config.hidden_size, model.vocab_size)
+        at_once = max(1, NUMBERS_AT_ONCE // numbers)
         nats, counted = 0.0, 0
         for at in range(0, len(starts), at_once):
             places = starts[at : at + at_once, None] - n + np.arange(length + 1)  # (R, n + W)
@@ -168,20 +171,26 @@ def gradient_norms(
     model: LanguageModel,
     tokens: npt.NDArray[np.integer],
     longest: int,
+    *,
+    end: int | None = None,
     told: Told = tell_nobody,
 ) -> tuple[Floats, Floats | None]:
     """||dL_t / dh_(t-k)|| for k from 0 to the longest, (K,), mean over places t of a text; and of
     the cell, ||dL_t / dc_(t-k)||, in an LSTM.
 
     L_t is the loss, in nats, of the token that follows token t; h_(t-k) all layers' output after
-    token t - k, whatever reads it (Hochreiter 1991; Bengio et al. 1994).
+    token t - k, whatever reads it (Hochreiter 1991; Bengio et al. 1994). The `end` of a
+    document is no target, unless there is no other.
     """
     # What has gone far is so small that float32 knows it no more.
     model = copy.deepcopy(model).cpu().double().eval()
     parts = ("hidden", "cell") if model.config.cell == "lstm" else ("hidden",)
     sums = {part: np.zeros(longest + 1) for part in parts}
     width = BURN_IN + longest + 1
-    starts = np.linspace(0, len(tokens) - width - 1, ROWS).astype(np.int64)
+    targets = np.arange(width, len(tokens))  # their places
+    if end is not None and (tokens[width:] != end).any():
+        targets = targets[tokens[width:] != end]
+    starts = targets[np.linspace(0, len(targets) - 1, ROWS).astype(np.int64)] - width
     numbers = longest * model.config.num_layers * model.config.hidden_size
     at_once = max(1, NUMBERS_AT_ONCE // (8 * numbers))
     for at in range(0, ROWS, at_once):
@@ -205,7 +214,7 @@ def gradient_norms(
 def _width(context: int) -> int:
     """How many targets share a row, each with one token of context more: a power of 2, so that a
     block of the longest context's is cut without a rest for all others."""
-    return 1 << (max(1, context // SLACK).bit_length() - 1)
+    return 1 << (min(TARGETS, max(1, context // SLACK)).bit_length() - 1)
 
 
 def _row(context: int) -> int:

@@ -92,8 +92,8 @@ def inspect(
     if own:
         followers = find_followers(generator, own, lambda share: progress("looking", share))
     if given is None:
-        first, _, rest = own[:SHOWN_OF_OWN].partition("\n")
-        given = (rest or first)[: config.max_chars]  # which begins where a line does
+        first, _, rest = own.partition("\n")  # it may begin in the midst of a line
+        given = (rest or first)[: options.get("max_chars", SHOWN_OF_OWN)]
     titles = [probe.name for probe in probes]
     for follower in filter(lambda follower: follower.follows, followers):
         probes.append(Probe(follower.layer, follower.unit))

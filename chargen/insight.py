@@ -27,6 +27,7 @@ from chargen.places import Told, tell_nobody
 from chargen.tokenizer import StreamDecoder, Tokenizer, Tokens
 
 CHUNK_TOKENS = 512
+MOST_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary
 OPEN, SHUT = 0.9, 0.1  # a gate beyond these is saturated (Karpathy et al. 2015)
 LEAST_TO_SEARCH = 1000  # characters from which cells are looked for
 FULL_SURPRISE = 8.0  # bits from which a surprise has the strongest colour
@@ -96,18 +97,20 @@ class GateUse:
 class Follower:
     """The cell that follows a feature of the text most closely, by Pearson's correlation.
 
-    It is chosen on the first half of a text, and `correlation` is that on the second.
+    It is chosen on the first half of a text, where its correlation is `chosen_by`, and
+    `correlation` is that on the second.
     """
 
     feature: str
     layer: int
     unit: int
     correlation: float
+    chosen_by: float
 
     @property
     def follows(self) -> bool:
         """Whether closely enough to be called so."""
-        return abs(self.correlation) >= FOLLOWS
+        return abs(self.correlation) >= FOLLOWS and self.correlation * self.chosen_by > 0
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def read_text(
     for probe in probes:
         refuse_unknown(model.config, probe)
     tokenizer.check(text)
-    tokens = tokenizer.encode_array(text)
+    tokens = _encode(generator, text)
     if not len(tokens):
         raise CorpusError("the text is empty", hint="there is nothing to inspect")
     gates = [
@@ -155,7 +158,9 @@ def read_text(
     nats: list[Floats] = []
     likeliest: list[tuple[Chance, ...]] = []
     values: list[Floats] = []
-    for chunk, logits, found in _read(generator, tokens, told):
+    at_once = min(CHUNK_TOKENS, max(1, MOST_LOGITS // model.vocab_size))
+    for chunk, foretelling, found in _read(generator, tokens, at_once, told):
+        logits = model.read_out(foretelling)[0].float().cpu()
         logprobs = logits.double().log_softmax(-1)  # (T, V)
         costs = -logprobs.gather(-1, torch.from_numpy(chunk)[:, None])[:, 0]
         nats.append(costs.numpy())
@@ -166,7 +171,7 @@ def read_text(
         columns = [_probed(found, probe) for probe in probes]
         values.append(np.stack(columns, 1) if columns else np.empty((len(chunk), 0)))
         for row, (layer, gate) in enumerate(gates):
-            value = found.layers[layer][gate]
+            value = found.layers[layer][gate].cpu()
             shares = (value, value > OPEN, value < SHUT)
             use[row] += [float(share.double().mean(-1).sum()) for share in shares]
     spans = _parts(tokenizer, tokens)
@@ -269,7 +274,7 @@ def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody
             hint=f"it must be {LEAST_TO_SEARCH:,} long at least",
         )
     model, tokenizer = generator.model, generator.tokenizer
-    tokens = tokenizer.encode_array(text)
+    tokens = _encode(generator, text)
     spans = _parts(tokenizer, tokens)
     ends = np.array([end for _, end, _ in spans])
     last = np.cumsum([len(part) for *_, part in spans]) - 1  # the last character of each part
@@ -278,7 +283,7 @@ def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody
     halves = [_Sums(there.shape[1], layers * size) for _ in range(2)]
     middle = len(tokens) // 2
     at = 0
-    for chunk, _, found in _read(generator, tokens, told):
+    for chunk, _, found in _read(generator, tokens, CHUNK_TOKENS, told):
         memory = np.concatenate([_memory(values)[0] for values in found.layers], 1)  # (T, U)
         places = np.arange(at, at + len(chunk))
         for half, sums in enumerate(halves):
@@ -290,7 +295,8 @@ def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody
     for row, name in enumerate(FEATURES):
         if np.isfinite(first[row] + second[row]).all():
             unit = int(np.abs(first[row]).argmax())
-            followers.append(Follower(name, *divmod(unit, size), float(second[row, unit])))
+            found_there, chosen_by = float(second[row, unit]), float(first[row, unit])
+            followers.append(Follower(name, *divmod(unit, size), found_there, chosen_by))
     return sorted(followers, key=lambda follower: -abs(follower.correlation))
 
 
@@ -303,8 +309,9 @@ class _Sums:
         self._y, self._yy = np.zeros(cells), np.zeros(cells)
         self._xy = np.zeros((features, cells))
 
-    def add(self, x: Floats, y: Floats) -> None:
+    def add(self, x: Floats, y: npt.NDArray[np.float32]) -> None:
         """Take in (N, K) features and the (N, U) cells beside them."""
+        y = y.astype(np.float64)  # in float32 the squares of a saturated cell lose its variance
         self._count += len(x)
         self._x += x.sum(0)
         self._xx += (x * x).sum(0)
@@ -327,18 +334,28 @@ class _Sums:
 # -- reading ----------------------------------------------------------------------------------
 
 
+def _encode(generator: TextGenerator, text: str) -> Tokens:
+    """The tokens of a text. Where lines are documents, no newline was ever seen: a line ends with
+    the end of the document."""
+    tokenizer, seen = generator.tokenizer, generator.model.seen
+    tokens = tokenizer.encode_array(text)
+    newlines = [token for token, piece in enumerate(tokenizer.pieces) if piece == b"\n"]
+    if seen[tokenizer.end] and not seen[newlines].any():
+        tokens[np.isin(tokens, newlines)] = tokenizer.end
+    return tokens
+
+
 def _read(
-    generator: TextGenerator, tokens: Tokens, told: Told
+    generator: TextGenerator, tokens: Tokens, at_once: int, told: Told
 ) -> Iterator[tuple[Tokens, Tensor, Trace]]:
-    """Some tokens after others, the (T, V) logits that foretold them, and what they did."""
+    """Some tokens after others, the (1, T, H) output that foretold them, and what they did."""
     model, device = generator.model, generator.model.head.weight.device
     begin = torch.tensor([[generator.tokenizer.end]], device=device)
     x, state = model.read(begin, model.initial_state(1))
-    for at in range(0, len(tokens), CHUNK_TOKENS):
-        chunk = tokens[at : at + CHUNK_TOKENS]
+    for at in range(0, len(tokens), at_once):
+        chunk = tokens[at : at + at_once]
         found = trace(model, torch.from_numpy(chunk[None]).to(device), state)
-        foretelling = torch.cat([x, found.output[:, :-1]], dim=1)
-        yield chunk, model.read_out(foretelling)[0].float().cpu(), found
+        yield chunk, torch.cat([x, found.output[:, :-1]], dim=1), found
         x, state = found.output[:, -1:], found.state
         told(min(1.0, (at + len(chunk)) / len(tokens)))
 
@@ -348,7 +365,7 @@ def _parts(tokenizer: Tokenizer, tokens: Tokens) -> list[tuple[int, int, str]]:
     decoder = StreamDecoder(tokenizer)
     parts, begin, text = [], 0, ""
     for place, token in enumerate(tokens.tolist(), start=1):
-        text += decoder.feed(token)
+        text += "\n" if token == tokenizer.end else decoder.feed(token)
         if not decoder.inside_character:
             parts.append((begin, place, text))
             begin, text = place, ""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chargen.braille import draw
+from chargen.braille import Point, draw
 from chargen.charts import Chart, Line
 from chargen.terminal import NARROW, TextPrinter, console, printable, show_note
 
@@ -205,17 +205,14 @@ def show_chart(chart: Chart, out: Console) -> None:
 
 def _drawn(chart: Chart, width: int, height: int) -> Text:
     columns = max(10, width - LABEL)
-    points = [list(_scaled(chart, line)) for line in chart.lines]
-    xs = [x for line in points for x, _ in line]
-    ys = [y for line in points for _, y in line]
+    pieces = [(number, p) for number, line in enumerate(chart.lines) for p in _scaled(chart, line)]
+    xs = [x for _, piece in pieces for x, _ in piece]
+    ys = [y for _, piece in pieces for _, y in piece]
     if not xs:
         return Text("nothing to draw: no number is finite", "dim")
     left, right, low, high = min(xs), max(xs), min(ys), max(ys)
-    right, high = max(right, left + 1e-9), max(high, low + 1e-9)
-    square = [
-        [((x - left) / (right - left), (y - low) / (high - low)) for x, y in line]
-        for line in points
-    ]
+    wide, tall = max(right - left, 1e-9), max(high - low, 1e-9)
+    square = [[((x - left) / wide, (y - low) / tall) for x, y in piece] for _, piece in pieces]
     cells = draw(square, columns, height)
     text = Text()
     ends = {0: _unscaled(high, chart.log_y), height - 1: _unscaled(low, chart.log_y)}
@@ -223,10 +220,11 @@ def _drawn(chart: Chart, width: int, height: int) -> Text:
         tick = _number(ends[row]) if row in ends else ""
         text.append(f"{tick:>{LABEL - 1}} ", "dim")
         for column in range(columns):
-            character, number = cells.get((row, column), (" ", 0))
-            text.append(character, LINE_STYLES[number % len(LINE_STYLES)])
+            character, piece = cells.get((row, column), (" ", 0))
+            text.append(character, LINE_STYLES[pieces[piece][0] % len(LINE_STYLES)])
         text.append("\n")
     first, last = (_number(_unscaled(x, chart.log_x)) for x in (left, right))
+    last = last if right > left else ""
     room = columns - len(first) - len(last)
     label = chart.x_label if len(chart.x_label) + 2 <= room else ""
     text.append(" " * LABEL + first + label.center(room) + last + "\n", "dim")
@@ -242,12 +240,17 @@ def _drawn(chart: Chart, width: int, height: int) -> Text:
     return text
 
 
-def _scaled(chart: Chart, line: Line) -> Iterable[tuple[float, float]]:
-    """The points of a line that can be drawn, on the chart's scales."""
+def _scaled(chart: Chart, line: Line) -> list[list[Point]]:
+    """The points of a line on the chart's scales, cut where one cannot be drawn."""
+    pieces: list[list[Point]] = [[]]
     for x, y in zip(line.x, line.y, strict=True):
         drawable = (x > 0 or not chart.log_x) and (y > 0 or not chart.log_y)
         if drawable and math.isfinite(x) and math.isfinite(y):
-            yield (math.log(x) if chart.log_x else x), (math.log(y) if chart.log_y else y)
+            place = (math.log(x) if chart.log_x else x, math.log(y) if chart.log_y else y)
+            pieces[-1].append(place)
+        elif pieces[-1]:
+            pieces.append([])
+    return pieces
 
 
 def _unscaled(number: float, is_log: bool) -> float:

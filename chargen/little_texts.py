@@ -33,7 +33,7 @@ COLOUR_OF = {thing: colour for colour, things in THINGS.items() for thing in thi
 # The colour, the last word, is left to whoever writes or asks.
 WORDINGS = (
     "The color of a {} is",
-    "A {} is",
+    "A {} looks",
     "Every {} I saw was",
     "What color is a {}? It is",
     "She painted the {}",
@@ -71,6 +71,16 @@ def colour_text(random: Random, pairs: Sequence[Pair], rounds: int) -> str:
             pair = pairs[place]
             lines.append(f"{prompt_of(pair)} {COLOUR_OF[pair[0]]}.\n")
     return "".join(lines)
+
+
+def copied(text: str, prompt: str) -> str:
+    """What a copier would answer: the word that follows the longest end of the prompt that stands
+    in the text, at its first place there."""
+    for begin in range(len(prompt)):
+        place = text.find(f"{prompt[begin:]} ")
+        if place >= 0:
+            return text[place + len(prompt) - begin + 1 :].split(".")[0]
+    return ""
 
 
 # -- words in a row ---------------------------------------------------------------------------

@@ -86,19 +86,21 @@ def held_out_text(
         sources = read_sources(find_origin(about), spool, progress)
         refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
-        texts = {name: beginning([splits[name]], most) for name in reversed(SPLITS)}
+        between = "\n" if about.corpus_options.documents == "line" else ""
+        texts = {name: beginning([splits[name]], most, between) for name in reversed(SPLITS)}
     for name, text in texts.items():
         if len(text) >= at_least:
             return text, name
     raise _too_short(about, max(map(len, texts.values())), at_least, "characters")
 
 
-def beginning(splits: Iterable[Split], length: int) -> str:
-    """The first so many characters of splits, one after the other."""
+def beginning(splits: Iterable[Split], length: int, between: str = "") -> str:
+    """The first so many characters of splits, one after the other, with something `between` their
+    documents."""
     parts: list[str] = []
     for split in splits:
-        for text, _ in split:
-            parts.append(text[:length])
+        for text, ends in split:
+            parts.append((text + between if ends else text)[:length])
             length -= len(parts[-1])
             if not length:
                 return "".join(parts)

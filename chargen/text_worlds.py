@@ -25,6 +25,7 @@ from chargen.little_texts import (
     Pair,
     colour_text,
     commonest_after,
+    copied,
     entropy_after_one,
     next_letters,
     prompt_of,
@@ -53,7 +54,7 @@ from chargen.practice import (
 def teach_memoryless(
     model: LanguageModel, tokens: Tensor, seed: int, steps: int, heard: Heard
 ) -> Practice:
-    """The same, but each letter is a row of its own, so the state never holds another one."""
+    """`teach` with each letter a row of its own, so that the state never holds another one."""
     random = torch.Generator().manual_seed(seed)
 
     def batch(step: int) -> Batch:
@@ -388,8 +389,13 @@ class Answer:
     chance: float
 
     @property
+    def colour(self) -> str:
+        """What is right."""
+        return COLOUR_OF[self.pair[0]]
+
+    @property
     def right(self) -> bool:
-        return self.said == COLOUR_OF[self.pair[0]]
+        return self.said == self.colour
 
 
 def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 128) -> Finding:
@@ -423,6 +429,7 @@ def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 12
             statistics.fmean(one.right for one in ones),
             statistics.fmean(one.chance for one in ones),
             guess if len(ones) > 1 else None,
+            statistics.fmean(copied(text, prompt_of(one.pair)) == one.colour for one in ones),
         )
         for name, ones in groups.items()
         if ones
@@ -434,14 +441,18 @@ def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 12
         "right, share",
         "probability of the right colour, mean",
         "always the commonest colour: right, share",
+        "copying after the longest match: right, share",
     )
+    copying = statistics.fmean(copied(text, prompt_of(one.pair)) == one.colour for one in answers)
     chart = Chart(
         "Learning what has which colour",
         "step",
         "loss on what is trained on, bits per letter",
         [Line("lstm", range(1, steps + 1), smooth([n / math.log(2) for n in practice.losses]))],
     )
-    says = say_strawberry(berry, sum(a.right for a in answers), len(answers), trained, guess)
+    says = say_strawberry(
+        berry, sum(a.right for a in answers), len(answers), trained, guess, copying
+    )
     return Finding("strawberry", columns, rows, (chart,), says)
 
 
@@ -463,7 +474,9 @@ def answer(model: LanguageModel, alphabet: Alphabet, pair: Pair) -> Answer:
     return Answer(pair, said.removesuffix("."), chance)
 
 
-def say_strawberry(berry: Answer, hits: int, asked: int, trained: float, guess: float) -> str:
+def say_strawberry(
+    berry: Answer, hits: int, asked: int, trained: float, guess: float, copying: float
+) -> str:
     """Two sentences on the one prompt, on all that were left out, and on the baselines."""
     prompt = f'"{prompt_of(ASKED)}" stands nowhere in the text'
     if berry.right:
@@ -476,8 +489,10 @@ def say_strawberry(berry: Answer, hits: int, asked: int, trained: float, guess: 
     share = hits / asked
     numbers = (
         f"{hits} of {asked} prompts that were left out are answered rightly ({share:.0%}), "
-        f"{trained:.0%} of those trained on, and the commonest colour alone would get {guess:.0%}"
+        f"{trained:.0%} of those trained on; the commonest colour alone would get {guess:.0%}, "
+        f"copying what stands after the longest match in the text {copying:.0%}"
     )
+    guess = max(guess, copying)
     error = math.sqrt(max(guess * (1 - guess), share * (1 - share), 1e-9) / asked)
     if share >= 0.8:
         second = f"It has learned things apart from wordings: {numbers}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,16 @@ from hypothesis import strategies as st
 from chargen import corpus as corpus_module
 from chargen import texts
 from chargen.config import CorpusConfig
-from chargen.corpus import Corpus, Streams, TokenFile, cache_folder, open_corpus, read_documents
+from chargen.corpus import (
+    Corpus,
+    Streams,
+    TokenFile,
+    cache_folder,
+    open_corpus,
+    read_beginning,
+    read_documents,
+    read_tokens,
+)
 from chargen.errors import CorpusError
 from chargen.tokenizer import ByteTokenizer
 
@@ -283,3 +293,25 @@ def test_a_corpus_takes_its_name_from_its_first_text() -> None:
     names = {"a/b.txt": "b", "b.md.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus"}
     for path, name in names.items():
         assert texts.name_of([path]) == name
+
+
+def test_no_more_of_a_text_is_read_than_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = ByteTokenizer()
+    paths = []
+    for name in ("a", "b"):
+        paths.append(tmp_path / name)
+        paths[-1].write_text(f"{name} text", encoding="utf-8")
+    whole = read_tokens(paths, tokenizer, 100).tolist()
+    end = tokenizer.end
+    assert whole == [*tokenizer.encode("a text"), end, *tokenizer.encode("b text"), end]
+    assert read_tokens(paths, tokenizer, 9).tolist() == whole[:9]
+    assert read_beginning(paths[0], 3) == "a t"
+
+    def pieces() -> Iterator[TokenFile]:
+        yield np.arange(5)
+        raise AssertionError("more was read than is wanted")
+
+    monkeypatch.setattr("chargen.corpus.read_documents", lambda *_: iter([pieces()]))
+    assert read_tokens(paths, tokenizer, 5).tolist() == [0, 1, 2, 3, 4]

@@ -123,6 +123,25 @@ def test_ends_of_documents_are_not_counted() -> None:
     np.testing.assert_allclose(losses, math.log(SYMBOLS), rtol=1e-6)
 
 
+def test_ends_of_documents_are_no_targets_of_the_gradient() -> None:
+    """Every other token is an end; a register never knows that, so its loss there would be huge."""
+    tokens = periodic(1, 800)
+    tokens[::2] = END
+    norms, _ = gradient_norms(register(1, 1.0), tokens, 3, end=END)
+    assert norms[0] < 2
+    far, _ = gradient_norms(register(1, 1.0), tokens, 3)
+    assert far[0] != pytest.approx(norms[0])
+    all_ends, _ = gradient_norms(register(1, 1.0), np.full(800, END), 3, end=END)
+    assert np.isfinite(all_ends).all()
+
+
+def test_the_longest_contexts_have_targets() -> None:
+    model = network(cell="rnn", hidden_size=1, embedding_size=1).float()
+    longest = 1 << 18
+    losses = context_loss(model, periodic(3, needed_tokens(longest, 1)), [1, longest], end=END)
+    assert np.isfinite(losses).all()
+
+
 def test_a_text_too_short_says_how_long_it_must_be() -> None:
     model = register(2, 1.0)
     needed = needed_tokens(64, 40)

@@ -123,7 +123,7 @@ def test_inspect_prints_a_line_a_part(run_chargen: Chargen, checkpoint: Path) ->
     assert [part["text"] for part in parts] == list("a cat")
     assert all(len(part["likeliest"]) == 2 and "cell 0:2" in part["values"] for part in parts)
     assert {gate["gate"] for gate in last["gates"]} == {"input", "forget", "output"}
-    assert {"feature", "layer", "unit", "correlation"} == set(last["cells"][0])
+    assert {"feature", "layer", "unit", "correlation", "chosen_by"} == set(last["cells"][0])
 
 
 def test_inspect_reads_files_and_standard_input(
@@ -196,6 +196,7 @@ def test_curves_of_several_are_drawn_together(
         ("--text a --max-context 3", 2, "--max-context needs --memory"),
         ("--memory --cell 0:0", 2, "--memory and --cell cannot be combined"),
         ("--memory --out x.html", 1, "cannot draw a .html file; use .png"),
+        ("CHECKPOINT --memory --text -", 2, "--text - can be read once"),
         ("--memory --text nowhere", 1, "no such text: nowhere"),
         ("--memory --text short.txt", 1, "to look 4,096 tokens back and 512"),
         ("CHECKPOINT", 2, "several checkpoints are compared with --memory"),

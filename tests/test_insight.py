@@ -88,6 +88,35 @@ def test_views_are_the_trace_after_each_part(chunk: int, monkeypatch: pytest.Mon
     assert uses[1, "forget"].shut == pytest.approx((forget < 0.1).double().mean().item())
 
 
+def test_a_cell_that_hardly_moves_is_correlated_as_well() -> None:
+    """tanh of a cell that counts is near 1, in float32."""
+    x = np.tile(np.arange(100.0), 200)[:, None]
+    for amplitude in (0.1, 0.01, 0.001):
+        sums = insight._Sums(1, 2)
+        y = (1 - amplitude + amplitude * x / 100).astype(np.float32)
+        sums.add(x, np.concatenate([y, np.ones_like(y) - 0.1], axis=1))
+        [[found, constant]] = sums.correlations()
+        assert found == pytest.approx(1, abs=1e-3)
+        assert constant == 0
+
+
+def test_a_cell_that_turns_round_follows_nothing() -> None:
+    assert insight.Follower("", 0, 0, -0.8, -0.5).follows
+    assert not insight.Follower("", 0, 0, -0.8, 0.9).follows
+    assert not insight.Follower("", 0, 0, 0.2, 0.9).follows
+
+
+def test_where_lines_are_documents_a_line_ends_with_the_document() -> None:
+    generator = untrained(FewTokens("a", "b", "\n"))
+    generator.model.seen[2] = False
+    found = read_text(generator, "ab\na")
+    assert [part.text for part in found.parts] == ["a", "b", "\n", "a"]
+    end = generator.tokenizer.end
+    costs = [part.nats for part in found.parts]
+    assert costs[2] == pytest.approx(-logprob_of(generator, [0, 1], [end]), abs=1e-5)
+    assert costs[3] == pytest.approx(-logprob_of(generator, [0, 1, end], [0]), abs=1e-5)
+
+
 def test_shades_go_from_nothing_to_full() -> None:
     view = insight.View("", "", np.array([-9.0, -1, 0, 1, 9]), -2.0, 2.0)
     assert view.shades.tolist() == [-1, -0.5, 0, 0.5, 1]

@@ -308,9 +308,9 @@ def test_vanishing_says_what_was_measured() -> None:
     assert "lstm and gru carried a symbol farther than" in shown
     assert "lstm and gru still remembered beyond the cut" in shown
     assert "rnn tanh none, rnn ReLU to 10, lstm to 30, gru to 30, echo state network to 10" in shown
-    assert "1e-09 (rnn tanh)" in shown
-    same = accuracies(10, 10, 10, 10)
-    absent = gradient_worlds.say_vanishing(same, same, same, echo, left, 400)
+    assert "1e-09 (rnn tanh)" in shown and "1e-09 (lstm, of its cell)" in shown
+    same, none = accuracies(10, 10, 10, 10), accuracies(0, 0, 0, 0)
+    absent = gradient_worlds.say_vanishing(same, same, none, echo, left, 400)
     assert "no farther in this run" in absent
     assert "no network got farther" in absent
     assert "none got beyond it" in absent
@@ -334,6 +334,21 @@ def test_exploding_says_what_was_measured() -> None:
     worse = gradient_worlds.say_exploding(calm, {free: Outcome(9.0, (2.0, 2.0)), held: good})
     assert "saved no run" in worse
     assert "did not help" in gradient_worlds.say_exploding(calm, {free: good, held: bad})
+    dear = gradient_worlds.say_exploding(calm, {free: good, held: Outcome(9.0, (2.0, 2.0))})
+    assert "did not help" in dear
+    other, other_held = Way("AdamW", None), Way("AdamW", 1.0)
+    both = gradient_worlds.say_exploding(
+        calm, {free: bad, held: good, other: good, other_held: Outcome(9.0, (2.0, 2.0))}
+    )
+    assert "in one way and not in another" in both
+
+
+def test_fresh_draws_are_others() -> None:
+    draws = [
+        gradient_worlds.recall_batch(random, 10, 32)[0].tolist()
+        for random in (torch.Generator().manual_seed(1), gradient_worlds._fresh(1))
+    ]
+    assert draws[0] != draws[1]
 
 
 # -- two ones ---------------------------------------------------------------------------------
@@ -433,13 +448,37 @@ def test_strawberry_says_what_was_measured() -> None:
     right, wrong = Answer(ASKED, "red", 0.99), Answer(ASKED, "blue", 0.1)
     assert right.right
     assert not wrong.right
-    shown = text_worlds.say_strawberry(right, 84, 96, 1.0, 0.125)
+    shown = text_worlds.say_strawberry(right, 84, 96, 1.0, 0.125, 0.1)
     assert 'goes on with " red"' in shown
     assert "It has learned things apart from wordings: 84 of 96" in shown
-    part = text_worlds.say_strawberry(wrong, 40, 96, 1.0, 0.125)
+    assert "longest match in the text 10%" in shown
+    part = text_worlds.say_strawberry(wrong, 40, 96, 1.0, 0.125, 0.1)
     assert "which is wrong" in part
     assert "in part" in part
-    assert "has not learned" in text_worlds.say_strawberry(wrong, 14, 96, 1.0, 0.125)
+    assert "has not learned" in text_worlds.say_strawberry(wrong, 14, 96, 1.0, 0.125, 0.1)
+    # As good as a copier is no more than a copier.
+    assert "has not learned" in text_worlds.say_strawberry(wrong, 40, 96, 1.0, 0.125, 0.4)
+
+
+def test_a_copier_goes_on_after_the_longest_match() -> None:
+    text = "A frog looks green.\nEvery toad I saw was brown.\n"
+    assert little_texts.copied(text, "A frog looks") == "green"
+    assert little_texts.copied(text, "Every frog I saw was") == "brown"
+    assert little_texts.copied(text, "My frog") == "looks green"
+    assert little_texts.copied(text, "zzz") == ""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_colour_can_be_copied(seed: int) -> None:
+    """What is left out is answered by no longest match more often than by chance, about 1 of 8."""
+    rng = np.random.default_rng(seed)
+    pairs, asked = little_texts.split_pairs(rng)
+    text = little_texts.colour_text(rng, pairs, 3)
+    answers = [little_texts.copied(text, little_texts.prompt_of(pair)) for pair in asked]
+    right = sum(
+        answer == COLOUR_OF[thing] for answer, (thing, _) in zip(answers, asked, strict=True)
+    )
+    assert right < 25  # of 96
 
 
 # -- forget -----------------------------------------------------------------------------------
@@ -566,13 +605,18 @@ def test_the_lab_shows_a_table_charts_and_what_they_say(
         assert f"<!-- {chart.lines[0].name} -->" in drawn
 
 
-def test_the_lab_prints_a_finding_as_json(run_chargen: Chargen, small_worlds: None) -> None:
-    done = run_chargen("lab", "namaskar", "--seed", 3, "--json")
+@pytest.mark.parametrize("name", SMALL)
+def test_the_lab_prints_a_finding_as_json(
+    run_chargen: Chargen, small_worlds: None, name: str
+) -> None:
+    done = run_chargen("lab", name, "--seed", 3, "--json")
+    assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
-    found = SMALL["namaskar"](3)
+    found = SMALL[name](3)
     assert printed["says"] == found.says
     assert [tuple(row) for row in printed["rows"]] == list(found.rows)
-    assert printed["charts"][0]["lines"][0]["y"] == list(found.charts[0].lines[0].y)
+    for chart, drawn in zip(found.charts, printed["charts"], strict=True):
+        assert [line["x"] for line in drawn["lines"]] == [list(line.x) for line in chart.lines]
 
 
 @pytest.mark.parametrize(

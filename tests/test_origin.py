@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import chargen
 from chargen.about import read_about
 from chargen.checkpoint import load_checkpoint
 from chargen.errors import CorpusError
@@ -40,6 +41,15 @@ def test_another_text_of_that_name_is_refused(
         held_out_text(loaded.about, 1, 10)
     about = loaded.about
     refuse_others(about, [("renamed", size, sha256) for _, size, sha256 in about.corpus.files])
+
+
+def test_lines_that_are_documents_stay_lines(corpus_file: Path, tmp_path: Path) -> None:
+    chargen.train(
+        corpus_file, out=tmp_path / "lines", documents="line", steps=1, hidden_size=8, batch_size=2
+    )
+    text, _ = held_out_text(read_about(tmp_path / "lines"), 1, 100_000)
+    assert len(text.splitlines()) > 3
+    assert set(text.splitlines()) <= set(TEXT.splitlines())
 
 
 def test_what_it_did_not_train_on_is_taken_first(checkpoint: Path) -> None:
