@@ -30,13 +30,13 @@ from chargen import __version__
 from chargen.config import (
     CHAIN,
     DEVICES,
-    LOOKING_BACK,
     MOST_PROMPT,
     PRESETS,
     TEMPLATE,
     Config,
     CorpusConfig,
     InspectConfig,
+    LookBackConfig,
     ModelConfig,
     SampleConfig,
     TrainConfig,
@@ -304,7 +304,7 @@ def _split(name: str, text: str) -> list[str]:
     """The texts that the flag of this name gives, commas between. Raises ConfigError."""
     try:
         # A line break would end the row; `unescape` brings it back.
-        split = next(csv.reader([text.replace("\n", "\\n")]), [])
+        split = next(csv.reader([text.replace("\n", "\\n")], strict=True), [])
     except csv.Error as error:
         raise ConfigError(f"`{name}` cannot be split at its commas: {error}") from None
     return [unescape(part) for part in split]
@@ -394,29 +394,29 @@ def score(arguments: argparse.Namespace) -> int:
 
 def inspect(arguments: argparse.Namespace) -> int:
     """Show what a text does to a network; with --memory, how far back networks look."""
-    given = _given(arguments, InspectConfig)
+    given, looking = _given(arguments, InspectConfig), _given(arguments, LookBackConfig)
     config = make(InspectConfig, given)
-    for name in given:
-        if arguments.memory and name not in LOOKING_BACK:
-            raise ConfigError(f"`memory` and `{name}` cannot be combined")
-        if name in LOOKING_BACK and not arguments.memory:
-            raise ConfigError(f"`{name}` needs `memory`")
+    make(LookBackConfig, looking)
+    if arguments.memory and given:
+        raise ConfigError(f"`memory` and `{next(iter(given))}` cannot be combined")
+    if looking and not arguments.memory:
+        raise ConfigError(f"`{next(iter(looking))}` needs `memory`")
     if arguments.json and arguments.out is not None:
         raise ConfigError("`json` and `out` cannot be combined", hint="give one")
     if arguments.memory:
-        return _look_back(arguments, given)
+        return _look_back(arguments, looking)
     if len(arguments.checkpoint) > 1:
         raise ConfigError(
             "several checkpoints are compared with `memory`", hint="else give one at a time"
         )
 
     from chargen.inside import inspect as look
-    from chargen.plotting import FORMATS, draw_text, refuse_format, write_output
+    from chargen.plotting import FORMATS, draw_text, refuse_output, write_output
     from chargen.terminal import Bar, facts_of, print_json, show_note
 
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
-        refuse_format(out, (".html", *FORMATS))
+        refuse_output(out, (".html", *FORMATS))
     text = None if arguments.text is None else _text(arguments.text, config.max_chars)
     with Bar("reading", stays=False) as bar:
         seen = look(
@@ -425,7 +425,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     inspection = seen.inspection
     if arguments.json:
         for place, part in enumerate(inspection.parts):
-            values = {view.title: float(view.values[place]) for view in inspection.views[1:]}
+            values = {v.probe.name: float(v.values[place]) for v in inspection.views if v.probe}
             bits = part.nats / LN_2
             print_json(dataclasses.asdict(part) | {"bits": bits, "values": values})
         gates = [dataclasses.asdict(gate) for gate in inspection.gates]
@@ -451,8 +451,12 @@ def inspect(arguments: argparse.Namespace) -> int:
 def _text(given: str, most: int) -> str:
     """So many characters of a text that was given itself, in a file or on standard input."""
     from chargen.corpus import read_beginning
+    from chargen.terminal import show_note
 
-    return read_beginning(given, most) if _is_file(given) else given[:most]
+    text = read_beginning(given, most + 1) if _is_file(given) else given
+    if len(text) > most:
+        show_note(f"read are the first {most:,} characters; more with --max-chars")
+    return text[:most]
 
 
 def _is_file(text: str) -> bool:
@@ -469,20 +473,23 @@ def _is_file(text: str) -> bool:
 
 
 def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
+    from chargen.about import existing
     from chargen.horizon import charts
     from chargen.inside import look_back
-    from chargen.plotting import draw_charts, refuse_format
+    from chargen.plotting import draw_charts, refuse_output
     from chargen.terminal import Bar, print_json, show_note
 
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
-        refuse_format(out)
+        refuse_output(out)
     text = None if arguments.text is None else [arguments.text]
     if arguments.text == "-" and len(arguments.checkpoint) > 1:
         raise ConfigError(
             "`text` - can be read once, not for several checkpoints", hint="name a file"
         )
     found = []
+    for folder in arguments.checkpoint:
+        existing(folder)  # told before the first is measured
     for folder in arguments.checkpoint:
         with Bar(folder, stays=False) as bar:
             device = arguments.device
@@ -513,21 +520,30 @@ def lab(arguments: argparse.Namespace) -> int:
     if arguments.json and arguments.out is not None:
         raise ConfigError("`json` and `out` cannot be combined", hint="give one")
     if arguments.world is None:
-        from chargen.insight_view import show_worlds
         from chargen.lab import WORLDS
+
+        if arguments.out is not None or "seed" in arguments:
+            raise ConfigError("a world must be named", hint="as in: chargen lab namaskar")
+        if arguments.json:
+            from chargen.terminal import print_json
+
+            for world in WORLDS.values():
+                print_json({"world": world.name, "question": world.question})
+            return 0
+        from chargen.insight_view import show_worlds
 
         show_worlds(WORLDS.values())
         return 0
     from chargen.insight_view import show_finding
     from chargen.lab import run
-    from chargen.plotting import draw_charts, refuse_format
+    from chargen.plotting import draw_charts, refuse_output
     from chargen.terminal import Bar, print_json, show_note
 
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
-        refuse_format(out)
+        refuse_output(out)
     with Bar(arguments.world, stays=False) as bar:
-        finding = run(arguments.world, seed=arguments.seed, told=bar.doing)
+        finding = run(arguments.world, told=bar.doing, **_given(arguments, TrainConfig))
     if arguments.json:
         print_json(dataclasses.asdict(finding))
         return 0
@@ -615,7 +631,7 @@ def classify(arguments: argparse.Namespace) -> int:
     if examples is not None:
         return _judge(arguments, examples, lambda text: ask(generator, text, labels, template))
     table = ClassTable(labels)
-    for text in arguments.text or _lines():
+    for text in _lines() if arguments.text in (None, ["-"]) else arguments.text:
         found = ask(generator, text, labels, template)
         if arguments.json:
             print_json(found.as_dict())
@@ -892,15 +908,20 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command.add_argument(
         "--text", metavar="TEXT",
-        help="a text, or a file of one, or - for stdin (default: text that it did not train on, "
-        "where the corpus is still here)",
+        help="a text, or a file of one, or - for stdin; with --memory a file (default: what it did "
+        "not train on of its own text, if that is still here)",
     )  # fmt: skip
     command.add_argument(
         "--memory", action="store_true",
         help="instead: loss by how much was read, and gradient by how far it travels back",
     )  # fmt: skip
     _add_options(command, InspectConfig)
-    command.add_argument("--out", metavar="F", help="draw into this .html, .png, .svg or .pdf file")
+    _add_options(command.add_argument_group("with --memory"), LookBackConfig)
+    command.add_argument(
+        "--out",
+        metavar="F",
+        help="draw into this .html (not with --memory), .png, .svg or .pdf file",
+    )
     _add_device(command)
     _add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
 
@@ -909,8 +930,9 @@ def _parser() -> argparse.ArgumentParser:
         "world", nargs="?", metavar="WORLD", help="one of the small worlds (default: list them)"
     )
     command.add_argument(
-        "--seed", type=_seed, default=1, metavar="N", help="seed of all randomness (default: 1)"
-    )
+        "--seed", type=_reader(TrainConfig, "seed"), default=argparse.SUPPRESS, metavar="N",
+        help="seed of all randomness (default: 1)",
+    )  # fmt: skip
     command.add_argument("--out", metavar="F", help="draw into this .png, .svg or .pdf file, too")
     _add_json(command, "print the finding as one JSON line")
 
@@ -996,12 +1018,6 @@ def _reader(config_type: type[Config], name: str) -> Any:
             raise argparse.ArgumentTypeError(error.message.removeprefix(name + " ")) from None
 
     return read
-
-
-def _seed(text: str) -> int:
-    """As every other seed. Raises ArgumentTypeError."""
-    seed: int = _reader(TrainConfig, "seed")(text)
-    return make(TrainConfig, {"seed": seed}).seed
 
 
 def _given(arguments: argparse.Namespace, *config_types: type[Config]) -> dict[str, Any]:

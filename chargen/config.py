@@ -333,12 +333,6 @@ class InspectConfig(Config):
         20_000, "characters of a text to read at most; of the model's own it is 2,000 unless told",
         at_least=1, at_most=1_000_000,
     )  # fmt: skip
-    max_context: int = option(
-        4096, "with --memory: the longest context, tokens", at_least=1, at_most=1 << 20
-    )
-    max_distance: int = option(
-        512, "with --memory: how far the gradient travels back, tokens", at_least=1, at_most=1 << 16
-    )
 
     def check_together(self) -> None:
         for text in self.cell:
@@ -348,8 +342,17 @@ class InspectConfig(Config):
                 )
 
 
-# Those that say how far back is looked, in place of a text.
-LOOKING_BACK = ("max_context", "max_distance")
+@dataclass(frozen=True, kw_only=True)
+class LookBackConfig(Config):
+    """How far back is looked."""
+
+    max_context: int = option(
+        4096, "with --memory: the longest context, tokens", at_least=1, at_most=1 << 20
+    )
+    max_distance: int = option(
+        512, "with --memory: how far the gradient travels back, tokens", at_least=1, at_most=1 << 16
+    )
+
 
 # Options that a search for the likeliest texts has no use for, and those that it alone has.
 DRAWING = (

@@ -77,7 +77,7 @@ def measure(
     longest_distance: int = MOST_DISTANCE,
     told: Told = tell_nobody,
 ) -> Horizon:
-    """Both curves over (N,) tokens of a text: contexts of 1, 2, 4 ... tokens up to the longest,
+    """Both curves over (N,) tokens of a text: contexts of 1, 2, 4 ... tokens and the longest,
     distances from 0 to the longest. `told` hears the share that is done.
 
     Raises CorpusError where the text is too short.
@@ -85,11 +85,14 @@ def measure(
     needed = needed_tokens(longest_context, longest_distance)
     if len(tokens) < needed:
         raise CorpusError(
-            f"the text holds {len(tokens):,} tokens; to look {longest_context:,} tokens back and "
-            f"{longest_distance:,} for the gradient takes {needed:,}",
+            f"the text is too short, {len(tokens):,} tokens: a context of {longest_context:,} and "
+            f"a distance of {longest_distance:,} take {needed:,}",
             hint="give a longer text, or lower `max_context` and `max_distance`",
         )
-    contexts = tuple(1 << power for power in range(longest_context.bit_length()))
+    if (tokens == end).all():
+        raise CorpusError("the text is empty", hint="there is nothing to foretell")
+    powers = (1 << power for power in range(longest_context.bit_length()))
+    contexts = tuple(sorted({*powers, longest_context}))
     loss = context_loss(model, tokens, contexts, end=end, told=lambda share: told(0.7 * share))
     h, c = gradient_norms(
         model, tokens, longest_distance, end=end, told=lambda share: told(0.7 + 0.3 * share)

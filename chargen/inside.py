@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chargen.about import About, existing, read_about
-from chargen.config import InspectConfig, make
+from chargen.config import InspectConfig, LookBackConfig, make
 from chargen.corpus import TokenFile, read_tokens
 from chargen.errors import CorpusError
 from chargen.generation import load
@@ -21,6 +21,7 @@ from chargen.insight import (
     Inspection,
     Probe,
     find_followers,
+    lines_as_documents,
     read_text,
     refuse_unknown,
 )
@@ -71,9 +72,14 @@ def inspect(
     text is short. The views are the surprise in bits, then what `cell` and `gate` ask for, then
     the cells that were found. Raises ChargenError.
     """
-    config = make(InspectConfig, options)
+    cell = options.get("cell", ())
+    config = make(
+        InspectConfig, options | {"cell": (cell,) if isinstance(cell, str) else tuple(cell)}
+    )
     folder = existing(checkpoint)
     generator, about = load(folder, device), read_about(folder)
+    if text is not None:
+        generator.tokenizer.check(text)
     probes = asked(config, about.model.num_layers)
     for probe in probes:
         refuse_unknown(about.model, probe)
@@ -130,15 +136,16 @@ def look_back(
     """How far back the network in a checkpoint looks, measured on the files of a text, or on what
     of its own it did not train on, if that is still here.
 
-    `options` are the fields of InspectConfig. Raises ChargenError.
+    `options` are the fields of LookBackConfig. Raises ChargenError.
     """
-    config = make(InspectConfig, options)
+    config = make(LookBackConfig, options)
     folder = existing(checkpoint)
     generator, about = load(folder, device), read_about(folder)
     tokenizer = generator.tokenizer
     tokens: TokenFile
     if text is not None:
-        tokens, measured = read_tokens(text, tokenizer, MOST_TOKENS), "the text that was given"
+        tokens = lines_as_documents(generator, read_tokens(text, tokenizer, MOST_TOKENS))
+        measured = "the text that was given"
     else:
         needed = needed_tokens(config.max_context, config.max_distance)
         tokens, split = held_out_tokens(about, tokenizer, needed, progress)

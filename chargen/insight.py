@@ -61,6 +61,7 @@ class View:
     values: Floats
     low: float
     high: float
+    probe: Probe | None = None  # whose values they are
 
     @property
     def signed(self) -> bool:
@@ -146,7 +147,7 @@ def read_text(
     for probe in probes:
         refuse_unknown(model.config, probe)
     tokenizer.check(text)
-    tokens = _encode(generator, text)
+    tokens = lines_as_documents(generator, tokenizer.encode_array(text))
     if not len(tokens):
         raise CorpusError("the text is empty", hint="there is nothing to inspect")
     gates = [
@@ -188,12 +189,12 @@ def read_text(
     for probe, title, column in zip(probes, names, after.T, strict=True):
         if probe.gate is None:
             high = max(1.0, float(np.abs(column).max()))  # above 1 only where ReLU has no bound
-            views.append(View(title, "memory", column, -high, high))
+            views.append(View(title, "memory", column, -high, high, probe))
         elif probe.unit is None:  # a mean moves little, so it has the colours for itself
             low, high = float(column.min()), float(column.max())
-            views.append(View(title, "mean; 0 shut, 1 open", column, low, high))
+            views.append(View(title, "mean; 0 shut, 1 open", column, low, high, probe))
         else:
-            views.append(View(title, "0 shut, 1 open", column, 0.0, 1.0))
+            views.append(View(title, "0 shut, 1 open", column, 0.0, 1.0, probe))
     return Inspection(
         parts,
         tuple(views),
@@ -274,7 +275,7 @@ def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody
             hint=f"it must be {LEAST_TO_SEARCH:,} long at least",
         )
     model, tokenizer = generator.model, generator.tokenizer
-    tokens = _encode(generator, text)
+    tokens = lines_as_documents(generator, tokenizer.encode_array(text))
     spans = _parts(tokenizer, tokens)
     ends = np.array([end for _, end, _ in spans])
     last = np.cumsum([len(part) for *_, part in spans]) - 1  # the last character of each part
@@ -334,14 +335,13 @@ class _Sums:
 # -- reading ----------------------------------------------------------------------------------
 
 
-def _encode(generator: TextGenerator, text: str) -> Tokens:
-    """The tokens of a text. Where lines are documents, no newline was ever seen: a line ends with
-    the end of the document."""
+def lines_as_documents(generator: TextGenerator, tokens: Tokens) -> Tokens:
+    """The tokens of a text as the network knows such. Where lines are documents, no newline was
+    ever seen: a line ends with the end of the document."""
     tokenizer, seen = generator.tokenizer, generator.model.seen
-    tokens = tokenizer.encode_array(text)
     newlines = [token for token, piece in enumerate(tokenizer.pieces) if piece == b"\n"]
     if seen[tokenizer.end] and not seen[newlines].any():
-        tokens[np.isin(tokens, newlines)] = tokenizer.end
+        return np.where(np.isin(tokens, newlines), tokenizer.end, tokens)
     return tokens
 
 

@@ -55,11 +55,12 @@ def show_seen(seen: Seen, num_views: int) -> None:
         out.print(_scale(view))
         out.print(_coloured([part.text for part in parts], view), soft_wrap=True)
     if left:
-        show_note(f"and {left:,} more; --out report.html holds all")
-    worst = sorted(range(len(parts)), key=lambda place: -parts[place].nats)[:WORST]
+        show_note(f"and {left:,} more; --out report.html holds all that was read")
+    every = inspection.parts
+    worst = sorted(range(len(every)), key=lambda place: -every[place].nats)[:WORST]
     out.print()
     _heading(out, "where it was surprised most")
-    printer.alternatives([parts[place] for place in sorted(worst)])
+    printer.alternatives([every[place] for place in sorted(worst)])
     if inspection.gates:
         out.print()
         out.print(_gates(inspection.gates))
@@ -261,9 +262,9 @@ def _number(number: float) -> str:
     """In four digits; powers of ten where it is very small or very large."""
     if not math.isfinite(number):
         return "-"
-    if number == 0 or 0.001 <= abs(number) < 10_000:
-        return f"{number:.4g}" if abs(number) < 100 else f"{number:,.0f}"
-    return f"{number:.1e}" if abs(number) < 0.001 else f"{number:,.0f}"
+    if number and not 0.001 <= abs(number) < 1e6:
+        return f"{number:.1e}"
+    return f"{number:.4g}" if abs(number) < 100 else f"{number:,.0f}"
 
 
 def _cell(value: str | int | float | None) -> str:

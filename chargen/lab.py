@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chargen.config import TrainConfig, make
 from chargen.errors import ConfigError
 from chargen.finding import Finding, Told, tell_nobody
 
@@ -26,8 +27,9 @@ class World:
 
 def run(name: str, *, seed: int = 1, told: Told = tell_nobody) -> Finding:
     """What a world shows. `told` hears what is being done and the share that is done, 0 to 1, every
-    few steps. Raises ConfigError where there is no such world."""
-    if name not in WORLDS:
+    few steps. Raises ConfigError where there is no such world, or the seed is none."""
+    make(TrainConfig, {"seed": seed})
+    if not isinstance(name, str) or name not in WORLDS:
         raise ConfigError(f"there is no world {name!r}", hint=f"there are {', '.join(WORLDS)}")
     return WORLDS[name].run(seed, told)
 

@@ -73,6 +73,7 @@ def classify(
     """
     check_labels(labels)
     before, after = _parts(template)
+    generator.tokenizer.check(text)
     ends = after.endswith("\n") and not _knows_newline(generator)
     if ends:
         after = after.removesuffix("\n")
@@ -87,9 +88,14 @@ def classify(
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Raises ConfigError where there are none, or an empty one, or one twice."""
-    if isinstance(labels, str) or not labels or not all(labels):
-        raise ConfigError("`labels` must not be empty", hint="as in --labels positive,negative")
+    """Raises ConfigError where there are not two at least, or an empty one, or one twice."""
+    hint = "as in --labels positive,negative"
+    if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
+        raise ConfigError("`labels` must be a list of texts", hint=hint)
+    if not all(labels):
+        raise ConfigError("`labels` must not be empty", hint=hint)
+    if len(labels) < 2:
+        raise ConfigError("`labels` must be two at least, to be compared", hint=hint)
     if len(set(labels)) < len(labels):
         raise ConfigError("`labels` must differ from each other")
 
@@ -101,6 +107,8 @@ def check_template(template: str) -> None:
 
 def _parts(template: str) -> tuple[str, str]:
     """What stands before the label and what stands after it, one of them with {text}."""
+    if not isinstance(template, str):
+        raise ConfigError(f"`template` must be a text, not {template!r}")
     if template.count("{text}") != 1 or template.count("{label}") != 1:
         raise ConfigError(
             f"`template` needs {{text}} and {{label}} once each, not {template!r}",
@@ -134,13 +142,13 @@ def read_examples(path: str | os.PathLike[str], labels: Sequence[str]) -> list[E
     """The examples in a file of JSON lines. Raises CorpusError, which names the line, also where a
     label is none of these."""
     rows = read_pairs(path, ("text", "label"), "examples", EXAMPLE)
-    for _, label in rows:
+    for place, _, label in rows:
         if label not in labels:
             raise CorpusError(
-                f"{path} has the label {label!r}, which is not among `labels`",
+                f"{place} has the label {label!r}, which is not among `labels`",
                 hint="name all that it has",
             )
-    return [Example(*row) for row in rows]
+    return [Example(text, label) for _, text, label in rows]
 
 
 EXAMPLE = 'write one a line: {"text": "I liked it.", "label": "positive"}'

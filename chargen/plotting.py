@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chargen.charts import Chart
-from chargen.errors import ChargenError, OutputError
+from chargen.errors import ChargenError, ConfigError, OutputError
 from chargen.files import write_file
 
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ class Curve:
     tokenizer: str  # losses per token compare between equal ones alone
 
 
-def refuse_format(path: Path, formats: Sequence[str] = FORMATS) -> None:
-    """Raises OutputError where no such file can be drawn."""
+def refuse_output(path: Path, formats: Sequence[str] = FORMATS) -> None:
+    """What can be told before there is something to draw. Raises ConfigError where files of such a
+    name are not drawn, OutputError where the folder is missing."""
     if path.suffix.lower() not in formats:
+        raise ConfigError(f"`out` must end in {', '.join(formats)}, not {path.name!r}")
+    if not path.parent.is_dir():
         raise OutputError(
-            f"cannot draw a {path.suffix or 'nameless'} file", hint=f"use {', '.join(formats)}"
+            f"cannot write {path}: there is no folder {path.parent}", hint="make it first"
         )
 
 
@@ -51,7 +54,7 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
     known of the validation text alone. Raises ChargenError where matplotlib is missing, there is
     nothing to draw, or the file cannot be written.
     """
-    refuse_format(path)
+    refuse_output(path)
     figure = _figure(8, 5)
     comparable = len({curve.tokenizer for curve in curves}) == 1
     axes = figure.subplots()
@@ -76,7 +79,7 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
 
 def draw_charts(charts: Sequence[Chart], path: Path) -> None:
     """Charts side by side, to `path`. Raises ChargenError as `plot` does."""
-    refuse_format(path)
+    refuse_output(path)
     figure = _figure(7 * len(charts), 5)
     for axes, chart in zip(figure.subplots(1, len(charts), squeeze=False)[0], charts, strict=True):
         for line in chart.lines:
@@ -97,7 +100,7 @@ def draw_charts(charts: Sequence[Chart], path: Path) -> None:
 def draw_text(inspection: Inspection, path: Path) -> None:
     """The beginning of a text in the colours of each of its views, to `path`. Raises ChargenError
     as `plot` does."""
-    refuse_format(path)
+    refuse_output(path)
     lines = _lines([part.text for part in inspection.parts])
     columns = max(40, *map(len, lines))
     width, height = (columns + 2) * WIDE, (len(lines) + 2) * HIGH  # of a view, with its title

@@ -40,7 +40,8 @@ class Answer:
 
 def read_prompts(path: str | os.PathLike[str]) -> list[Prompt]:
     """The prompts in a file of JSON lines. Raises CorpusError, which names the line."""
-    return [Prompt(*row) for row in read_pairs(path, ("prompt", "answer"), "prompts", EXAMPLE)]
+    rows = read_pairs(path, ("prompt", "answer"), "prompts", EXAMPLE)
+    return [Prompt(prompt, answer) for _, prompt, answer in rows]
 
 
 EXAMPLE = 'write one a line: {"prompt": "The sky is", "answer": " blue"}'
@@ -48,9 +49,9 @@ EXAMPLE = 'write one a line: {"prompt": "The sky is", "answer": " blue"}'
 
 def read_pairs(
     path: str | os.PathLike[str], names: tuple[str, str], kind: str, example: str
-) -> list[tuple[str, str]]:
-    """Two texts from each line of JSON, by their names; the second is never empty. Raises
-    CorpusError, which names the line, calls them all a `kind` and shows an `example`."""
+) -> list[tuple[str, str, str]]:
+    """From each line of JSON its place and two texts, by their names; the second is never empty.
+    Raises CorpusError, which names the line, calls them all a `kind` and shows an `example`."""
     try:
         content = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -70,7 +71,7 @@ def read_pairs(
             raise CorpusError(f"{place} is not JSON", hint=example) from None
         match [row.get(name) if isinstance(row, dict) else None for name in names]:
             case [str(first), str(second)] if second and _is_text(first + second):
-                pairs.append((first, second))
+                pairs.append((place, first, second))
             case _:
                 both = " and ".join(names)
                 raise CorpusError(f"{place} has no {both}, both of them texts", hint=example)

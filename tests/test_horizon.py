@@ -145,9 +145,13 @@ def test_the_longest_contexts_have_targets() -> None:
 def test_a_text_too_short_says_how_long_it_must_be() -> None:
     model = register(2, 1.0)
     needed = needed_tokens(64, 40)
-    with pytest.raises(CorpusError, match=f"holds {needed - 1} tokens.*takes {needed}"):
+    with pytest.raises(CorpusError, match=f"{needed - 1} tokens: .* take {needed}"):
         measure(model, periodic(2, needed - 1), end=END, longest_context=64, longest_distance=40)
     found = measure(model, periodic(2, needed), end=END, longest_context=64, longest_distance=40)
     assert found.contexts == (1, 2, 4, 8, 16, 32, 64)
     assert found.distances == tuple(range(41))
+    odd = measure(model, periodic(2, needed), end=END, longest_context=20, longest_distance=3)
+    assert odd.contexts == (1, 2, 4, 8, 16, 20)
+    with pytest.raises(CorpusError, match="the text is empty"):
+        measure(model, np.full(999, END), end=END, longest_context=20, longest_distance=3)
     assert len(found.loss) == 7 and len(found.gradient_norm) == 41

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import chargen
-from chargen.errors import ConfigError, CorpusError
+from chargen.errors import ConfigError, CorpusError, TokenizerError
 from chargen.inside import inspect, look_back
 from chargen.insight import Probe, read_text
 from chargen.report import page
@@ -63,8 +63,30 @@ def test_looking_back_on_a_text_and_on_its_own(checkpoint: Path, corpus_file: Pa
     assert of_own.horizon.contexts == given.horizon.contexts == (1, 2, 4, 8, 16, 32, 64)
     assert of_own.horizon.loss != given.horizon.loss
     assert of_own.horizon.loss[-1] < of_own.horizon.loss[0]
-    with pytest.raises(ConfigError, match="there is no option 'depth'"):
-        look_back(checkpoint, depth=3)
+    with pytest.raises(ConfigError, match="there is no option 'cell'"):
+        look_back(checkpoint, cell=("0:0",))
+
+
+def test_any_row_of_cells_will_do(checkpoint: Path) -> None:
+    views = [
+        [view.title for view in inspect(checkpoint, "a", cell=cell).inspection.views[:2]]
+        for cell in ("0:3", ["0:3"], ("0:3",))
+    ]
+    assert views[0] == views[1] == views[2] == ["surprise", "cell 0:3"]
+    with pytest.raises(TokenizerError, match="only text can be encoded"):
+        inspect(checkpoint, 3)  # type: ignore[arg-type]
+
+
+def test_lines_are_documents_where_they_were(corpus_file: Path, tmp_path: Path) -> None:
+    """A model of lines never saw a newline: read as one, each would cost far more than all else."""
+    options: dict[str, Any] = {"documents": "line", "steps": 60, "hidden_size": 16}
+    chargen.train(corpus_file, out=tmp_path / "lines", **options)
+    looked = look_back(tmp_path / "lines", [corpus_file], max_context=32, max_distance=8)
+    assert max(looked.horizon.loss) < 6
+    seen = inspect(tmp_path / "lines", TEXT[:400])
+    assert seen.inspection.text == TEXT[:400]
+    costs = [part.nats for part in seen.inspection.parts if part.text == "\n"]
+    assert costs and max(costs) < 10
 
 
 # -- the page ---------------------------------------------------------------------------------
@@ -138,6 +160,19 @@ def test_inspect_reads_files_and_standard_input(
     assert "cells that follow something" in done.stdout
 
 
+def test_what_is_cut_off_is_told(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen("inspect", checkpoint, "--text", "a cat", "--max-chars", 3, "--json")
+    assert "read are the first 3 characters" in done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    done = run_chargen("inspect", checkpoint, "--text", "a cat", "--max-chars", 5, "--json")
+    assert "read are" not in done.stderr
+
+
+def test_the_worst_is_shown_wherever_it_stands(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen("inspect", checkpoint, "--text", "a cat " * 400 + "\u20ac")
+    assert "\u20ac" in done.stdout.partition("surprised most")[2]
+
+
 def test_where_there_are_no_colours_it_is_told(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("inspect", checkpoint, "--text", "a cat", "--cell", "0:2")
     assert "there are no colours here: --json has the numbers" in done.stderr
@@ -190,15 +225,17 @@ def test_curves_of_several_are_drawn_together(
         ("--text a --gate update", 1, "no update gate; they have input, forget, output"),
         ("--text a --gate door", 2, "invalid choice: 'door'"),
         ("--text=", 1, "the text is empty"),
-        ("--text a --out x.txt", 1, "cannot draw a .txt file; use .html, .png"),
+        ("--text a --out x.txt", 2, "--out must end in .html, .png, .svg, .pdf, not 'x.txt'"),
         ("--text a --out no/x.html", 1, "cannot write no/x.html"),
         ("--text a --out x.png --json", 2, "--json and --out cannot be combined"),
         ("--text a --max-context 3", 2, "--max-context needs --memory"),
         ("--memory --cell 0:0", 2, "--memory and --cell cannot be combined"),
-        ("--memory --out x.html", 1, "cannot draw a .html file; use .png"),
+        ("--memory --out x.html", 2, "--out must end in .png, .svg, .pdf, not"),
+        ("--memory --out no/x.png", 1, "cannot write no/x.png: there is no folder no"),
+        ("nowhere --memory --max-context 4", 1, "no such checkpoint: nowhere"),
         ("CHECKPOINT --memory --text -", 2, "--text - can be read once"),
         ("--memory --text nowhere", 1, "no such text: nowhere"),
-        ("--memory --text short.txt", 1, "to look 4,096 tokens back and 512"),
+        ("--memory --text short.txt", 1, "a context of 4,096 and a distance of 512 take 4,352"),
         ("CHECKPOINT", 2, "several checkpoints are compared with --memory"),
     ],
 )

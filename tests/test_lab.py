@@ -588,6 +588,8 @@ def test_the_lab_lists_its_worlds(run_chargen: Chargen) -> None:
     done = run_chargen("lab")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(lab.WORLDS)
+    lines = map(json.loads, run_chargen("lab", "--json").stdout.splitlines())
+    assert [line["world"] for line in lines] == list(lab.WORLDS)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -624,7 +626,10 @@ def test_the_lab_prints_a_finding_as_json(
     [
         ("moon", 2, "there is no world 'moon'; there are memoryless, vanishing, exploding"),
         ("namaskar --seed -1", 2, "must be at least 0"),
-        ("namaskar --out x.txt", 1, "cannot draw a .txt file"),
+        ("namaskar --out x.txt", 2, "--out must end in .png"),
+        ("namaskar --out no/x.png", 1, "there is no folder no"),
+        ("--out x.png", 2, "a world must be named"),
+        ("--seed 3", 2, "a world must be named"),
         ("namaskar --out x.png --json", 2, "--json and --out cannot be combined"),
     ],
 )

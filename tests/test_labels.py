@@ -123,9 +123,11 @@ def without_newline(generator: TextGenerator) -> TextGenerator:
 @pytest.mark.parametrize(
     ("labels", "template", "says"),
     [
-        ([], "{text}{label}", "`labels` must not be empty"),
+        ([], "{text}{label}", "`labels` must be two at least"),
+        (["a"], "{text}{label}", "`labels` must be two at least"),
+        ([1, 2], "{text}{label}", "`labels` must be a list of texts"),
         (["a", ""], "{text}{label}", "`labels` must not be empty"),
-        ("ab", "{text}{label}", "`labels` must not be empty"),
+        ("ab", "{text}{label}", "`labels` must be a list of texts"),
         (["a", "a"], "{text}{label}", "`labels` must differ"),
         (["a", "b"], "", "needs {text} and {label} once each"),
         (["a", "b"], "{text}", "needs {text} and {label} once each"),
