@@ -63,9 +63,9 @@ class Course:
 
 
 COURSES = (
-    Course("at each distance alone", short_first=False),
-    Course("short distances first", short_first=True),
-    Course(f"short distances first, gradient cut after {REACH}", short_first=True, reach=REACH),
+    Course("each distance alone", short_first=False),
+    Course("short ones first", short_first=True),
+    Course(f"short ones first, cut after {REACH}", short_first=True, reach=REACH),
 )
 
 
@@ -115,11 +115,11 @@ def vanishing(
         for course in COURSES
         for cell in CELLS
     ]
-    rows.append((RESERVOIR, "read-out solved at each distance", *echo, CHANCE))
+    rows.append((RESERVOIR, COURSES[0].name, *echo, CHANCE))
     chance = Line("chance", DISTANCES, [CHANCE] * len(DISTANCES))
     charts = [
         Chart(
-            f"Trained {course.name}",
+            f"Trained at distances: {course.name}",
             "distance to the first symbol, symbols",
             "answered rightly, share",
             [
