@@ -23,14 +23,11 @@ from chargen.model import LanguageModel
 from chargen.places import Told, tell_nobody
 from chargen.tokenizer import Tokens
 
-MOST_CONTEXT = 4096  # tokens
-MOST_DISTANCE = 512  # tokens
 TARGETS = 8192  # tokens of a text whose loss is measured, with every context the same
 SLACK = 16  # a context of n tokens may be longer by a share of this, so that rows can be shared
 ROWS = 64  # places from which the gradient is sent back
 BURN_IN = 128  # tokens that are read before the gradient's way begins
 NUMBERS_AT_ONCE = 1 << 24  # of each kind that a pass computes: memory does not grow with the text
-
 LEAST_DRAWN = 1e-9  # of a gradient's norm: less is nothing to a weight
 
 Floats = npt.NDArray[np.float64]
@@ -73,8 +70,8 @@ def measure(
     tokens: npt.NDArray[np.integer],
     *,
     end: int,
-    longest_context: int = MOST_CONTEXT,
-    longest_distance: int = MOST_DISTANCE,
+    longest_context: int,
+    longest_distance: int,
     told: Told = tell_nobody,
 ) -> Horizon:
     """Both curves over (N,) tokens of a text: contexts of 1, 2, 4 ... tokens and the longest,

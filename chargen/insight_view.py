@@ -146,7 +146,8 @@ def show_horizons(
         table.add_column(head, justify="right")
         for name in names:
             table.add_column(Text(printable(name)), justify="right", overflow="fold")
-        for row in _ROWS:
+        longest = {max(column) for column in columns}
+        for row in sorted({*_ROWS, *longest}):
             if any(row in column for column in columns):
                 cells = (_number(column.get(row, math.nan)) for column in columns)
                 table.add_row(f"{row:,}", *cells)
