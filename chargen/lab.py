@@ -29,9 +29,12 @@ def run(name: str, *, seed: int = 1, told: Told = tell_nobody) -> Finding:
     """What a world shows. `told` hears what is being done and the share that is done, 0 to 1, every
     few steps. Raises ConfigError where there is no such world, or the seed is none."""
     make(TrainConfig, {"seed": seed})
-    if not isinstance(name, str) or name not in WORLDS:
-        raise ConfigError(f"there is no world {name!r}", hint=f"there are {', '.join(WORLDS)}")
-    return WORLDS[name].run(seed, told)
+    # As people write it: "Two ones", "colour of a strawberry".
+    written = f"-{name}".lower().replace(" ", "-").replace("_", "-")
+    for world in WORLDS.values():
+        if written.endswith(f"-{world.name}"):
+            return world.run(seed, told)
+    raise ConfigError(f"there is no world {name!r}", hint=f"there are {', '.join(WORLDS)}")
 
 
 def _world(name: str, question: str) -> World:

@@ -622,6 +622,14 @@ def test_the_lab_prints_a_finding_as_json(
 
 
 @pytest.mark.parametrize(
+    ("written", "name"),
+    [("Two ones", "two-ones"), ("two_ones", "two-ones"), ("colour of a strawberry", "strawberry")],
+)
+def test_a_world_may_be_written_as_people_do(small_worlds: None, written: str, name: str) -> None:
+    assert lab.run(written, seed=3).world == name
+
+
+@pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
         ("moon", 2, "there is no world 'moon'; there are memoryless, vanishing, exploding"),
