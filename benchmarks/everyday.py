@@ -13,12 +13,12 @@ import argparse
 import subprocess
 import tempfile
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import chargen
+from chargen.little_texts import commonest_after
 from chargen.prompts import LONGEST_WORD, Answer, Prompt, ask, judge, read_prompts
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -27,10 +27,7 @@ CORPORA = HOUSE / "corpora"
 
 def memoryless(text: str) -> Callable[[Prompt], Answer]:
     """A model that knows the last character alone: it goes on with what most often follows it."""
-    follows: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for character, following in pairwise(text):
-        follows[character][following] += 1
-    likeliest = {character: counts.most_common(1)[0][0] for character, counts in follows.items()}
+    likeliest = commonest_after(text)
 
     def goes_on(character: str) -> Iterator[str]:
         while True:

@@ -401,8 +401,6 @@ def inspect(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"`memory` and `{next(iter(given))}` cannot be combined")
     if looking and not arguments.memory:
         raise ConfigError(f"`{next(iter(looking))}` needs `memory`")
-    if arguments.json and arguments.out is not None:
-        raise ConfigError("`json` and `out` cannot be combined", hint="give one")
     if arguments.memory:
         return _look_back(arguments, looking)
     if len(arguments.checkpoint) > 1:
@@ -411,12 +409,10 @@ def inspect(arguments: argparse.Namespace) -> int:
         )
 
     from chargen.inside import inspect as look
-    from chargen.plotting import FORMATS, draw_text, refuse_output, write_output
+    from chargen.plotting import FORMATS, draw_text, write_output
     from chargen.terminal import Bar, facts_of, print_json, show_note
 
-    out = None if arguments.out is None else Path(arguments.out)
-    if out is not None:
-        refuse_output(out, (".html", *FORMATS))
+    out = _picture(arguments, (".html", *FORMATS))
     text = None if arguments.text is None else _text(arguments.text, config.max_chars)
     with Bar("reading", stays=False) as bar:
         seen = look(
@@ -434,8 +430,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     if out is None:
         from chargen.insight_view import show_seen
 
-        asked_for = len(inspection.views) - sum(f.follows for f in seen.followers)
-        show_seen(seen, asked_for)
+        show_seen(seen)
         return 0
     if out.suffix.lower() == ".html":
         from chargen.report import page
@@ -446,6 +441,19 @@ def inspect(arguments: argparse.Namespace) -> int:
         draw_text(inspection, out)
     show_note(f"drawn into {out}")
     return 0
+
+
+def _picture(arguments: argparse.Namespace, formats: Sequence[str]) -> Path | None:
+    """The file to draw into, where one is asked for. Raises ConfigError, OutputError."""
+    from chargen.plotting import refuse_output
+
+    if arguments.out is None:
+        return None
+    if arguments.json:
+        raise ConfigError("`json` and `out` cannot be combined", hint="give one")
+    out = Path(arguments.out)
+    refuse_output(out, formats)
+    return out
 
 
 def _text(given: str, most: int) -> str:
@@ -476,12 +484,10 @@ def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
     from chargen.about import existing
     from chargen.horizon import charts
     from chargen.inside import look_back
-    from chargen.plotting import draw_charts, refuse_output
+    from chargen.plotting import FORMATS, draw_charts
     from chargen.terminal import Bar, print_json, show_note
 
-    out = None if arguments.out is None else Path(arguments.out)
-    if out is not None:
-        refuse_output(out)
+    out = _picture(arguments, FORMATS)
     text = None if arguments.text is None else [arguments.text]
     if arguments.text == "-" and len(arguments.checkpoint) > 1:
         raise ConfigError(
@@ -517,8 +523,6 @@ def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
 
 def lab(arguments: argparse.Namespace) -> int:
     """Try what networks can learn in a small world; without one, tell which there are."""
-    if arguments.json and arguments.out is not None:
-        raise ConfigError("`json` and `out` cannot be combined", hint="give one")
     if arguments.world is None:
         from chargen.lab import WORLDS
 
@@ -536,12 +540,10 @@ def lab(arguments: argparse.Namespace) -> int:
         return 0
     from chargen.insight_view import show_finding
     from chargen.lab import run
-    from chargen.plotting import draw_charts, refuse_output
+    from chargen.plotting import FORMATS, draw_charts
     from chargen.terminal import Bar, print_json, show_note
 
-    out = None if arguments.out is None else Path(arguments.out)
-    if out is not None:
-        refuse_output(out)
+    out = _picture(arguments, FORMATS)
     with Bar(arguments.world, stays=False) as bar:
         finding = run(arguments.world, told=bar.doing, **_given(arguments, TrainConfig))
     if arguments.json:
@@ -631,11 +633,12 @@ def classify(arguments: argparse.Namespace) -> int:
     if examples is not None:
         return _judge(arguments, examples, lambda text: ask(generator, text, labels, template))
     table = ClassTable(labels)
-    for text in _lines() if arguments.text in (None, ["-"]) else arguments.text:
+    texts = [] if arguments.text in (None, ["-"]) else arguments.text
+    for text in texts or _lines():
         found = ask(generator, text, labels, template)
         if arguments.json:
             print_json(found.as_dict())
-        elif arguments.text and len(arguments.text) == 1:
+        elif len(texts) == 1:
             show_labels(found)
         else:
             table.row(found)
@@ -845,7 +848,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument(
         "--text", metavar="F", action="append",
-        help="the training text (default: a file of its name, here or in corpora/)",
+        help="the training text (default: where it was read, or a file of its name here or in "
+        "corpora/)",
     )  # fmt: skip
     _add_device(command)
     _add_json(command, "print one JSON line a sample")

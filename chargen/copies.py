@@ -219,7 +219,7 @@ def together(reports: Sequence[CopyReport]) -> CopyReport:
 
 def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -> CopyIndex:
     """The index of the text that the model in a checkpoint folder was trained on: the `text` that
-    is given, or found by its name in the folder where we are or in `corpora`.
+    is given, or found where the run read it or by its name.
 
     Raises CheckpointError; CorpusError where the text is missing or another one.
     """

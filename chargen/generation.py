@@ -58,6 +58,14 @@ class TextGenerator:
         """The model, made ready to be stepped: a copy as it was when this was first asked for."""
         return Engine(self.model)
 
+    @cached_property
+    def lines_are_documents(self) -> bool:
+        """Whether the model was trained on such: it never saw a newline, a line ends as a document
+        does."""
+        seen = self.model.seen.tolist()
+        known = [piece for piece, was in zip(self.tokenizer.pieces, seen, strict=True) if was]
+        return bool(seen[self.tokenizer.end]) and not any(b"\n" in piece for piece in known)
+
     @property
     def beginning(self) -> Place:
         """Where a document begins."""

@@ -20,6 +20,7 @@ from chargen.insight import (
     Follower,
     Inspection,
     Probe,
+    View,
     find_followers,
     lines_as_documents,
     read_text,
@@ -46,6 +47,12 @@ class Seen:
     inspection: Inspection
     followers: tuple[Follower, ...]
     searched: str
+
+    @property
+    def asked(self) -> tuple[View, ...]:
+        """The views that were asked for: neither the surprise nor the cells that were found."""
+        found = sum(follower.follows for follower in self.followers)
+        return self.inspection.views[1 : len(self.inspection.views) - found]
 
 
 @dataclass(frozen=True)

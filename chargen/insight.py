@@ -186,15 +186,7 @@ def read_text(
     names = [probe.name for probe in probes] if titles is None else titles
     bits = cost / math.log(2)
     views = [View("surprise", "bits", bits, 0.0, FULL_SURPRISE)]
-    for probe, title, column in zip(probes, names, after.T, strict=True):
-        if probe.gate is None:
-            high = max(1.0, float(np.abs(column).max()))  # above 1 only where ReLU has no bound
-            views.append(View(title, "memory", column, -high, high, probe))
-        elif probe.unit is None:  # a mean moves little, so it has the colours for itself
-            low, high = float(column.min()), float(column.max())
-            views.append(View(title, "mean; 0 shut, 1 open", column, low, high, probe))
-        else:
-            views.append(View(title, "0 shut, 1 open", column, 0.0, 1.0, probe))
+    views += map(_view, probes, names, after.T)
     return Inspection(
         parts,
         tuple(views),
@@ -203,6 +195,17 @@ def read_text(
             for gate, sums in zip(gates, use, strict=True)
         ),
     )
+
+
+def _view(probe: Probe, title: str, column: Floats) -> View:
+    """The values of a probe, (P,), and the range of their colours."""
+    if probe.gate is None:
+        high = max(1.0, float(np.abs(column).max()))  # above 1 only where ReLU has no bound
+        return View(title, "memory", column, -high, high, probe)
+    if probe.unit is None:  # a mean moves little, so it has the colours for itself
+        low, high = float(column.min()), float(column.max())
+        return View(title, "mean; 0 shut, 1 open", column, low, high, probe)
+    return View(title, "0 shut, 1 open", column, 0.0, 1.0, probe)
 
 
 def refuse_unknown(config: ModelConfig, probe: Probe) -> None:
@@ -228,7 +231,7 @@ def refuse_unknown(config: ModelConfig, probe: Probe) -> None:
 
 def features(text: str) -> dict[str, Floats]:
     """What is so after each character of a text, (N,) by name: counts of characters, or 1 and 0."""
-    columns: dict[str, list[float]] = {name: [] for name in FEATURES}
+    rows = []
     line = word = sentence = capitals = depth = 0
     quoted, before = False, ""
     for letter in text:
@@ -247,10 +250,8 @@ def features(text: str) -> dict[str, Floats]:
         if before + letter == "\n\n":  # what was left open ends with the paragraph
             quoted, depth = False, 0
         before = letter
-        row = (line, word, sentence, quoted, depth > 0, capitals > 0, capitals > 1)
-        for name, value in zip(FEATURES, row, strict=True):
-            columns[name].append(float(value))
-    return {name: np.array(column) for name, column in columns.items()}
+        rows.append((line, word, sentence, quoted, depth > 0, capitals > 0, capitals > 1))
+    return dict(zip(FEATURES, np.array(rows, dtype=np.float64).T, strict=True))
 
 
 FEATURES = (
@@ -336,13 +337,13 @@ class _Sums:
 
 
 def lines_as_documents(generator: TextGenerator, tokens: Tokens) -> Tokens:
-    """The tokens of a text as the network knows such. Where lines are documents, no newline was
-    ever seen: a line ends with the end of the document."""
-    tokenizer, seen = generator.tokenizer, generator.model.seen
+    """The tokens of a text as the network knows such: where lines are documents, each ends with the
+    end of the document."""
+    if not generator.lines_are_documents:
+        return tokens
+    tokenizer = generator.tokenizer
     newlines = [token for token, piece in enumerate(tokenizer.pieces) if piece == b"\n"]
-    if seen[tokenizer.end] and not seen[newlines].any():
-        return np.where(np.isin(tokens, newlines), tokenizer.end, tokens)
-    return tokens
+    return np.where(np.isin(tokens, newlines), tokenizer.end, tokens)
 
 
 def _read(

@@ -36,15 +36,15 @@ _ROWS = [0, *(1 << power for power in range(20))]
 # -- a text -----------------------------------------------------------------------------------
 
 
-def show_seen(seen: Seen, num_views: int) -> None:
-    """A text by its surprise and by each other of the first so many views; where it surprised, how
-    the gates were used, and the cells that follow something."""
+def show_seen(seen: Seen) -> None:
+    """A text by its surprise and by each view that was asked for; where it surprised, how the gates
+    were used, and the cells that follow something."""
     out, inspection = console(), seen.inspection
     parts = inspection.parts[:SHOWN]
     left = len(inspection.parts) - len(parts)
     printer = TextPrinter()
     printer.surprises(parts)
-    drawn = inspection.views[1:num_views]
+    drawn = seen.asked
     if drawn and out.color_system is None:
         show_note(
             "there are no colours here: --json has the numbers, --out report.html the colours"

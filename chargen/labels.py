@@ -74,7 +74,7 @@ def classify(
     check_labels(labels)
     before, after = _parts(template)
     generator.tokenizer.check(text)
-    ends = after.endswith("\n") and not _knows_newline(generator)
+    ends = after.endswith("\n") and generator.lines_are_documents
     if ends:
         after = after.removesuffix("\n")
     # No str.format: a text may hold braces.
@@ -116,14 +116,6 @@ def _parts(template: str) -> tuple[str, str]:
         )
     before, after = template.split("{label}")
     return before, after
-
-
-def _knows_newline(generator: TextGenerator) -> bool:
-    seen = generator.model.seen.tolist()
-    return any(
-        b"\n" in piece and known
-        for piece, known in zip(generator.tokenizer.pieces, seen, strict=True)
-    )
 
 
 def _refuse_beginnings(ways: Sequence[str]) -> None:

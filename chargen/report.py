@@ -60,9 +60,8 @@ def page(seen: Seen, model: str) -> str:
         ],
         "tables": tables,
     }
-    # Within a script nothing but these could end it.
+    # Nothing else could end the script.
     script = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    script = script.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     template = TEMPLATE.read_text(encoding="utf-8")
     template = template.replace("<title>chargen inspect<", f"<title>{html.escape(title)}<")
     return template.replace(DATA, script)

@@ -440,6 +440,8 @@ def test_texts_are_classified(run_chargen: Chargen, checkpoint: Path) -> None:
     assert {row[-1] for row in rows[1:]} == {"red", "yellow", "blue"}
 
     many = run_chargen("classify", checkpoint, *CLASSIFY, stdin="sky\n\r\nbanana\r\nstrawberry")
+    piped = run_chargen("classify", checkpoint, *CLASSIFY, "-", stdin="sky\nbanana\nstrawberry")
+    assert piped.stdout == many.stdout
     assert (many.returncode, many.stderr) == (0, "")
     rows = [row.split() for row in many.stdout.splitlines()]
     assert rows[0] == ["label", "probability", "text"]
