@@ -3,7 +3,8 @@
     python benchmarks/looking_back.py TEXT [--minutes 5] [--only NAME ...] [--keep FOLDER]
 
 One layer of 384, all else planned, the same time for each. Loss by context and gradient by distance
-as `chargen inspect --memory` has them, on the tenth of the text that none of them saw.
+as `chargen inspect --memory` has them, on the tenth of the text that none of them saw; and the
+cells that follow something most closely, with their correlations.
 """
 
 from __future__ import annotations
@@ -63,11 +64,14 @@ def main(argv: Sequence[str] | None = None) -> None:
                 )  # fmt: skip
             looked = found[name] = chargen.look_back(folder)
             scores = looked.about.scores
+            followers = chargen.inspect(folder).followers
             print(
                 f"{name:16}{scores.steps:8,} steps  {scores.epochs:5.1f} epochs  validation "
                 f"{scores.valid_loss or 0:.3f} nats a token  ({looked.measured})",
                 flush=True,
             )
+            cells = (f"{f.feature} {f.layer}:{f.unit} {f.correlation:+.2f}" for f in followers)
+            print("    " + ", ".join(cells), flush=True)
         show(found)
 
 

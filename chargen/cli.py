@@ -1,14 +1,12 @@
 """The command line: train, sample, repl, eval, classify, score, inspect, lab, plot, info, list. One
 function each.
 
-Options are built from the fields of the configs, so there is no second list of them. Nothing heavy
-is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done; 2 the command
-line is wrong by itself; 1 everything else that failed; 130, 143 and 129 interrupted.
+Nothing heavy is imported before it is needed: `chargen --help` answers at once. Exit codes: 0 done;
+2 the command line is wrong by itself; 1 everything else that failed; 130, 143 and 129 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import dataclasses
 import io
@@ -17,7 +15,6 @@ import os
 import re
 import signal
 import sys
-import textwrap
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,29 +23,21 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from chargen import __version__
 from chargen.config import (
-    CHAIN,
-    DEVICES,
     MOST_PROMPT,
-    PRESETS,
-    TEMPLATE,
-    Config,
     CorpusConfig,
     InspectConfig,
     LookBackConfig,
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    kinds,
     make,
-    names,
-    parse,
     share_out,
     unescape,
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError
 from chargen.interrupt import EXIT_CODES, Interrupts, ends_us
+from chargen.parser import Arguments, flag, make_parser, options_given
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.beams import Found
@@ -78,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # make a step many times slower, and GNU's default is to spin for long:
         # benchmarks/side_by_side.py.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-        arguments = _parser().parse_args(argv)
-        code = arguments.run(arguments)
+        arguments = make_parser().parse_args(argv)
+        code = RUNS[arguments.command](arguments)
         sys.stdout.flush()
         return int(code)
     except ChargenError as error:
@@ -107,14 +96,10 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def _in_flags(message: str) -> str:
     """Errors name options as Python does, `top_k` or at their very beginning; here as flags."""
-    message = re.sub(r"`([a-z_]+)`", lambda name: _flag(name[1]), message)
-    return re.sub(r"^[a-z_]+(?= must )", lambda name: _flag(name[0]), message)
+    message = re.sub(r"`([a-z_]+)`", lambda name: flag(name[1]), message)
+    return re.sub(r"^[a-z_]+(?= must )", lambda name: flag(name[0]), message)
 
 
 class _Terminated(Exception):
@@ -132,10 +117,10 @@ def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
 # -- commands ---------------------------------------------------------------------------------
 
 
-def train(arguments: argparse.Namespace) -> int:
+def train(arguments: Arguments) -> int:
     """Learn a text."""
     started = time.monotonic()
-    options = _given(arguments, CorpusConfig, ModelConfig, TrainConfig)
+    options = options_given(arguments, CorpusConfig, ModelConfig, TrainConfig)
     share_out(options)  # a wrong one is told before torch is imported
     if not arguments.corpus and not arguments.resume:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
@@ -168,9 +153,9 @@ def train(arguments: argparse.Namespace) -> int:
     return interrupts.exit_code
 
 
-def sample(arguments: argparse.Namespace) -> int:
+def sample(arguments: Arguments) -> int:
     """Write text that goes on from a prompt."""
-    given = _given(arguments, SampleConfig)
+    given = options_given(arguments, SampleConfig)
     config = make(SampleConfig, given)
     _refuse_together(arguments, given)
     prompt = _prompt(arguments)
@@ -263,7 +248,7 @@ def _search(
 _ONLY_DRAWN = ("out", "resume", "overwrite", "check_copies", "text")
 
 
-def _refuse_together(arguments: argparse.Namespace, given: dict[str, Any]) -> None:
+def _refuse_together(arguments: Arguments, given: dict[str, Any]) -> None:
     """Refuse flags of `sample` that cannot go together. Raises ConfigError."""
     if arguments.choices is not None:
         others = [name for name in _ONLY_DRAWN if getattr(arguments, name)]
@@ -282,7 +267,7 @@ def _refuse_together(arguments: argparse.Namespace, given: dict[str, Any]) -> No
         raise ConfigError("`text` needs `check_copies`", hint="it is where copies are looked for")
 
 
-def _choose(arguments: argparse.Namespace, prompt: str) -> int:
+def _choose(arguments: Arguments, prompt: str) -> int:
     from chargen.generation import load
     from chargen.terminal import print_json, show_choices, show_note
 
@@ -311,7 +296,7 @@ def _split(name: str, text: str) -> list[str]:
 
 
 def _fill(
-    arguments: argparse.Namespace,
+    arguments: Arguments,
     generator: TextGenerator,
     prompt: str,
     config: SampleConfig,
@@ -337,7 +322,7 @@ def _fill(
     return 0
 
 
-def _copies(arguments: argparse.Namespace, folder: Path) -> CopyIndex | None:
+def _copies(arguments: Arguments, folder: Path) -> CopyIndex | None:
     """The training text, ready to be searched, where copies are to be looked for."""
     if not arguments.check_copies:
         return None
@@ -358,7 +343,7 @@ def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
     show_copies(report, copies.held_out(report.characters // max(1, count)))
 
 
-def score(arguments: argparse.Namespace) -> int:
+def score(arguments: Arguments) -> int:
     """Show what each token of a text costs a model."""
     from chargen.corpus import read_documents
     from chargen.evaluation import NOTHING, count, surprises
@@ -392,9 +377,12 @@ def score(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def inspect(arguments: argparse.Namespace) -> int:
+def inspect(arguments: Arguments) -> int:
     """Show what a text does to a network; with --memory, how far back networks look."""
-    given, looking = _given(arguments, InspectConfig), _given(arguments, LookBackConfig)
+    given, looking = (
+        options_given(arguments, InspectConfig),
+        options_given(arguments, LookBackConfig),
+    )
     config = make(InspectConfig, given)
     make(LookBackConfig, looking)
     if arguments.memory and given:
@@ -443,7 +431,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _picture(arguments: argparse.Namespace, formats: Sequence[str]) -> Path | None:
+def _picture(arguments: Arguments, formats: Sequence[str]) -> Path | None:
     """The file to draw into, where one is asked for. Raises ConfigError, OutputError."""
     from chargen.plotting import refuse_output
 
@@ -480,7 +468,7 @@ def _is_file(text: str) -> bool:
     return False
 
 
-def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
+def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
     from chargen.about import existing
     from chargen.horizon import charts
     from chargen.inside import look_back
@@ -521,7 +509,7 @@ def _look_back(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
     return 0
 
 
-def lab(arguments: argparse.Namespace) -> int:
+def lab(arguments: Arguments) -> int:
     """Try what networks can learn in a small world; without one, tell which there are."""
     if arguments.world is None:
         from chargen.lab import WORLDS
@@ -545,7 +533,7 @@ def lab(arguments: argparse.Namespace) -> int:
 
     out = _picture(arguments, FORMATS)
     with Bar(arguments.world, stays=False) as bar:
-        finding = run(arguments.world, told=bar.doing, **_given(arguments, TrainConfig))
+        finding = run(arguments.world, told=bar.doing, **options_given(arguments, TrainConfig))
     if arguments.json:
         print_json(dataclasses.asdict(finding))
         return 0
@@ -556,7 +544,7 @@ def lab(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def repl(arguments: argparse.Namespace) -> int:
+def repl(arguments: Arguments) -> int:
     """Talk to a model."""
     from chargen.repl import start
 
@@ -564,7 +552,7 @@ def repl(arguments: argparse.Namespace) -> int:
     return start(folder, arguments.device, as_json=arguments.json, keys=arguments.keys)
 
 
-def evaluate(arguments: argparse.Namespace) -> int:
+def evaluate(arguments: Arguments) -> int:
     """Score texts with a model, or ask it prompts."""
     if bool(arguments.text) == bool(arguments.prompts):
         raise ConfigError(
@@ -592,7 +580,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(arguments: argparse.Namespace) -> int:
+def _ask(arguments: Arguments) -> int:
     from chargen.generation import load
     from chargen.prompts import ask, read_prompts
     from chargen.terminal import print_json, show_answers
@@ -612,7 +600,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def classify(arguments: argparse.Namespace) -> int:
+def classify(arguments: Arguments) -> int:
     """Rank labels for texts, or for examples whose labels are known."""
     from chargen.generation import load
     from chargen.labels import check_labels, check_template, read_examples
@@ -646,7 +634,7 @@ def classify(arguments: argparse.Namespace) -> int:
 
 
 def _judge(
-    arguments: argparse.Namespace,
+    arguments: Arguments,
     examples: Sequence[Example],
     ask: Callable[[str], Classified],
 ) -> int:
@@ -683,7 +671,7 @@ def _lines() -> Iterator[str]:
             yield text
 
 
-def plot(arguments: argparse.Namespace) -> int:
+def plot(arguments: Arguments) -> int:
     """Draw how runs learnt."""
     from chargen.about import load_metrics
     from chargen.plotting import Curve
@@ -700,7 +688,7 @@ def plot(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def info(arguments: argparse.Namespace) -> int:
+def info(arguments: Arguments) -> int:
     """Show what a checkpoint is."""
     from chargen.checkpoint import load_checkpoint
     from chargen.terminal import print_json, show_info
@@ -713,7 +701,7 @@ def info(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def list_(arguments: argparse.Namespace) -> int:
+def list_(arguments: Arguments) -> int:
     """List the checkpoints below ./checkpoints."""
     from chargen.about import list_checkpoints
     from chargen.terminal import print_json, show_list, show_note
@@ -727,7 +715,7 @@ def list_(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _checkpoint(arguments: argparse.Namespace) -> Path:
+def _checkpoint(arguments: Arguments) -> Path:
     if arguments.checkpoint is not None:
         return Path(arguments.checkpoint)
     from chargen.about import COMES_WITH_CHARGEN, newest_checkpoint
@@ -739,7 +727,7 @@ def _checkpoint(arguments: argparse.Namespace) -> Path:
     return folder
 
 
-def _prompt(arguments: argparse.Namespace) -> str:
+def _prompt(arguments: Arguments) -> str:
     """The prompt given on the command line, in a file or on standard input; else none."""
     if arguments.prompt is not None:
         return str(arguments.prompt)
@@ -768,267 +756,17 @@ def _prompt(arguments: argparse.Namespace) -> str:
         ) from None
 
 
-# -- the parser -------------------------------------------------------------------------------
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line: what is wrong, and where help is."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="chargen",
-        description="Train recurrent language models on any text, and talk to them.",
-        epilog="Without a command, talk to the newest checkpoint below ./checkpoints; where there "
-        "is none, to the small model that comes with chargen.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"chargen {__version__}")
-    parser.set_defaults(run=repl, checkpoint=None, device="cpu", json=False, keys="emacs")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-
-    command = _add(commands, "train", train, "learn a text")
-    command.add_argument(
-        "corpus", nargs="*", metavar="CORPUS",
-        help="text files, folders, globs, .gz, or - for standard input",
-    )  # fmt: skip
-    group = command.add_argument_group("where it is saved")
-    group.add_argument(
-        "--out", metavar="FOLDER", help="a new folder (default: checkpoints/ and the text's name)"
-    )
-    group.add_argument(
-        "--resume", action="store_true", help="go on with a run from its last saved state"
-    )
-    group.add_argument("--overwrite", action="store_true", help="replace the checkpoint in --out")
-    group.add_argument(
-        "--init-from", metavar="CHECKPOINT", help="start from its weights and tokenizer"
-    )
-    _add_options(command.add_argument_group("the text"), CorpusConfig)
-    group = command.add_argument_group("the model")
-    group.add_argument(
-        "--preset", choices=PRESETS, help="its size by name (default: planned for text and time)"
-    )
-    _add_options(group, ModelConfig)
-    _add_options(command.add_argument_group("training"), TrainConfig)
-    _add_device(command, default="auto")
-    command.add_argument(
-        "--tensorboard", action="store_true",
-        help="also write the events for TensorBoard, into tensorboard/ in the checkpoint",
-    )  # fmt: skip
-    _add_json(command, "print events as JSON lines")
-
-    command = _add(commands, "sample", sample, "write text that goes on from a prompt")
-    order = (
-        f"In this order, each where it is asked for: {', '.join(map(_flag, CHAIN))}; then the draw."
-    )
-    command.epilog = textwrap.fill(order, 78, break_on_hyphens=False)
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    _add_checkpoint(command, optional=True)
-    prompts = command.add_mutually_exclusive_group()
-    prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
-    prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
-    _add_options(command, SampleConfig)
-    group = command.add_argument_group("instead of drawing")
-    group.add_argument(
-        "--choices", metavar="TEXT,TEXT",
-        help='show how likely each of these ways to go on is, as in " red, green"; quote one that '
-        "holds a comma",
-    )  # fmt: skip
-    group = command.add_argument_group("into a file")
-    group.add_argument("--out", metavar="F", help="a new file, one JSON line a sample")
-    group.add_argument("--resume", action="store_true", help="go on with the file in --out")
-    group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
-    group = command.add_argument_group("copied or new")
-    group.add_argument(
-        "--check-copies", action="store_true",
-        help="tell how much of it stands word for word in the training text",
-    )  # fmt: skip
-    group.add_argument(
-        "--text", metavar="F", action="append",
-        help="the training text (default: where it was read, or a file of its name here or in "
-        "corpora/)",
-    )  # fmt: skip
-    _add_device(command)
-    _add_json(command, "print one JSON line a sample")
-
-    command = _add(commands, "repl", repl, "talk to a model")
-    _add_checkpoint(command, optional=True)
-    _add_device(command)
-    command.add_argument("--keys", choices=("emacs", "vi"), default="emacs",
-                         help="how lines are edited (default: emacs)")  # fmt: skip
-    _add_json(command, "answer each line with one of JSON, as from a pipe")
-
-    command = _add(commands, "eval", evaluate, "score texts: loss, perplexity, bits per byte")
-    _add_checkpoint(command)
-    texts = command.add_argument("text", nargs="+", metavar="TEXT", help="texts, each a document")
-    texts.required = False  # with "*" no flag could stand between the checkpoint and the texts
-    command.add_argument(
-        "--prompts", metavar="F",
-        help='instead ask for the answers in F, a {"prompt": ..., "answer": ...} a line, greedily',
-    )  # fmt: skip
-    _add_device(command)
-    _add_json(command)
-
-    command = _add(commands, "classify", classify, "tell which label a text gets, by likelihood")
-    _add_checkpoint(command)
-    texts = command.add_argument(
-        "text", nargs="+", metavar="TEXT", help="texts (default: standard input, a text a line)"
-    )
-    texts.required = False  # as for `eval`
-    command.add_argument(
-        "--labels", required=True, metavar="TEXT,TEXT",
-        help="the labels, as in positive,negative; quote one that holds a comma",
-    )  # fmt: skip
-    command.add_argument(
-        "--template", default=TEMPLATE, metavar="TEXT",
-        help="how {text} and {label} stand in the training text, \\n at its end for the end of the "
-        f"line (default: {TEMPLATE!r})",
-    )  # fmt: skip
-    command.add_argument(
-        "--examples", metavar="F",
-        help='instead tell how many are right of those in F, a {"text": ..., "label": ...} a line',
-    )  # fmt: skip
-    _add_device(command)
-    _add_json(command, "print one JSON line a text, after --examples the totals")
-
-    command = _add(commands, "score", score, "show how each token of a text surprises a model")
-    _add_checkpoint(command)
-    command.add_argument("text", metavar="TEXT", help="a text, or a file of one, or - for stdin")
-    _add_device(command)
-    _add_json(command, "print one JSON line a token, then the totals")
-
-    command = _add(
-        commands,
-        "inspect",
-        inspect,
-        "show what a text does to a network, and how far back it looks",
-    )
-    command.add_argument(
-        "checkpoint", nargs="+", metavar="CHECKPOINT",
-        help="folder of the model; of several, with --memory",
-    )  # fmt: skip
-    command.add_argument(
-        "--text", metavar="TEXT",
-        help="a text, or a file of one, or - for stdin; with --memory a file (default: what it did "
-        "not train on of its own text, if that is still here)",
-    )  # fmt: skip
-    command.add_argument(
-        "--memory", action="store_true",
-        help="instead: loss by how much was read, and gradient by how far it travels back",
-    )  # fmt: skip
-    _add_options(command, InspectConfig)
-    _add_options(command.add_argument_group("with --memory"), LookBackConfig)
-    command.add_argument(
-        "--out",
-        metavar="F",
-        help="draw into this .html (not with --memory), .png, .svg or .pdf file",
-    )
-    _add_device(command)
-    _add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
-
-    command = _add(commands, "lab", lab, "try in two minutes what networks remember and forget")
-    command.add_argument(
-        "world", nargs="?", metavar="WORLD", help="one of the small worlds (default: list them)"
-    )
-    command.add_argument(
-        "--seed", type=_reader(TrainConfig, "seed"), default=argparse.SUPPRESS, metavar="N",
-        help="seed of all randomness (default: 1)",
-    )  # fmt: skip
-    command.add_argument("--out", metavar="F", help="draw into this .png, .svg or .pdf file, too")
-    _add_json(command, "print the finding as one JSON line")
-
-    command = _add(commands, "plot", plot, "draw how runs learnt, into a PNG, SVG or PDF file")
-    command.add_argument(
-        "checkpoint", nargs="+", metavar="CHECKPOINT", help="folders of the models to compare"
-    )
-    command.add_argument("--out", default="curves.png", metavar="F",
-                         help="the file to draw into (default: curves.png)")  # fmt: skip
-    command.add_argument("--along", choices=("steps", "epochs", "minutes"), default="steps",
-                         help="what the losses are drawn over (default: steps)")  # fmt: skip
-
-    command = _add(commands, "info", info, "show what a checkpoint is")
-    _add_checkpoint(command)
-    _add_json(command)
-
-    command = _add(commands, "list", list_, "list the checkpoints below ./checkpoints")
-    _add_json(command)
-    return parser
-
-
-def _add(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(
-        name, help=help, description=help.capitalize() + ".", allow_abbrev=False
-    )
-    command.set_defaults(run=run)
-    return command
-
-
-def _add_checkpoint(command: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    if optional:
-        command.add_argument(
-            "checkpoint", nargs="?", metavar="CHECKPOINT",
-            help="folder of the model (default: the newest below ./checkpoints, or the one that "
-            "comes with chargen)",
-        )  # fmt: skip
-    else:
-        command.add_argument("checkpoint", metavar="CHECKPOINT", help="folder of the model")
-
-
-def _add_device(command: argparse.ArgumentParser, default: str = "cpu") -> None:
-    command.add_argument(
-        "--device", choices=DEVICES, default=default, help=f"where to compute (default: {default})"
-    )
-
-
-def _add_json(command: argparse.ArgumentParser, help: str = "print JSON") -> None:
-    command.add_argument("--json", action="store_true", help=help)
-
-
-def _add_options(group: Any, config_type: type[Config]) -> None:
-    """One flag for each field of a config, absent from the namespace unless it is given."""
-    spellings = {int: "N", float: "F", str: "TEXT"}
-    known = kinds(config_type)
-    for field in dataclasses.fields(config_type):
-        kind, _ = known[field.name]
-        flag = _flag(field.name)
-        about = field.metadata["help"]
-        if field.metadata["planned"]:
-            about += " (default: planned)"
-        elif field.default not in (None, ()) and kind is not bool:
-            about += f" (default: {field.default:g})" if kind in (int, float) else (
-                f" (default: {field.default})"
-            )  # fmt: skip
-        common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS}
-        common["help"] = about.replace("%", "%%")
-        if kind is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
-        elif kind is tuple:
-            group.add_argument(flag, action="append", type=unescape, metavar="TEXT", **common)
-        elif field.metadata["choices"]:
-            group.add_argument(flag, choices=field.metadata["choices"], **common)
-        else:
-            reader = _reader(config_type, field.name)
-            group.add_argument(flag, type=reader, metavar=spellings[kind], **common)
-
-
-def _reader(config_type: type[Config], name: str) -> Any:
-    def read(text: str) -> Any:
-        try:
-            return parse(config_type, name, text)
-        except ConfigError as error:
-            raise argparse.ArgumentTypeError(error.message.removeprefix(name + " ")) from None
-
-    return read
-
-
-def _given(arguments: argparse.Namespace, *config_types: type[Config]) -> dict[str, Any]:
-    """The options that stand on the command line, by name."""
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for config_type in config_types
-        for name, value in vars(arguments).items()
-        if name in names(config_type)
-    }
+# By the names of the parser's commands.
+RUNS: dict[str, Callable[[Arguments], int]] = {
+    "train": train,
+    "sample": sample,
+    "repl": repl,
+    "eval": evaluate,
+    "classify": classify,
+    "score": score,
+    "inspect": inspect,
+    "lab": lab,
+    "plot": plot,
+    "info": info,
+    "list": list_,
+}

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
     ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
     ["config", "interrupt", "finding"],
-    ["device", "about"],
+    ["device", "about", "parser"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
     ["checkpoint", "evaluation", "healing", "origin"],
@@ -39,7 +39,7 @@ DOORS = {
     "pydivsufsort": {"copies"},
     "rich": {"terminal", "training_view", "insight_view"},
     "prompt_toolkit": {"repl"},
-    "argparse": {"cli"},
+    "argparse": {"parser"},
     "matplotlib": {"plotting"},
     "torch.utils.tensorboard": {"tensorboard"},
     "pickle": set(),

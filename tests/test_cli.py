@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import chargen
+from chargen import cli, parser
 from chargen.config import CHAIN
 from tests.conftest import TEXT, Chargen
 
@@ -430,6 +431,10 @@ def test_eval_scores_all_texts_as_one(
 
 
 CLASSIFY = ("--labels", "red,yellow,blue", "--template", "The {text} is {label}.\\n")
+
+
+def test_every_command_that_is_parsed_is_run() -> None:
+    assert cli.RUNS.keys() == parser.COMMANDS.keys()
 
 
 def test_texts_are_classified(run_chargen: Chargen, checkpoint: Path) -> None:
