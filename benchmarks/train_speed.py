@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.corpus import Corpus, open_corpus
-from chargen.device import describe, pick_device
+from chargen.device import autocast, describe, pick_device
 from chargen.model import LanguageModel
 from chargen.training import Trainer
 
@@ -34,7 +34,14 @@ SIZES = (128, 256, 512, 1024)
 Steps = Callable[[], int]  # does some steps and tells how many
 
 
-def bare_step(cell: str, hidden_size: int, vocab_size: int, device: torch.device) -> Steps:
+def bare_step(
+    cell: str,
+    hidden_size: int,
+    vocab_size: int,
+    device: torch.device,
+    batch_size: int = BATCH_SIZE,
+    bfloat16: bool = False,
+) -> Steps:
     """The least that trains such a network: what a script of thirty lines would do."""
     embedding = nn.Embedding(vocab_size, EMBEDDING)
     layer = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](EMBEDDING, hidden_size, batch_first=True)
@@ -42,14 +49,15 @@ def bare_step(cell: str, hidden_size: int, vocab_size: int, device: torch.device
     model = nn.ModuleList([embedding, layer, head]).to(device)
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
-    tokens = torch.randint(vocab_size, (BATCH_SIZE, BPTT + 1)).to(device)
-    zeros = torch.zeros(1, BATCH_SIZE, hidden_size, device=device)
+    tokens = torch.randint(vocab_size, (batch_size, BPTT + 1)).to(device)
+    zeros = torch.zeros(1, batch_size, hidden_size, device=device)
     state = (zeros, zeros) if cell == "lstm" else zeros
 
     def step() -> int:
         nonlocal state
-        x, after = layer(embedding(tokens[:, :-1]), state)
-        loss = F.cross_entropy(head(x).flatten(0, 1), tokens[:, 1:].flatten())
+        with autocast(device, bfloat16):
+            x, after = layer(embedding(tokens[:, :-1]), state)
+            loss = F.cross_entropy(head(x).flatten(0, 1), tokens[:, 1:].flatten())
         state = tuple(part.detach() for part in after) if cell == "lstm" else after.detach()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -61,7 +69,12 @@ def bare_step(cell: str, hidden_size: int, vocab_size: int, device: torch.device
 
 
 def chargen_step(
-    corpus: Corpus, cell: str, hidden_size: int, device: torch.device, precision: str
+    corpus: Corpus,
+    cell: str,
+    hidden_size: int,
+    device: torch.device,
+    precision: str,
+    batch_size: int = BATCH_SIZE,
 ) -> Steps:
     """A run at its defaults, step by step, its checks and reports included."""
     model = LanguageModel(
@@ -69,7 +82,7 @@ def chargen_step(
         corpus.tokenizer.vocab_size,
     ).to(device)
     config = TrainConfig(
-        batch_size=BATCH_SIZE, bptt=BPTT, steps=10**9, learning_rate=1e-3, precision=precision
+        batch_size=batch_size, bptt=BPTT, steps=10**9, learning_rate=1e-3, precision=precision
     )
     trainer = Trainer(model, replace(corpus, valid=corpus.valid[:0]), config)
     events = trainer.run()

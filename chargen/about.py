@@ -31,7 +31,7 @@ from chargen.files import (
     to_builtins,
 )
 
-FORMAT = 4
+FORMAT = 5
 SEALED_SINCE = 4
 # Bytes of JSON, which takes many times as much memory once it is read.
 MOST_CONFIG = 10_000_000
@@ -65,6 +65,7 @@ _ADDED: dict[int, dict[str, dict[str, Any]]] = {
         },
     },
     3: {"corpus_options": {"user": "You:", "bot": "Bot:"}},
+    5: {"training": {"accumulate": 1}},
 }
 
 

@@ -72,9 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(code)
     except ChargenError as error:
-        from chargen.terminal import show_error
-
-        show_error(_in_flags(str(error)))
+        _show_error(error)
         return 2 if isinstance(error, ConfigError) else 1
     except _Terminated as terminated:
         return EXIT_CODES[terminated.by]
@@ -89,6 +87,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()
         print(f"chargen: cannot write the output: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def _show_error(error: ChargenError) -> None:
+    """One line, from one process where torchrun has started several."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from chargen.ranks import tells
+
+        if not tells():
+            return
+    from chargen.terminal import show_error
+
+    show_error(_in_flags(str(error)))
 
 
 def _forget_output() -> None:
@@ -128,7 +138,7 @@ def train(arguments: Arguments) -> int:
     from chargen.runs import prepare
     from chargen.training_view import training_view
 
-    with training_view(arguments.json) as view:
+    with training_view(arguments.json, shown=os.environ.get("RANK", "0") == "0") as view:
         run = prepare(
             arguments.corpus,
             out=arguments.out,

@@ -167,6 +167,10 @@ class TrainConfig(Config):
     """How the network learns, and for how long."""
 
     batch_size: int = option(16, "parallel streams of text in a step", at_least=1, planned=True)
+    accumulate: int = option(
+        1, "parts that the streams of a step are read in, one after the other, for less memory",
+        at_least=1,
+    )  # fmt: skip
     bptt: int = option(64, "tokens that back-propagation reaches back", at_least=1, planned=True)
     random_bptt: bool = option(
         False, "draw the length of each step, evenly from half of --bptt to one and a half"

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import SPEAKERS, CorpusConfig
+from chargen.device import free_memory, send
 from chargen.errors import ChargenError, CorpusError
 from chargen.files import (
     Count,
@@ -65,6 +66,8 @@ from chargen.tokenizer import (
 TokenFile = npt.NDArray[np.integer]
 
 CACHE_FORMAT = 2
+CPU = torch.device("cpu")
+RESIDENT_SHARE = 0.25  # of a GPU's free memory that a text may take there
 FACTS = "corpus.json"
 SUBWORD_OPTIONS = ("vocab_size", "subword_model")
 
@@ -339,10 +342,21 @@ class Streams:
 
     The streams start evenly spread over the text, and each reads on through it, round and round,
     so its state is always the true one and one number, how far each has read, says where all are.
-    `bptt` is the longest step that will be asked for.
+    `bptt` is the longest step that will be asked for; `rows`, of all `batch_size` streams, those
+    that are read here. On a GPU the text lies there as a whole where it takes no more than a share
+    of the memory.
     """
 
-    def __init__(self, tokens: TokenFile, *, batch_size: int, bptt: int, end: int) -> None:
+    def __init__(
+        self,
+        tokens: TokenFile,
+        *,
+        batch_size: int,
+        bptt: int,
+        end: int,
+        rows: range | None = None,
+        device: torch.device = CPU,
+    ) -> None:
         needed = batch_size * (bptt + 1)
         if len(tokens) < needed:
             raise CorpusError(
@@ -352,16 +366,50 @@ class Streams:
             )
         self._tokens = tokens
         self._end = end
-        self._starts = np.arange(batch_size) * (len(tokens) // batch_size)
+        self._device = device
+        rows = range(batch_size) if rows is None else rows
+        self._starts = np.array(rows) * (len(tokens) // batch_size)
+        self._resident: Tensor | None = None
+        if device.type != "cpu":
+            free = free_memory(device)
+            if free is not None and tokens.nbytes <= RESIDENT_SHARE * free:
+                self.make_resident()
 
-    def batch(self, place: int, length: int) -> tuple[Tensor, Tensor]:
+    @property
+    def are_resident(self) -> bool:
+        """Whether the text lies on the device."""
+        return self._resident is not None
+
+    def make_resident(self) -> None:
+        """Copy the text to the device."""
+        # torch has few operations for unsigned numbers: the bits are read as signed ones.
+        kind = torch.int16 if self._tokens.dtype.itemsize == 2 else torch.int32
+        resident = torch.empty(len(self._tokens), dtype=kind, device=self._device)
+        for at in range(0, len(resident), CHUNK_BYTES):
+            chunk = np.array(self._tokens[at : at + CHUNK_BYTES])
+            resident[at : at + len(chunk)] = torch.from_numpy(chunk).view(kind).to(self._device)
+        self._resident = resident
+        self._resident_starts = torch.from_numpy(self._starts).to(self._device)
+
+    def batch(self, place: int | Tensor, length: int) -> tuple[Tensor, Tensor]:
         """(inputs, targets), each (B, T) int64, T the `length`, after each stream has read `place`
-        tokens: the targets are the inputs one token on."""
-        offsets = place - 1 + np.arange(length + 1)
-        window = self._tokens[(self._starts[:, None] + offsets) % len(self._tokens)]
-        rows = torch.from_numpy(window.astype(np.int64))  # (B, T + 1)
-        if place == 0:
-            rows[:, 0] = self._end  # every stream begins as a text begins
+        tokens: the targets are the inputs one token on. On the device, which is not waited for;
+        there `place` may be a () int64, too, where the text is resident."""
+        if self._resident is None:
+            assert isinstance(place, int)
+            offsets = place - 1 + np.arange(length + 1)
+            window = self._tokens[(self._starts[:, None] + offsets) % len(self._tokens)]
+            rows = send(torch.from_numpy(window.astype(np.int64)), self._device)  # (B, T + 1)
+        else:
+            steps = torch.arange(-1, length, device=self._device) + place
+            where = (self._resident_starts[:, None] + steps) % len(self._resident)
+            mask = 0xFFFF if self._resident.dtype == torch.int16 else 0xFFFFFFFF
+            rows = self._resident[where].long() & mask
+        # Every stream begins as a text begins.
+        if isinstance(place, Tensor):
+            rows[:, 0].masked_fill_(place == 0, self._end)
+        elif place == 0:
+            rows[:, 0] = self._end
         return rows[:, :-1], rows[:, 1:]
 
 

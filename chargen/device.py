@@ -1,16 +1,23 @@
-"""Where the numbers live: pick the device, and the precision it trains in."""
+"""Where the numbers live: pick the device, the precision it trains in, its memory, its graphs."""
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from chargen.config import DEVICES
 from chargen.errors import DeviceError
+
+NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
 
 
 def pick_device(name: str) -> torch.device:
@@ -21,11 +28,10 @@ def pick_device(name: str) -> torch.device:
     # once, when the first product is made. (torch's page on nn.LSTM names it.)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     if name == "auto":
-        if torch.cuda.is_available():
+        if cuda_refusal() is None:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        why = "this torch was built without it" if torch.version.cuda is None else "no GPU is found"
+    if name == "cuda" and (why := cuda_refusal()):
         raise DeviceError(f"device cuda is not there: {why}", hint="use --device auto or cpu")
     if name == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(
@@ -35,13 +41,41 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+@lru_cache(maxsize=1)
+def cuda_refusal() -> str | None:
+    """Why torch cannot compute on a GPU here; None where it can."""
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
+        return NOT_BUILT
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            if not torch.cuda.is_available():
+                # Of a driver that is too old torch only warns.
+                return _first_sentence(str(told[0].message)) if told else NO_GPU
+            # A GPU that this torch was not built for fails when the first kernel is launched.
+            # Of several processes each looks at its own.
+            own = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
+            (torch.zeros(1, device=f"cuda:{own}") + 1).item()
+        except RuntimeError as error:
+            return _first_sentence(str(error))
+    return None
+
+
+def _first_sentence(text: str) -> str:
+    sentence = re.split(r"\. |\n", text.removeprefix("CUDA initialization: "))[0]
+    return sentence.strip().rstrip(".")
+
+
 def describe(device: torch.device) -> str:
     """The device in a few words, for people."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     if device.type == "cpu":
         threads = torch.get_num_threads()
-        return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+        name = f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+        why = cuda_refusal()
+        is_plain = why in (None, NOT_BUILT, NO_GPU)
+        return name if is_plain else f"{name} (the GPU is not used: {why})"
     return device.type
 
 
@@ -81,17 +115,115 @@ def autocast(device: torch.device, bfloat16: bool | None = None) -> AbstractCont
     return nullcontext()
 
 
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device. A GPU is not waited for: it may still compute while it comes."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+# -- memory -----------------------------------------------------------------------------------
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that may still be taken; None where nobody tells."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + kept)
+    try:
+        told = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", told, re.MULTILINE)
+    limits = [int(found[1]) * 1024] if found else []
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # a container may have less than its machine
+            limits.append(int(Path(limit).read_text(encoding="ascii")))
+    return min(limits, default=None)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is at its end."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU's allocator has no error of its own, only these words.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what is kept for later use."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 @contextmanager
 def within_memory() -> Iterator[None]:
     """Running out of memory becomes a DeviceError that says what to make smaller."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # The CPU's allocator has no error of its own, only these words.
-        told = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not told and "can't allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise DeviceError(
             "the model and its batch do not fit into memory",
             hint="make --hidden-size, --batch-size or --bptt smaller",
         ) from error
+
+
+# -- CUDA graphs ------------------------------------------------------------------------------
+
+
+class Replay:
+    """Work without arguments or results, on tensors that are changed in place.
+
+    On CUDA the kernels that it launches are recorded once, after some calls, and from then on
+    launched together (https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs): Python takes
+    some microseconds for each, longer than a small network computes. Elsewhere it is called as it
+    is, which gives the same.
+    """
+
+    def __init__(self, work: Callable[[], None], device: torch.device, after: int = 3) -> None:
+        self._work = work
+        self._device = device
+        # cuBLAS and cuDNN make themselves ready for each stream, which cannot be recorded: the
+        # first calls are on the stream that is recorded later.
+        self._stream: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._left = after
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        return self._graph is not None
+
+    def __call__(self) -> None:
+        if self._graph is not None:
+            self._graph.replay()
+        elif self._stream is None:
+            self._work()
+        elif self._left:
+            self._left -= 1
+            current = torch.cuda.current_stream(self._device)
+            self._stream.wait_stream(current)
+            with torch.cuda.stream(self._stream):
+                self._work()
+            current.wait_stream(self._stream)
+        else:
+            self._record(self._stream)
+            self()
+
+    def _record(self, stream: torch.cuda.Stream) -> None:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, stream=stream):
+                self._work()  # only recorded
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            warnings.warn(f"CUDA graphs are not used: {error}", stacklevel=2)
+            self._stream = None
+        else:
+            self._graph = graph

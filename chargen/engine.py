@@ -10,17 +10,22 @@ Shapes: B batch, V vocabulary, E embedding, H hidden, G gates of a cell.
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chargen.device import Replay
 from chargen.model import GATES, LanguageModel, State
 from chargen.tokenizer import Tokens
 
 READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
 MOST_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
+# On a GPU a step is recorded when a text has gone on for so long: recording it takes as long as
+# many steps.
+RECORDED_AFTER = 16
 # torch has an LSTM's gates in the order i, f, g, o; here one sigmoid takes the first three.
 _LSTM_ORDER = (0, 1, 3, 2)
 
@@ -51,6 +56,8 @@ class Memory:
         self.recurrent = torch.empty_like(self.gates)
         self.spare = torch.empty_like(h)
         self.logits = h.new_empty(rows, vocab_size)
+        self.tokens = torch.zeros(rows, dtype=torch.int64, device=h.device)
+        self.replay: Replay | None = None
 
 
 class Engine:
@@ -71,13 +78,27 @@ class Engine:
     @torch.inference_mode()
     def start(self, state: State) -> Memory:
         """A memory of its own, of all the rows of `state`, (B, H) each of its parts."""
-        return Memory(state, GATES[self.config.cell], self.vocab_size)
+        memory = Memory(state, GATES[self.config.cell], self.vocab_size)
+        if self.device.type == "cuda":
+            # The memory must not hold itself, through what it replays: graphs are large.
+            own = weakref.proxy(memory)
+            memory.replay = Replay(lambda: self._advance(own), self.device, RECORDED_AFTER)
+        return memory
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, memory: Memory) -> Tensor:
         """(B,) tokens -> (B, V) logits of the next ones, which the next step overwrites."""
-        tokens = tokens.to(self.device)
-        gates = memory.gates
+        if memory.replay is None:
+            memory.tokens = tokens.to(self.device)
+            self._advance(memory)
+        else:
+            memory.tokens.copy_(tokens)
+            memory.replay()
+        return memory.logits
+
+    def _advance(self, memory: Memory) -> None:
+        """The step on the device alone, from the memory's tokens to its logits."""
+        tokens, gates = memory.tokens, memory.gates
         x: Tensor | None = None  # (B, E), then (B, H): what a layer reads
         for layer, parts in zip(self._layers, memory.state.layers, strict=True):
             if layer.table is not None:
@@ -91,7 +112,7 @@ class Engine:
             adds = self.config.residual and x is not None and x.shape == y.shape
             x = x + y if adds and x is not None else y
         assert x is not None, "there is at least one layer"
-        return torch.addmm(self._head_bias, x, self._head, out=memory.logits)
+        torch.addmm(self._head_bias, x, self._head, out=memory.logits)
 
     def _lstm(self, layer: _Layer, parts: tuple[Tensor, ...], memory: Memory) -> Tensor:
         h, c = parts

@@ -50,6 +50,10 @@ class TrainingError(ChargenError):
     """Training cannot go on."""
 
 
+class RanksError(ChargenError):
+    """Processes that learn together cannot go on together."""
+
+
 class OutputError(ChargenError):
     """A file cannot be written, or is in the way."""
 

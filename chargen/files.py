@@ -47,6 +47,11 @@ def decode_lines(content: bytes, kind: type[RecordType]) -> list[RecordType]:
         raise ValueError(str(error)) from error
 
 
+def decode_any(content: bytes) -> Any:
+    """What the JSON spells, in dicts and lists. Raises ValueError."""
+    return msgspec.json.decode(content)
+
+
 def convert(value: object, kind: type[Kind]) -> Kind:
     """What dicts and lists spell, as a record or a dataclass. Raises ValueError."""
     try:

@@ -30,7 +30,7 @@ class State:
         """The same memory without its history: here the gradient is truncated."""
         return self.map(Tensor.detach)
 
-    def select(self, rows: Tensor) -> State:
+    def select(self, rows: Tensor | slice) -> State:
         """The states of the given rows of the batch, in that order, repeated as asked."""
         return self.map(lambda part: part[rows])
 

@@ -22,14 +22,18 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     looked up or added."""
     decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and "embedding" not in name]
     others = [p for p in model.parameters() if not any(p is d for d in decayed)]
-    device = others[0].device.type
+    device = others[0].device
+    on_gpu = device.type == "cuda"
     return torch.optim.AdamW(
         [
             {"params": decayed, "weight_decay": config.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ],
+        # On a GPU a recorded step reads its learning rate there.
+        lr=torch.zeros((), device=device) if on_gpu else 1e-3,
         betas=(0.9, 0.99),
-        fused=device in ("cpu", "cuda"),
+        fused=device.type in ("cpu", "cuda"),
+        capturable=on_gpu,
     )
 
 

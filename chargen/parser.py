@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -54,7 +55,9 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line: what is wrong, and where help is."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        # Of the ranks that torchrun starts on a machine, one tells.
+        is_first = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n" if is_first else None)
 
 
 def make_parser() -> argparse.ArgumentParser:

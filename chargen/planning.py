@@ -49,6 +49,8 @@ class Task:
     device: str  # its type, as torch names it
     seconds: float | None  # of training; None where steps or epochs are given
     network_is_given: bool = False  # one that was trained before
+    memory: int | None = None  # bytes that are free there; None where nobody tells
+    ranks: int = 1  # processes that share the streams, each on a device of its own
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,21 @@ def _streams(
 ) -> tuple[int, int, str]:
     """Batch size and bptt: small batches make many steps; a GPU takes more streams at once for
     nearly nothing; a short text has room for few."""
-    batch_size, bptt = options.get("batch_size", BATCH_SIZE), options.get("bptt", BPTT)
+    batch_size = options.get("batch_size", max(BATCH_SIZE, task.ranks))
+    bptt = options.get("bptt", BPTT)
     room = task.train_tokens // 8  # so that an epoch has some steps
     if batch_size * bptt > room:
         if room >= LEAST_ROOM:
             bptt = options.get("bptt", min(bptt, max(8, room // batch_size)))
-            batch_size = options.get("batch_size", max(1, min(batch_size, room // bptt)))
+            fewest = min(batch_size, room // bptt)
+            batch_size = options.get("batch_size", max(task.ranks, fewest))
         return batch_size, bptt, "few, since the text is short"
     if task.seconds is None or task.device == "cpu" or "batch_size" in options:
         return batch_size, bptt, "small batches make many steps"
     network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, **options, "bptt": bptt}
-    while 2 * batch_size * bptt <= room and 2 * batch_size <= MOST_STREAMS:
+    while 2 * batch_size * bptt <= room and 2 * batch_size <= MOST_STREAMS * task.ranks:
+        if not fits(task, {**network, "batch_size": 2 * batch_size}):
+            return batch_size, bptt, "twice as many would not fit into memory"
         once, twice = (
             step_seconds({**network, "batch_size": size}) for size in (batch_size, 2 * batch_size)
         )
@@ -144,6 +150,8 @@ def _hidden_size(
         weights = _num_weights(task, sized)
         if weights > WEIGHTS_PER_TOKEN * task.train_tokens:
             return widest, "a wider one would learn so short a text by heart"
+        if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
+            return widest, "a wider one would not fit into memory"
         if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:
             return widest, "with --minutes, it would be chosen for the time"
         tokens = _tokens_in_time(task, sized, step_seconds)
@@ -151,6 +159,30 @@ def _hidden_size(
             return widest, "a wider one would read too little in the time"
         widest = hidden_size
     return widest, "the widest there is"
+
+
+def memory_needed(task: Task, options: Mapping[str, Any]) -> int:
+    """Bytes that a training takes on the device of each rank, at the least: benchmarks/memory.py
+    compares it with what is taken.
+
+    Of each weight: itself, its gradient, the optimizer's two means, the best one, and, to go back
+    to, itself and its means. Of each token of a step: what back-propagation wants of the layers,
+    and of the logits.
+    """
+    hidden_size, embedding_size = options["hidden_size"], options["embedding_size"]
+    own_table = 0 if options.get("tie_weights") else task.vocab_size * embedding_size
+    weights = _num_weights(task, options) + own_table
+    copies = 8 + bool(options.get("average"))
+    streams = -(-options["batch_size"] // task.ranks)
+    streams = -(-streams // min(options.get("accumulate", 1), streams))
+    layers = options["num_layers"] * (GATES[options.get("cell", "lstm")] + 2) * hidden_size
+    kept = embedding_size + layers + 3 * task.vocab_size  # logits, their softmax, its gradient
+    return int(4 * (copies * weights + streams * options["bptt"] * kept))
+
+
+def fits(task: Task, options: Mapping[str, Any]) -> bool:
+    """Whether a training with these options has room in the memory, as far as one knows."""
+    return task.memory is None or memory_needed(task, options) <= task.memory
 
 
 def _num_weights(task: Task, options: Mapping[str, Any]) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import signal
@@ -38,20 +39,30 @@ from chargen.config import (
     share_out,
 )
 from chargen.corpus import Corpus, open_corpus
-from chargen.device import describe, pick_device, within_memory
-from chargen.errors import ChargenError, CheckpointError, ConfigError, CorpusError
+from chargen.device import describe, free_memory, pick_device, within_memory
+from chargen.errors import (
+    ChargenError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    DeviceError,
+    RanksError,
+)
 from chargen.files import Lock, is_part, remove_parts, sync_folder
 from chargen.generation import TextGenerator
 from chargen.interrupt import Interrupts
 from chargen.model import LanguageModel
-from chargen.planning import Choice, Task, make_plan
+from chargen.planning import Choice, Task, fits, make_plan, memory_needed
+from chargen.ranks import Ranks, join
 from chargen.tensorboard import Recorder
 from chargen.texts import Progress, find_texts, name_of, readable
+from chargen.tokenizer import Tokenizer, deserialize
 from chargen.training import EvalReport, Event, Trainer, time_steps, token_counts
 
 CHECKPOINTS = Path("checkpoints")
-# What may change when a run is resumed: how long it goes on, and how often it is saved.
-CHANGEABLE = {"minutes", "epochs", "steps", "save_every"}
+# What may change when a run is resumed: how long it goes on, how often it is saved, and in how many
+# parts its streams are read.
+CHANGEABLE = {"minutes", "epochs", "steps", "save_every", "accumulate"}
 SAMPLE = SampleConfig(max_tokens=160, temperature=0.8, seed=1)
 
 
@@ -69,46 +80,83 @@ class TrainReport:
     stopped_early: bool  # out of patience
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
-    """A trainer with all its parts, and the folder it saves to, which is locked till it ends."""
+    """A trainer with all its parts, and the folder it saves to, which is locked till it ends. Of
+    several ranks the first has the lock, trains and saves; the others follow it."""
 
     folder: Path
     corpus: Corpus
     trainer: Trainer
     resumed: bool
-    lock: Lock
+    lock: Lock | None = None
     plan: Sequence[Choice] = ()  # what was chosen, and why
     recorder: Recorder | None = None
+    _report: TrainReport | None = None  # what rank 0 told the others
 
     @property
     def model(self) -> LanguageModel:
         return self.trainer.model
 
     @property
+    def ranks(self) -> Ranks:
+        return self.trainer.descent.ranks
+
+    @property
     def device(self) -> str:
         """Where it computes, in a few words."""
-        return describe(self.model.head.weight.device)
+        device = describe(self.model.head.weight.device)
+        return device if self.ranks.count == 1 else f"{self.ranks.count} ranks, each {device}"
+
+    def release(self) -> None:
+        """Let others train in the folder."""
+        if self.lock:
+            self.lock.release()
 
     def events(self) -> Generator[Event, None, None]:
-        """Train; each evaluation comes with a fresh sample of what the model writes."""
-        events = self.trainer.run()
+        """Train; each evaluation comes with a fresh sample of what the model writes. Ranks that
+        follow have none to show."""
         try:
-            with within_memory():
-                for event in events:
-                    shown = self._with_sample(event) if isinstance(event, EvalReport) else event
-                    if self.recorder:
-                        self.recorder.record(shown)
-                    yield shown
+            with self.ranks.talking(), within_memory():
+                yield from self._lead() if self.ranks.leads else self._follow()
+        except RanksError as error:
+            raise RanksError(
+                error.message,
+                hint=f"what was saved last is there: go on with --resume --out {self.folder}, on "
+                "any number of ranks",
+            ) from error
+
+    def _lead(self) -> Generator[Event, None, None]:
+        events = self.trainer.run()
+        outcome = None
+        try:
+            for event in events:
+                shown = self._with_sample(event) if isinstance(event, EvalReport) else event
+                if self.recorder:
+                    self.recorder.record(shown)
+                yield shown
         finally:
             try:
                 events.close()
+                outcome = asdict(self.report()) | {"checkpoint": str(self.folder)}
             finally:
-                self.lock.release()
+                self.release()
                 if self.recorder:
                     self.recorder.close()
+                with suppress(RuntimeError):  # the others may have ended before
+                    self.trainer.descent.end(outcome)
+
+    def _follow(self) -> Generator[Event, None, None]:
+        outcome = self.trainer.descent.follow()
+        if outcome is None:
+            raise RanksError("rank 0 could not go on")
+        self._report = TrainReport(**outcome | {"checkpoint": self.folder})
+        yield from ()
 
     def report(self) -> TrainReport:
+        """What has come of it so far; at ranks that follow, once it has ended."""
+        if self._report is not None:
+            return self._report
         scores = self.trainer.scores()
         return TrainReport(
             self.folder,
@@ -200,20 +248,23 @@ def prepare(
             f"`resume` and `{other}` cannot be combined", hint="resume goes on with what is there"
         )
     if resume:
-        folder = existing(_last_run(name_of(paths) if paths else None) if out is None else out)
-        lock = _lock(folder)
-        try:
-            with within_memory():
-                run = _resume(paths, folder, lock, device, options, started, progress)
+        ranks, picked = join(pick_device(device))
+        with ranks.talking(), within_memory():
+            if not ranks.leads:
+                return _resume(paths, None, ranks, picked, options, started, progress)
+            folder = existing(_last_run(name_of(paths) if paths else None) if out is None else out)
+            lock = _lock(folder)
+            try:
+                run = _resume(paths, folder, ranks, picked, options, started, progress)
                 # What a crash has left half-done is done, and a folder that cannot be written is
                 # told before there is something to lose. What is whole and done stays as it is.
                 if not run.trainer.finished or not is_whole(folder):
                     run.trainer.save()
-            recorder = Recorder(folder / "tensorboard") if tensorboard else None
-        except BaseException:
-            lock.release()
-            raise
-        return replace(run, recorder=recorder)
+                recorder = Recorder(folder / "tensorboard") if tensorboard else None
+            except BaseException:
+                lock.release()
+                raise
+            return replace(run, lock=lock, recorder=recorder)
     if preset is not None and init_from is not None:
         raise ConfigError(
             "`preset` and `init_from` cannot be combined",
@@ -222,13 +273,17 @@ def prepare(
     share_out(options)  # a wrong option is told before a text is read
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"must be one of {', '.join(PRESETS)}, not {preset!r}", option="preset")
-    picked = pick_device(device)
+    ranks, picked = join(pick_device(device))
     found = find_texts(paths)  # a wrong path is told before a folder is made
-    folder, is_new = _claim_folder(out, name_of(paths), overwrite)
-    lock = _lock(folder)
-    try:
-        with within_memory():
-            parts = _fresh(paths, options, preset, init_from, picked, started, progress)
+    with ranks.talking(), within_memory():
+        if not ranks.leads:
+            parts = _fresh(paths, options, preset, None, ranks, picked, started, progress)
+            trainer = Trainer(parts.model, parts.corpus, parts.train_config, ranks=ranks)
+            return Run(Path(ranks.share(None)), parts.corpus, trainer, resumed=False)
+        folder, is_new = _claim_folder(out, name_of(paths), overwrite)
+        lock = _lock(folder)
+        try:
+            parts = _fresh(paths, options, preset, init_from, ranks, picked, started, progress)
             trainer = _trainer(
                 folder,
                 parts.model,
@@ -238,15 +293,17 @@ def prepare(
                 parts.train_config,
                 found,
                 started,
+                ranks,
             )
+            ranks.share(str(folder))
             trainer.save()  # from here on the run can be resumed
             recorder = Recorder(folder / "tensorboard") if tensorboard else None
-    except BaseException:
-        if is_new:
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-        raise
-    return Run(folder, parts.corpus, trainer, False, lock, parts.plan, recorder)
+        except BaseException:
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+            raise
+        return Run(folder, parts.corpus, trainer, False, lock, parts.plan, recorder)
 
 
 def _fresh(
@@ -254,28 +311,36 @@ def _fresh(
     options: Mapping[str, Any],
     preset: str | None,
     init_from: str | os.PathLike[str] | None,
+    ranks: Ranks,
     device: torch.device,
     started: float,
     progress: Progress,
 ) -> _Parts:
-    """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned."""
+    """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned. Ranks
+    that follow are told the plan, and get their weights from rank 0 when they begin."""
     corpus_config, _, train_config = share_out(options)
     source = None if init_from is None else load_checkpoint(init_from)
     if source is not None:
         _refuse_other_shape(source, options)
-    corpus = open_corpus(
+    corpus = _open_together(
+        ranks,
         paths,
         corpus_config,
-        seed=train_config.seed,
-        tokenizer=None if source is None else source.tokenizer,
-        progress=progress,
+        train_config.seed,
+        None if source is None else source.tokenizer,
+        progress,
     )
-    shape = {} if source is None else _shape(source.about.model)
-    given = {**shape, **options}
-    progress("planning", 0)
-    plan = _plan(corpus, given, preset, device, started, source is not None)
-    given |= {choice.name: choice.value for choice in plan}
-    _, model_config, train_config = share_out(given)
+    plan: list[Choice] = []
+    given = {} if source is None else _shape(source.about.model)
+    given |= options
+    if ranks.leads:
+        progress("planning", 0)
+        plan = _plan(corpus, given, preset, ranks, device, started, source is not None)
+        given |= {choice.name: choice.value for choice in plan}
+    else:
+        _try_out(corpus, ranks, device)
+    _, model_config, train_config = share_out(ranks.share(given))
+    _refuse_too_large(_task(corpus, ranks, device), asdict(model_config) | asdict(train_config))
     torch.manual_seed(train_config.seed)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
     counts = token_counts(corpus)
@@ -285,6 +350,43 @@ def _fresh(
         load_weights(model, weights_of(source.model))
         model.seen |= counts > 0
     return _Parts(corpus, corpus_config, train_config, model.to(device), plan)
+
+
+def _open_together(
+    ranks: Ranks,
+    paths: Sequence[str | os.PathLike[str]],
+    config: CorpusConfig,
+    seed: int,
+    tokenizer: Tokenizer | None,
+    progress: Progress,
+) -> Corpus:
+    """The corpus, which all ranks must have alike; rank 0 knows the tokenizer. Raises
+    CorpusError."""
+    corpus = None
+    if ranks.leads:
+        corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, progress=progress)
+        tokenizer = corpus.tokenizer
+    if ranks.count == 1:
+        assert corpus is not None
+        return corpus
+    if any(os.fspath(path) == "-" for path in paths):
+        raise CorpusError(
+            f"standard input is one, but there are {ranks.count} ranks", hint="name a file"
+        )
+    kind, content = ranks.share(
+        tokenizer and (tokenizer.kind, base64.b64encode(tokenizer.serialize()).decode())
+    )
+    with ranks.in_turn():
+        if corpus is None:
+            tokenizer = deserialize(kind, base64.b64decode(content))
+            corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer)
+    identity = [sha256 for *_, sha256 in corpus.sources]
+    if ranks.share(identity) != identity:
+        raise CorpusError(
+            f"{corpus.name} is another text at rank {ranks.rank} than at rank 0",
+            hint="every machine needs the same texts in the same order",
+        )
+    return corpus
 
 
 @dataclass(frozen=True)
@@ -301,10 +403,26 @@ def _shape(config: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in asdict(config).items() if "dropout" not in name}
 
 
+def _task(corpus: Corpus, ranks: Ranks, device: torch.device, **more: Any) -> Task:
+    """What is to be learnt, and where."""
+    memory = free_memory(device)
+    if memory is not None and device.type == "cpu":  # the ranks of a machine share its memory
+        memory //= ranks.local_count
+    return Task(
+        train_tokens=len(corpus.train),
+        vocab_size=corpus.tokenizer.vocab_size,
+        device=device.type,
+        memory=memory,
+        ranks=ranks.count,
+        **{"seconds": None, **more},
+    )
+
+
 def _plan(
     corpus: Corpus,
     given: dict[str, Any],
     preset: str | None,
+    ranks: Ranks,
     device: torch.device,
     started: float,
     network_is_given: bool,
@@ -315,24 +433,49 @@ def _plan(
     if train_config.steps is None and train_config.epochs is None:
         minutes = train_config.minutes or DEFAULT_MINUTES
         seconds = max(0.0, 60 * minutes - (time.monotonic() - started))
-    task = Task(
-        train_tokens=len(corpus.train),
-        vocab_size=corpus.tokenizer.vocab_size,
-        device=device.type,
-        seconds=seconds,
-        network_is_given=network_is_given,
-    )
+    task = _task(corpus, ranks, device, seconds=seconds, network_is_given=network_is_given)
     timed: dict[tuple[Any, ...], float] = {}
 
     def step_seconds(options: Mapping[str, Any]) -> float:
         _, model_config, config = share_out(options)
         sizes = (model_config.hidden_size, model_config.num_layers, config.batch_size, config.bptt)
         if sizes not in timed:
-            model = LanguageModel(model_config, corpus.tokenizer.vocab_size).to(device)
-            timed[sizes] = time_steps(Trainer(model, corpus, config))
+            ranks.share(options)
+            trainer = _trial(options, corpus, ranks, device)
+            timed[sizes] = time_steps(trainer)
+            trainer.descent.end()
         return timed[sizes]
 
-    return make_plan(task, given, step_seconds, preset)
+    plan = make_plan(task, given, step_seconds, preset)
+    ranks.share(None)
+    return plan
+
+
+def _try_out(corpus: Corpus, ranks: Ranks, device: torch.device) -> None:
+    """Take part in what rank 0 times to plan."""
+    while (options := ranks.share(None)) is not None:
+        _trial(options, corpus, ranks, device).descent.follow()
+
+
+def _trial(
+    options: Mapping[str, Any], corpus: Corpus, ranks: Ranks, device: torch.device
+) -> Trainer:
+    _, model_config, config = share_out(options)
+    model = LanguageModel(model_config, corpus.tokenizer.vocab_size).to(device)
+    return Trainer(model, corpus, config, ranks=ranks)
+
+
+def _refuse_too_large(task: Task, options: Mapping[str, Any]) -> None:
+    """Raises DeviceError where there is clearly no room, before it is taken."""
+    if not fits(task, options):
+        assert task.memory is not None
+        needed = memory_needed(task, options)
+        raise DeviceError(
+            f"the model and its batch need {needed / 1e9:.1f} GB at the least, and "
+            f"{task.memory / 1e9:.1f} GB of memory are free",
+            hint="make --hidden-size or --batch-size smaller, or read the streams in parts with "
+            "--accumulate",
+        )
 
 
 def _refuse_other_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
@@ -419,6 +562,7 @@ def _trainer(
     train_config: TrainConfig,
     paths: Sequence[str | os.PathLike[str]],
     started: float,
+    ranks: Ranks,
 ) -> Trainer:
     """A trainer that saves to the folder."""
     places = ["-" if os.fspath(p) == "-" else readable(os.path.abspath(p)) for p in paths]
@@ -441,44 +585,58 @@ def _trainer(
         )
         save(folder, snapshot)
 
-    return Trainer(model, corpus, train_config, save=save_to_folder, started=started)
+    return Trainer(model, corpus, train_config, save=save_to_folder, started=started, ranks=ranks)
 
 
 def _resume(
     paths: Sequence[str | os.PathLike[str]],
-    folder: Path,
-    lock: Lock,
-    device: str,
+    folder: Path | None,
+    ranks: Ranks,
+    device: torch.device,
     options: Mapping[str, Any],
     started: float,
     progress: Progress,
 ) -> Run:
-    """The run in a folder, at the step where it was saved last."""
-    snapshot = load_snapshot(folder)
-    train_config = _resumed_config(snapshot, options)
-    picked = pick_device(device)
+    """The run in a folder, at the step where it was saved last; ranks that follow name no folder
+    and are told what is in it."""
+    snapshot = None if folder is None else load_snapshot(folder)
+    told = None
     try:
-        places = find_texts(paths) if paths else _files(snapshot.paths)
-        corpus = open_corpus(
-            places,
-            snapshot.corpus_config,
-            seed=train_config.seed,
-            tokenizer=snapshot.tokenizer,
-            progress=progress,
+        if snapshot is not None:
+            train_config = _resumed_config(snapshot, options)
+            places = find_texts(paths) if paths else _files(snapshot.paths)
+            configs = (snapshot.corpus_config, snapshot.model_config, train_config)
+            told = str(folder), list(map(str, places)), list(map(asdict, configs))
+        name, found, options_of = ranks.share(told)
+        corpus_config = CorpusConfig(**options_of[0])
+        model_config = ModelConfig(**options_of[1])
+        train_config = TrainConfig(**options_of[2])
+        corpus = _open_together(
+            ranks,
+            found,
+            corpus_config,
+            train_config.seed,
+            None if snapshot is None else snapshot.tokenizer,
+            progress,
         )
     except CorpusError as error:
         if paths:
             raise
         raise CorpusError(
-            f"the text of {folder} cannot be read again: {error.message}",
-            hint=f"name it: chargen train TEXT --resume --out {folder}",
+            f"the text of {folder or 'this run'} cannot be read again: {error.message}",
+            hint=f"name it: chargen train TEXT --resume --out {folder or 'FOLDER'}",
         ) from error
+    if snapshot is None:
+        model = LanguageModel(model_config, corpus.tokenizer.vocab_size).to(device)
+        trainer = Trainer(model, corpus, train_config, ranks=ranks)
+        return Run(Path(name), corpus, trainer, resumed=True)
+    assert folder is not None
     if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
         raise CorpusError(
             f"this is not the text that {folder} was trained on",
             hint="to learn another text from these weights, use --init-from",
         )
-    model = LanguageModel(snapshot.model_config, snapshot.tokenizer.vocab_size).to(picked)
+    model = LanguageModel(snapshot.model_config, snapshot.tokenizer.vocab_size).to(device)
     trainer = _trainer(
         folder,
         model,
@@ -488,21 +646,23 @@ def _resume(
         train_config,
         places,
         started,
+        ranks,
     )
     try:
-        trainer.restore(
-            snapshot.weights,
-            snapshot.best,
-            snapshot.learner,
-            snapshot.progress,
-            snapshot.metrics,
-        )
+        with ranks.talking():
+            trainer.restore(
+                snapshot.weights,
+                snapshot.best,
+                snapshot.learner,
+                snapshot.progress,
+                snapshot.metrics,
+            )
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(
             f"the training state in {folder} is damaged: {error}",
             hint="start from its weights with --init-from instead",
         ) from error
-    return Run(folder, corpus, trainer, True, lock)
+    return Run(folder, corpus, trainer, resumed=True)
 
 
 def _files(paths: Sequence[str]) -> list[Path]:
@@ -529,7 +689,7 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(
                 f"`{name}` is {kept[name]} in this run and cannot become {value}",
-                hint="a resumed run may change its length, `save_every` and the device",
+                hint="a resumed run may change its length, `save_every`, `accumulate`, the device",
             )
     changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
     lengths = ("minutes", "epochs", "steps")

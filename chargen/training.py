@@ -1,9 +1,7 @@
 """Teach a model a corpus: `Trainer.run()` yields events, step by step, and prints nothing.
 
-Truncated back-propagation through time over parallel streams: the state is carried from step to
-step, without its gradient. What the weights do then, optimization.py says.
-
-Shapes: B streams, T tokens a step, V vocabulary, H hidden.
+The plan of a run: how fast to learn when, when to validate and save, what to do when the loss
+explodes. What a step is, descent.py says.
 """
 
 from __future__ import annotations
@@ -18,19 +16,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from chargen.about import Scores
-from chargen.checkpoint import Tensors, load_weights, weights_of
+from chargen.checkpoint import Tensors, weights_of
 from chargen.config import DEFAULT_MINUTES, TrainConfig
-from chargen.corpus import Corpus, Streams
-from chargen.device import autocast, picks_bfloat16, random_states, set_random_states
+from chargen.corpus import Corpus
+from chargen.descent import Descent
 from chargen.errors import TrainingError
 from chargen.evaluation import NOTHING, Score, validation
 from chargen.files import Amount, Count, Record, convert, to_builtins
-from chargen.model import LanguageModel, State
-from chargen.optimization import WeightAverage, make_optimizer, share_of_peak
+from chargen.model import LanguageModel
+from chargen.optimization import share_of_peak
+from chargen.ranks import ALONE, Ranks
 from chargen.tokenizer import Tokenizer
 
 REPORT_SECONDS = 0.2
@@ -103,7 +101,18 @@ class Rollback:
     left: int  # how often this may happen again
 
 
-Event = StepReport | EvalReport | Saved | Rollback
+@dataclass(frozen=True)
+class OutOfMemory:
+    """A step did not fit into memory, so the streams are read in smaller parts, one after the
+    other, which gives the same steps, only slower."""
+
+    kind: ClassVar[Literal["memory"]] = "memory"
+    step: int
+    parts: int
+    seconds: float
+
+
+Event = StepReport | EvalReport | Saved | Rollback | OutOfMemory
 
 
 class _Numbers(Record, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -152,35 +161,21 @@ class Trainer:
         save: Callable[[Trainer], None] = lambda trainer: None,
         clock: Callable[[], float] = time.monotonic,
         started: float | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """`started` is the reading of `clock` at which the time of the run began to count."""
+        """`started` is the reading of `clock` at which the time of the run began to count. Of
+        several `ranks` the first runs, and the others' `descent` follows."""
         self.model = model
         self.config = config
         self.tokenizer: Tokenizer = corpus.tokenizer
-        self.step = 0
+        self.descent = Descent(model, corpus.train, corpus.tokenizer, config, ranks)
         self.history: list[EvalReport] = []
         self.best: Tensors = {}  # weights; empty before the first evaluation
         self._valid = corpus.valid
-        self._streams = Streams(
-            corpus.train,
-            batch_size=config.batch_size,
-            bptt=max(self._lengths),
-            end=corpus.tokenizer.end,
-        )
-        self._place = 0  # tokens that each stream has read
         self._save = save
         self._clock = clock
         self._origin = clock() if started is None else started
-        self._device = model.head.weight.device
-        self.bfloat16 = config.precision == "bfloat16" or (
-            config.precision == "auto" and picks_bfloat16(self._device, model.config.cell)
-        )
-        self._optimizer = make_optimizer(model, config)
-        self._average = WeightAverage(model, config.average) if config.average else None
         self._peak_rate = config.learning_rate or 2 / model.config.hidden_size
-        self.state = model.initial_state(config.batch_size)
-        self._random = torch.Generator().manual_seed(config.seed)  # resets, lengths of steps
-        self._begins_character = torch.from_numpy(self.tokenizer.character_lengths > 0)
         self._epoch_tokens = len(corpus.train) / config.batch_size  # of each stream
         self._total_steps = config.steps
         if config.epochs is not None:
@@ -194,12 +189,11 @@ class Trainer:
         self._earlier_seconds = 0.0  # of the runs that this one goes on from
         self._schedule_start: float | None = None  # seconds, when the first step was taken
         self._step_seconds = 0.0  # spent on steps, not on evaluations and saves
-        self._pending: list[Tensor] = []  # losses that nobody has looked at yet
         self._reported: list[float] = []  # those that the next report tells
         self._last_loss = math.nan
         self._loss_sum, self._loss_steps = 0.0, 0  # since the last evaluation
         self._check_sum, self._check_steps = 0.0, 0  # since the last check
-        self._norm = torch.zeros(())
+        self._parts = self.descent.parts
         self._last_report = 0.0
         self._good: _Good | None = None  # where an exploding run goes back to
         self._ceiling: float | None = None  # nats per token above which the loss has exploded
@@ -228,7 +222,9 @@ class Trainer:
                     yield self.save()
                     last_saved = self._clock()
                 begun = self._clock()
-                if due and (self._pending or self._progress >= 1):  # the last one says 100 %
+                if due and (
+                    self.descent.has_losses or self._progress >= 1
+                ):  # the last one says 100 %
                     yield self.report()
                 check_due = due or self._exploded() or self.step % CHECK_STEPS == 0
                 if check_due and (rollback := self._check()):
@@ -243,6 +239,9 @@ class Trainer:
                 if self.finished:
                     break
                 self.train_step()
+                if self._parts != self.descent.parts:
+                    self._parts = self.descent.parts
+                    yield OutOfMemory(self.step, self._parts, self.seconds)
                 yield from self._report_at_times()
         except GeneratorExit:
             if not self._sound():
@@ -267,24 +266,30 @@ class Trainer:
         return not any(report.best for report in counted[-patience:])
 
     @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.descent.steps
+
+    @property
     def seconds(self) -> float:
         """Since the start, earlier runs included."""
         return self._earlier_seconds + self._clock() - self._origin
 
     @property
     def epoch(self) -> float:
-        return self._place / self._epoch_tokens
+        return self.descent.place / self._epoch_tokens
 
     @property
     def tokens_per_second(self) -> float:
         """Trained tokens over the time spent on steps."""
-        tokens = self._place * self.config.batch_size
+        tokens = self.descent.place * self.config.batch_size
         return tokens / self._step_seconds if self._step_seconds else 0.0
 
     def scored_weights(self) -> AbstractContextManager[None]:
         """Within it the model has the weights that are scored and kept: their running mean, where
         there is one."""
-        return self._average.applied() if self._average else nullcontext()
+        average = self.descent.average
+        return average.applied() if average else nullcontext()
 
     def report(self) -> StepReport:
         """How the steps since the last report went."""
@@ -300,7 +305,7 @@ class Trainer:
             seconds_left=self._seconds_left(),
             tokens_per_second=self.tokens_per_second,
             train_loss=self._last_loss,
-            gradient_norm=float(self._norm),
+            gradient_norm=float(self.descent.norm),
             learning_rate=self._learning_rate(),
         )
 
@@ -322,7 +327,7 @@ class Trainer:
         with self.scored_weights():
             if len(self._valid):
                 if self._validation_limit is None:
-                    interval = self._place * self.config.batch_size
+                    interval = self.descent.place * self.config.batch_size
                     self._validation_limit = max(
                         VALIDATION_TOKENS, int(VALIDATION_SHARE * interval / max(1, reached))
                     )
@@ -371,7 +376,7 @@ class Trainer:
 
     def learner(self) -> Tensors:
         """All tensors beside the weights that the next step depends on, by dotted names."""
-        tensors = self._learner()
+        tensors = self.descent.tensors()
         if self._good is not None:
             tensors |= {f"good.{name}": tensor for name, tensor in self._good.tensors.items()}
         return tensors
@@ -393,7 +398,7 @@ class Trainer:
             ceiling=self._ceiling,
             rollbacks=self._rollbacks,
             good=self._good.numbers if self._good else None,
-            norm=float(self._norm),
+            norm=float(self.descent.norm),
             reserve=self._reserve,
             evaluation_seconds=self._evaluation_seconds,
         )
@@ -426,9 +431,9 @@ class Trainer:
         good = {n.removeprefix("good."): t for n, t in learner.items() if n.startswith("good.")}
         own = {name: tensor for name, tensor in learner.items() if not name.startswith("good.")}
         own |= {f"model.{name}": tensor for name, tensor in weights.items()}
-        self._refuse_other_shapes(own)
+        self.descent.refuse_other_shapes(own)
         if at.good:
-            self._refuse_other_shapes(good)
+            self.descent.refuse_other_shapes(good)
         self._good = _Good(good, at.good) if at.good else None
         self._restore(own, at)
         self.history = [convert(asdict(EvalReport(**line)), EvalReport) for line in metrics]
@@ -447,149 +452,32 @@ class Trainer:
         self._evaluated = min(at.evaluated, reached)
         self._validation_limit = at.validation_limit
         self._check_sum, self._check_steps = _number(at.check_sum), at.check_steps
-        self._norm = torch.tensor(_number(at.norm))
+        self.descent.norm = torch.tensor(_number(at.norm))
         self._ceiling = at.ceiling
         self._rollbacks = at.rollbacks
 
-    def _learner(self) -> Tensors:
-        tensors = {f"random.{kind}": s for kind, s in random_states(self._device).items()}
-        tensors["random.resets"] = self._random.get_state()
-        for index, slots in self._optimizer.state_dict()["state"].items():
-            for slot, tensor in slots.items():
-                tensors[f"optimizer.{index}.{slot}"] = tensor
-        for index, layer in enumerate(self.state.layers):
-            for part, tensor in enumerate(layer):
-                tensors[f"state.{index}.{part}"] = tensor
-        if self._average:
-            tensors |= {f"average.{n}": tensor for n, tensor in self._average.tensors().items()}
-        return tensors
-
     def _numbers(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "place": self._place,
-            "loss_sum": self._loss_sum,
-            "loss_steps": self._loss_steps,
-            "average_updates": self._average.updates if self._average else 0,
-        }
-
-    def _refuse_other_shapes(self, learner: Tensors) -> None:
-        """Raises ValueError where these are not the weights and what `_learner` gives."""
-        expected = {f"model.{name}": tensor for name, tensor in self.weights().items()}
-        expected["random.torch"] = torch.get_rng_state()
-        expected["random.resets"] = self._random.get_state()
-        for index, layer in enumerate(self.state.layers):
-            expected |= {f"state.{index}.{part}": tensor for part, tensor in enumerate(layer)}
-        if self._average:
-            expected |= {f"average.{n}": tensor for n, tensor in self._average.tensors().items()}
-        if any(name.startswith("optimizer.") for name in learner):  # not before the first step
-            groups = self._optimizer.param_groups
-            for index, weight in enumerate(p for group in groups for p in group["params"]):
-                slots = {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
-                expected |= {f"optimizer.{index}.{slot}": t for slot, t in slots.items()}
-        of_other_devices = {"random.cuda", "random.mps"}
-        for name in sorted((expected.keys() | learner.keys()) - of_other_devices):
-            if name not in learner or name not in expected:
-                raise ValueError(f"the tensor {name!r} is missing or unknown")
-            if learner[name].shape != expected[name].shape:
-                raise ValueError(f"the tensor {name!r} has another shape")
-        for name in ("random.torch", "random.resets"):
-            torch.Generator().set_state(learner[name])  # raises where it is the state of none
+        losses = {"loss_sum": self._loss_sum, "loss_steps": self._loss_steps}
+        return self.descent.numbers() | losses
 
     def _restore(self, tensors: Tensors, numbers: _Numbers) -> None:
-        """Take back what `_learner`, the weights beside it, and `_numbers` were."""
-        grouped: dict[str, Tensors] = {}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition(".")
-            grouped.setdefault(group, {})[rest] = tensor
-        load_weights(self.model, grouped["model"])
-        slots: dict[int, Tensors] = {}
-        for name, tensor in grouped.get("optimizer", {}).items():
-            index, _, slot = name.partition(".")
-            slots.setdefault(int(index), {})[slot] = tensor
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.state = State(
-            tuple(
-                tuple(  # in bfloat16, perhaps: float32 holds it exactly, and suits any device
-                    grouped["state"][f"{index}.{part}"].to(self._device, torch.float32)
-                    for part in range(len(layer))
-                )
-                for index, layer in enumerate(self.state.layers)
-            )
-        )
-        set_random_states(self._device, grouped["random"])
-        self._random.set_state(grouped["random"]["resets"])
-        self.step = numbers.step
-        self._place = numbers.place
+        """Take back what the descent's tensors, the weights beside them, and `_numbers` were."""
+        own = {name: getattr(numbers, name) for name in self.descent.numbers()}
+        self.descent.restore(tensors, own)
         self._loss_sum, self._loss_steps = _number(numbers.loss_sum), numbers.loss_steps
-        if self._average:
-            self._average.restore(grouped["average"], numbers.average_updates)
 
     # -- one step -----------------------------------------------------------------------------
 
     def train_step(self) -> None:
-        """One step: read a chunk of each stream, and move the weights."""
+        """One step at the learning rate that is planned for it."""
         begun = self._clock()
-        config = self.config
-        length = self._draw_length()
-        inputs, targets = self._streams.batch(self._place, length)  # (B, T) each
-        # With the state always carried, a network drifts into saturation and never learns to
-        # begin. So now and then a stream forgets, and reads on as if a text began there.
-        forget = torch.rand(config.batch_size, generator=self._random) < config.reset
-        forget &= self._begins_character[targets[:, 0]]
-        inputs[forget, 0] = self.tokenizer.end
-        state = self.state.reset(forget.to(self._device))
-        with autocast(self._device, self.bfloat16):
-            x, state = self.model.read(inputs.to(self._device), state)  # (B, T, H)
-            logits = self.model.read_out(x)  # (B, T, V)
-            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten().to(self._device))
-        self.state = state.detach()
-        self._optimizer.zero_grad()
-        self._penalised(loss, x).backward()  # type: ignore[no-untyped-call]
-        self._norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-        # A step over fewer tokens goes a shorter way (Merity et al. 2018).
-        rate = self._learning_rate() * length / config.bptt
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.step()
-        if self._average:
-            self._average.update()
-        self._pending.append(loss.detach())
-        self._place += length
-        self.step += 1
+        self.descent.step(self._learning_rate())
         self._step_seconds += self._clock() - begun
-
-    @property
-    def _lengths(self) -> range:
-        """The lengths that a step may have; their mean is `bptt`."""
-        bptt = self.config.bptt
-        spread = bptt // 2 if self.config.random_bptt else 0
-        return range(bptt - spread, bptt + spread + 1)
-
-    def _draw_length(self) -> int:
-        lengths = self._lengths
-        if len(lengths) == 1:
-            return lengths[0]
-        return lengths[int(torch.randint(len(lengths), (), generator=self._random))]
-
-    def _penalised(self, loss: Tensor, x: Tensor) -> Tensor:
-        """The loss and the penalties on the top layer's output (B, T, H), which ask it to be small
-        and to change slowly (AR and TAR: Merity, McCann and Socher 2017)."""
-        if self.config.activation_penalty:
-            loss = loss + self.config.activation_penalty * x.float().square().mean()
-        if self.config.temporal_penalty and x.shape[1] > 1:
-            change = (x[:, 1:] - x[:, :-1]).float().square().mean()
-            loss = loss + self.config.temporal_penalty * change
-        return loss
 
     def _look_at_losses(self) -> None:
         """Fetch the losses of the steps since the last look, which waits for the device."""
-        if not self._pending:
-            return
-        losses = torch.stack(self._pending).tolist()
-        self._pending = []
-        if self._ceiling is None:
+        losses = self.descent.losses()
+        if losses and self._ceiling is None:
             # Nothing is worse than a guess, but another's model on a new text may begin so.
             guess = math.log(self.model.vocab_size)
             self._ceiling = EXPLOSION + (losses[0] if guess < losses[0] < math.inf else guess)
@@ -624,14 +512,14 @@ class Trainer:
             loss = self._check_sum / self._check_steps
             # A gradient that is no number has spoilt the weights, though no loss yet tells.
             assert self._ceiling is not None
-            fine = loss <= self._ceiling and math.isfinite(float(self._norm))
+            fine = loss <= self._ceiling and math.isfinite(float(self.descent.norm))
             if not (fine and self._has_finite_weights()):
                 return self._roll_back(loss)
         elif self._good is not None:
             return None
         self._check_sum, self._check_steps = 0.0, 0
         named = {f"model.{name}": tensor for name, tensor in self.weights().items()}
-        self._good = _Good(_copies(self._learner() | named), _Numbers(**self._numbers()))
+        self._good = _Good(_copies(self.descent.tensors() | named), _Numbers(**self._numbers()))
         return None
 
     def _roll_back(self, loss: float) -> Rollback:
@@ -639,7 +527,7 @@ class Trainer:
         exploded_at = self.step
         self._restore(_copies(self._good.tensors), self._good.numbers)
         self._check_sum, self._check_steps = 0.0, 0
-        self._norm = torch.zeros(())
+        self.descent.norm = torch.zeros(())
         if self._rollbacks == MOST_ROLLBACKS:
             self.save()
             raise TrainingError(

@@ -26,7 +26,7 @@ from chargen.terminal import TEXT_STYLE, clock, console, count, print_json, prin
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.planning import Choice
     from chargen.runs import Run, TrainReport
-    from chargen.training import EvalReport, Event, Rollback, StepReport
+    from chargen.training import EvalReport, Event, OutOfMemory, Rollback, StepReport
 
 TRAIN_STYLE = "cyan"
 VALID_STYLE = "yellow"
@@ -55,8 +55,10 @@ class View:
         """The terminal is left as it was found."""
 
 
-def training_view(as_json: bool) -> View:
+def training_view(as_json: bool, shown: bool = True) -> View:
     """JSON lines, a live display, or plain lines where stdout is no terminal."""
+    if not shown:
+        return View()
     if as_json:
         return JsonView()
     out = console()
@@ -104,7 +106,7 @@ class PlainView(View):
             line = "  ".join(f"{name} {value}" for name, value, _ in _numbers(event, self._report))
             left = self._report.seconds_left if self._report else None
             self._print(line if left is None else f"{line}  {clock(left)} left")
-        elif event.kind == "rollback":
+        elif event.kind in ("rollback", "memory"):
             self._print(_setback(event))
 
     def end(self, report: TrainReport, stopped: bool) -> None:
@@ -164,7 +166,7 @@ class LiveView(View):
             self._train[place] = (reports + 1, total + event.train_loss)
         elif event.kind == "eval":
             self._remember(event)
-        elif event.kind == "rollback":
+        elif event.kind in ("rollback", "memory"):
             self._live.console.print(Text(_setback(event), "yellow"))
         self._live.update(self._render(), refresh=True)
 
@@ -315,10 +317,15 @@ def _closing(report: TrainReport, stopped: bool) -> Text:
     )
 
 
-def _setback(rollback: Rollback) -> str:
+def _setback(event: Rollback | OutOfMemory) -> str:
+    if event.kind == "memory":
+        return (
+            f"step {event.step:,} did not fit into memory: the streams are read in {event.parts} "
+            f"parts now, one after the other (--accumulate {event.parts}); the steps stay the same"
+        )
     return (
-        f"the loss exploded ({rollback.train_loss:.3g}) by step {rollback.step:,}; going on from "
-        f"step {rollback.back_to:,} with half the learning rate, {rollback.learning_rate:.2g}"
+        f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; going on from "
+        f"step {event.back_to:,} with half the learning rate, {event.learning_rate:.2g}"
     )
 
 

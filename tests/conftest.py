@@ -24,6 +24,7 @@ from hypothesis import settings
 import chargen
 from chargen import cli
 from chargen.config import ModelConfig
+from chargen.device import cuda_refusal
 from chargen.files import encode_sorted
 from chargen.generation import TextGenerator
 from chargen.model import LanguageModel
@@ -45,6 +46,14 @@ settings.load_profile("steady")
 
 Done = subprocess.CompletedProcess[str]
 Chargen = Callable[..., Done]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked `cuda` needs a GPU."""
+    why = cuda_refusal()
+    for item in items:
+        if why is not None and item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {why}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,11 +14,11 @@ PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
     ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
     ["config", "interrupt", "finding"],
-    ["device", "about", "parser"],
+    ["device", "ranks", "about", "parser"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
     ["checkpoint", "evaluation", "healing", "origin"],
-    ["places", "choices"],
+    ["places", "choices", "descent"],
     ["beams"],
     ["generation", "training", "learning", "horizon"],
     ["prompts", "filling", "chances", "copies", "tensorboard"],
@@ -42,6 +42,7 @@ DOORS = {
     "argparse": {"parser"},
     "matplotlib": {"plotting"},
     "torch.utils.tensorboard": {"tensorboard"},
+    "torch.distributed": {"ranks"},
     "pickle": set(),
 }
 

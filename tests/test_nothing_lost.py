@@ -81,7 +81,7 @@ def test_a_run_goes_on_from_each_of_its_events(
             if count == len(kinds) % 3:  # the next one, the one after it ...
                 events.close()
         run = resume(tmp_path / "run")
-    run.lock.release()
+    run.release()
     assert len({step for _, step in kinds}) == RUN["steps"]
     assert kinds.count(("step", 20)) > 1, "the evaluation was left in its midst"
     assert_same(load_snapshot(tmp_path / "run"), whole)
@@ -133,7 +133,7 @@ def test_a_kill_between_any_two_operations_leaves_one_state_or_the_next(
         assert equal(weights_of(loaded.model), found.best)
         moments += 1
     assert moments >= 15, "five files, each of them synced, renamed, and the folder synced"
-    run.lock.release()
+    run.release()
     list(resume(folder).events())
     assert_same(load_snapshot(folder), whole)
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
@@ -170,7 +170,7 @@ def test_a_clock_that_was_set_back_makes_no_state_older(
         killed_at(2, patch)
         with pytest.raises(KilledError):
             run.trainer.save()
-    run.lock.release()
+    run.release()
     assert load_checkpoint(tmp_path / "run").about.scores.steps == 1
     assert resume(tmp_path / "run").trainer.step == 1
 
@@ -214,7 +214,7 @@ def test_a_folder_that_a_kill_left_without_a_state_can_be_used(
     with pytest.raises(CheckpointError, match="exists; it is empty: --overwrite takes it"):
         prepare([corpus_file], out=tmp_path / "run", options=RUN)
     run = prepare([corpus_file], out=tmp_path / "run", overwrite=True, options=RUN)
-    run.lock.release()
+    run.release()
     assert not list((tmp_path / "run").glob(".*"))
 
 
@@ -240,7 +240,7 @@ def test_a_crash_between_the_files_is_mended_though_the_run_is_done(
         (folder / name).unlink()
         run = resume(folder)
         assert run.trainer.finished and (folder / name).exists()
-        run.lock.release()
+        run.release()
     for name in names:
         (folder / name).write_bytes(b"of another time")
     assert resume(folder).trainer.finished
@@ -330,9 +330,9 @@ def test_a_gradient_that_was_no_number_is_not_forgotten(
     run.trainer._check()
     while run.trainer.step < 5:
         run.trainer.train_step()
-    run.trainer._norm = torch.tensor(float("inf"))
+    run.trainer.descent.norm = torch.tensor(float("inf"))
     run.trainer.save()
-    run.lock.release()
+    run.release()
     events = resume(tmp_path / "run").events()
     rollback = next(events)
     assert isinstance(rollback, Rollback) and rollback.back_to == 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chargen.config import ModelConfig, TrainConfig, share_out
 from chargen.corpus import Streams
-from chargen.planning import Task, make_plan
+from chargen.planning import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
 from chargen.runs import prepare
 
 PLANNED = {
@@ -47,9 +47,11 @@ def plan(
     device: str = "cpu",
     machine: Any = steady_machine,
     preset: str | None = None,
+    memory: int | None = None,
+    ranks: int = 1,
 ) -> dict[str, Any]:
     """The values of a plan, those that were given included."""
-    task = Task(tokens, 257, device, seconds)
+    task = Task(tokens, 257, device, seconds, memory=memory, ranks=ranks)
     choices = make_plan(task, options or {}, machine, preset)
     assert all(choice.reason for choice in choices)
     return {choice.name: choice.value for choice in choices} | (options or {})
@@ -105,6 +107,60 @@ def test_a_text_read_more_often_is_learnt_with_more_dropout() -> None:
 def test_a_device_that_takes_more_streams_for_nothing_gets_them() -> None:
     assert plan(tokens=10**8, device="cuda", machine=wide_machine)["batch_size"] == 64
     assert plan(tokens=10**8, device="cuda", machine=steady_machine)["batch_size"] == 16
+
+
+def test_a_network_fits_into_the_memory_and_more_of_it_never_gives_a_narrower_one() -> None:
+    sizes = []
+    for memory in (10**6, 10**7, 10**8, 10**9, 10**10):
+        planned = plan(10**9, 10**7, device="cuda", machine=wide_machine, memory=memory)
+        task = Task(10**9, 257, "cuda", 10**7, memory=memory)
+        sizes.append(planned["hidden_size"])
+        assert fits(task, planned) or planned["hidden_size"] == HIDDEN_SIZES[0]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[2] < sizes[-1]
+
+
+def test_streams_are_not_doubled_beyond_the_memory() -> None:
+    network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, "bptt": 64}
+    task = Task(10**8, 257, "cuda", 100.0)
+    memory = memory_needed(task, network | {"batch_size": 32})
+    planned = plan(10**8, 100.0, network, device="cuda", machine=wide_machine, memory=memory)
+    assert planned["batch_size"] == 32
+
+
+@pytest.mark.parametrize("option", ["hidden_size", "num_layers", "batch_size", "bptt"])
+def test_what_is_larger_needs_more_memory(option: str) -> None:
+    options = {
+        "hidden_size": 64,
+        "num_layers": 2,
+        "embedding_size": 32,
+        "batch_size": 8,
+        "bptt": 16,
+    }
+    task = Task(10**6, 257, "cpu", None)
+    needed = [memory_needed(task, options | {option: options[option] * k}) for k in (1, 2, 4)]
+    assert needed == sorted(set(needed))
+
+
+def test_parts_and_ranks_need_less_of_it() -> None:
+    options = {
+        "hidden_size": 64,
+        "num_layers": 2,
+        "embedding_size": 32,
+        "batch_size": 8,
+        "bptt": 16,
+    }
+    whole = memory_needed(Task(10**6, 257, "cpu", None), options)
+    in_parts = memory_needed(Task(10**6, 257, "cpu", None), options | {"accumulate": 4})
+    shared = memory_needed(Task(10**6, 257, "cpu", None, ranks=4), options)
+    assert in_parts == shared < whole
+
+
+@pytest.mark.parametrize("tokens", [10**3, 10**5, 10**8])
+@pytest.mark.parametrize("ranks", [1, 3, 40])
+def test_every_rank_gets_a_stream(tokens: int, ranks: int) -> None:
+    for device in ("cpu", "cuda"):
+        assert plan(tokens, device=device, machine=wide_machine, ranks=ranks)["batch_size"] >= ranks
 
 
 def test_presets_are_sizes_by_name() -> None:

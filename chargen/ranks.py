@@ -1,0 +1,261 @@
+"""Several processes that learn one model together, as `torchrun` starts them; or one by itself.
+
+Each process is a rank. Rank 0 leads: it decides, saves and shows, and tells the others, which
+follow, what to do next. All call the same functions here in the same order. What is told and
+gathered goes between CPUs (gloo); gradients are averaged by DistributedDataParallel where they are
+(NCCL on GPUs). The only door to torch.distributed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from chargen.errors import ConfigError, DeviceError, RanksError
+from chargen.files import decode_any, encode
+
+# Rank 0 may read a long text, plan and validate while the others wait. A process that dies closes
+# its connections, which is noticed at once, and torchrun looks after machines that vanish.
+PATIENCE = timedelta(days=7)
+
+
+class Ranks:
+    """This process among all that learn together: here it is the only one."""
+
+    rank = 0
+    count = 1
+    local_rank = 0  # among those of this machine
+    local_count = 1
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def rows(self, batch_size: int) -> range:
+        """Which of so many streams are this rank's. Raises ConfigError where there are too few."""
+        if batch_size < self.count:
+            raise ConfigError(
+                f"{self.count} ranks cannot share {batch_size} streams: each needs one of its own",
+                hint=f"take --batch-size {self.count} or more, or start fewer ranks",
+            )
+        return range(
+            self.rank * batch_size // self.count, (self.rank + 1) * batch_size // self.count
+        )
+
+    def share(self, value: Any) -> Any:
+        """What rank 0 gives, JSON-able, at every rank."""
+        return value
+
+    def share_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors that rank 0 gives, at every rank: there as they are, elsewhere on the CPU."""
+        return dict(tensors)
+
+    def tell(self, command: int, value: float = 0.0) -> None:
+        """From rank 0 to all that `hear`; of the others nothing is told."""
+
+    def hear(self) -> tuple[int, float]:
+        """What rank 0 told."""
+        raise NotImplementedError
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over the ranks, on the CPU."""
+        return tensor
+
+    def gather(self, part: Tensor, rows: range, count: int) -> Tensor:
+        """All `count` rows, of which `part` has these: on the CPU, unless all are here."""
+        return part
+
+    def averaging(self, module: nn.Module) -> nn.Module:
+        """The module, whose backward passes leave at every rank the mean of all ranks'
+        gradients, and which begins everywhere with the weights of rank 0."""
+        return module
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[object]:
+        """Within it backward passes of what `averaging` gave only add up at each rank."""
+        return nullcontext()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Within it are first one rank of each machine, then the others, who find on its disk what
+        that one has left there."""
+        yield
+
+    def is_first_to_tell(self) -> bool:
+        """Whether no rank has yet told that something went wrong: one of them is enough."""
+        return True
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Another rank that ends in the midst of this is a RanksError."""
+        yield
+
+
+ALONE = Ranks()
+
+
+class _Torchrun(Ranks):
+    """One of several processes that torchrun has started."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.local_rank = int(os.environ["LOCAL_RANK"])
+        self.local_count = int(os.environ["LOCAL_WORLD_SIZE"])
+        self._on_gpu = device.type == "cuda"
+        timeout = timedelta(minutes=10)
+        self._store, self.rank, self.count = next(
+            dist.rendezvous("env://", timeout=timeout)  # type: ignore[attr-defined]
+        )
+        backend = "cpu:gloo,cuda:nccl" if self._on_gpu else "gloo"
+        dist.init_process_group(
+            backend,
+            store=self._store,
+            rank=self.rank,
+            world_size=self.count,
+            timeout=PATIENCE,
+        )
+        atexit.register(_leave)
+
+    def share(self, value: Any) -> Any:
+        content = encode(value) if self.leads else b""
+        [size] = self._broadcast(torch.tensor([len(content)])).tolist()
+        buffer = torch.frombuffer(bytearray(content or size), dtype=torch.uint8)
+        return decode_any(self._broadcast(buffer).numpy().tobytes())
+
+    def share_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        shapes = self.share(
+            [
+                [name, str(t.dtype).removeprefix("torch."), list(t.shape)]
+                for name, t in tensors.items()
+            ]
+        )
+        shared = {}
+        for name, dtype, shape in shapes:
+            if self.leads:
+                shared[name] = tensors[name]
+                sent = tensors[name].detach().cpu().contiguous()
+            else:
+                shared[name] = sent = torch.empty(shape, dtype=getattr(torch, dtype))
+            self._broadcast(sent.view(-1).view(torch.uint8))
+        return shared
+
+    def tell(self, command: int, value: float = 0.0) -> None:
+        if self.leads:
+            self._broadcast(torch.tensor([command, value], dtype=torch.float64))
+
+    def hear(self) -> tuple[int, float]:
+        command, value = self._broadcast(torch.zeros(2, dtype=torch.float64)).tolist()
+        return int(command), value
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        summed = tensor.cpu()
+        dist.all_reduce(summed)
+        return summed
+
+    def gather(self, part: Tensor, rows: range, count: int) -> Tensor:
+        whole = torch.zeros(count, *part.shape[1:], dtype=part.dtype)
+        whole[rows.start : rows.stop] = part.cpu()
+        return self.sum(whole)  # all but one of what is added are zeros
+
+    def averaging(self, module: nn.Module) -> nn.Module:
+        # No step changes a buffer, so none is sent. torch 2.13 has renamed the option.
+        names = inspect.signature(DistributedDataParallel).parameters
+        sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+        return DistributedDataParallel(
+            module,
+            device_ids=[self.local_rank] if self._on_gpu else None,
+            gradient_as_bucket_view=True,
+            **{sync: False},  # type: ignore[arg-type]
+        )
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[object]:
+        assert isinstance(module, DistributedDataParallel)
+        return module.no_sync()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        if self.local_rank:
+            self.sum(torch.zeros(1))  # waits for all
+        yield
+        if not self.local_rank:
+            self.sum(torch.zeros(1))
+
+    def is_first_to_tell(self) -> bool:
+        try:
+            return bool(self._store.add("told", 1) == 1)
+        except RuntimeError:  # torchrun, which keeps the store, has ended
+            return self.leads
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            # gloo's errors have no class of their own.
+            if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+                raise
+            raise RanksError(
+                f"one of the {self.count} ranks has ended, so the others cannot go on"
+            ) from error
+
+    def _broadcast(self, tensor: Tensor) -> Tensor:
+        dist.broadcast(tensor, 0)
+        return tensor
+
+
+def _leave() -> None:
+    """Let gloo's threads end before Python does: one that lets go of a tensor later aborts. What
+    still holds the group, as DistributedDataParallel does, would keep them."""
+    gc.collect()
+    dist.destroy_process_group()
+
+
+_joined: Ranks | None = None
+
+
+def started_by_torchrun() -> bool:
+    """Whether this process is one of several that torchrun has started."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def join(device: torch.device) -> tuple[Ranks, torch.device]:
+    """This process among those that torchrun has started, and the device that is its own; where
+    torchrun has started none, it is alone. Raises DeviceError."""
+    global _joined
+    if not started_by_torchrun():
+        return ALONE, device
+    local_rank, here = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    if device.type == "cuda":
+        gpus = torch.cuda.device_count()
+        if here > gpus:
+            raise DeviceError(
+                f"{here} ranks on this machine need a GPU each, but it has {gpus}",
+                hint=f"start torchrun with --nproc-per-node {gpus}, or add --device cpu",
+            )
+        device = torch.device("cuda", local_rank)
+        torch.cuda.set_device(device)
+    elif device.type != "cpu":
+        raise DeviceError(
+            f"several ranks cannot learn on {device.type}",
+            hint="add --device cpu, or use one process",
+        )
+    if _joined is None:
+        _joined = _Torchrun(device)
+    return _joined, device
+
+
+def tells() -> bool:
+    """Whether it is this process that tells people what went wrong: one of a run, or, before they
+    have found each other, one of a machine."""
+    if _joined is not None:
+        return _joined.is_first_to_tell()
+    return not started_by_torchrun() or os.environ.get("LOCAL_RANK") == "0"

@@ -1,0 +1,76 @@
+"""A step is the same whether the text lies on the device or comes there, and however it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chargen.corpus import Streams
+from chargen.device import Replay
+from tests.descend import descend, descent_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.uint32])
+@pytest.mark.parametrize("rows", [None, range(1, 3)])
+def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | None) -> None:
+    """Wide tokens too, whose bits are those of negative numbers, and once round the text."""
+    tokens = (np.arange(97) * 677 + 65_000 - 32_000).astype(kind)
+    assert tokens.max() > 1 << 15
+    plain, resident = (
+        Streams(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
+    )
+    resident.make_resident()
+    assert resident.are_resident and not plain.are_resident
+    for place in (0, 1, 30, 96, 250):
+        expected = plain.batch(place, 8)
+        for where in (place, torch.tensor(place)):
+            found = resident.batch(where, 8)
+            assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_what_is_recorded_is_the_plain_step(
+    corpus_file: Path, cell: str, options: dict[str, Any]
+) -> None:
+    """All that differs from step to step lies in tensors, as a CUDA graph needs it."""
+    plain, from_tensors = (
+        descent_of(corpus_file, cell=cell, reset=0.3, **options) for _ in range(2)
+    )
+    from_tensors.streams.make_resident()
+    from_tensors._record_from_now_on()
+    expected, found = descend(plain, 30), descend(from_tensors, 30)
+    assert found[0] == expected[0]
+    assert all(torch.equal(found[1][name], tensor) for name, tensor in expected[1].items())
+
+
+def test_steps_of_drawn_lengths_are_not_recorded(corpus_file: Path) -> None:
+    for random_bptt in (False, True):
+        descent = descent_of(corpus_file, random_bptt=random_bptt)
+        descent.streams.make_resident()
+        assert descent._can_be_recorded is not random_bptt
+
+
+def test_states_stay_where_they_were(corpus_file: Path) -> None:
+    """A recorded step finds weights, states and running mean in the same memory."""
+    descent = descent_of(corpus_file, reset=0.3, average=0.9)
+    tensors = [*descent.model.parameters(), *(p for layer in descent.state.layers for p in layer)]
+    before = [tensor.data_ptr() for tensor in tensors]
+    _, kept = descend(descent, 3)
+    descent.restore(kept, descent.numbers())
+    descend(descent, 3)
+    assert [tensor.data_ptr() for tensor in tensors] == before
+
+
+def test_work_that_is_not_on_cuda_is_called_each_time() -> None:
+    calls: list[int] = []
+    replay = Replay(lambda: calls.append(len(calls)), CPU, after=2)
+    for _ in range(5):
+        replay()
+    assert calls == [0, 1, 2, 3, 4] and not replay.is_recorded
