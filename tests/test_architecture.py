@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
     ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
-    ["config", "interrupt", "finding"],
+    ["config", "interrupt", "finding", "processes", "shards"],
     ["device", "about", "parser"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
@@ -42,6 +42,7 @@ DOORS = {
     "argparse": {"parser"},
     "matplotlib": {"plotting"},
     "torch.utils.tensorboard": {"tensorboard"},
+    "multiprocessing": {"processes"},
     "pickle": set(),
 }
 
