@@ -47,7 +47,7 @@ from chargen.model import LanguageModel
 from chargen.planning import Choice, Task, make_plan
 from chargen.tensorboard import Recorder
 from chargen.texts import Progress, find_texts, name_of, readable
-from chargen.training import EvalReport, Event, Trainer, time_steps, token_counts
+from chargen.training import EvalReport, Event, Trainer, time_steps
 
 CHECKPOINTS = Path("checkpoints")
 # What may change when a run is resumed: how long it goes on, and how often it is saved.
@@ -278,7 +278,7 @@ def _fresh(
     _, model_config, train_config = share_out(given)
     torch.manual_seed(train_config.seed)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
-    counts = token_counts(corpus)
+    counts = torch.from_numpy(corpus.counts)
     if source is None:
         model.start_from_counts(counts)
     else:
