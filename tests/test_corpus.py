@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen import corpus as corpus_module
-from chargen import texts
+from chargen import processes, texts
 from chargen.config import CorpusConfig
 from chargen.corpus import (
     Corpus,
@@ -29,7 +32,7 @@ from chargen.corpus import (
 )
 from chargen.errors import CorpusError
 from chargen.shards import Ids, Shards
-from chargen.tokenizer import ByteTokenizer
+from chargen.tokenizer import ByteTokenizer, SubwordTokenizer
 
 WHOLE = CorpusConfig(valid_fraction=0, test_fraction=0)
 BYTES = CorpusConfig(valid_fraction=0, test_fraction=0, tokenizer="byte")
@@ -109,6 +112,39 @@ def test_chunks_do_not_show(
     assert "".join(chunk for chunk, _ in chunks) == text
     assert [ends for _, ends in chunks] == [False] * (len(chunks) - 1) + [True]
     assert lf == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+@given(
+    contents=st.lists(st.text(alphabet="ab \n\ré漢🍓", min_size=1), min_size=1, max_size=4),
+    size=st.integers(5, 40),
+    newlines=st.sampled_from(["keep", "lf"]),
+)
+def test_parts_do_not_show(
+    documents: str,
+    contents: list[str],
+    size: int,
+    newlines: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Part after part, each split is spelled as it is as a whole."""
+
+    def spelled(split: texts.Split, line_end: str) -> str:
+        parts = [text + ("\0" if ends else "") for text, ends in split]
+        return "".join(parts).replace("\n", line_end)
+
+    folder = tmp_path_factory.mktemp("parts")
+    paths = [write(folder, str(index), text) for index, text in enumerate(contents)]
+    sources = texts.read_sources(paths, folder)
+    config = CorpusConfig(documents=documents, valid_fraction=0.3, newlines=newlines)
+    line_end = "\0" if documents == "line" else "\n"
+    for split in texts.split_texts(sources, config, seed=0).values():
+        parts = split.parts(size)
+        assert "".join(spelled(part, line_end) for part in parts) == spelled(split, line_end)
+        assert sum(part.size for part in parts) == split.size
+        assert all(part.size for part in parts)
+        if isinstance(split, texts.FileSplit):
+            assert all(part.size <= size for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +288,110 @@ def test_damaged_cache_files_are_made_again(
     [folder] = cache_folder().glob("tokens-*")
     (folder / name).write_bytes(b"?")
     assert np.array_equal(open_corpus([path], WHOLE).train[:], expected)
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A text of many parts, in a cache of its own."""
+    monkeypatch.setattr(corpus_module, "PART_BYTES", 1000)
+    monkeypatch.setattr(processes, "cores", lambda: 3)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return write(tmp_path, "many.txt", "".join(f"{n} is é, 漢 or 🍓\r\n" for n in range(700)))
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+def test_neither_shards_nor_processes_show(
+    many: Path, tokenizer: str, documents: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CorpusConfig(tokenizer=tokenizer, vocab_size=300, documents=documents)
+    told: list[float] = []
+    shared_out = open_corpus([many], config, progress=lambda doing, share: told.append(share))
+    written = {path.name: path.read_bytes() for path in cache_folder().glob("tokens-*/*")}
+    assert len(written) > 10
+    assert max(told) == 1
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(many.parent / "alone"))
+    open_corpus([many], config)
+    assert {p.name: p.read_bytes() for p in cache_folder().glob("tokens-*/*")} == written
+    monkeypatch.setattr(corpus_module, "PART_BYTES", 1 << 30)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(many.parent / "whole"))
+    whole = open_corpus([many], config)
+    assert whole.tokenizer == shared_out.tokenizer
+    for split in texts.SPLITS:
+        assert np.array_equal(getattr(whole, split)[:], getattr(shared_out, split)[:])
+    assert np.array_equal(whole.counts, shared_out.counts)
+    assert np.array_equal(
+        np.bincount(whole.train[:], minlength=whole.tokenizer.vocab_size), whole.counts
+    )
+
+
+def test_a_text_of_many_parts_has_no_more_shards_than_can_be_held_open(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus_module, "MOST_PARTS", 4)
+    open_corpus([many], CorpusConfig(tokenizer="byte"))
+    assert 4 <= len(list(cache_folder().glob("tokens-*/*.bin"))) <= 4 + 3
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "another tokenizer's", "not counted"])
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_shard_that_is_not_the_right_one_is_made_again(
+    many: Path, damage: str, verify: bool
+) -> None:
+    expected = open_corpus([many], WHOLE).train[:].copy()
+    [folder] = cache_folder().glob("tokens-*")
+    if damage == "missing":
+        (folder / "train-00003.bin").unlink()
+    elif damage == "short":
+        os.truncate(folder / "train-00003.bin", 10)
+    elif damage == "not counted":
+        facts = json.loads((folder / "corpus.json").read_bytes())
+        facts["counts"][97] += 1
+        (folder / "corpus.json").write_text(json.dumps(facts))
+    else:
+        open_corpus([many], BYTES)
+        [other] = set(cache_folder().glob("tokens-*")) - {folder}
+        (other / "train-00003.bin").replace(folder / "train-00003.bin")
+    again = open_corpus([many], WHOLE, verify=verify)
+    assert np.array_equal(again.train[:], expected)
+
+
+def test_only_who_verifies_reads_the_shards(many: Path) -> None:
+    first = open_corpus([many], WHOLE).train[:].copy()
+    [path] = cache_folder().glob("tokens-*/train-00003.bin")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert not np.array_equal(open_corpus([many], WHOLE, verify=False).train[:], first)
+    assert np.array_equal(open_corpus([many], WHOLE).train[:], first)
+
+
+def test_subwords_say_how_much_they_are_learnt_from(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(WHOLE, tokenizer="subword", vocab_size=300)
+    told: dict[str, None] = {}
+    open_corpus([many], config, progress=lambda doing, share: told.update({doing: None}))
+    assert list(told) == ["reading", "learning the vocabulary", "encoding"]
+    learnt_from: list[int] = []
+    train = SubwordTokenizer.train
+
+    def watched(sample: Iterator[str], **options: Any) -> SubwordTokenizer:
+        sentences = list(sample)
+        learnt_from.append(len("".join(sentences).encode()))
+        return train(sentences, **options)
+
+    monkeypatch.setattr(SubwordTokenizer, "train", watched)
+    monkeypatch.setattr(texts, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(corpus_module, "SUBWORD_SAMPLE_BYTES", 6_000)
+    monkeypatch.setattr(corpus_module, "_bytes", lambda number: f"{number:.0f} B")
+    size = many.stat().st_size
+    told.clear()
+    again = replace(config, vocab_size=310)
+    open_corpus([many], again, progress=lambda doing, share: told.update({doing: None}))
+    every = -(-size // 6_000)
+    assert list(told)[1] == f"learning the vocabulary from {size / every:.0f} B of {size} B"
+    assert learnt_from == [pytest.approx(size / every, rel=0.02)]
 
 
 def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
