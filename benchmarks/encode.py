@@ -76,7 +76,7 @@ def peak_memory(process: subprocess.Popen[bytes]) -> int:
     peak = 0
     while process.poll() is None:
         peak = max(peak, anonymous_memory(process.pid))
-        time.sleep(0.05)
+        time.sleep(0.2)
     if process.returncode:
         sys.exit(process.returncode)
     return peak
