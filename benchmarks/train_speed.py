@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -27,6 +28,7 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.corpus import Corpus, open_corpus
 from chargen.device import autocast, describe, pick_device
 from chargen.model import LanguageModel
+from chargen.shards import Shards
 from chargen.training import Trainer
 
 BATCH_SIZE, BPTT, EMBEDDING = 16, 64, 64
@@ -84,7 +86,7 @@ def chargen_step(
     config = TrainConfig(
         batch_size=batch_size, bptt=BPTT, steps=10**9, learning_rate=1e-3, precision=precision
     )
-    trainer = Trainer(model, replace(corpus, valid=corpus.valid[:0]), config)
+    trainer = Trainer(model, replace(corpus, valid=Shards([], np.uint16)), config)
     events = trainer.run()
 
     def steps_to_the_next_report() -> int:

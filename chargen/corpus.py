@@ -1,8 +1,8 @@
 """From texts to batches of token ids, in bounded memory.
 
-    texts -> token files in the cache, memory-mapped -> Streams of batches
+    texts -> parts -> shards of token ids in the cache, memory-mapped -> Streams of batches
 
-Letters: B parallel streams, T tokens a step.
+Letters: B parallel streams, T tokens a step, V vocabulary.
 """
 
 from __future__ import annotations
@@ -14,33 +14,24 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from chargen.config import SPEAKERS, CorpusConfig
 from chargen.device import free_memory, send
 from chargen.errors import ChargenError, CorpusError
-from chargen.files import (
-    Count,
-    Lock,
-    Record,
-    decode,
-    encode,
-    open_regular,
-    read_file,
-    sync_folder,
-    write_file,
-)
+from chargen.files import Count, Lock, Record, decode, encode, read_file, sync_folder, write_file
+from chargen.processes import each
+from chargen.shards import Ids, ShardFacts, Shards, create_shard, open_shards, shard_path
 from chargen.texts import (
-    CHUNK_BYTES,
     SPLITS,
     Paths,
     Progress,
@@ -54,31 +45,34 @@ from chargen.texts import (
 )
 from chargen.tokenizer import (
     SUBWORD_SAMPLE_BYTES,
+    UNICODE_SIZE,
     ByteTokenizer,
     CharTokenizer,
     SubwordTokenizer,
     Tokenizer,
     Tokens,
+    count_characters,
     deserialize,
     file_name_of,
 )
 
-TokenFile = npt.NDArray[np.integer]
-
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 CPU = torch.device("cpu")
 RESIDENT_SHARE = 0.25  # of a GPU's free memory that a text may take there
 FACTS = "corpus.json"
 SUBWORD_OPTIONS = ("vocab_size", "subword_model")
+# What one process takes at a time, and one shard holds: enough that starting on it costs nothing.
+PART_BYTES = 64 << 20
+MOST_PARTS = 96  # parts of a longer text are longer: each file that is mapped is held open
 
 
 class _Facts(Record, forbid_unknown_fields=True, kw_only=True):
-    """What a folder of token files says of them, by splits."""
+    """What a folder of token files says of them."""
 
     kind: str
     wide: bool  # more tokens than 16 bits can tell
-    counts: dict[str, Count]
-    sha256: dict[str, str]
+    shards: dict[str, list[ShardFacts]]  # of each split
+    counts: list[Count]  # of each token in the training split
 
     @property
     def dtype(self) -> type[np.integer]:
@@ -87,14 +81,15 @@ class _Facts(Record, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text, split and encoded: three files of token ids and the tokenizer that made them."""
+    """A text, split and encoded: three rows of token ids and the tokenizer that made them."""
 
     name: str
     sources: tuple[tuple[str, int, str], ...]  # name, bytes, sha256
     tokenizer: Tokenizer
-    train: TokenFile
-    valid: TokenFile
-    test: TokenFile
+    train: Shards
+    valid: Shards
+    test: Shards
+    counts: Tokens  # (V,) how often each token stands in the training split
 
 
 def open_corpus(
@@ -103,13 +98,17 @@ def open_corpus(
     *,
     seed: int = 0,
     tokenizer: Tokenizer | None = None,
+    verify: bool = True,
     progress: Progress = lambda doing, share: None,
 ) -> Corpus:
     """Read, split and encode the texts, or find the token files that an earlier run left.
 
     `paths` are files, folders (`*.txt` below them), globs, `-` for standard input, any of them
     gzipped. A `tokenizer` is used as it is, else one is trained on the training split. `seed`
-    shuffles the lines where they are documents. Raises CorpusError.
+    shuffles the lines where they are documents. Without `verify`, token files that are there and of
+    the right size are trusted: where another process has just read them through.
+
+    A text of more than one part is encoded by all cores. Raises CorpusError.
     """
     with scratch_folder() as spool:
         cache = spool.parent
@@ -118,23 +117,23 @@ def open_corpus(
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):
             folder = cache / f"tokens-{_cache_key(sources, config, seed, made_by)}"
-            corpus = _open_tokens(folder, sources, name)
+            corpus = _open_tokens(folder, sources, name, verify=verify)
             if corpus and (not tokenizer or corpus.tokenizer == tokenizer):
                 return corpus
         folder = cache / f"tokens-{_cache_key(sources, config, seed, tokenizer)}"
         unfinished = spool / "tokens"
         _build(unfinished, sources, config, seed, tokenizer, progress)
         # Another run may have made the same files first: they serve as well.
-        corpus = _open_tokens(folder, sources, name)
+        corpus = _open_tokens(folder, sources, name, verify=verify)
         if corpus is None:
             _put(unfinished, folder)
-            corpus = _open_tokens(folder, sources, name)
+            corpus = _open_tokens(folder, sources, name, verify=False)  # just written
         if corpus is None:
             raise CorpusError(f"the token files in {folder} changed while they were made")
         return corpus
 
 
-def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[TokenFile]]:
+def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Ids]]:
     """The token ids of each text, in pieces that are small whatever the text. Raises CorpusError.
 
     Nothing is kept in the cache.
@@ -242,39 +241,70 @@ def _build(
         raise CorpusError(f"{names}: the text is empty", hint="give a text with some words in it")
     splits = split_texts(sources, config, seed)
     total = sum(source.size for source in sources)
+    size = max(PART_BYTES, total // MOST_PARTS)
+    parts = {name: split.parts(size) for name, split in splits.items()}
     if tokenizer is None:
-        progress("learning the vocabulary", 0)
-        tokenizer = _train_tokenizer(splits["train"], config, total)
+        tokenizer = _train_tokenizer(splits["train"], parts["train"], config, progress)
     try:
         folder.mkdir()
-        facts = _Facts(
-            kind=tokenizer.kind, wide=tokenizer.vocab_size > 1 << 16, counts={}, sha256={}
-        )
-        done = 0
-        [newline] = tokenizer.encode("\n")
-        for name in SPLITS:
-            digest, count = hashlib.sha256(), 0
-            with open(folder / f"{name}.bin", "wb", buffering=CHUNK_BYTES) as file:
-                for text, ends in splits[name]:
-                    tokens = tokenizer.encode_array(text)
-                    if config.documents == "line":
-                        tokens[tokens == newline] = tokenizer.end
-                    if ends:
-                        tokens = np.append(tokens, tokenizer.end)
-                    written = tokens.astype(facts.dtype).tobytes()
-                    file.write(written)
-                    digest.update(written)
-                    count += len(tokens)
-                    done += len(text)
-                    progress("encoding", min(1.0, done / total))
-                file.flush()
-                os.fsync(file.fileno())
-            facts.counts[name], facts.sha256[name] = count, digest.hexdigest()
+        facts = _encode(folder, parts, tokenizer, config, total, progress)
         write_file(folder / tokenizer.file_name, tokenizer.serialize())
         write_file(folder / FACTS, encode(facts))
     except OSError as error:
         raise _cannot_write(folder.parent.parent, error) from error
     refuse_changed(sources)
+
+
+def _encode(
+    folder: Path,
+    parts: Mapping[str, Sequence[Split]],
+    tokenizer: Tokenizer,
+    config: CorpusConfig,
+    total: int,
+    progress: Progress,
+) -> _Facts:
+    """Write a shard of each part into the folder. Raises OSError, CorpusError."""
+    facts = _Facts(
+        kind=tokenizer.kind,
+        wide=tokenizer.vocab_size > 1 << 16,
+        shards={name: [] for name in SPLITS},
+        counts=[],
+    )
+    jobs = [(name, index) for name in SPLITS for index in range(len(parts[name]))]
+    [newline] = tokenizer.encode("\n")
+
+    def encode_part(job: int) -> Iterator[int | tuple[ShardFacts, Tokens]]:
+        """Yields the characters of each chunk once they are encoded, at last what was written."""
+        name, index = jobs[job]
+        counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+        with create_shard(shard_path(folder, name, index), facts.dtype) as shard:
+            for text, ends in parts[name][index]:
+                tokens = tokenizer.encode_array(text)
+                if config.documents == "line":
+                    tokens[tokens == newline] = tokenizer.end
+                if ends:
+                    tokens = np.append(tokens, tokenizer.end)
+                shard.write(tokens)
+                if name == "train":
+                    counts += np.bincount(tokens, minlength=len(counts))
+                yield len(text)
+        yield shard.facts, counts
+
+    written: dict[int, ShardFacts] = {}
+    counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+    done = 0
+    with closing(each(encode_part, len(jobs), apart=total > PART_BYTES)) as results:
+        for job, result in results:
+            if isinstance(result, int):
+                done += result
+                progress("encoding", min(1.0, done / total))
+            else:
+                written[job], of_part = result
+                counts += of_part
+    for job, (name, _) in enumerate(jobs):
+        facts.shards[name].append(written[job])
+    facts.counts = counts.tolist()
+    return facts
 
 
 def _put(unfinished: Path, folder: Path) -> None:
@@ -297,41 +327,75 @@ def _cannot_write(cache: Path, error: OSError) -> CorpusError:
     )
 
 
-def _train_tokenizer(train: Split, config: CorpusConfig, total: int) -> Tokenizer:
-    match config.tokenizer:
-        case "byte":
-            return ByteTokenizer()
-        case "char":
-            return CharTokenizer.train(text for text, _ in train)
-    every = total // SUBWORD_SAMPLE_BYTES + 1  # a sample from the whole of a long text
+def _train_tokenizer(
+    train: Split, parts: Sequence[Split], config: CorpusConfig, progress: Progress
+) -> Tokenizer:
+    if config.tokenizer == "byte":
+        return ByteTokenizer()
+    doing = "learning the vocabulary"
+    if config.tokenizer == "char":
+        progress(doing, 0)
+        return CharTokenizer.of_counts(
+            _character_counts(parts, train.size, partial(progress, doing))
+        )
+    every = max(1, -(-train.size // SUBWORD_SAMPLE_BYTES))  # of a long text, a sample from all over
+    if every > 1:
+        doing += f" from {_bytes(train.size / every)} of {_bytes(train.size)}"
+    progress(doing, 0)
     sample = (text[: -(-len(text) // every)] for text, _ in train)
     return SubwordTokenizer.train(
         sample, vocab_size=config.vocab_size, algorithm=config.subword_model
     )
 
 
-def _open_tokens(folder: Path, sources: Sequence[Source], name: str) -> Corpus | None:
+def _character_counts(parts: Sequence[Split], total: int, told: Callable[[float], None]) -> Tokens:
+    """(UNICODE_SIZE,) how often each character stands in the parts together."""
+
+    def count_part(index: int) -> Iterator[int | tuple[Tokens, Tokens]]:
+        """Yields the characters of each chunk once they are counted, at last which ones they were
+        and how many of each."""
+        counts = np.zeros(UNICODE_SIZE, dtype=np.int64)
+        for text, _ in parts[index]:
+            count_characters(text, counts)
+            yield len(text)
+        found = np.flatnonzero(counts)
+        yield found, counts[found]
+
+    counts = np.zeros(UNICODE_SIZE, dtype=np.int64)
+    done = 0
+    with closing(each(count_part, len(parts), apart=total > PART_BYTES)) as results:
+        for _, result in results:
+            if isinstance(result, int):
+                done += result
+                told(min(1.0, done / total))
+            else:
+                found, of_part = result
+                counts[found] += of_part
+    return counts
+
+
+def _bytes(number: float) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
+
+
+def _open_tokens(
+    folder: Path, sources: Sequence[Source], name: str, *, verify: bool
+) -> Corpus | None:
     """The corpus whose files lie in `folder`, or None where they are not what was written."""
     try:
         facts = decode(read_file(folder / FACTS), _Facts)
-        splits = {split: _map(folder / f"{split}.bin", split, facts) for split in SPLITS}
         tokenizer = deserialize(facts.kind, read_file(folder / file_name_of(facts.kind)))
+        splits = {
+            split: open_shards(folder, split, facts.shards[split], facts.dtype, verify=verify)
+            for split in SPLITS
+        }
     except (ChargenError, OSError, ValueError, KeyError):
         return None
+    counts = np.array(facts.counts, dtype=np.int64)
+    if len(counts) != tokenizer.vocab_size or counts.sum() != len(splits["train"]):
+        return None
     identity = tuple((source.name, source.size, source.sha256) for source in sources)
-    return Corpus(name, identity, tokenizer, **splits)
-
-
-def _map(path: Path, split: str, facts: _Facts) -> TokenFile:
-    """A token file, in memory where it is looked at. Raises OSError; ValueError, KeyError where it
-    is damaged."""
-    with open_regular(path) as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256[split]:
-            raise ValueError(f"{path} is damaged")
-    count = facts.counts[split]
-    if not count:
-        return np.empty(0, facts.dtype)
-    return np.memmap(path, facts.dtype, mode="r", shape=(count,))
+    return Corpus(name, identity, tokenizer, **splits, counts=counts)
 
 
 # -- batches ----------------------------------------------------------------------------------
@@ -349,7 +413,7 @@ class Streams:
 
     def __init__(
         self,
-        tokens: TokenFile,
+        tokens: Shards | Ids,
         *,
         batch_size: int,
         bptt: int,
@@ -372,7 +436,8 @@ class Streams:
         self._resident: Tensor | None = None
         if device.type != "cpu":
             free = free_memory(device)
-            if free is not None and tokens.nbytes <= RESIDENT_SHARE * free:
+            needed = len(tokens) * tokens.dtype.itemsize
+            if free is not None and needed <= RESIDENT_SHARE * free:
                 self.make_resident()
 
     @property
@@ -385,8 +450,8 @@ class Streams:
         # torch has few operations for unsigned numbers: the bits are read as signed ones.
         kind = torch.int16 if self._tokens.dtype.itemsize == 2 else torch.int32
         resident = torch.empty(len(self._tokens), dtype=kind, device=self._device)
-        for at in range(0, len(resident), CHUNK_BYTES):
-            chunk = np.array(self._tokens[at : at + CHUNK_BYTES])
+        for at in range(0, len(resident), PART_BYTES):
+            chunk = np.array(self._tokens[at : at + PART_BYTES])
             resident[at : at + len(chunk)] = torch.from_numpy(chunk).view(kind).to(self._device)
         self._resident = resident
         self._resident_starts = torch.from_numpy(self._starts).to(self._device)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from chargen.checkpoint import Tensors, load_weights, weights_of
 from chargen.config import TrainConfig
-from chargen.corpus import Streams, TokenFile
+from chargen.corpus import Streams
 from chargen.device import (
     Replay,
     autocast,
@@ -34,6 +34,7 @@ from chargen.device import (
 from chargen.model import LanguageModel, State
 from chargen.optimization import WeightAverage, make_optimizer
 from chargen.ranks import ALONE, Ranks
+from chargen.shards import Ids, Shards
 from chargen.tokenizer import Tokenizer
 
 # What rank 0 tells the others to do.
@@ -47,7 +48,7 @@ class Descent:
     def __init__(
         self,
         model: LanguageModel,
-        tokens: TokenFile,
+        tokens: Shards | Ids,
         tokenizer: Tokenizer,
         config: TrainConfig,
         ranks: Ranks = ALONE,

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from chargen.corpus import TokenFile
 from chargen.device import autocast
 from chargen.model import LanguageModel, State
+from chargen.shards import Ids, Shards
 from chargen.tokenizer import Tokenizer, Tokens
 
 Nats = npt.NDArray[np.float64]
@@ -81,9 +81,7 @@ class Score:
 NOTHING = Score(0.0, 0, 0, 0)
 
 
-def score_document(
-    model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[TokenFile]
-) -> Score:
+def score_document(model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]) -> Score:
     """The exact score of one document, given as token ids in pieces; memory does not grow."""
     score = NOTHING
     for targets, nats in surprises(model, tokenizer, pieces):
@@ -93,7 +91,7 @@ def score_document(
 
 @torch.inference_mode()
 def surprises(
-    model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[TokenFile]
+    model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]
 ) -> Iterator[tuple[Tokens, Nats]]:
     """(N,) tokens of one document and what each of them costs, in nats, chunk after chunk."""
     state = model.initial_state(1)
@@ -108,7 +106,7 @@ def surprises(
 
 
 def validate(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: TokenFile, limit: int | None = None
+    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
 ) -> Score:
     """The score of a split, or of its first `limit` tokens: fast, with carried state.
 
@@ -120,18 +118,18 @@ def validate(
 
 @torch.inference_mode()
 def validation(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: TokenFile, limit: int | None = None
+    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
 ) -> Iterator[Score]:
     """`validate` part by part: it may take long, and can be left between any two."""
-    tokens = tokens[:limit]
-    length = max(-(-len(tokens) // VALIDATION_STREAMS), VALIDATION_BURN_IN)
-    starts = np.arange(0, len(tokens), length)
+    total = len(tokens) if limit is None else min(limit, len(tokens))
+    length = max(-(-total // VALIDATION_STREAMS), VALIDATION_BURN_IN)
+    starts = np.arange(0, total, length)
     state = model.initial_state(len(starts))
     for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
         columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
         places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
-        rows = tokens[np.clip(places, 0, len(tokens) - 1)].astype(np.int64)  # (B, T + 1)
-        rows[(places < 0) | (places >= len(tokens))] = tokenizer.end  # beyond the text
+        rows = tokens[np.clip(places, 0, total - 1)].astype(np.int64)  # (B, T + 1)
+        rows[(places < 0) | (places >= total)] = tokenizer.end  # beyond the text
         nats, state = _nats(model, rows[:, :-1], rows[:, 1:], state)
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)

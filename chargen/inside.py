@@ -11,7 +11,7 @@ from typing import Any
 
 from chargen.about import About, existing, read_about
 from chargen.config import InspectConfig, LookBackConfig, make
-from chargen.corpus import TokenFile, read_tokens
+from chargen.corpus import read_tokens
 from chargen.errors import CorpusError
 from chargen.generation import load
 from chargen.horizon import Horizon, measure, needed_tokens
@@ -27,6 +27,7 @@ from chargen.insight import (
     refuse_unknown,
 )
 from chargen.origin import SPLIT_WORDS, held_out_text, held_out_tokens
+from chargen.shards import Ids
 from chargen.texts import Paths, Progress
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
@@ -149,13 +150,13 @@ def look_back(
     folder = existing(checkpoint)
     generator, about = load(folder, device), read_about(folder)
     tokenizer = generator.tokenizer
-    tokens: TokenFile
+    tokens: Ids
     if text is not None:
         tokens = lines_as_documents(generator, read_tokens(text, tokenizer, MOST_TOKENS))
         measured = "the text that was given"
     else:
         needed = needed_tokens(config.max_context, config.max_distance)
-        tokens, split = held_out_tokens(about, tokenizer, needed, progress)
+        tokens, split = held_out_tokens(about, tokenizer, needed, MOST_TOKENS, progress)
         measured = f"{about.corpus.name}: {SPLIT_WORDS[split]}"
     horizon = measure(
         generator.model,

@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from chargen.about import COMES_WITH_CHARGEN, TRAINING, About, open_training
-from chargen.corpus import TokenFile, open_corpus, scratch_folder
+from chargen.corpus import open_corpus, scratch_folder
 from chargen.errors import CheckpointError, CorpusError
+from chargen.shards import Ids, Shards
 from chargen.texts import SPLITS, Progress, Split, read_sources, split_texts
 from chargen.tokenizer import Tokenizer
 
@@ -55,10 +56,11 @@ def held_out_tokens(
     about: About,
     tokenizer: Tokenizer,
     at_least: int,
+    most: int,
     progress: Progress = lambda doing, share: None,
-) -> tuple[TokenFile, str]:
-    """Of a model's own text the part that it never saw, and the name of that split, if it holds so
-    many tokens; else that which it was validated on, else that which it was trained on.
+) -> tuple[Ids, str]:
+    """The first `most` tokens of the part of a model's own text that it never saw, and the name of
+    that split, if it holds so many; else of that which it was validated on, else trained on.
 
     Raises CorpusError where none does, or the text is not here.
     """
@@ -70,10 +72,10 @@ def held_out_tokens(
         progress=progress,
     )
     refuse_others(about, corpus.sources)
-    splits: dict[str, TokenFile] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
+    splits: dict[str, Shards] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
     for name, tokens in splits.items():
         if len(tokens) >= at_least:
-            return tokens, name
+            return tokens[:most], name
     raise _too_short(about, max(map(len, splits.values())), at_least, "tokens")
 
 

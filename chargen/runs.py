@@ -57,7 +57,7 @@ from chargen.ranks import Ranks, join
 from chargen.tensorboard import Recorder
 from chargen.texts import Progress, find_texts, name_of, readable
 from chargen.tokenizer import Tokenizer, deserialize
-from chargen.training import EvalReport, Event, Trainer, time_steps, token_counts
+from chargen.training import EvalReport, Event, Trainer, time_steps
 
 CHECKPOINTS = Path("checkpoints")
 # What may change when a run is resumed: how long it goes on, how often it is saved, and in how many
@@ -343,7 +343,7 @@ def _fresh(
     _refuse_too_large(_task(corpus, ranks, device), asdict(model_config) | asdict(train_config))
     torch.manual_seed(train_config.seed)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
-    counts = token_counts(corpus)
+    counts = torch.from_numpy(corpus.counts)
     if source is None:
         model.start_from_counts(counts)
     else:
@@ -379,7 +379,9 @@ def _open_together(
     with ranks.in_turn():
         if corpus is None:
             tokenizer = deserialize(kind, base64.b64decode(content))
-            corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer)
+            # What one rank of a machine has read through, the others need not.
+            is_first = ranks.local_rank == 0
+            corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, verify=is_first)
     identity = [sha256 for *_, sha256 in corpus.sources]
     if ranks.share(identity) != identity:
         raise CorpusError(

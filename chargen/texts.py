@@ -23,7 +23,7 @@ import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import glob, has_magic
@@ -278,6 +278,37 @@ class FileSplit:
             if span.ends:
                 yield "", True
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(span.stop - span.start for span in self.spans)
+
+    def parts(self, size: int) -> list[FileSplit]:
+        """The same in parts of at most `size` bytes each, which spell the same tokens: they are cut
+        where chunks are. Short files share a part."""
+        parts: list[list[Span]] = []
+        room = 0
+        for span in self.spans:
+            for piece in self._pieces(span, size):
+                length = piece.stop - piece.start
+                if length > room:
+                    parts.append([])
+                    room = size
+                parts[-1].append(piece)
+                room -= length
+        return [replace(self, spans=spans) for spans in parts]
+
+    def _pieces(self, span: Span, size: int) -> Iterator[Span]:
+        at = span.start
+        if span.stop - at > size:
+            opened = _Opened(self.sources[span.source])
+            while span.stop - at > size:
+                look = max(at, at + size - CHUNK_BYTES)
+                cut = look + _cut(opened.read(look, at + size), opened.name)
+                yield Span(span.source, at, cut, ends=False)
+                at = cut
+        yield replace(span, start=at)
+
 
 @dataclass(frozen=True)
 class LineSplit:
@@ -305,7 +336,22 @@ class LineSplit:
             others = np.flatnonzero(np.diff(found)) + 1  # where another source begins
             for a, b in pairwise([0, *others.tolist(), len(lines)]):
                 read += opened(int(found[a])).read_each(starts[a:b], lengths[a:b])
-            yield _decode(b"\n".join(read), self.lf), True
+            # A CR is no part of a CRLF here, though the line ends with it.
+            text = _decode(b"\n".join(read), lf=False)
+            yield text.replace("\r", "\n") if self.lf else text, True
+
+    @property
+    def size(self) -> int:
+        """In bytes, the ends of the lines left out."""
+        return int(self.lengths[self.lines].sum(dtype=np.int64))
+
+    def parts(self, size: int) -> list[LineSplit]:
+        """The same in parts of some `size` bytes each, longer by no more than a line."""
+        tokens = self.lengths[self.lines] + np.uint32(1)  # the end of a document is one too
+        read = np.cumsum(tokens, dtype=np.int64)
+        stops = range(size, int(read[-1]) if len(read) else 0, size)
+        cuts = np.unique(np.searchsorted(read, stops))
+        return [replace(self, lines=lines) for lines in np.split(self.lines, cuts) if len(lines)]
 
     def _batches(self) -> Iterator[npt.NDArray[np.uint32]]:
         """Some lines at a time, together no longer than a chunk, or a single long one."""
@@ -437,21 +483,27 @@ class _Opened:
 
 
 def _chunks(opened: _Opened, at: int, stop: int) -> Iterator[bytes]:
-    """The bytes from `at` to `stop`, cut after a line, else a word, else a character."""
+    """The bytes from `at` to `stop`, cut where it does not show."""
     while at < stop:
         chunk = opened.read(at, min(at + CHUNK_BYTES, stop))
         if at + len(chunk) < stop:
-            length = chunk.rfind(b"\n") + 1 or chunk.rfind(b" ") + 1
-            if not length:
-                # Not at its very end, so that the next byte is known: it is no LF after a CR.
-                length = len(chunk) - 1
-                while length and chunk[length] & 0xC0 == 0x80:
-                    length -= 1
-            if not length:  # it was UTF-8 when it was read first
-                raise _changed(opened.name)
-            chunk = chunk[:length]
+            chunk = chunk[: _cut(chunk, opened.name)]
         yield chunk
         at += len(chunk)
+
+
+def _cut(chunk: bytes, name: str) -> int:
+    """How much of a chunk to take, so that what follows spells the same tokens by itself: up to the
+    end of a line, else to a space, with which a subword begins, else to a character."""
+    length = chunk.rfind(b"\n") + 1 or max(0, chunk.rfind(b" "))
+    if not length:
+        # Not at its very end, so that the next byte is known: it is no LF after a CR.
+        length = len(chunk) - 1
+        while length and chunk[length] & 0xC0 == 0x80:
+            length -= 1
+    if not length:  # it was UTF-8 when it was read first
+        raise _changed(name)
+    return length
 
 
 def _decode(data: bytes, lf: bool) -> str:

@@ -139,9 +139,14 @@ class CharTokenizer(Tokenizer):
         pieces = [bytes([value]) for value in range(NUM_BYTES)] + [b""]
         super().__init__(pieces + [_utf8(c) for c in characters], end=NUM_BYTES)
         self.characters = characters
-        self._token_of = np.full(UNICODE_SIZE, -1, dtype=np.int32)  # by code point; -1 is unknown
-        self._token_of[:128] = np.arange(128)
-        self._token_of[_code_points(characters)] = NUM_BYTES + 1 + np.arange(len(characters))
+        known = np.concatenate([np.arange(128, dtype=np.uint32), _code_points(characters)])
+        # By code point, up to the last that is known and one more, which stands for all beyond. In
+        # few bytes, so that the table stays in the processor's cache.
+        dtype = np.uint16 if self.vocab_size < 1 << 16 else np.uint32
+        self._unknown = int(np.iinfo(dtype).max)
+        self._token_of = np.full(int(known.max()) + 2, self._unknown, dtype=dtype)
+        self._token_of[known[:128]] = known[:128]
+        self._token_of[known[128:]] = NUM_BYTES + 1 + np.arange(len(characters))
 
     @classmethod
     def train(cls, texts: Iterable[str]) -> CharTokenizer:
@@ -151,17 +156,21 @@ class CharTokenizer(Tokenizer):
         """
         counts = np.zeros(UNICODE_SIZE, dtype=np.int64)
         for text in texts:
-            if not text.isascii():
-                counts += np.bincount(_code_points(text), minlength=UNICODE_SIZE)
-        counts[:128] = 0
-        return cls("".join(map(chr, np.flatnonzero(counts >= 2))))
+            count_characters(text, counts)
+        return cls.of_counts(counts)
+
+    @classmethod
+    def of_counts(cls, counts: Tokens) -> CharTokenizer:
+        """The same of the (UNICODE_SIZE,) `counts` of the characters of a text."""
+        known = np.flatnonzero(counts >= 2)
+        return cls("".join(map(chr, known[known >= 128])))
 
     def encode_array(self, text: str) -> Tokens:
         if text.isascii():
             return _bytes_of(text)
         code_points = _code_points(text)
-        tokens = self._token_of[code_points]
-        unknown = tokens < 0
+        tokens = np.take(self._token_of, code_points, mode="clip")
+        unknown = tokens == self._unknown
         if not unknown.any():
             return tokens.astype(np.int64)
         spelled = _bytes_of("".join(map(chr, code_points[unknown])))
@@ -276,14 +285,14 @@ class SubwordTokenizer(Tokenizer):
         return cls(model.getvalue())
 
     def encode_array(self, text: str) -> Tokens:
-        _utf8(text)  # a lone surrogate is refused here; sentencepiece would change it silently
+        utf8 = _utf8(text)  # a lone surrogate is refused; sentencepiece would change it silently
         ids: list[int] = []
         for part in self._apart.split(text):
             if part in self._spelled:
                 ids += self._spelled[part]
             elif part:
                 ids += self._processor.encode(part)
-        if b"".join([self.pieces[token] for token in ids]) != text.encode():
+        if b"".join(map(self.pieces.__getitem__, ids)) != utf8:
             raise TokenizerError(
                 "the sentencepiece model changes the text that it reads",
                 hint="only models made by chargen can be read",
@@ -329,6 +338,16 @@ class StreamDecoder:
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     made.kind: made for made in (CharTokenizer, ByteTokenizer, SubwordTokenizer)
 }
+
+
+def count_characters(text: str, counts: Tokens) -> None:
+    """Add to (UNICODE_SIZE,) `counts`, by code point, how often each character stands in a text.
+
+    In a text of ASCII alone nothing is counted: CharTokenizer knows those anyway.
+    """
+    if not text.isascii():
+        found = np.bincount(_code_points(text))
+        counts[: len(found)] += found
 
 
 def file_name_of(kind: str) -> str:

@@ -14,9 +14,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from chargen.about import Scores
 from chargen.checkpoint import Tensors, weights_of
@@ -607,11 +605,3 @@ def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
         trainer.report()  # waits for the device
         taken.append(time.monotonic() - before)
     return median(taken[1:])
-
-
-def token_counts(corpus: Corpus) -> Tensor:
-    """How often each token stands in the training split, (V,) int64; memory does not grow."""
-    counts = np.zeros(corpus.tokenizer.vocab_size, dtype=np.int64)
-    for at in range(0, len(corpus.train), 1 << 20):
-        counts += np.bincount(corpus.train[at : at + (1 << 20)], minlength=len(counts))
-    return torch.from_numpy(counts)

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
     ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
-    ["config", "interrupt", "finding"],
+    ["config", "interrupt", "finding", "processes", "shards"],
     ["device", "ranks", "about", "parser"],
     ["tokenizer", "model", "sampling", "texts", "optimization"],
     ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
@@ -43,6 +43,7 @@ DOORS = {
     "matplotlib": {"plotting"},
     "torch.utils.tensorboard": {"tensorboard"},
     "torch.distributed": {"ranks"},
+    "multiprocessing": {"processes"},
     "pickle": set(),
 }
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen import corpus as corpus_module
-from chargen import texts
+from chargen import processes, texts
 from chargen.config import CorpusConfig
 from chargen.corpus import (
     Corpus,
     Streams,
-    TokenFile,
     cache_folder,
     open_corpus,
     read_beginning,
@@ -29,7 +31,8 @@ from chargen.corpus import (
     read_tokens,
 )
 from chargen.errors import CorpusError
-from chargen.tokenizer import ByteTokenizer
+from chargen.shards import Ids, Shards
+from chargen.tokenizer import ByteTokenizer, SubwordTokenizer
 
 WHOLE = CorpusConfig(valid_fraction=0, test_fraction=0)
 BYTES = CorpusConfig(valid_fraction=0, test_fraction=0, tokenizer="byte")
@@ -42,11 +45,11 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def spell(corpus: Corpus, tokens: TokenFile) -> list[str]:
+def spell(corpus: Corpus, tokens: Shards | Ids) -> list[str]:
     """The documents that the tokens spell."""
     documents: list[str] = []
     current: list[int] = []
-    for token in tokens.tolist():
+    for token in tokens[:].tolist():
         if token == corpus.tokenizer.end:
             documents.append(corpus.tokenizer.decode(current))
             current = []
@@ -109,6 +112,39 @@ def test_chunks_do_not_show(
     assert "".join(chunk for chunk, _ in chunks) == text
     assert [ends for _, ends in chunks] == [False] * (len(chunks) - 1) + [True]
     assert lf == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+@given(
+    contents=st.lists(st.text(alphabet="ab \n\ré漢🍓", min_size=1), min_size=1, max_size=4),
+    size=st.integers(5, 40),
+    newlines=st.sampled_from(["keep", "lf"]),
+)
+def test_parts_do_not_show(
+    documents: str,
+    contents: list[str],
+    size: int,
+    newlines: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Part after part, each split is spelled as it is as a whole."""
+
+    def spelled(split: texts.Split, line_end: str) -> str:
+        parts = [text + ("\0" if ends else "") for text, ends in split]
+        return "".join(parts).replace("\n", line_end)
+
+    folder = tmp_path_factory.mktemp("parts")
+    paths = [write(folder, str(index), text) for index, text in enumerate(contents)]
+    sources = texts.read_sources(paths, folder)
+    config = CorpusConfig(documents=documents, valid_fraction=0.3, newlines=newlines)
+    line_end = "\0" if documents == "line" else "\n"
+    for split in texts.split_texts(sources, config, seed=0).values():
+        parts = split.parts(size)
+        assert "".join(spelled(part, line_end) for part in parts) == spelled(split, line_end)
+        assert sum(part.size for part in parts) == split.size
+        assert all(part.size for part in parts)
+        if isinstance(split, texts.FileSplit):
+            assert all(part.size <= size for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +210,12 @@ def test_the_splits_of_files_joined_are_the_text(
     paths = [write(folder, f"{index}.txt", text) for index, text in enumerate(contents)]
     config = CorpusConfig(valid_fraction=valid, test_fraction=test)
     corpus = open_corpus(paths, config)
-    tokens = np.concatenate([corpus.train, corpus.valid, corpus.test])
+    tokens = np.concatenate([corpus.train[:], corpus.valid[:], corpus.test[:]])
     assert spell(corpus, tokens) == [text for text in contents if text]
     size = len("".join(contents).encode())
     lengths = corpus.tokenizer.byte_lengths
     # A cut moves on to where a character begins, so by three bytes at most.
-    assert 0 <= lengths[corpus.train].sum() - int(size * (1 - valid - test)) <= 3
+    assert 0 <= lengths[corpus.train[:]].sum() - int(size * (1 - valid - test)) <= 3
 
 
 def test_lines_are_shuffled_whole_and_the_same_for_one_seed(tmp_path: Path) -> None:
@@ -191,8 +227,8 @@ def test_lines_are_shuffled_whole_and_the_same_for_one_seed(tmp_path: Path) -> N
     assert sorted(line for part in found for line in part) == sorted(lines)
     assert [len(part) for part in found] == pytest.approx([70, 20, 10], abs=2)
     assert spell(once, once.train) != sorted(found[0])
-    assert np.array_equal(once.train, again.train)
-    assert not np.array_equal(once.train, other.train)
+    assert np.array_equal(once.train[:], again.train[:])
+    assert not np.array_equal(once.train[:], other.train[:])
 
 
 @pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
@@ -236,19 +272,126 @@ def test_a_second_run_reads_what_the_first_one_wrote(
     again = open_corpus([corpus_file], WHOLE)
     with_other_speakers = open_corpus([corpus_file], replace(WHOLE, user="Q:", bot="A:"))
     with_its_tokenizer = open_corpus([corpus_file], WHOLE, tokenizer=first.tokenizer)
-    assert np.array_equal(first.train, again.train)
-    assert np.array_equal(first.train, with_other_speakers.train)
-    assert np.array_equal(first.train, with_its_tokenizer.train)
+    assert np.array_equal(first.train[:], again.train[:])
+    assert np.array_equal(first.train[:], with_other_speakers.train[:])
+    assert np.array_equal(first.train[:], with_its_tokenizer.train[:])
 
 
-@pytest.mark.parametrize("name", ["train.bin", "corpus.json", "tokenizer.json"])
-def test_damaged_cache_files_are_made_again(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["train-00000.bin", "corpus.json", "tokenizer.json"])
+def test_damaged_cache_files_are_made_again(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = write(tmp_path, "a.txt", f"some text for {name}")
     first = open_corpus([path], WHOLE)
-    expected = np.array(first.train)
-    folder = Path(str(first.train.filename)).parent  # type: ignore[attr-defined]
+    expected = first.train[:].copy()
+    [folder] = cache_folder().glob("tokens-*")
     (folder / name).write_bytes(b"?")
-    assert np.array_equal(open_corpus([path], WHOLE).train, expected)
+    assert np.array_equal(open_corpus([path], WHOLE).train[:], expected)
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A text of many parts, in a cache of its own."""
+    monkeypatch.setattr(corpus_module, "PART_BYTES", 1000)
+    monkeypatch.setattr(processes, "cores", lambda: 3)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return write(tmp_path, "many.txt", "".join(f"{n} is é, 漢 or 🍓\r\n" for n in range(700)))
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+def test_neither_shards_nor_processes_show(
+    many: Path, tokenizer: str, documents: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CorpusConfig(tokenizer=tokenizer, vocab_size=300, documents=documents)
+    told: list[float] = []
+    shared_out = open_corpus([many], config, progress=lambda doing, share: told.append(share))
+    written = {path.name: path.read_bytes() for path in cache_folder().glob("tokens-*/*")}
+    assert len(written) > 10
+    assert max(told) == 1
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(many.parent / "alone"))
+    open_corpus([many], config)
+    assert {p.name: p.read_bytes() for p in cache_folder().glob("tokens-*/*")} == written
+    monkeypatch.setattr(corpus_module, "PART_BYTES", 1 << 30)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(many.parent / "whole"))
+    whole = open_corpus([many], config)
+    assert whole.tokenizer == shared_out.tokenizer
+    for split in texts.SPLITS:
+        assert np.array_equal(getattr(whole, split)[:], getattr(shared_out, split)[:])
+    assert np.array_equal(whole.counts, shared_out.counts)
+    assert np.array_equal(
+        np.bincount(whole.train[:], minlength=whole.tokenizer.vocab_size), whole.counts
+    )
+
+
+def test_a_text_of_many_parts_has_no_more_shards_than_can_be_held_open(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus_module, "MOST_PARTS", 4)
+    open_corpus([many], CorpusConfig(tokenizer="byte"))
+    assert 4 <= len(list(cache_folder().glob("tokens-*/*.bin"))) <= 4 + 3
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "another tokenizer's", "not counted"])
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_shard_that_is_not_the_right_one_is_made_again(
+    many: Path, damage: str, verify: bool
+) -> None:
+    expected = open_corpus([many], WHOLE).train[:].copy()
+    [folder] = cache_folder().glob("tokens-*")
+    if damage == "missing":
+        (folder / "train-00003.bin").unlink()
+    elif damage == "short":
+        os.truncate(folder / "train-00003.bin", 10)
+    elif damage == "not counted":
+        facts = json.loads((folder / "corpus.json").read_bytes())
+        facts["counts"][97] += 1
+        (folder / "corpus.json").write_text(json.dumps(facts))
+    else:
+        open_corpus([many], BYTES)
+        [other] = set(cache_folder().glob("tokens-*")) - {folder}
+        (other / "train-00003.bin").replace(folder / "train-00003.bin")
+    again = open_corpus([many], WHOLE, verify=verify)
+    assert np.array_equal(again.train[:], expected)
+
+
+def test_only_who_verifies_reads_the_shards(many: Path) -> None:
+    first = open_corpus([many], WHOLE).train[:].copy()
+    [path] = cache_folder().glob("tokens-*/train-00003.bin")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert not np.array_equal(open_corpus([many], WHOLE, verify=False).train[:], first)
+    assert np.array_equal(open_corpus([many], WHOLE).train[:], first)
+
+
+def test_subwords_say_how_much_they_are_learnt_from(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(WHOLE, tokenizer="subword", vocab_size=300)
+    told: dict[str, None] = {}
+    open_corpus([many], config, progress=lambda doing, share: told.update({doing: None}))
+    assert list(told) == ["reading", "learning the vocabulary", "encoding"]
+    learnt_from: list[int] = []
+    train = SubwordTokenizer.train
+
+    def watched(sample: Iterator[str], **options: Any) -> SubwordTokenizer:
+        sentences = list(sample)
+        learnt_from.append(len("".join(sentences).encode()))
+        return train(sentences, **options)
+
+    monkeypatch.setattr(SubwordTokenizer, "train", watched)
+    monkeypatch.setattr(texts, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(corpus_module, "SUBWORD_SAMPLE_BYTES", 6_000)
+    monkeypatch.setattr(corpus_module, "_bytes", lambda number: f"{number:.0f} B")
+    size = many.stat().st_size
+    told.clear()
+    again = replace(config, vocab_size=310)
+    open_corpus([many], again, progress=lambda doing, share: told.update({doing: None}))
+    every = -(-size // 6_000)
+    assert list(told)[1] == f"learning the vocabulary from {size / every:.0f} B of {size} B"
+    assert learnt_from == [pytest.approx(size / every, rel=0.02)]
 
 
 def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
@@ -309,7 +452,7 @@ def test_no_more_of_a_text_is_read_than_is_wanted(
     assert read_tokens(paths, tokenizer, 9).tolist() == whole[:9]
     assert read_beginning(paths[0], 3) == "a t"
 
-    def pieces() -> Iterator[TokenFile]:
+    def pieces() -> Iterator[Ids]:
         yield np.arange(5)
         raise AssertionError("more was read than is wanted")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -17,12 +18,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import chargen
-from chargen import texts
+from chargen import corpus as corpus_module
+from chargen import processes, texts
 from chargen.config import CorpusConfig
 from chargen.corpus import Corpus, cache_folder, open_corpus, read_documents, scratch_folder
 from chargen.errors import ChargenError, CorpusError, TokenizerError
 from chargen.files import Lock
 from chargen.generation import TextGenerator
+from chargen.shards import ShardWriter
 from chargen.tokenizer import ByteTokenizer
 from tests.conftest import Chargen
 
@@ -36,7 +39,7 @@ SIGNS = (
 def learnt(corpus: Corpus) -> bytes:
     """The text that the token files spell, ends of documents left out."""
     parts = (corpus.train, corpus.valid, corpus.test)
-    return b"".join(corpus.tokenizer.pieces[token] for part in parts for token in part.tolist())
+    return b"".join(corpus.tokenizer.pieces[token] for part in parts for token in part[:].tolist())
 
 
 hostile_bytes = st.one_of(
@@ -288,6 +291,17 @@ def test_a_file_that_changes_is_told_and_nothing_of_it_kept(
     )
 
 
+@pytest.mark.parametrize("doing", ["learning the vocabulary", "encoding"])
+def test_so_is_one_that_several_processes_read(
+    changing: Path, doing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: 3)
+    monkeypatch.setattr(corpus_module, "PART_BYTES", 200)
+    with pytest.raises(CorpusError, match=r"log.txt became shorter while it was read"):
+        opened_while(changing, doing, lambda: os.truncate(changing, 100))
+    assert not list(cache_folder().glob("scratch-*"))
+
+
 def test_a_file_that_vanishes_while_it_is_scored_is_told(changing: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_bytes(b"x")
@@ -387,7 +401,7 @@ def test_folders_that_killed_runs_left_in_the_cache_are_removed() -> None:
 def test_token_files_that_changed_are_made_again(changing: Path, split: str) -> None:
     config = CorpusConfig(tokenizer="byte", valid_fraction=0.3, test_fraction=0.3)
     open_corpus([changing], config)
-    made = cache_folder().glob(f"tokens-*/{split}.bin")
+    made = cache_folder().glob(f"tokens-*/{split}-00000.bin")
     path = max(made, key=lambda path: path.stat().st_mtime_ns)
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -395,13 +409,77 @@ def test_token_files_that_changed_are_made_again(changing: Path, split: str) -> 
     assert path.read_bytes() == content
 
 
-def test_a_full_cache_says_so(
-    changing: Path, monkeypatch: pytest.MonkeyPatch, run_chargen: Chargen
-) -> None:
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_full_cache_says_so(changing: Path, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ChargenError, match=r"cannot write token files to .*No space.*XDG_CACHE"):
-        open_corpus([changing], CorpusConfig(tokenizer="byte", valid_fraction=0.1))
-    assert not list(cache_folder().glob("scratch-*"))
+    def full_of_shards(shard: ShardWriter, tokens: object) -> None:
+        full(0)
+
+    says = r"cannot write token files to .*No space.*XDG_CACHE"
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    monkeypatch.setattr(corpus_module, "PART_BYTES", 200)
+    for owner, name, fails in ((os, "fsync", full), (ShardWriter, "write", full_of_shards)):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fails)
+            with pytest.raises(ChargenError, match=says):
+                open_corpus([changing], CorpusConfig(tokenizer="byte", valid_fraction=0.1))
+        assert not list(cache_folder().glob("scratch-*"))
+
+
+# -- runs that are ended while they encode ----------------------------------------------------
+
+
+# Text in many parts and two processes, each of which tells that it is at work, and waits for more
+# at a pipe before it goes on.
+ENCODING = """
+import os, sys
+from chargen import cli, corpus, processes
+from chargen.tokenizer import ByteTokenizer
+corpus.PART_BYTES = 1000
+processes.cores = lambda: 2
+encode_array = ByteTokenizer.encode_array
+def wait(self, text):
+    if len(text) > 100:
+        os.write(1, b"x")
+        os.read(int(sys.argv[1]), 1)
+    return encode_array(self, text)
+ByteTokenizer.encode_array = wait
+sys.exit(cli.main(["train", sys.argv[2], "--tokenizer", "byte"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
+)
+def test_a_run_that_is_ended_while_it_encodes_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_bytes(b"some words\n" * 5000)
+    gate, open_gate = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", ENCODING, str(gate), "text.txt"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[gate],
+    ) as process:  # fmt: skip
+        os.close(gate)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        at_work = os.read(process.stdout.fileno(), 1) + os.read(process.stdout.fileno(), 1)
+        assert at_work == b"xx"
+        process.send_signal(number)
+        assert process.wait(60) == code
+        if number != signal.SIGKILL:  # not even its processes are left, which still wait
+            assert process.stdout.read() == b""
+            assert not list(cache_folder().glob("scratch-*"))
+        os.close(open_gate)
+        # These end once no process has them open any more.
+        assert process.stdout.read() in (b"", b"x", b"xx")
+        assert process.stderr.read() == b""
+    for left in cache_folder().glob("scratch-*"):
+        os.utime(left, (1, 1))
+    with scratch_folder() as own:
+        assert list(cache_folder().glob("scratch-*")) == [own], "nobody holds a lock on another"
+    assert not list(cache_folder().glob("tokens-*"))

@@ -55,15 +55,15 @@ def test_lines_that_are_documents_stay_lines(corpus_file: Path, tmp_path: Path) 
 def test_what_it_did_not_train_on_is_taken_first(checkpoint: Path) -> None:
     loaded = load_checkpoint(checkpoint)
     about, tokenizer = loaded.about, loaded.tokenizer
-    tokens, name = held_out_tokens(about, tokenizer, 1)
+    tokens, name = held_out_tokens(about, tokenizer, 1, 10_000)
     text, name_of_text = held_out_text(about, 1, 10_000)
     assert name == name_of_text == "valid"  # nothing of it was kept for a test
     assert TEXT.endswith(text) and tokenizer.decode(tokens.tolist()) == text
     assert held_out_text(about, 1, 7) == (text[:7], "valid")
-    tokens, name = held_out_tokens(about, tokenizer, 2 * len(tokens))
+    tokens, name = held_out_tokens(about, tokenizer, 2 * len(tokens), 10_000)
     assert name == held_out_text(about, 2 * len(text), 10_000)[1] == "train"
     assert tokenizer.decode(tokens.tolist()).startswith(TEXT[:100])
     with pytest.raises(CorpusError, match=r"more than [\d,]+ tokens, and 1,000,000 are needed"):
-        held_out_tokens(about, tokenizer, 1_000_000)
+        held_out_tokens(about, tokenizer, 1_000_000, 10_000)
     with pytest.raises(CorpusError, match=r"more than [\d,]+ characters, and 1,000,000 are needed"):
         held_out_text(about, 1_000_000, 1_000_000)

@@ -16,7 +16,7 @@ from chargen.errors import TrainingError
 from chargen.evaluation import Score, validate
 from chargen.model import LanguageModel
 from chargen.runs import prepare
-from chargen.training import EvalReport, Event, Rollback, Saved, StepReport, Trainer, token_counts
+from chargen.training import EvalReport, Event, Rollback, Saved, StepReport, Trainer
 from tests.conftest import SMALL
 
 SHAPE: dict[str, Any] = {"hidden_size": 16, "embedding_size": 8}
@@ -31,7 +31,7 @@ def corpus(corpus_file: Path) -> Corpus:
 def make_trainer(corpus: Corpus, model: dict[str, Any] | None = None, **options: Any) -> Trainer:
     torch.manual_seed(1)
     network = LanguageModel(ModelConfig(**SHAPE, **(model or {})), corpus.tokenizer.vocab_size)
-    network.start_from_counts(token_counts(corpus))
+    network.start_from_counts(torch.from_numpy(corpus.counts))
     clock = options.pop("clock", None)
     config = TrainConfig(**(STEPS | options))
     return Trainer(network, corpus, config, **({"clock": clock} if clock else {}))
@@ -67,7 +67,7 @@ def test_every_cell_learns(corpus: Corpus, cell: str) -> None:
 
 
 def test_the_first_loss_is_that_of_the_frequencies(corpus: Corpus) -> None:
-    counts = token_counts(corpus).double()
+    counts = torch.from_numpy(corpus.counts).double()
     shares = (counts + 1) / (counts + 1).sum()
     entropy = -float((counts / counts.sum() * shares.log()).sum())
     trainer = make_trainer(corpus, steps=1)
