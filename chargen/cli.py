@@ -35,7 +35,7 @@ from chargen.config import (
     share_out,
     unescape,
 )
-from chargen.errors import ChargenError, ConfigError, CorpusError
+from chargen.errors import ChargenError, ConfigError, CorpusError, RanksError
 from chargen.interrupt import EXIT_CODES, Interrupts, ends_us
 from chargen.parser import Arguments, flag, make_parser, options_given
 
@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(code)
     except ChargenError as error:
         _show_error(error)
+        if isinstance(error, RanksError):
+            os._exit(1)  # what a GPU still waits for will never come
         return 2 if isinstance(error, ConfigError) else 1
     except _Terminated as terminated:
         return EXIT_CODES[terminated.by]

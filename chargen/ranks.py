@@ -12,8 +12,9 @@ import atexit
 import gc
 import inspect
 import os
+import signal
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -215,6 +216,10 @@ class _Torchrun(Ranks):
 def _leave() -> None:
     """Let gloo's threads end before Python does: one that lets go of a tensor later aborts. What
     still holds the group, as DistributedDataParallel does, would keep them."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(
+            signal.SIGTERM, signal.SIG_IGN
+        )  # of a rank that dies torchrun ends the others
     gc.collect()
     dist.destroy_process_group()
 
