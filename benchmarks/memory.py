@@ -78,19 +78,24 @@ def memory_while_drawing(tokens: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--gigabytes", type=float, default=1.0)
-    parser.add_argument("--tokens", type=int, default=1_000_000)
+    parser.add_argument("--tokens", type=int, default=1_000_000, help="0: draws none")
+    names = [name for name, *_ in WAYS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     print(f"{'training on':<24} {'text':>9} {'peak RssAnon':>14}")
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         for name, share, one_line, flags in WAYS:
+            if name not in arguments.only:
+                continue
             size = round(share * arguments.gigabytes * 1e9)
             (write_line if one_line else write_text)(text, size)
             peak = peak_of_training(text, flags)
             megabytes = text.stat().st_size / 1e6
             print(f"{name:<24} {megabytes:6,.0f} MB {peak:11,.0f} MB", flush=True)
-    print("\ndrawing a text")
-    memory_while_drawing(arguments.tokens)
+    if arguments.tokens:
+        print("\ndrawing a text")
+        memory_while_drawing(arguments.tokens)
 
 
 if __name__ == "__main__":
