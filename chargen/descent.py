@@ -117,8 +117,13 @@ class Descent:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the last step was one CUDA graph."""
+        """Whether steps are one CUDA graph."""
         return self._replay is not None and self._replay.is_recorded
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the next steps are run as the last one was."""
+        return self._replay is None or self._replay.is_settled
 
     @property
     def has_losses(self) -> bool:
@@ -163,13 +168,14 @@ class Descent:
                 (objective if scale == 1 else objective * scale).backward()
             losses.append(loss.detach() if share == 1 else loss.detach() * share)
             after.append(state)
+        self._loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        self.norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self._optimizer.step()
+        # Up to here a step that does not fit into memory has changed nothing.
         for index, layer in enumerate(self.state.layers):
             for which, part in enumerate(layer):
                 found = [state.layers[index][which].detach() for state in after]
                 part.copy_(found[0] if len(found) == 1 else torch.cat(found))
-        self._loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-        self.norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self._optimizer.step()
 
     def _chunks(self) -> Iterator[tuple[slice, bool]]:
         """The rows of each part of the streams, and whether it is the last."""
@@ -178,12 +184,14 @@ class Descent:
             yield slice(part * count // parts, (part + 1) * count // parts), part == parts - 1
 
     def _read_smaller_parts(self) -> bool:
-        """Read the streams in twice as many parts, if there are as many; nothing has changed yet.
-        Other ranks would wait for this one's gradients, so that is for one that is alone."""
+        """Read the streams in twice as many parts, if there are as many. Other ranks would wait for
+        this one's gradients, so that is for one that is alone."""
         if self.ranks.count > 1 or self.parts == len(self._rows):
             return False
         self.parts = min(2 * self.parts, len(self._rows))
         self._optimizer.zero_grad()
+        if not self.steps:
+            self._optimizer.state.clear()  # it may have been made in part
         self._record()
         release_memory(self.device)
         return True

@@ -199,6 +199,11 @@ class Replay:
     def is_recorded(self) -> bool:
         return self._graph is not None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it will go on as it is: recorded, or where nothing is."""
+        return self._graph is not None or self._stream is None
+
     def __call__(self) -> None:
         if self._graph is not None:
             self._graph.replay()

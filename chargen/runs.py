@@ -39,7 +39,7 @@ from chargen.config import (
     share_out,
 )
 from chargen.corpus import Corpus, open_corpus
-from chargen.device import describe, free_memory, pick_device, within_memory
+from chargen.device import describe, free_memory, pick_device, release_memory, within_memory
 from chargen.errors import (
     ChargenError,
     CheckpointError,
@@ -446,6 +446,8 @@ def _plan(
             trainer = _trial(options, corpus, ranks, device)
             timed[sizes] = time_steps(trainer)
             trainer.descent.end()
+            del trainer
+            release_memory(device)
         return timed[sizes]
 
     plan = make_plan(task, given, step_seconds, preset)

@@ -596,12 +596,16 @@ def _copies(tensors: Tensors) -> Tensors:
 
 def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
     """The seconds that a step of this trainer takes: the median of so many, or of as many as there
-    is time for, after one to warm up."""
+    is time for, after those that warm it up."""
+    trainer.train_step()
+    while not trainer.descent.is_settled:
+        trainer.train_step()
+    trainer.report()  # waits for the device
     taken: list[float] = []
     begun = time.monotonic()
-    while len(taken) <= steps and (len(taken) < 2 or time.monotonic() - begun < seconds):
+    while len(taken) < steps and (not taken or time.monotonic() - begun < seconds):
         before = time.monotonic()
         trainer.train_step()
-        trainer.report()  # waits for the device
+        trainer.report()
         taken.append(time.monotonic() - before)
-    return median(taken[1:])
+    return median(taken)
