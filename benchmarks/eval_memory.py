@@ -3,7 +3,7 @@
     python benchmarks/eval_memory.py [--megabytes 1 100]
 
 Scores texts of these sizes with a small network (it is the text that grows here) and prints the
-largest anonymous memory (RssAnon) of the process, and its bytes a second. Linux only.
+largest anonymous memory of the process, and its bytes a second. Linux only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--megabytes", type=float, nargs="+", default=[1, 100])
     sizes = parser.parse_args().megabytes
-    print(f"{'text':>9} {'peak RssAnon':>13} {'kB/s':>8}")
+    print(f"{'text':>9} {'peak memory':>13} {'kB/s':>8}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"

@@ -4,8 +4,9 @@
 
 Each row is `chargen train` with all else at its defaults and an empty cache, from its start to the
 end of 400 steps, on a text of so many bytes: of words in lines, or of one line without a space.
-Printed is the largest anonymous memory (RssAnon) of the process. Then the model that comes along
-draws a text; printed is its anonymous memory after each tenth. Linux only: it reads /proc.
+Printed is the largest anonymous memory of the process and those that it forked. Then the model
+that comes along draws a text; printed is its anonymous memory after each tenth. Linux only: it
+reads /proc.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def main() -> None:
     names = [name for name, *_ in WAYS]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
-    print(f"{'training on':<24} {'text':>9} {'peak RssAnon':>14}")
+    print(f"{'training on':<24} {'text':>9} {'peak memory':>14}")
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         for name, share, one_line, flags in WAYS:

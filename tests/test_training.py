@@ -14,9 +14,17 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
 from chargen.evaluation import Score, validate
-from chargen.model import LanguageModel
+from chargen.model import LanguageModel, State
 from chargen.runs import prepare
-from chargen.training import EvalReport, Event, Rollback, Saved, StepReport, Trainer
+from chargen.training import (
+    EvalReport,
+    Event,
+    OutOfMemory,
+    Rollback,
+    Saved,
+    StepReport,
+    Trainer,
+)
 from tests.conftest import SMALL
 
 SHAPE: dict[str, Any] = {"hidden_size": 16, "embedding_size": 8}
@@ -200,6 +208,23 @@ def test_a_running_mean_of_the_weights_is_scored_and_kept(corpus: Corpus) -> Non
 
 
 # -- accidents of numbers ---------------------------------------------------------------------
+
+
+def test_where_memory_ends_a_run_goes_on_and_says_how(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(corpus, steps=10)
+    read = trainer.model.read
+
+    def read_some(tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        if len(tokens) > 1 and trainer.model.training:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return read(tokens, state)
+
+    monkeypatch.setattr(trainer.model, "read", read_some)
+    events = list(trainer.run())
+    assert [event.parts for event in events if isinstance(event, OutOfMemory)] == [4]
+    assert trainer.step == 10
 
 
 def spoil(trainer: Trainer) -> None:

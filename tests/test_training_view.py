@@ -12,7 +12,7 @@ from rich.text import Text
 
 from chargen.planning import Choice
 from chargen.terminal import console
-from chargen.training import Rollback
+from chargen.training import OutOfMemory, Rollback
 from chargen.training_view import PlainView, _flow, curves, plan_table
 
 
@@ -70,3 +70,11 @@ def test_a_setback_says_where_it_goes_on_and_how(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "exploded (nan) by step 130; going on from step 100" in said
     assert "half the learning rate, 0.005" in said
+
+
+def test_what_did_not_fit_into_memory_is_said_in_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    PlainView(console()).show(OutOfMemory(step=12, parts=4, seconds=1.0))
+    [line] = capsys.readouterr().out.splitlines()
+    assert "step 12 did not fit into memory" in line and "--accumulate 4" in line
