@@ -29,6 +29,8 @@ from chargen.files import decode_any, encode
 # Rank 0 may read a long text, plan and validate while the others wait. A process that dies closes
 # its connections, which is noticed at once, and torchrun looks after machines that vanish.
 PATIENCE = timedelta(days=7)
+# What rank 0 tells beside the commands of `tell`, which are not negative.
+SHARED, FAILED = -1, -2
 
 
 class Ranks:
@@ -38,6 +40,7 @@ class Ranks:
     count = 1
     local_rank = 0  # among those of this machine
     local_count = 1
+    have_parted = False  # after something went wrong they would wait for each other in vain
 
     @property
     def leads(self) -> bool:
@@ -98,7 +101,8 @@ class Ranks:
 
     @contextmanager
     def talking(self) -> Iterator[None]:
-        """Another rank that ends in the midst of this is a RanksError."""
+        """What goes wrong at one rank in the midst of this is a RanksError at the others, at the
+        latest when it ends."""
         yield
 
 
@@ -112,6 +116,7 @@ class _Torchrun(Ranks):
         self.local_rank = int(os.environ["LOCAL_RANK"])
         self.local_count = int(os.environ["LOCAL_WORLD_SIZE"])
         self._on_gpu = device.type == "cuda"
+        self._rank_0_tells = False
         timeout = timedelta(minutes=10)
         self._store, self.rank, self.count = next(
             dist.rendezvous("env://", timeout=timeout)  # type: ignore[attr-defined]
@@ -128,7 +133,8 @@ class _Torchrun(Ranks):
 
     def share(self, value: Any) -> Any:
         content = encode(value) if self.leads else b""
-        [size] = self._broadcast(torch.tensor([len(content)])).tolist()
+        self.tell(SHARED, len(content))
+        size = len(content) if self.leads else int(self.hear()[1])
         buffer = torch.frombuffer(bytearray(content or size), dtype=torch.uint8)
         return decode_any(self._broadcast(buffer).numpy().tobytes())
 
@@ -155,6 +161,9 @@ class _Torchrun(Ranks):
 
     def hear(self) -> tuple[int, float]:
         command, value = self._broadcast(torch.zeros(2, dtype=torch.float64)).tolist()
+        if command == FAILED:
+            self._rank_0_tells = True
+            raise RanksError("rank 0 could not go on")
         return int(command), value
 
     def sum(self, tensor: Tensor) -> Tensor:
@@ -191,6 +200,8 @@ class _Torchrun(Ranks):
             self.sum(torch.zeros(1))
 
     def is_first_to_tell(self) -> bool:
+        if self._rank_0_tells:  # or it was stopped, which is no mistake
+            return False
         try:
             return bool(self._store.add("told", 1) == 1)
         except RuntimeError:  # torchrun, which keeps the store, has ended
@@ -200,13 +211,20 @@ class _Torchrun(Ranks):
     def talking(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.have_parted = True
+            with suppress(RuntimeError):
+                self.tell(FAILED)
             # gloo's errors have no class of their own.
-            if not isinstance(error, dist.DistError) and "gloo" not in str(error):
-                raise
-            raise RanksError(
-                f"one of the {self.count} ranks has ended, so the others cannot go on"
-            ) from error
+            if isinstance(error, dist.DistError) or (
+                isinstance(error, RuntimeError) and "gloo" in str(error)
+            ):
+                raise RanksError(
+                    f"one of the {self.count} ranks has ended, so the others cannot go on"
+                ) from error
+            raise
 
     def _broadcast(self, tensor: Tensor) -> Tensor:
         dist.broadcast(tensor, 0)
@@ -255,6 +273,10 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
         )
     if _joined is None:
         _joined = _Torchrun(device)
+    if _joined.have_parted:
+        raise RanksError(
+            "the ranks have parted since something went wrong", hint="start torchrun again"
+        )
     return _joined, device
 
 

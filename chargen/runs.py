@@ -143,13 +143,11 @@ class Run:
                 self.release()
                 if self.recorder:
                     self.recorder.close()
-                with suppress(RuntimeError):  # the others may have ended before
+                if outcome is not None:
                     self.trainer.descent.end(outcome)
 
     def _follow(self) -> Generator[Event, None, None]:
         outcome = self.trainer.descent.follow()
-        if outcome is None:
-            raise RanksError("rank 0 could not go on")
         self._report = TrainReport(**outcome | {"checkpoint": self.folder})
         yield from ()
 
@@ -337,6 +335,7 @@ def _fresh(
         progress("planning", 0)
         plan = _plan(corpus, given, preset, ranks, device, started, source is not None)
         given |= {choice.name: choice.value for choice in plan}
+        ranks.rows(share_out(given)[2].batch_size)  # what cannot be is told by one
     else:
         _try_out(corpus, ranks, device)
     _, model_config, train_config = share_out(ranks.share(given))
