@@ -1,8 +1,8 @@
 """Text files: find them, check that they are UTF-8, split them, read them in small chunks.
 
 Texts are split in bytes, before there are tokens, so that every tokenizer trains, and is scored,
-on the same text. Knows nothing of tokens. Memory does not grow with the text, but for some twenty
-bytes a line where lines are documents.
+on the same text. Knows nothing of tokens. Memory does not grow with the text, but for some forty
+bytes a line where lines are documents, while it is split.
 
 The files are other people's: they may grow, shrink or vanish while they are read. So they are not
 mapped into memory, where a file that is cut short ends the process, and `refuse_changed` tells

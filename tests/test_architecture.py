@@ -21,7 +21,7 @@ ROWS = [
     ["places", "choices", "descent"],
     ["beams"],
     ["generation", "training", "learning", "horizon"],
-    ["prompts", "filling", "chances", "copies", "tensorboard"],
+    ["prompts", "filling", "chances", "copies", "tensorboard", "preparation"],
     ["forgetting", "gradient_worlds", "text_worlds"],
     ["runs", "session_file", "insight", "labels", "lab"],
     ["session", "inside", "plotting"],

@@ -92,7 +92,7 @@ def test_what_has_no_room_is_refused_before_it_is_taken(
 ) -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or free > 1 << 20
-    monkeypatch.setattr("chargen.runs.free_memory", lambda _: 10**9)
+    monkeypatch.setattr("chargen.preparation.free_memory", lambda _: 10**9)
     flags = ["--hidden-size", 8000, "--steps", 1, "--out", "run"]
     done = run_chargen("train", corpus_file, *flags)
     assert done.returncode == 1
