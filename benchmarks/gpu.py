@@ -3,10 +3,11 @@
     python benchmarks/gpu.py [--text tinyshakespeare.txt] [--out gpu.md]
 
 Training: chargen's run, checks and reports included, beside the bare step of the same shape and
-precision (bfloat16 autocast): embedding, cuDNN's `nn.LSTM` or `nn.GRU`, head, loss, clipping, fused
-AdamW on tokens that lie on the GPU. Both in turn, some steps each, in one process; the ratio, of
-tokens a second, is the median over the rounds. The share of the peak is that of the matrix products
-(six operations a weight and token) in what a large bfloat16 product reaches in the same process.
+precision (cells in TF32, the head in bfloat16): embedding, cuDNN's `nn.LSTM` or `nn.GRU`, head,
+loss, clipping, fused AdamW on tokens that lie on the GPU. Both in turn, some steps each, in one
+process; the ratio, of tokens a second, is the median over the rounds. The share of the peak is that
+of the matrix products (six operations a weight and token) in what a large product reaches in the
+same process, in bfloat16.
 Generating: TextGenerator, the draw and the text included. `graph` tells whether the steps were
 replayed from a CUDA graph.
 

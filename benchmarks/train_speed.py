@@ -57,8 +57,11 @@ def bare_step(
 
     def step() -> int:
         nonlocal state
-        with autocast(device, bfloat16):
+        if device.type == "cuda":  # as chargen: cuDNN's cells in TF32, the rest under autocast
             x, after = layer(embedding(tokens[:, :-1]), state)
+        with autocast(device, bfloat16):
+            if device.type != "cuda":
+                x, after = layer(embedding(tokens[:, :-1]), state)
             loss = F.cross_entropy(head(x).flatten(0, 1), tokens[:, 1:].flatten())
         state = tuple(part.detach() for part in after) if cell == "lstm" else after.detach()
         optimizer.zero_grad()

@@ -35,7 +35,7 @@ from chargen.config import (
     share_out,
     unescape,
 )
-from chargen.errors import ChargenError, ConfigError, CorpusError, RanksError
+from chargen.errors import ChargenError, ConfigError, CorpusError
 from chargen.interrupt import EXIT_CODES, Interrupts, ends_us
 from chargen.parser import Arguments, flag, make_parser, options_given
 
@@ -53,6 +53,15 @@ UNLIKELY = -2.0  # nats a token of the best choice, from which it is likely no c
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is the command line without the program."""
+    code = _run(argv)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from chargen.ranks import leave_if_parted
+
+        leave_if_parted(code)
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
@@ -73,8 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(code)
     except ChargenError as error:
         _show_error(error)
-        if isinstance(error, RanksError):
-            os._exit(1)  # what a GPU still waits for will never come
         return 2 if isinstance(error, ConfigError) else 1
     except _Terminated as terminated:
         return EXIT_CODES[terminated.by]

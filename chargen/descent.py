@@ -22,7 +22,6 @@ from chargen.checkpoint import Tensors, load_weights, weights_of
 from chargen.config import TrainConfig
 from chargen.corpus import Streams
 from chargen.device import (
-    Replay,
     autocast,
     is_out_of_memory,
     picks_bfloat16,
@@ -31,6 +30,7 @@ from chargen.device import (
     send,
     set_random_states,
 )
+from chargen.graphs import Replay
 from chargen.model import LanguageModel, State
 from chargen.optimization import WeightAverage, make_optimizer
 from chargen.ranks import ALONE, Ranks
@@ -83,7 +83,9 @@ class Descent:
         self._begins_character = torch.from_numpy(tokenizer.character_lengths > 0).to(self.device)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
-        self._record()
+        self._replay: Replay | None = None
+        self._given: tuple[Tensor, Tensor]
+        self._forget_recording()
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -102,13 +104,8 @@ class Descent:
         forget = drawn[self._rows.start : self._rows.stop]
         # A step over fewer tokens goes a shorter way (Merity et al. 2018).
         self._set_rate(rate * length / config.bptt)
-        while True:
-            try:
-                self._descend(length, forget)
-                break
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not self._read_smaller_parts():
-                    raise
+        while not self._fits(length, forget):
+            self._read_smaller_parts()
         if self.average and self.ranks.leads:
             self.average.update()
         self._pending.append(self._loss.clone())
@@ -140,12 +137,25 @@ class Descent:
         self._pending = []
         return losses
 
+    def _fits(self, length: int, forget: Tensor) -> bool:
+        """Take the step, unless it does not fit into memory and could be taken in smaller parts. Of
+        several ranks the others would wait for this one's gradients, so there it never is."""
+        try:
+            self._descend(length, forget)
+        except (RuntimeError, MemoryError) as error:
+            is_last = self.ranks.count > 1 or self.parts == len(self._rows)
+            if is_last or not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
     def _descend(self, length: int, forget: Tensor) -> None:
         if self._replay is None:
             self._learn(self.place, length, send(forget, self.device))
             return
-        self._recorded_place.fill_(self.place)
-        self._recorded_forget.copy_(send(forget, self.device))
+        recorded_place, recorded_forget = self._given
+        recorded_place.fill_(self.place)
+        recorded_forget.copy_(send(forget, self.device))
         self._replay()
 
     def _learn(self, place: int | Tensor, length: int, forget: Tensor) -> None:
@@ -167,15 +177,14 @@ class Descent:
                 scale = share * self.ranks.count
                 (objective if scale == 1 else objective * scale).backward()
             losses.append(loss.detach() if share == 1 else loss.detach() * share)
-            after.append(state)
-        self._loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+            after.append([part.detach() for part in state.parts()])
+        reached = [torch.cat(parts) for parts in zip(*after, strict=True)]
+        self._loss = torch.stack(losses).sum()
         self.norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        # A step that does not fit into memory has changed nothing so far, and takes no more.
         self._optimizer.step()
-        # Up to here a step that does not fit into memory has changed nothing.
-        for index, layer in enumerate(self.state.layers):
-            for which, part in enumerate(layer):
-                found = [state.layers[index][which].detach() for state in after]
-                part.copy_(found[0] if len(found) == 1 else torch.cat(found))
+        for part, new in zip(self.state.parts(), reached, strict=True):
+            part.copy_(new)
 
     def _chunks(self) -> Iterator[tuple[slice, bool]]:
         """The rows of each part of the streams, and whether it is the last."""
@@ -183,34 +192,29 @@ class Descent:
         for part in range(parts):
             yield slice(part * count // parts, (part + 1) * count // parts), part == parts - 1
 
-    def _read_smaller_parts(self) -> bool:
-        """Read the streams in twice as many parts, if there are as many. Other ranks would wait for
-        this one's gradients, so that is for one that is alone."""
-        if self.ranks.count > 1 or self.parts == len(self._rows):
-            return False
+    def _read_smaller_parts(self) -> None:
+        """Read the streams in twice as many parts, if there are as many."""
         self.parts = min(2 * self.parts, len(self._rows))
         self._optimizer.zero_grad()
-        if not self.steps:
-            self._optimizer.state.clear()  # it may have been made in part
-        self._record()
+        self._forget_recording()
         release_memory(self.device)
-        return True
 
-    def _record(self) -> None:
-        """Have steps recorded anew from the next ones on, where they can be."""
-        self._replay: Replay | None = None
+    def _forget_recording(self) -> None:
+        """Where steps are recorded, have it done anew from the next ones on."""
+        self._replay = None
         if self.device.type == "cuda" and self._can_be_recorded:
-            self._record_from_now_on()
+            self._make_recordable()
 
     @property
     def _can_be_recorded(self) -> bool:
         """Whether all that differs from step to step can lie in tensors on the device."""
         return self.streams.are_resident and len(self._lengths) == 1 and self.ranks.count == 1
 
-    def _record_from_now_on(self) -> None:
+    def _make_recordable(self) -> None:
+        """From now on a step finds its place, and which streams forget, in tensors."""
         place = torch.zeros((), dtype=torch.int64, device=self.device)
         forget = torch.zeros(len(self._rows), dtype=torch.bool, device=self.device)
-        self._recorded_place, self._recorded_forget = place, forget
+        self._given = place, forget
         length = self.config.bptt
         self._replay = Replay(lambda: self._learn(place, length, forget), self.device)
 
@@ -313,7 +317,7 @@ class Descent:
         self._pending = []
         if self.average:
             self.average.restore(grouped["average"], numbers["average_updates"])
-        self._record()
+        self._forget_recording()
 
     # -- several ranks ------------------------------------------------------------------------
 

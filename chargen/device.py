@@ -1,4 +1,4 @@
-"""Where the numbers live: pick the device, the precision it trains in, its memory, its graphs."""
+"""Where the numbers live: pick the device, the precision it trains in, what memory it has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -99,7 +99,8 @@ def set_random_states(device: torch.device, states: dict[str, Tensor]) -> None:
 
 
 def picks_bfloat16(device: torch.device, cell: str) -> bool:
-    """Whether training is faster with bfloat16 products: on CUDA; on a CPU that has instructions
+    """Whether training is faster with bfloat16 products: on CUDA, those of the read-out (for the
+    cells see model.py); on a CPU that has instructions
     for them, for the LSTM, the one cell that oneDNN computes (benchmarks/train_speed.py)."""
     if device.type == "cpu" and cell == "lstm":
         # Older versions of torch do not tell; they train in float32.
@@ -147,8 +148,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is at its end."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The CPU's allocator has no error of its own, only these words.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    # The CPU's allocator and the libraries on a GPU have no error of their own, only these words.
+    words = r"can't allocate memory|out of memory|ALLOC_FAILED"
+    return isinstance(error, RuntimeError) and re.search(words, str(error)) is not None
 
 
 def release_memory(device: torch.device) -> None:
@@ -170,65 +172,3 @@ def within_memory() -> Iterator[None]:
             "the model and its batch do not fit into memory",
             hint="make --hidden-size, --batch-size or --bptt smaller",
         ) from error
-
-
-# -- CUDA graphs ------------------------------------------------------------------------------
-
-
-class Replay:
-    """Work without arguments or results, on tensors that are changed in place.
-
-    On CUDA the kernels that it launches are recorded once, after some calls, and from then on
-    launched together (https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs): Python takes
-    some microseconds for each, longer than a small network computes. Elsewhere it is called as it
-    is, which gives the same.
-    """
-
-    def __init__(self, work: Callable[[], None], device: torch.device, after: int = 3) -> None:
-        self._work = work
-        self._device = device
-        # cuBLAS and cuDNN make themselves ready for each stream, which cannot be recorded: the
-        # first calls are on the stream that is recorded later.
-        self._stream: torch.cuda.Stream | None = None
-        if device.type == "cuda":
-            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self._left = after
-        self._graph: torch.cuda.CUDAGraph | None = None
-
-    @property
-    def is_recorded(self) -> bool:
-        return self._graph is not None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it will go on as it is: recorded, or where nothing is."""
-        return self._graph is not None or self._stream is None
-
-    def __call__(self) -> None:
-        if self._graph is not None:
-            self._graph.replay()
-        elif self._stream is None:
-            self._work()
-        elif self._left:
-            self._left -= 1
-            current = torch.cuda.current_stream(self._device)
-            self._stream.wait_stream(current)
-            with torch.cuda.stream(self._stream):
-                self._work()
-            current.wait_stream(self._stream)
-        else:
-            self._record(self._stream)
-            self()
-
-    def _record(self, stream: torch.cuda.Stream) -> None:
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph, stream=stream):
-                self._work()  # only recorded
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            warnings.warn(f"CUDA graphs are not used: {error}", stacklevel=2)
-            self._stream = None
-        else:
-            self._graph = graph

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.device import Replay
+from chargen.graphs import Replay
 from chargen.model import GATES, LanguageModel, State
 from chargen.tokenizer import Tokens
 

@@ -5,7 +5,9 @@ Shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig
+
+# On CUDA cuDNN wants the weights of a layer in one piece, and copies them there where some of them
+# are dropped.
+warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
@@ -22,6 +28,10 @@ class State:
     """What the network remembers: for each layer its (B, H) tensors, h and, in an LSTM, c."""
 
     layers: tuple[tuple[Tensor, ...], ...]
+
+    def parts(self) -> list[Tensor]:
+        """All of the tensors, in order."""
+        return [part for layer in self.layers for part in layer]
 
     def map(self, change: Callable[[Tensor], Tensor]) -> State:
         return State(tuple(tuple(change(part) for part in layer) for layer in self.layers))
@@ -142,12 +152,13 @@ class LanguageModel(nn.Module):
             # Input to hidden, hidden to hidden, their biases: that is the order.
             weights[1] = F.dropout(weights[1], self.config.weight_dropout)
         one_layer = (True, 1, 0.0, self.training, False, True)  # with biases, batch first
-        if self.config.cell == "lstm":
-            h, c = before
-            x, h, c = torch.lstm(x, (h[None], c[None]), weights, *one_layer)
-            return x, (h[0], c[0])
-        x, h = self._function(x, before[0][None], weights, *one_layer)
-        return x, (h[0],)
+        with _without_float16(x.device):
+            if self.config.cell == "lstm":
+                h, c = before
+                x, h, c = torch.lstm(x.float(), (h[None], c[None]), weights, *one_layer)
+                return x, (h[0], c[0])
+            x, h = self._function(x.float(), before[0][None], weights, *one_layer)
+            return x, (h[0],)
 
     @property
     def _function(self) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -177,6 +188,12 @@ class LanguageModel(nn.Module):
         if self.config.tie_weights:
             # One matrix reads and writes tokens (Press and Wolf 2017).
             self.embedding.weight = self.head.weight
+
+
+def _without_float16(device: torch.device) -> AbstractContextManager[object]:
+    """On CUDA torch's autocast has cuDNN's cells compute in float16, whatever it is asked for, and
+    small gradients are lost in that. Without it they multiply in TF32, whose range is float32's."""
+    return torch.autocast("cuda", enabled=False) if device.type == "cuda" else nullcontext()
 
 
 def _layer(config: ModelConfig, input_size: int) -> nn.Module:

@@ -23,8 +23,8 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and "embedding" not in name]
     others = [p for p in model.parameters() if not any(p is d for d in decayed)]
     device = others[0].device
-    on_gpu = device.type == "cuda"
-    return torch.optim.AdamW(
+    on_gpu, is_fused = device.type == "cuda", device.type in ("cpu", "cuda")
+    optimizer = torch.optim.AdamW(
         [
             {"params": decayed, "weight_decay": config.weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -32,9 +32,17 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
         # On a GPU a recorded step reads its learning rate there.
         lr=torch.zeros((), device=device) if on_gpu else 1e-3,
         betas=(0.9, 0.99),
-        fused=device.type in ("cpu", "cuda"),
+        fused=is_fused,
         capturable=on_gpu,
     )
+    # Made now, as the first step would make it: a step must not run out of memory half-way.
+    for weight in model.parameters():
+        optimizer.state[weight] = {
+            "step": torch.zeros((), device=device if is_fused else "cpu"),
+            "exp_avg": torch.zeros_like(weight),
+            "exp_avg_sq": torch.zeros_like(weight),
+        }
+    return optimizer
 
 
 def share_of_peak(progress: float, warmup: float) -> float:
@@ -84,6 +92,10 @@ class WeightAverage:
             mean.copy_(tensors[str(index)])
         self.updates = updates
 
+    @torch.no_grad()
     def _swap(self) -> None:
+        """In place: a recorded step, and cuDNN, look for the weights where they were."""
         for parameter, mean in zip(self._parameters, self._mean, strict=True):
-            parameter.data, mean.data = mean.data, parameter.data
+            before = parameter.clone()
+            parameter.copy_(mean)
+            mean.copy_(before)

@@ -6,9 +6,10 @@ One process by itself walks the same road. Knows nothing of folders and checkpoi
 from __future__ import annotations
 
 import base64
+import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,13 +34,16 @@ def open_together(
     seed: int,
     tokenizer: Tokenizer | None,
     progress: Progress,
+    check: Callable[[Corpus], None] | None = None,
 ) -> Corpus:
-    """The corpus, which all ranks must have alike; rank 0 knows the tokenizer. Raises
-    CorpusError."""
+    """The corpus, which all ranks must have alike; rank 0 knows the tokenizer, and may `check` it
+    before the others open theirs. Raises CorpusError."""
     corpus = None
     if ranks.leads:
         corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, progress=progress)
         tokenizer = corpus.tokenizer
+        if check is not None:
+            check(corpus)
     if ranks.count == 1:
         assert corpus is not None
         return corpus
@@ -83,12 +87,12 @@ def plan_together(
         progress("planning", 0)
         plan = _plan(corpus, given, preset, ranks, device, started, network_is_given)
         given = given | {choice.name: choice.value for choice in plan}
-        ranks.rows(share_out(given)[2].batch_size)  # where they are too few, one tells it
+        _refuse(corpus, given, ranks, device)
     else:
         _try_out(corpus, ranks, device)
     options: dict[str, Any] = ranks.share(given)
-    _, model_config, train_config = share_out(options)
-    _refuse_too_large(_task(corpus, ranks, device), asdict(model_config) | asdict(train_config))
+    if not ranks.leads:
+        _refuse(corpus, options, ranks, device)
     return options, plan
 
 
@@ -133,6 +137,8 @@ def _plan(
             trainer = _trial(options, corpus, ranks, device)
             timed[sizes] = time_steps(trainer)
             trainer.descent.end()
+            if trainer.descent.parts > config.accumulate:  # it would fit in smaller parts alone
+                timed[sizes] = math.inf
             del trainer
             release_memory(device)
         return timed[sizes]
@@ -156,11 +162,16 @@ def _trial(
     return Trainer(model, corpus, config, ranks=ranks)
 
 
-def _refuse_too_large(task: Task, options: Mapping[str, Any]) -> None:
-    """Raises DeviceError where there is clearly no room, before it is taken."""
-    if not fits(task, options):
+def _refuse(corpus: Corpus, options: Mapping[str, Any], ranks: Ranks, device: torch.device) -> None:
+    """Raises ConfigError where a rank would have no stream, and DeviceError where there is clearly
+    no room, before it is taken."""
+    _, model_config, train_config = share_out(options)
+    ranks.rows(train_config.batch_size)
+    task = _task(corpus, ranks, device)
+    sizes = asdict(model_config) | asdict(train_config)
+    if not fits(task, sizes):
         assert task.memory is not None
-        needed = memory_needed(task, options)
+        needed = memory_needed(task, sizes)
         raise DeviceError(
             f"the model and its batch need {needed / 1e9:.1f} GB at the least, and "
             f"{task.memory / 1e9:.1f} GB of memory are free",

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from chargen.errors import ChargenError
@@ -29,7 +30,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def cores() -> int:
     """How many processes are to work at once. One where it is not Linux: macOS ends processes that
     were forked after some of its own libraries had been loaded."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    if sys.platform != "linux":
+        return 1
+    count = len(os.sched_getaffinity(0))
+    with suppress(OSError, ValueError):  # a container may have less than its machine
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        count = min(count, max(1, round(int(quota) / int(period))))
+    return count
 
 
 def each(work: Work[Value], count: int, *, apart: bool = True) -> Values[Value]:

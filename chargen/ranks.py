@@ -13,6 +13,7 @@ import gc
 import inspect
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
@@ -73,7 +74,7 @@ class Ranks:
         raise NotImplementedError
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum over the ranks, on the CPU."""
+        """The sum over the ranks: on the CPU, unless there is but one."""
         return tensor
 
     def gather(self, part: Tensor, rows: range, count: int) -> Tensor:
@@ -95,8 +96,8 @@ class Ranks:
         that one has left there."""
         yield
 
-    def is_first_to_tell(self) -> bool:
-        """Whether no rank has yet told that something went wrong: one of them is enough."""
+    def claims_to_tell(self) -> bool:
+        """Whether it is this rank that tells what went wrong: the first that asks, of all."""
         return True
 
     @contextmanager
@@ -199,7 +200,7 @@ class _Torchrun(Ranks):
         if not self.local_rank:
             self.sum(torch.zeros(1))
 
-    def is_first_to_tell(self) -> bool:
+    def claims_to_tell(self) -> bool:
         if self._rank_0_tells:  # or it was stopped, which is no mistake
             return False
         try:
@@ -215,8 +216,7 @@ class _Torchrun(Ranks):
             raise
         except BaseException as error:
             self.have_parted = True
-            with suppress(RuntimeError):
-                self.tell(FAILED)
+            self._tell_failure()
             # gloo's errors have no class of their own.
             if isinstance(error, dist.DistError) or (
                 isinstance(error, RuntimeError) and "gloo" in str(error)
@@ -226,6 +226,14 @@ class _Torchrun(Ranks):
                 ) from error
             raise
 
+    def _tell_failure(self) -> None:
+        """To those that hear. Others may wait for something else of this rank: they are not waited
+        for, and find out when it ends."""
+        if self.leads:
+            told = torch.tensor([FAILED, 0], dtype=torch.float64)
+            with suppress(RuntimeError):
+                dist.broadcast(told, 0, async_op=True).wait(timedelta(seconds=2))
+
     def _broadcast(self, tensor: Tensor) -> Tensor:
         dist.broadcast(tensor, 0)
         return tensor
@@ -234,12 +242,23 @@ class _Torchrun(Ranks):
 def _leave() -> None:
     """Let gloo's threads end before Python does: one that lets go of a tensor later aborts. What
     still holds the group, as DistributedDataParallel does, would keep them."""
+    leave_if_parted(1)
     with suppress(ValueError):  # not in the main thread
         signal.signal(
             signal.SIGTERM, signal.SIG_IGN
         )  # of a rank that dies torchrun ends the others
     gc.collect()
     dist.destroy_process_group()
+
+
+def leave_if_parted(exit_code: int) -> None:
+    """End at once where something went wrong between the ranks. NCCL would say goodbye to others
+    that wait for this one; that its connections close is what frees them."""
+    if _joined is not None and _joined.have_parted:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(exit_code)
 
 
 _joined: Ranks | None = None
@@ -284,5 +303,5 @@ def tells() -> bool:
     """Whether it is this process that tells people what went wrong: one of a run, or, before they
     have found each other, one of a machine."""
     if _joined is not None:
-        return _joined.is_first_to_tell()
+        return _joined.claims_to_tell()
     return not started_by_torchrun() or os.environ.get("LOCAL_RANK") == "0"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from chargen.config import (
     share_out,
 )
 from chargen.corpus import Corpus
-from chargen.device import describe, pick_device, within_memory
+from chargen.device import describe, is_out_of_memory, pick_device, within_memory
 from chargen.errors import (
     ChargenError,
     CheckpointError,
@@ -125,23 +126,28 @@ class Run:
 
     def _lead(self) -> Generator[Event, None, None]:
         events = self.trainer.run()
-        outcome = None
         try:
-            for event in events:
-                shown = self._with_sample(event) if isinstance(event, EvalReport) else event
-                if self.recorder:
-                    self.recorder.record(shown)
-                yield shown
-        finally:
             try:
-                events.close()
-                outcome = asdict(self.report()) | {"checkpoint": str(self.folder)}
+                for event in events:
+                    shown = self._with_sample(event) if isinstance(event, EvalReport) else event
+                    if self.recorder:
+                        self.recorder.record(shown)
+                    yield shown
             finally:
-                self.release()
-                if self.recorder:
-                    self.recorder.close()
-                if outcome is not None:
-                    self.trainer.descent.end(outcome)
+                try:
+                    events.close()
+                finally:
+                    self.release()
+                    if self.recorder:
+                        self.recorder.close()
+        except GeneratorExit:
+            self._end()
+            raise
+        self._end()
+
+    def _end(self) -> None:
+        """The others, who follow, end with the same report."""
+        self.trainer.descent.end(asdict(self.report()) | {"checkpoint": str(self.folder)})
 
     def _follow(self) -> Generator[Event, None, None]:
         outcome = self.trainer.descent.follow()
@@ -502,6 +508,7 @@ def _resume(
             train_config.seed,
             None if snapshot is None else snapshot.tokenizer,
             progress,
+            None if snapshot is None else partial(_refuse_another_text, folder, snapshot),
         )
     except CorpusError as error:
         if paths:
@@ -515,11 +522,6 @@ def _resume(
         trainer = Trainer(model, corpus, train_config, ranks=ranks)
         return Run(Path(name), corpus, trainer, resumed=True)
     assert folder is not None
-    if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
-        raise CorpusError(
-            f"this is not the text that {folder} was trained on",
-            hint="to learn another text from these weights, use --init-from",
-        )
     model = LanguageModel(snapshot.model_config, snapshot.tokenizer.vocab_size).to(device)
     trainer = _trainer(
         folder,
@@ -542,11 +544,22 @@ def _resume(
                 snapshot.metrics,
             )
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise CheckpointError(
             f"the training state in {folder} is damaged: {error}",
             hint="start from its weights with --init-from instead",
         ) from error
     return Run(folder, corpus, trainer, resumed=True)
+
+
+def _refuse_another_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) -> None:
+    """Raises CorpusError where a run did not begin with this text."""
+    if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
+        raise CorpusError(
+            f"this is not the text that {folder} was trained on",
+            hint="to learn another text from these weights, use --init-from",
+        )
 
 
 def _files(paths: Sequence[str]) -> list[Path]:

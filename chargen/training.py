@@ -102,7 +102,7 @@ class Rollback:
 @dataclass(frozen=True)
 class OutOfMemory:
     """A step did not fit into memory, so the streams are read in smaller parts, one after the
-    other, which gives the same steps, only slower."""
+    other, which gives the same steps but for what dropout draws."""
 
     kind: ClassVar[Literal["memory"]] = "memory"
     step: int

@@ -321,7 +321,7 @@ def _setback(event: Rollback | OutOfMemory) -> str:
     if event.kind == "memory":
         return (
             f"step {event.step:,} did not fit into memory: the streams are read in {event.parts} "
-            f"parts now, one after the other (--accumulate {event.parts}); the steps stay the same"
+            f"parts now, one after the other, as by --accumulate {event.parts}"
         )
     return (
         f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; going on from "

@@ -15,7 +15,7 @@ ROWS = [
     ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
     ["config", "interrupt", "finding", "processes", "shards"],
     ["device", "ranks", "about", "parser"],
-    ["tokenizer", "model", "sampling", "texts", "optimization"],
+    ["tokenizer", "model", "sampling", "texts", "optimization", "graphs"],
     ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
     ["checkpoint", "evaluation", "healing", "origin"],
     ["places", "choices", "descent"],

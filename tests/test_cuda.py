@@ -16,7 +16,7 @@ from chargen.checkpoint import load_snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.corpus import open_corpus
 from chargen.descent import Descent
-from chargen.device import pick_device
+from chargen.device import autocast, pick_device
 from chargen.engine import RECORDED_AFTER, Engine
 from chargen.model import LanguageModel
 from chargen.runs import prepare
@@ -51,13 +51,14 @@ def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None
     assert losses[0] == pytest.approx(losses[2], abs=1e-2)  # cuDNN computes in TF32
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("resident", [True, False])
 def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: bool) -> None:
     descent = descent_on("cuda", corpus_file, precision=precision, reset=0.3)
     if not resident:
         descent.streams._resident = None
-        descent._record()
+        descent._forget_recording()
     for _ in range(6):
         descent.step(0.01)
     torch.cuda.set_sync_debug_mode("error")
@@ -79,7 +80,7 @@ def test_the_recorded_engine_gives_the_logits_of_the_model(cell: str, rows: int)
     engine = Engine(model)
     memory = engine.start(model.initial_state(rows))
     tokens = torch.randint(70, (rows, RECORDED_AFTER + 20))
-    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         expected, _ = model(tokens.cuda(), model.initial_state(rows))
     for at in range(tokens.shape[1]):
         logits = engine.step(tokens[:, at], memory)
@@ -105,9 +106,46 @@ def test_a_run_moves_between_gpu_and_cpu(
     assert texts[0].text == texts[1].text
 
 
+def test_dropout_draws_the_same_when_it_is_recorded(corpus_file: Path) -> None:
+    recorded, plain = (descent_on("cuda", corpus_file, reset=0.3) for _ in range(2))
+    plain._replay = None
+    losses = []
+    for descent in (recorded, plain):
+        descent.model.config = ModelConfig(hidden_size=32, embedding_size=8, dropout=0.3)
+        torch.manual_seed(1)
+        losses.append(descend(descent, 20)[0])
+        assert torch.cuda.get_rng_state().any()
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Path) -> None:
+    plain, watched = (descent_on("cuda", corpus_file, average=0.9) for _ in range(2))
+    expected, _ = descend(plain, 40)
+    losses = []
+    for _ in range(4):
+        losses += descend(watched, 10)[0]
+        assert watched.average is not None
+        with watched.average.applied():
+            engine = Engine(watched.model)
+            memory = engine.start(watched.model.initial_state(2))
+            for _ in range(RECORDED_AFTER + 5):
+                engine.step(torch.tensor([1, 2]), memory)
+    assert losses == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_cells_do_not_compute_in_float16(corpus_file: Path) -> None:
+    descent = descent_on("cuda", corpus_file, precision="bfloat16")
+    inputs, _ = descent.streams.batch(0, 12)
+    with autocast(descent.device, True):
+        x, _ = descent.model.read(inputs, descent.state)
+        logits = descent.model.read_out(x)
+    assert (x.dtype, logits.dtype) == (torch.float32, torch.bfloat16)
+
+
 def test_a_rollback_goes_on_from_a_recorded_step(corpus_file: Path) -> None:
     descent = descent_on("cuda", corpus_file, average=0.9)
-    losses, kept = descend(descent, 20)
+    losses, tensors = descend(descent, 20)
+    kept = {name: tensor.clone() for name, tensor in tensors.items()}
     expected, _ = descend(descent, 10)
     descent.restore(kept, {"step": 20, "place": 20 * 12, "average_updates": 20})
     again, _ = descend(descent, 10)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from chargen.corpus import Streams
-from chargen.device import Replay
+from chargen.graphs import Replay
 from tests.descend import descend, descent_of
 
 CPU = torch.device("cpu")
@@ -44,7 +45,7 @@ def test_what_is_recorded_is_the_plain_step(
         descent_of(corpus_file, cell=cell, reset=0.3, **options) for _ in range(2)
     )
     from_tensors.streams.make_resident()
-    from_tensors._record_from_now_on()
+    from_tensors._make_recordable()
     expected, found = descend(plain, 30), descend(from_tensors, 30)
     assert found[0] == expected[0]
     assert all(torch.equal(found[1][name], tensor) for name, tensor in expected[1].items())
@@ -66,6 +67,43 @@ def test_states_stay_where_they_were(corpus_file: Path) -> None:
     descent.restore(kept, descent.numbers())
     descend(descent, 3)
     assert [tensor.data_ptr() for tensor in tensors] == before
+
+
+def test_a_descent_goes_on_from_what_it_was(corpus_file: Path) -> None:
+    """As after an explosion, on a text that lies on the device, too."""
+    for resident in (False, True):
+        descent = descent_of(corpus_file, reset=0.3, average=0.9)
+        if resident:
+            descent.streams.make_resident()
+            descent._make_recordable()
+        _, tensors = descend(descent, 20)
+        kept, numbers = {n: tensor.clone() for n, tensor in tensors.items()}, descent.numbers()
+        expected, _ = descend(descent, 10)
+        descent.restore(kept, numbers)
+        assert descend(descent, 10)[0] == expected
+
+
+@pytest.mark.parametrize("fails", ["embedding_dense_backward", "cat"])
+def test_a_step_that_memory_ends_in_is_taken_once(corpus_file: Path, fails: str) -> None:
+    """Wherever memory is taken in it, and ends the first time."""
+
+    class EndOfMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        left = 1
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if fails in str(func) and self.left:
+                EndOfMemory.left -= 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return func(*args, **(kwargs or {}))
+
+    plain, _ = descend(descent_of(corpus_file), 6)
+    descent = descent_of(corpus_file)
+    with EndOfMemory():  # type: ignore[no-untyped-call]
+        losses, _ = descend(descent, 6)
+    assert EndOfMemory.left == 0 and descent.parts == 2
+    assert losses == pytest.approx(plain, abs=1e-5)
 
 
 def test_work_that_is_not_on_cuda_is_called_each_time() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,6 +151,22 @@ def test_where_there_is_no_room_for_one_stream_it_is_told(
     assert is_out_of_memory(raised.value)
 
 
+FAILS_IN_A_STEP = """
+import os, sys, torch
+from chargen.cli import main
+from chargen.model import LanguageModel
+read, left = LanguageModel.read, [6]
+def read_some(*given):
+    left[0] -= 1
+    if os.environ["RANK"] == "NUMBER" and not left[0]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return read(*given)
+LanguageModel.read = read_some
+sys.exit(main(["train", sys.argv[1], "--steps", "1000", "--hidden-size", "16",
+               "--out", sys.argv[2]]))
+"""
+
+
 # -- a run ------------------------------------------------------------------------------------
 
 
@@ -216,6 +233,32 @@ def test_a_rank_that_dies_ends_the_run_and_the_last_save_goes_on(
         folder=tmp_path,
     )  # fmt: skip
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == reached + 5
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_fails_in_a_step_ends_the_others(
+    corpus_file: Path, tmp_path: Path, rank: int
+) -> None:
+    """They wait for its gradients then."""
+    script = tmp_path / "failing.py"
+    script.write_text(FAILS_IN_A_STEP.replace("NUMBER", str(rank)), encoding="utf-8")
+    out = tmp_path / "run"
+    done = run(2, script, corpus_file, out, folder=tmp_path)
+    assert done.returncode != 0
+    [line] = told(done.stderr)
+    assert "do not fit into memory" in line
+    assert load_snapshot(out).scores.steps == 0
+
+
+def test_ranks_do_not_go_on_with_another_text(checkpoint: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(checkpoint, tmp_path / "run"))
+    other = tmp_path / "other.txt"
+    other.write_text("another text, and long enough. " * 40, encoding="utf-8")
+    command = ["-m", "chargen", "train", other, "--resume", "--out", out, "--steps", 400]
+    done = run(2, *command, folder=tmp_path)
+    assert done.returncode != 0
+    [line] = told(done.stderr)
+    assert "this is not the text that" in line
 
 
 def test_a_stopped_run_is_saved_by_all(corpus_file: Path, tmp_path: Path) -> None:
