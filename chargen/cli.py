@@ -100,14 +100,15 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _show_error(error: ChargenError) -> None:
     """One line, from one process where torchrun has started several."""
+    who: str | None = ""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from chargen.ranks import tells
+        from chargen.ranks import teller
 
-        if not tells():
-            return
-    from chargen.terminal import show_error
+        who = teller()
+    if who is not None:
+        from chargen.terminal import show_error
 
-    show_error(_in_flags(str(error)))
+        show_error(who + _in_flags(str(error)))
 
 
 def _forget_output() -> None:
@@ -162,7 +163,10 @@ def train(arguments: Arguments) -> int:
             progress=view.preparing,
         )
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
-        with Interrupts() as interrupts, closing(run.events()) as events:
+        with (
+            Interrupts() as interrupts,
+            closing(run.events(lambda: interrupts.caught is not None)) as events,
+        ):
             view.begin(run)
             for event in events:
                 view.show(event)

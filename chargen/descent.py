@@ -10,7 +10,7 @@ Shapes: B streams of this rank, T tokens a step, V vocabulary, H hidden.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -321,12 +321,17 @@ class Descent:
 
     # -- several ranks ------------------------------------------------------------------------
 
-    def follow(self) -> Any:
-        """Do what rank 0 does, until it ends: what it gave to `end`."""
+    def follow(self, is_stopped: Callable[[], bool] = lambda: False) -> Any:
+        """Do what rank 0 does, until it ends: what it gave to `end`. It is told once where this
+        rank `is_stopped`."""
+        has_asked = False
         while True:
             command, value = self.ranks.hear()
             if command == END:
                 return self.ranks.share(None)
+            if is_stopped() and not has_asked:
+                has_asked = True
+                self.ranks.ask_to_stop()
             if command == STEP:
                 self.step(value)
             elif command == LOSSES:

@@ -64,7 +64,7 @@ def open_together(
     if ranks.share(identity) != identity:
         raise CorpusError(
             f"{corpus.name} is another text at rank {ranks.rank} than at rank 0",
-            hint="every machine needs the same texts in the same order",
+            hint="every machine needs the same texts in the same order, and none may change",
         )
     return corpus
 
@@ -172,9 +172,11 @@ def _refuse(corpus: Corpus, options: Mapping[str, Any], ranks: Ranks, device: to
     if not fits(task, sizes):
         assert task.memory is not None
         needed = memory_needed(task, sizes)
+        hint = "make --hidden-size, --batch-size or --bptt smaller"
+        if fits(task, sizes | {"accumulate": train_config.batch_size}):
+            hint += ", or read the streams in parts with --accumulate"
         raise DeviceError(
             f"the model and its batch need {needed / 1e9:.1f} GB at the least, and "
             f"{task.memory / 1e9:.1f} GB of memory are free",
-            hint="make --hidden-size or --batch-size smaller, or read the streams in parts with "
-            "--accumulate",
+            hint=hint,
         )

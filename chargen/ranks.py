@@ -52,7 +52,7 @@ class Ranks:
         if batch_size < self.count:
             raise ConfigError(
                 f"{self.count} ranks cannot share {batch_size} streams: each needs one of its own",
-                hint=f"take --batch-size {self.count} or more, or start fewer ranks",
+                hint=f"start no more than {batch_size}, or begin a run with a larger --batch-size",
             )
         return range(
             self.rank * batch_size // self.count, (self.rank + 1) * batch_size // self.count
@@ -100,6 +100,13 @@ class Ranks:
         """Whether it is this rank that tells what went wrong: the first that asks, of all."""
         return True
 
+    def ask_to_stop(self) -> None:
+        """Have rank 0 learn that this one was told to stop."""
+
+    def reason_to_stop(self) -> str | None:
+        """Why no rank should go on, though all could."""
+        return None
+
     @contextmanager
     def talking(self) -> Iterator[None]:
         """What goes wrong at one rank in the midst of this is a RanksError at the others, at the
@@ -118,6 +125,7 @@ class _Torchrun(Ranks):
         self.local_count = int(os.environ["LOCAL_WORLD_SIZE"])
         self._on_gpu = device.type == "cuda"
         self._rank_0_tells = False
+        self._parent = os.getppid()
         timeout = timedelta(minutes=10)
         self._store, self.rank, self.count = next(
             dist.rendezvous("env://", timeout=timeout)  # type: ignore[attr-defined]
@@ -207,6 +215,18 @@ class _Torchrun(Ranks):
             return bool(self._store.add("told", 1) == 1)
         except RuntimeError:  # torchrun, which keeps the store, has ended
             return self.leads
+
+    def ask_to_stop(self) -> None:
+        with suppress(RuntimeError):
+            self._store.set("stopped", str(self.rank))
+
+    def reason_to_stop(self) -> str | None:
+        if os.getppid() != self._parent:
+            return "torchrun has ended, so its ranks end, too"
+        with suppress(RuntimeError):
+            if self._store.check(["stopped"]):
+                return f"rank {self._store.get('stopped').decode()} was told to stop, so all stop"
+        return None
 
     @contextmanager
     def talking(self) -> Iterator[None]:
@@ -299,9 +319,13 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
     return _joined, device
 
 
-def tells() -> bool:
-    """Whether it is this process that tells people what went wrong: one of a run, or, before they
-    have found each other, one of a machine."""
-    if _joined is not None:
-        return _joined.claims_to_tell()
-    return not started_by_torchrun() or os.environ.get("LOCAL_RANK") == "0"
+def teller() -> str | None:
+    """Who tells people what went wrong, if it is this process: one of a run, or, before they have
+    found each other, one of a machine. Rank 0 needs no name."""
+    if _joined is None:
+        tells = not started_by_torchrun() or os.environ.get("LOCAL_RANK") == "0"
+    else:
+        tells = _joined.claims_to_tell()
+    if not tells:
+        return None
+    return f"rank {_joined.rank}: " if _joined is not None and _joined.rank else ""

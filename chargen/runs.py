@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -111,24 +111,31 @@ class Run:
         if self.lock:
             self.lock.release()
 
-    def events(self) -> Generator[Event, None, None]:
+    def events(
+        self, is_stopped: Callable[[], bool] = lambda: False
+    ) -> Generator[Event, None, None]:
         """Train; each evaluation comes with a fresh sample of what the model writes. Ranks that
-        follow have none to show."""
+        follow have none to show; where one of them `is_stopped`, all stop, which is a
+        RanksError."""
         try:
             with self.ranks.talking(), within_memory():
-                yield from self._lead() if self.ranks.leads else self._follow()
+                yield from self._lead() if self.ranks.leads else self._follow(is_stopped)
         except RanksError as error:
             raise RanksError(
                 error.message,
                 hint=f"what was saved last is there: go on with --resume --out {self.folder}, on "
-                "any number of ranks",
+                f"any number of ranks up to {self.trainer.config.batch_size}",
             ) from error
 
     def _lead(self) -> Generator[Event, None, None]:
         events = self.trainer.run()
+        reason: str | None = None
         try:
             try:
                 for event in events:
+                    if reason is not None:  # who runs us has had an event's time to stop it himself
+                        raise RanksError(reason)
+                    reason = self.ranks.reason_to_stop()
                     shown = self._with_sample(event) if isinstance(event, EvalReport) else event
                     if self.recorder:
                         self.recorder.record(shown)
@@ -149,8 +156,8 @@ class Run:
         """The others, who follow, end with the same report."""
         self.trainer.descent.end(asdict(self.report()) | {"checkpoint": str(self.folder)})
 
-    def _follow(self) -> Generator[Event, None, None]:
-        outcome = self.trainer.descent.follow()
+    def _follow(self, is_stopped: Callable[[], bool]) -> Generator[Event, None, None]:
+        outcome = self.trainer.descent.follow(is_stopped)
         self._report = TrainReport(**outcome | {"checkpoint": self.folder})
         yield from ()
 
@@ -409,6 +416,7 @@ def _claim_folder(
                 if is_checkpoint(folder):
                     hint = "go on with it by --resume, replace it by --overwrite, or name another"
                 elif folder.is_dir() and _is_empty(folder):
+                    _lock(folder).release()  # refused where a run has just begun there
                     hint = "it is empty: --overwrite takes it"
                 raise CheckpointError(f"{folder} exists", hint=hint) from error
             number += 1

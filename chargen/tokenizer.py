@@ -260,9 +260,20 @@ class SubwordTokenizer(Tokenizer):
         room = vocab_size - NUM_BYTES - 3  # <unk>, end of document, newline
         spelled_in_bytes = _rare_characters(sentences, common=max(1, room // 2))
         model = io.BytesIO()
+        stopped: list[BaseException] = []  # by a signal: sentencepiece makes a RuntimeError of it
+
+        def handed_over() -> Iterator[str]:
+            try:
+                yield from (s.translate(spelled_in_bytes) for s in sentences)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                stopped.append(error)
+                raise
+
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=(s.translate(spelled_in_bytes) for s in sentences),
+                sentence_iterator=handed_over(),
                 model_writer=model,
                 model_type=algorithm,
                 vocab_size=vocab_size,
@@ -278,6 +289,8 @@ class SubwordTokenizer(Tokenizer):
                 minloglevel=2,
             )  # fmt: skip
         except RuntimeError as error:
+            if stopped:
+                raise stopped[0] from None
             raise TokenizerError(
                 f"sentencepiece cannot make {vocab_size} subwords of this text",
                 hint="try another --vocab-size, or --tokenizer char",

@@ -87,14 +87,22 @@ def test_other_errors_are_not_taken_for_it() -> None:
         raise RuntimeError("a bug")
 
 
+@pytest.mark.parametrize(
+    ("flags", "parts_would_help"),
+    [(["--hidden-size", 8000], False), (["--hidden-size", 64, "--batch-size", 10**6], True)],
+)
 def test_what_has_no_room_is_refused_before_it_is_taken(
-    run_chargen: Chargen, corpus_file: object, monkeypatch: pytest.MonkeyPatch
+    run_chargen: Chargen,
+    corpus_file: object,
+    flags: list[object],
+    parts_would_help: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or free > 1 << 20
     monkeypatch.setattr("chargen.preparation.free_memory", lambda _: 10**9)
-    flags = ["--hidden-size", 8000, "--steps", 1, "--out", "run"]
-    done = run_chargen("train", corpus_file, *flags)
+    done = run_chargen("train", corpus_file, *flags, "--steps", 1, "--out", "run")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
-    assert "GB at the least, and 1.0 GB of memory are free" in line and "--accumulate" in line
+    assert "GB at the least, and 1.0 GB of memory are free" in line and "--bptt smaller" in line
+    assert ("--accumulate" in line) is parts_would_help

@@ -34,6 +34,8 @@ SMALL_FLAGS = [
 
 
 def torchrun(ranks: int, *command: object) -> list[str]:
+    if ranks == 1:
+        return [sys.executable, *map(str, command)]
     return [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
         "--nproc-per-node", str(ranks), *map(str, command),
@@ -261,6 +263,35 @@ def test_ranks_do_not_go_on_with_another_text(checkpoint: Path, tmp_path: Path) 
     assert "this is not the text that" in line
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("who", ["rank 1", "torchrun"])
+def test_where_one_is_told_to_stop_or_torchrun_dies_all_stop_and_save(
+    corpus_file: Path, tmp_path: Path, who: str
+) -> None:
+    out = tmp_path / "run"
+    command = torchrun(
+        2, "-m", "chargen", "train", corpus_file, "--out", out, "--json", "--steps", 100_000,
+        *SMALL_FLAGS,
+    )  # fmt: skip
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "step":
+                break
+        if who == "torchrun":
+            process.kill()
+        else:
+            os.kill(ranks_of(process.pid)[1], signal.SIGTERM)
+        # Both ends of these are closed when the last rank has ended.
+        rest, stderr = process.communicate(timeout=60)
+    [line] = told(stderr)
+    assert ("torchrun has ended" if who == "torchrun" else "rank 1 was told to stop") in line
+    saved = [json.loads(line) for line in rest.splitlines()][-1]
+    assert load_snapshot(out).scores.steps >= saved["step"] > 0
+
+
 def test_a_stopped_run_is_saved_by_all(corpus_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = torchrun(
@@ -298,7 +329,7 @@ def test_a_mistake_is_told_once(corpus_file: Path, tmp_path: Path) -> None:
     done = run(2, *command, folder=tmp_path)
     assert done.returncode != 0
     [line] = told(done.stderr)
-    assert "2 ranks cannot share 1 streams" in line and "--batch-size 2" in line
+    assert "2 ranks cannot share 1 streams" in line and "no more than 1" in line
     assert not out.exists()
 
 
