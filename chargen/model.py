@@ -153,11 +153,12 @@ class LanguageModel(nn.Module):
             weights[1] = F.dropout(weights[1], self.config.weight_dropout)
         one_layer = (True, 1, 0.0, self.training, False, True)  # with biases, batch first
         with _without_float16(x.device):
+            x = x.to(weights[0].dtype) if x.is_cuda else x
             if self.config.cell == "lstm":
                 h, c = before
-                x, h, c = torch.lstm(x.float(), (h[None], c[None]), weights, *one_layer)
+                x, h, c = torch.lstm(x, (h[None], c[None]), weights, *one_layer)
                 return x, (h[0], c[0])
-            x, h = self._function(x.float(), before[0][None], weights, *one_layer)
+            x, h = self._function(x, before[0][None], weights, *one_layer)
             return x, (h[0],)
 
     @property
