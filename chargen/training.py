@@ -220,9 +220,8 @@ class Trainer:
                     yield self.save()
                     last_saved = self._clock()
                 begun = self._clock()
-                if due and (
-                    self.descent.has_losses or self._progress >= 1
-                ):  # the last one says 100 %
+                says_all = self._progress >= 1  # the last report, though nothing was learnt since
+                if due and (self.descent.has_losses or says_all):
                     yield self.report()
                 check_due = due or self._exploded() or self.step % CHECK_STEPS == 0
                 if check_due and (rollback := self._check()):
