@@ -38,6 +38,7 @@ from chargen.config import (
 from chargen.errors import ChargenError, ConfigError, CorpusError
 from chargen.interrupt import EXIT_CODES, Interrupts, ends_us
 from chargen.parser import Arguments, flag, make_parser, options_given
+from chargen.torchrun import is_one_of_several, is_rank_0
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.beams import Found
@@ -54,7 +55,7 @@ UNLIKELY = -2.0  # nats a token of the best choice, from which it is likely no c
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is the command line without the program."""
     code = _run(argv)
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if is_one_of_several():
         from chargen.ranks import leave_if_parted
 
         leave_if_parted(code)
@@ -101,7 +102,7 @@ def _run(argv: Sequence[str] | None) -> int:
 def _show_error(error: ChargenError) -> None:
     """One line, from one process where torchrun has started several."""
     who: str | None = ""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if is_one_of_several():
         from chargen.ranks import teller
 
         who = teller()
@@ -148,7 +149,7 @@ def train(arguments: Arguments) -> int:
     from chargen.runs import prepare
     from chargen.training_view import training_view
 
-    with training_view(arguments.json, shown=os.environ.get("RANK", "0") == "0") as view:
+    with training_view(arguments.json, shown=is_rank_0()) as view:
         run = prepare(
             arguments.corpus,
             out=arguments.out,

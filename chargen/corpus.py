@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -428,6 +429,8 @@ class Streams:
                 f"{batch_size} and bptt {bptt}, which need {needed:,}",
                 hint=_fitting(len(tokens)),
             )
+        if not isinstance(tokens, Shards):
+            tokens = Shards([tokens], tokens.dtype.type)
         self._tokens = tokens
         self._end = end
         self._device = device
@@ -436,8 +439,8 @@ class Streams:
         self._resident: Tensor | None = None
         if device.type != "cpu":
             free = free_memory(device)
-            needed = len(tokens) * tokens.dtype.itemsize
-            if free is not None and needed <= RESIDENT_SHARE * free:
+            room = 0.0 if free is None else RESIDENT_SHARE * free
+            if tokens in _there or len(tokens) * tokens.dtype.itemsize <= room:
                 self.make_resident()
 
     @property
@@ -446,14 +449,8 @@ class Streams:
         return self._resident is not None
 
     def make_resident(self) -> None:
-        """Copy the text to the device."""
-        # torch has few operations for unsigned numbers: the bits are read as signed ones.
-        kind = torch.int16 if self._tokens.dtype.itemsize == 2 else torch.int32
-        resident = torch.empty(len(self._tokens), dtype=kind, device=self._device)
-        for at in range(0, len(resident), PART_BYTES):
-            chunk = np.array(self._tokens[at : at + PART_BYTES])
-            resident[at : at + len(chunk)] = torch.from_numpy(chunk).view(kind).to(self._device)
-        self._resident = resident
+        """Have the text on the device."""
+        self._resident = _on_device(self._tokens, self._device)
         self._resident_starts = torch.from_numpy(self._starts).to(self._device)
 
     def batch(self, place: int | Tensor, length: int) -> tuple[Tensor, Tensor]:
@@ -476,6 +473,24 @@ class Streams:
         elif place == 0:
             rows[:, 0] = self._end
         return rows[:, :-1], rows[:, 1:]
+
+
+# What lies on a device already: the planner's trials read the same text as the run after them.
+_there: WeakKeyDictionary[Shards, Tensor] = WeakKeyDictionary()
+
+
+def _on_device(tokens: Shards, device: torch.device) -> Tensor:
+    """(N,) the tokens, copied once."""
+    resident = _there.get(tokens)
+    if resident is None or resident.device != device:
+        # torch has few operations for unsigned numbers: the bits are read as signed ones.
+        kind = torch.int16 if tokens.dtype.itemsize == 2 else torch.int32
+        resident = torch.empty(len(tokens), dtype=kind, device=device)
+        for at in range(0, len(resident), PART_BYTES):
+            chunk = np.array(tokens[at : at + PART_BYTES])
+            resident[at : at + len(chunk)] = torch.from_numpy(chunk).view(kind).to(device)
+        _there[tokens] = resident
+    return resident
 
 
 def _fitting(count: int) -> str:

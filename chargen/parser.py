@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -32,6 +31,7 @@ from chargen.config import (
     unescape,
 )
 from chargen.errors import ConfigError
+from chargen.torchrun import is_first_of_its_machine
 
 Arguments = argparse.Namespace
 
@@ -55,9 +55,8 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line: what is wrong, and where help is."""
 
     def error(self, message: str) -> NoReturn:
-        # Of the ranks that torchrun starts on a machine, one tells.
-        is_first = os.environ.get("LOCAL_RANK", "0") == "0"
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n" if is_first else None)
+        told = f"{self.prog}: {message}; see {self.prog} --help\n"
+        self.exit(2, told if is_first_of_its_machine() else None)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from chargen.errors import ConfigError, DeviceError, RanksError
 from chargen.files import decode_any, encode
+from chargen.torchrun import is_first_of_its_machine, is_one_of_several
 
 # Rank 0 may read a long text, plan and validate while the others wait. A process that dies closes
 # its connections, which is noticed at once, and torchrun looks after machines that vanish.
@@ -284,16 +285,11 @@ def leave_if_parted(exit_code: int) -> None:
 _joined: Ranks | None = None
 
 
-def started_by_torchrun() -> bool:
-    """Whether this process is one of several that torchrun has started."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
 def join(device: torch.device) -> tuple[Ranks, torch.device]:
     """This process among those that torchrun has started, and the device that is its own; where
     torchrun has started none, it is alone. Raises DeviceError."""
     global _joined
-    if not started_by_torchrun():
+    if not is_one_of_several():
         return ALONE, device
     local_rank, here = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if device.type == "cuda":
@@ -322,10 +318,6 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
 def teller() -> str | None:
     """Who tells people what went wrong, if it is this process: one of a run, or, before they have
     found each other, one of a machine. Rank 0 needs no name."""
-    if _joined is None:
-        tells = not started_by_torchrun() or os.environ.get("LOCAL_RANK") == "0"
-    else:
-        tells = _joined.claims_to_tell()
-    if not tells:
+    if not (is_first_of_its_machine() if _joined is None else _joined.claims_to_tell()):
         return None
     return f"rank {_joined.rank}: " if _joined is not None and _joined.rank else ""

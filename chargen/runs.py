@@ -219,7 +219,7 @@ def train(
         options=options,
     )
     with Interrupts() as interrupts:
-        events = run.events()
+        events = run.events(lambda: interrupts.caught is not None)
         for _ in events:
             if interrupts.caught:
                 events.close()
@@ -258,21 +258,7 @@ def prepare(
     if resume:
         ranks, picked = join(pick_device(device))
         with ranks.talking(), within_memory():
-            if not ranks.leads:
-                return _resume(paths, None, ranks, picked, options, started, progress)
-            folder = existing(_last_run(name_of(paths) if paths else None) if out is None else out)
-            lock = _lock(folder)
-            try:
-                run = _resume(paths, folder, ranks, picked, options, started, progress)
-                # What a crash has left half-done is done, and a folder that cannot be written is
-                # told before there is something to lose. What is whole and done stays as it is.
-                if not run.trainer.finished or not is_whole(folder):
-                    run.trainer.save()
-                recorder = Recorder(folder / "tensorboard") if tensorboard else None
-            except BaseException:
-                lock.release()
-                raise
-            return replace(run, lock=lock, recorder=recorder)
+            return _go_on(paths, out, tensorboard, ranks, picked, options, started, progress)
     if preset is not None and init_from is not None:
         raise ConfigError(
             "`preset` and `init_from` cannot be combined",
@@ -312,6 +298,34 @@ def prepare(
             lock.release()
             raise
         return Run(folder, parts.corpus, trainer, False, lock, parts.plan, recorder)
+
+
+def _go_on(
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None,
+    tensorboard: bool,
+    ranks: Ranks,
+    device: torch.device,
+    options: Mapping[str, Any],
+    started: float,
+    progress: Progress,
+) -> Run:
+    """The run in `out`, or the last one of this corpus, which rank 0 locks."""
+    if not ranks.leads:
+        return _resume(paths, None, ranks, device, options, started, progress)
+    folder = existing(_last_run(name_of(paths) if paths else None) if out is None else out)
+    lock = _lock(folder)
+    try:
+        run = _resume(paths, folder, ranks, device, options, started, progress)
+        # What a crash has left half-done is done, and a folder that cannot be written is told
+        # before there is something to lose. What is whole and done stays as it is.
+        if not run.trainer.finished or not is_whole(folder):
+            run.trainer.save()
+        recorder = Recorder(folder / "tensorboard") if tensorboard else None
+    except BaseException:
+        lock.release()
+        raise
+    return replace(run, lock=lock, recorder=recorder)
 
 
 def _fresh(

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from chargen.about import Scores
-from chargen.checkpoint import Tensors, weights_of
+from chargen.checkpoint import Tensors
 from chargen.config import DEFAULT_MINUTES, TrainConfig
 from chargen.corpus import Corpus
 from chargen.descent import Descent
@@ -342,7 +342,7 @@ class Trainer:
                 valid.loss < _finite(report.valid_loss) for report in self.history
             )
             if best or not self.best:
-                self.best = _copies(weights_of(self.model))
+                self.best = _copies(self.weights())
         self._evaluated = reached
         report = EvalReport(
             step=self.step,
@@ -369,7 +369,7 @@ class Trainer:
     # -- the state, as tensors and numbers ----------------------------------------------------
 
     def weights(self) -> Tensors:
-        return weights_of(self.model)
+        return self.descent.weights()
 
     def learner(self) -> Tensors:
         """All tensors beside the weights that the next step depends on, by dotted names."""

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "chargen"
 ROWS = [
-    ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir"],
+    ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir", "torchrun"],
     ["config", "interrupt", "finding", "processes", "shards"],
     ["device", "ranks", "about", "parser"],
     ["tokenizer", "model", "sampling", "texts", "optimization", "graphs"],

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from chargen.corpus import Streams
 from chargen.graphs import Replay
+from chargen.shards import Shards
 from tests.descend import descend, descent_of
 
 CPU = torch.device("cpu")
@@ -33,6 +34,15 @@ def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | No
         for where in (place, torch.tensor(place)):
             found = resident.batch(where, 8)
             assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_a_text_is_copied_to_the_device_once() -> None:
+    """However many trainings read it, as when a run is planned."""
+    tokens = Shards([np.arange(97, dtype=np.uint16)], np.uint16)
+    found = [Streams(tokens, batch_size=3, bptt=8, end=7, device=CPU) for _ in range(2)]
+    for streams in found:
+        streams.make_resident()
+    assert found[0]._resident is found[1]._resident is not None
 
 
 @pytest.mark.parametrize("options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}])

@@ -25,6 +25,11 @@ PLANNED = {
 }
 
 
+A_TRAINING = {
+    "hidden_size": 64, "num_layers": 2, "embedding_size": 32, "batch_size": 8, "bptt": 16,
+}  # fmt: skip
+
+
 def steady_machine(options: Mapping[str, Any]) -> float:
     """Seconds of a step where every product takes as long as any other."""
     tokens = options["batch_size"] * options["bptt"]
@@ -130,29 +135,15 @@ def test_streams_are_not_doubled_beyond_the_memory() -> None:
 
 @pytest.mark.parametrize("option", ["hidden_size", "num_layers", "batch_size", "bptt"])
 def test_what_is_larger_needs_more_memory(option: str) -> None:
-    options = {
-        "hidden_size": 64,
-        "num_layers": 2,
-        "embedding_size": 32,
-        "batch_size": 8,
-        "bptt": 16,
-    }
     task = Task(10**6, 257, "cpu", None)
-    needed = [memory_needed(task, options | {option: options[option] * k}) for k in (1, 2, 4)]
+    needed = [memory_needed(task, A_TRAINING | {option: A_TRAINING[option] * k}) for k in (1, 2, 4)]
     assert needed == sorted(set(needed))
 
 
 def test_parts_and_ranks_need_less_of_it() -> None:
-    options = {
-        "hidden_size": 64,
-        "num_layers": 2,
-        "embedding_size": 32,
-        "batch_size": 8,
-        "bptt": 16,
-    }
-    whole = memory_needed(Task(10**6, 257, "cpu", None), options)
-    in_parts = memory_needed(Task(10**6, 257, "cpu", None), options | {"accumulate": 4})
-    shared = memory_needed(Task(10**6, 257, "cpu", None, ranks=4), options)
+    whole = memory_needed(Task(10**6, 257, "cpu", None), A_TRAINING)
+    in_parts = memory_needed(Task(10**6, 257, "cpu", None), A_TRAINING | {"accumulate": 4})
+    shared = memory_needed(Task(10**6, 257, "cpu", None, ranks=4), A_TRAINING)
     assert in_parts == shared < whole
 
 

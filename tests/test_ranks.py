@@ -12,6 +12,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +195,23 @@ def test_a_run_of_two_goes_on_as_one_and_as_three(corpus_file: Path, tmp_path: P
     assert losses[-1] < losses[0]
 
 
+@contextmanager
+def learning(text: Path, out: Path, event: str, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """A long run of two that has told of an event after its first step."""
+    command = torchrun(
+        2, "-m", "chargen", "train", text, "--out", out, "--json", "--steps", 100_000,
+        *SMALL_FLAGS, *flags,
+    )  # fmt: skip
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=out.parent
+    ) as process:
+        assert process.stdout is not None
+        for line in map(json.loads, process.stdout):
+            if line["event"] == event and line["step"] > 0:
+                break
+        yield process
+
+
 def ranks_of(parent: int) -> dict[int, int]:
     """The process of each rank that a torchrun has started, by Linux's /proc."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
@@ -211,17 +230,7 @@ def test_a_rank_that_dies_ends_the_run_and_the_last_save_goes_on(
     corpus_file: Path, tmp_path: Path, killed: int
 ) -> None:
     out = tmp_path / "run"
-    command = torchrun(
-        2, "-m", "chargen", "train", corpus_file, "--out", out, "--json", "--steps", 100_000,
-        "--save-every", "0.01", *SMALL_FLAGS,
-    )  # fmt: skip
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        for line in process.stdout:
-            if json.loads(line)["event"] == "saved" and json.loads(line)["step"] > 0:
-                break
+    with learning(corpus_file, out, "saved", "--save-every", "0.01") as process:
         os.kill(ranks_of(process.pid)[killed], signal.SIGKILL)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode != 0
@@ -269,17 +278,7 @@ def test_where_one_is_told_to_stop_or_torchrun_dies_all_stop_and_save(
     corpus_file: Path, tmp_path: Path, who: str
 ) -> None:
     out = tmp_path / "run"
-    command = torchrun(
-        2, "-m", "chargen", "train", corpus_file, "--out", out, "--json", "--steps", 100_000,
-        *SMALL_FLAGS,
-    )  # fmt: skip
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        for line in process.stdout:
-            if json.loads(line)["event"] == "step":
-                break
+    with learning(corpus_file, out, "step") as process:
         if who == "torchrun":
             process.kill()
         else:
@@ -294,17 +293,7 @@ def test_where_one_is_told_to_stop_or_torchrun_dies_all_stop_and_save(
 
 def test_a_stopped_run_is_saved_by_all(corpus_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = torchrun(
-        2, "-m", "chargen", "train", corpus_file, "--out", out, "--json", "--steps", 100_000,
-        *SMALL_FLAGS,
-    )  # fmt: skip
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        for line in process.stdout:
-            if json.loads(line)["event"] == "step":
-                break
+    with learning(corpus_file, out, "step") as process:
         process.send_signal(signal.SIGINT)
         rest, stderr = process.communicate(timeout=60)
     last = json.loads(rest.splitlines()[-1])
