@@ -24,11 +24,11 @@ from chargen.corpus import Streams
 from chargen.device import (
     autocast,
     is_out_of_memory,
-    picks_bfloat16,
     random_states,
     release_memory,
     send,
     set_random_states,
+    uses_bfloat16,
 )
 from chargen.graphs import Replay
 from chargen.model import LanguageModel, State
@@ -60,9 +60,7 @@ class Descent:
         self.steps = 0  # steps taken
         self.place = 0  # tokens that each stream has read
         self.norm = torch.zeros(())  # of the last gradient, before clipping
-        self.bfloat16 = config.precision == "bfloat16" or (
-            config.precision == "auto" and picks_bfloat16(self.device, model.config.cell)
-        )
+        self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
         self.streams = Streams(
             tokens,

@@ -58,13 +58,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing outside the test folders is read or written; one thread, as tests run side by side
-    with whatever else the machine does."""
+    """Nothing outside the test folders is read or written; one thread (unless CHARGEN_TEST_THREADS
+    says otherwise), as tests run side by side with whatever else the machine does."""
+    threads = os.environ.get("CHARGEN_TEST_THREADS", "1")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        torch.set_num_threads(1)
+        patch.setenv("OMP_NUM_THREADS", threads)
+        torch.set_num_threads(int(threads))
         yield
 
 

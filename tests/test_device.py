@@ -106,3 +106,40 @@ def test_what_has_no_room_is_refused_before_it_is_taken(
     [line] = done.stderr.splitlines()
     assert "GB at the least, and 1.0 GB of memory are free" in line and "--bptt smaller" in line
     assert ("--accumulate" in line) is parts_would_help
+
+
+@pytest.mark.parametrize("isa", ["SSE41", "AVX2", "AVX512_CORE"])
+def test_an_lstm_trains_whatever_instructions_onednn_may_use(
+    spawn_chargen: Chargen, corpus_file: object, isa: str
+) -> None:
+    done = spawn_chargen(
+        "train", corpus_file, "--steps", 2, "--hidden-size", 16, "--out", "run",
+        ONEDNN_MAX_CPU_ISA=isa,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_bfloat16_that_does_not_work_is_left_or_refused(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("could not create a primitive descriptor. Run workload with environment")
+
+    state = torch.get_rng_state()
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    assert device.uses_bfloat16(cpu, "gru", "auto") is False
+    assert device.uses_bfloat16(cpu, cell, "float32") is False
+    device.bfloat16_refusal.cache_clear()
+    for name in ("lstm", "gru", "rnn_tanh"):
+        monkeypatch.setattr(torch, name, broken)
+    assert device.uses_bfloat16(cpu, cell, "auto") is False
+    with pytest.raises(DeviceError) as raised:
+        device.uses_bfloat16(cpu, cell, "bfloat16")
+    device.bfloat16_refusal.cache_clear()
+    assert str(raised.value) == (
+        f"precision bfloat16 does not work for {cell} on this cpu: could not create a primitive "
+        "descriptor; use --precision auto or float32"
+    )
+    assert torch.equal(torch.get_rng_state(), state)
