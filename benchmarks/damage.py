@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests lie the
 
 import chargen
 from chargen.errors import ChargenError
-from tests.mutations import damage, forge
+from tests.support.mutations import damage, forge
 
 TEXT = Path(__file__).resolve().parent.parent / "corpora" / "everyday.txt"
 

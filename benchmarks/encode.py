@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from chargen.processes import cores
+from chargen.runtime.workers import cores
 
 WAYS = {  # the options, and the share of the text
     "char": ("tokenizer='char'", 1.0),
@@ -44,7 +44,7 @@ WORDS = [
 ENCODE = """
 import sys
 from chargen.config import CorpusConfig
-from chargen.corpus import open_corpus
+from chargen.data.corpus import open_corpus
 corpus = open_corpus([sys.argv[1]], CorpusConfig({options}))
 print(len(corpus.train))
 """

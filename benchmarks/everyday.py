@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 import chargen
-from chargen.little_texts import commonest_after
-from chargen.prompts import LONGEST_WORD, Answer, Prompt, ask, judge, read_prompts
+from chargen.evaluation.prompts import LONGEST_WORD, Answer, Prompt, ask, judge, read_prompts
+from chargen.lab.toy_texts import commonest_after
 
 HOUSE = Path(__file__).resolve().parent.parent
 CORPORA = HOUSE / "corpora"

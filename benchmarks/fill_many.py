@@ -19,7 +19,7 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parent.parent
 COMMAND = """\
 import resource, sys
-from chargen.cli import main
+from chargen.cli.main import main
 code = main(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "MB", file=sys.stderr)
 sys.exit(code)

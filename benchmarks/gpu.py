@@ -29,13 +29,13 @@ from sample_speed import whole_step
 from train_speed import BPTT, EMBEDDING, Steps, bare_step, seconds_of
 
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
-from chargen.corpus import Corpus, open_corpus
-from chargen.device import describe, pick_device
-from chargen.engine import Engine
-from chargen.generation import TextGenerator
-from chargen.model import GATES, LanguageModel
-from chargen.tokenizer import ByteTokenizer
-from chargen.training import Trainer
+from chargen.data.corpus import Corpus, open_corpus
+from chargen.generation.generator import TextGenerator
+from chargen.nn.engine import Engine
+from chargen.nn.model import GATES, LanguageModel
+from chargen.runtime.device import describe, pick_device
+from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.training.trainer import Trainer
 
 HOUSE = Path(__file__).resolve().parent.parent
 HIDDEN_SIZES = (256, 512, 1024, 2048)

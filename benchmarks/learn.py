@@ -7,8 +7,9 @@ Two models: one trained here on the first 80 % of TEXT, and the one that comes w
 reads, once from start to end and in one pass: text of its own kind that it never saw (the last
 tenth of TEXT; what corpora/make_everyday.py makes with another seed, without the lines that stand
 in the training text), FOREIGN text, and for the second model TEXT's last tenth. The constants of
-chargen/learning.py were chosen on TEXT's validation split, everyday.txt and other talks than these;
-nothing was chosen on what is reported. Times are ratios to reading alone, in one process.
+chargen/generation/dynamic_evaluation.py were chosen on TEXT's validation split, everyday.txt and
+other talks than these; nothing was chosen on what is reported. Times are ratios to reading alone,
+in one process.
 
 Then talks of two or three lines with made-up words, and other lines with the same words, read from
 a fresh start: what these words cost, what the rest of those lines cost, and what the model's own
@@ -32,11 +33,11 @@ import numpy.typing as npt
 import torch
 
 import chargen
-from chargen.evaluation import score_document, surprises
-from chargen.generation import TextGenerator
-from chargen.learning import Learner
-from chargen.model import LanguageModel, State
-from chargen.tokenizer import Tokenizer, Tokens
+from chargen.evaluation.scores import score_document, surprises
+from chargen.generation.dynamic_evaluation import Learner
+from chargen.generation.generator import TextGenerator
+from chargen.nn.model import LanguageModel, State
+from chargen.tokenizers.tokenizer import Tokenizer, Tokens
 
 HOUSE = Path(__file__).resolve().parent.parent
 OTHER_SEED = 8  # everyday.txt is made with 7

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import chargen
-from chargen.inside import LookedBack
+from chargen.insight.from_checkpoint import LookedBack
 
 HIDDEN_SIZE = 384
 RUNS: dict[str, dict[str, Any]] = {

@@ -23,9 +23,9 @@ import pexpect
 
 from chargen import __version__
 from chargen.config import SampleConfig
-from chargen.generation import Continuation
-from chargen.sampling import Stream
-from chargen.session import Session
+from chargen.generation.generator import Continuation
+from chargen.generation.sampling import Stream
+from chargen.session.session import Session
 
 ANSI_POSITION = "\x1b[6n"  # prompt_toolkit asks where the cursor is
 

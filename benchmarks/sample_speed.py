@@ -7,7 +7,7 @@ Sides, in turn, a few steps each, in one process; a ratio is the median over the
     plain    a loop over nn.LSTM or nn.GRU, one token at a time, as a script of ten lines does it
     no dnn   the same with oneDNN switched off
     bare     the matrix products of a step alone, by the same library calls
-    engine   chargen.engine
+    engine   chargen.nn.engine
     whole    TextGenerator: engine, processors, random draw, text
 
 Then: the time to the first piece after a prompt, and the reading of a prompt of 1 MB beside the
@@ -27,12 +27,12 @@ import torch
 from torch import Tensor, nn
 
 from chargen.config import ModelConfig, SampleConfig
-from chargen.device import describe
-from chargen.engine import Engine
-from chargen.generation import Continuation, TextGenerator
-from chargen.model import GATES, LanguageModel
-from chargen.sampling import streams
-from chargen.tokenizer import ByteTokenizer
+from chargen.generation.generator import Continuation, TextGenerator
+from chargen.generation.sampling import streams
+from chargen.nn.engine import Engine
+from chargen.nn.model import GATES, LanguageModel
+from chargen.runtime.device import describe
+from chargen.tokenizers.tokenizer import ByteTokenizer
 
 EMBEDDING = 64
 Step = Callable[[], object]

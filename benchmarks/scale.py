@@ -28,11 +28,11 @@ import numpy as np
 import torch
 
 from chargen.config import ModelConfig, TrainConfig
-from chargen.descent import Descent
-from chargen.model import GATES, LanguageModel
-from chargen.planning import Task, memory_needed
-from chargen.ranks import ALONE, Ranks, join
-from chargen.tokenizer import ByteTokenizer
+from chargen.nn.model import GATES, LanguageModel
+from chargen.runtime.distributed import ALONE, Ranks, join
+from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.training.planner import Task, memory_needed
+from chargen.training.stepper import Descent
 
 EMBEDDING, BPTT, VOCABULARY = 64, 64, 257
 WIDTHS, FITTED = (128, 256, 512, 1024), 256
@@ -217,10 +217,10 @@ def table(rounds: int) -> Iterator[str]:
 
 TAKE = """
 import sys
-from chargen.training import Trainer
+from chargen.training.trainer import Trainer
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
-from chargen.corpus import open_corpus
-from chargen.model import LanguageModel
+from chargen.data.corpus import open_corpus
+from chargen.nn.model import LanguageModel
 import torch
 def anonymous():
     told = open("/proc/self/status").read()

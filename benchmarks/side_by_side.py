@@ -19,7 +19,7 @@ STEPS = f"""
 import time
 import torch
 from chargen.config import ModelConfig
-from chargen.model import LanguageModel
+from chargen.nn.model import LanguageModel
 model = LanguageModel(ModelConfig(), 257)
 tokens = torch.randint(257, (16, 64))
 count, begun = -1, time.monotonic()

@@ -33,8 +33,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process that has threads cannot be fork
 import torch
 
 import chargen
-from chargen.checkpoint import Snapshot, load_checkpoint, load_snapshot, weights_of
-from chargen.cli import main as run_command
+from chargen.checkpoint.store import Snapshot, load_checkpoint, load_snapshot, weights_of
+from chargen.cli.main import main as run_command
 
 TEXT = Path(__file__).resolve().parent.parent / "corpora" / "everyday.txt"
 TIMES = ("seconds", "step_seconds", "schedule_start", "reserve", "evaluation_seconds")

@@ -15,9 +15,9 @@ import itertools
 import tempfile
 from pathlib import Path
 
-from chargen import training
-from chargen.runs import prepare
-from chargen.training import EvalReport, Rollback, StepReport
+from chargen.training import trainer as training
+from chargen.training.runs import prepare
+from chargen.training.trainer import EvalReport, Rollback, StepReport
 
 CELLS, SIZES, LAYERS = ("lstm", "gru", "rnn"), (64, 512, 1024), (1, 4)
 MOST_STATE, MOST_RISE, MOST_GAP = 5.0, 0.1, 0.2

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import chargen
-from chargen.labels import Example, accuracy, classify, read_examples
-from chargen.prompts import ask, judge, read_prompts
+from chargen.evaluation.classification import Example, accuracy, classify, read_examples
+from chargen.evaluation.prompts import ask, judge, read_prompts
 
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 LABELS = ("positive", "negative")

@@ -16,8 +16,8 @@ from typing import Any
 
 import chargen
 from chargen.config import SampleConfig
-from chargen.generation import TextGenerator
-from chargen.prompts import LONGEST_WORD, Prompt, judge, read_prompts
+from chargen.evaluation.prompts import LONGEST_WORD, Prompt, judge, read_prompts
+from chargen.generation.generator import TextGenerator
 
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 KINDS: dict[str, dict[str, Any]] = {

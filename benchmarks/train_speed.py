@@ -25,11 +25,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
-from chargen.corpus import Corpus, open_corpus
-from chargen.device import autocast, describe, pick_device
-from chargen.model import LanguageModel
-from chargen.shards import Shards
-from chargen.training import Trainer
+from chargen.data.corpus import Corpus, open_corpus
+from chargen.data.shards import Shards
+from chargen.nn.model import LanguageModel
+from chargen.runtime.device import autocast, describe, pick_device
+from chargen.training.trainer import Trainer
 
 BATCH_SIZE, BPTT, EMBEDDING = 16, 64, 64
 SIZES = (128, 256, 512, 1024)

@@ -10,40 +10,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chargen.choices import Choice
+    from chargen import lab
     from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
-    from chargen.copies import CopyIndex, CopyReport, open_copies
     from chargen.errors import ChargenError
-    from chargen.generation import TextGenerator, load
-    from chargen.inside import inspect, look_back
-    from chargen.labels import Classified, classify
-    from chargen.runs import TrainReport, train
-    from chargen.session import Session
-    from chargen.writing import Completion, Piece
+    from chargen.evaluation.classification import Classified, classify
+    from chargen.evaluation.copies import CopyIndex, CopyReport, open_copies
+    from chargen.generation.choices import Choice
+    from chargen.generation.generator import TextGenerator, load
+    from chargen.generation.writing import Completion, Piece
+    from chargen.insight.from_checkpoint import inspect, look_back
+    from chargen.session.session import Session
+    from chargen.training.runs import TrainReport, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Choice": "choices",
-    "CopyIndex": "copies",
-    "CopyReport": "copies",
-    "open_copies": "copies",
+    "Choice": "generation.choices",
+    "CopyIndex": "evaluation.copies",
+    "CopyReport": "evaluation.copies",
+    "open_copies": "evaluation.copies",
     "CorpusConfig": "config",
     "ModelConfig": "config",
     "SampleConfig": "config",
     "TrainConfig": "config",
     "ChargenError": "errors",
-    "Completion": "writing",
-    "Piece": "writing",
-    "TextGenerator": "generation",
-    "load": "generation",
-    "inspect": "inside",
-    "look_back": "inside",
-    "Classified": "labels",
-    "classify": "labels",
-    "Session": "session",
-    "TrainReport": "runs",
-    "train": "runs",
+    "Completion": "generation.writing",
+    "Piece": "generation.writing",
+    "TextGenerator": "generation.generator",
+    "load": "generation.generator",
+    "inspect": "insight.from_checkpoint",
+    "look_back": "insight.from_checkpoint",
+    "Classified": "evaluation.classification",
+    "classify": "evaluation.classification",
+    "Session": "session.session",
+    "TrainReport": "training.runs",
+    "train": "training.runs",
 }
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "TrainReport",
     "classify",
     "inspect",
+    "lab",
     "load",
     "look_back",
     "open_copies",
@@ -71,6 +73,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "lab":
+        return import_module("chargen.lab")
     if name not in _HOMES:
         raise AttributeError(f"module 'chargen' has no attribute {name!r}")
     return getattr(import_module(f"chargen.{_HOMES[name]}"), name)

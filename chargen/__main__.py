@@ -2,6 +2,6 @@
 
 import sys
 
-from chargen.cli import main
+from chargen.cli.main import main
 
 sys.exit(main())

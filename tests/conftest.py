@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import safetensors
-import safetensors.torch
 import torch
 from hypothesis import settings
 
 import chargen
-from chargen import cli
-from chargen.config import ModelConfig
-from chargen.device import cuda_refusal
-from chargen.files import encode_sorted
-from chargen.generation import TextGenerator
-from chargen.model import LanguageModel
-from chargen.tokenizer import Tokenizer, Tokens
-
-# Short lines that a tiny model learns by heart in seconds.
-TEXT = "".join(
-    f"{name}'S {place}\nThe {thing} is {colour}.\n"
-    for name, place in (("GRANNY", "KITCHEN"), ("UNCLE JOE", "GARAGE"), ("ANNA", "GARDEN"))
-    for thing, colour in (
-        ("strawberry", "red"), ("banana", "yellow"), ("sky", "blue"), ("grass", "green"),
-        ("caf\u00e9", "brown"),
-    )
-) * 12  # fmt: skip
+from chargen.cli import main as cli
+from chargen.runtime.device import cuda_refusal
+from tests.support.command import Chargen, Done
+from tests.support.samples import SMALL, TEXT
 
 # Machines are slow and busy at times; the same inputs each time make a failure repeat.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
-
-Done = subprocess.CompletedProcess[str]
-Chargen = Callable[..., Done]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,12 +55,6 @@ def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-SMALL: dict[str, Any] = {
-    "hidden_size": 48, "embedding_size": 16, "batch_size": 4, "bptt": 24,
-    "dropout": 0.0, "weight_dropout": 0.0,
-}  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus_file: Path) -> Path:
     """The folder of a model that knows the text by heart."""
@@ -106,81 +79,6 @@ def subword_checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus_file: Pa
 def folder(checkpoint: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil, of another name and place."""
     return Path(shutil.copytree(checkpoint, tmp_path / "moved elsewhere"))
-
-
-def edit_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change what the folder's config.json says, as one would who knows how it is sealed."""
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    change(config)
-    if "seal" in config:
-        config["seal"] = seal_of(config)
-    path.write_text(json.dumps(config), encoding="utf-8")
-
-
-def edit_training(
-    folder: Path,
-    change: Callable[[dict[str, Any]], object] = lambda state: None,
-    change_tensors: Callable[[dict[str, torch.Tensor]], object] = lambda tensors: None,
-) -> None:
-    """Change what the folder's training.safetensors says and holds, sealed again."""
-    path = folder / "training.safetensors"
-    tensors = safetensors.torch.load_file(path)
-    with safetensors.safe_open(path, framework="pt") as file:
-        state = json.loads(file.metadata()["chargen"])
-    change(state)
-    change_tensors(tensors)
-    if "seal" in state:
-        if "seal" in state["config"]:
-            state["config"]["seal"] = seal_of(state["config"])
-        parts = [
-            f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode()
-            + tensor.view(-1).view(torch.uint8).numpy().tobytes()
-            for name, tensor in sorted(tensors.items())
-        ]
-        state["seal"] = seal_of(state, *parts)
-    safetensors.torch.save_file(tensors, path, {"chargen": json.dumps(state)})
-
-
-def seal_of(record: dict[str, Any], *tensors: bytes) -> str:
-    """The sha256 of a record without its seal, its keys in order, and of what stands behind it."""
-    return hashlib.sha256(encode_sorted(record | {"seal": ""}) + b"".join(tensors)).hexdigest()
-
-
-class FewTokens(Tokenizer):
-    """Some pieces of text and the end of the document: few enough to try all texts."""
-
-    def __init__(self, *pieces: str) -> None:
-        super().__init__([*(piece.encode() for piece in pieces), b""], end=len(pieces))
-
-    def encode_array(self, text: str) -> Tokens:
-        """The longest piece that fits, again and again."""
-        tokens, left = [], text.encode()
-        while left:
-            fitting = [t for t, piece in enumerate(self.pieces[:-1]) if left.startswith(piece)]
-            tokens.append(max(fitting, key=lambda token: len(self.pieces[token])))
-            left = left[len(self.pieces[tokens[-1]]) :]
-        return np.array(tokens, dtype=np.int64)
-
-
-def tiny(seed: int, *pieces: str) -> TextGenerator:
-    """A network over a few tokens, untrained, with opinions strong enough to tell texts apart."""
-    tokenizer = FewTokens(*pieces)
-    torch.manual_seed(seed)
-    network = LanguageModel(ModelConfig(hidden_size=6, embedding_size=3), tokenizer.vocab_size)
-    with torch.no_grad():
-        network.head.weight.mul_(4)
-    return TextGenerator(network, tokenizer)
-
-
-def logprob_of(generator: TextGenerator, before: Sequence[int], tokens: Sequence[int]) -> float:
-    """The log-probability of tokens after others, from one pass of the plain model."""
-    before = [generator.tokenizer.end, *before]
-    with torch.inference_mode():
-        rows = torch.tensor([[*before, *tokens]])
-        logits, _ = generator.model(rows, generator.model.initial_state(1))
-    logprobs = logits[0, len(before) - 1 : -1].double().log_softmax(-1)
-    return float(logprobs.gather(-1, torch.tensor(tokens)[:, None]).sum())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The house stands as design.md draws it: imports point up, each dependency has one door."""
+"""The house stands as README draws it: imports point up, each dependency has one door."""
 
 from __future__ import annotations
 
@@ -6,104 +6,108 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "chargen"
-ROWS = [
-    ["errors", "automata", "files", "charts", "braille", "little_texts", "reservoir", "torchrun"],
-    ["config", "interrupt", "finding", "processes", "shards"],
-    ["device", "ranks", "about", "parser"],
-    ["tokenizer", "model", "sampling", "texts", "optimization", "graphs"],
-    ["corpus", "planning", "engine", "gates", "practice", "writing", "constraints"],
-    ["checkpoint", "evaluation", "healing", "origin"],
-    ["places", "choices", "descent"],
-    ["beams"],
-    ["generation", "training", "learning", "horizon"],
-    ["prompts", "filling", "chances", "copies", "tensorboard", "preparation"],
-    ["forgetting", "gradient_worlds", "text_worlds"],
-    ["runs", "session_file", "insight", "labels", "lab"],
-    ["session", "inside", "plotting"],
-    ["terminal", "report"],
-    ["training_view", "insight_view", "commands"],
-    ["repl"],
-    ["cli"],
-    ["__main__"],
-]
+HOUSE = Path(__file__).parent.parent
+MODULES = {
+    ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in (HOUSE / "chargen").rglob("*.py")
+}
+ROOM_OF = {module: module.split(".")[1] for module in sorted(MODULES) if module != "chargen"}
+ROOMS = {
+    "errors": "",
+    "config": "errors",
+    "runtime": "errors config",
+    "tokenizers": "errors",
+    "nn": "config runtime tokenizers",
+    "data": "errors config runtime tokenizers",
+    "checkpoint": "errors config runtime tokenizers nn",
+    "generation": "errors config runtime tokenizers nn checkpoint",
+    "evaluation": "errors config runtime tokenizers nn data checkpoint generation",
+    "training": "errors config runtime tokenizers nn data checkpoint generation evaluation",
+    "insight": "errors config runtime tokenizers nn data checkpoint generation evaluation",
+    "lab": "errors config nn training insight",
+    "session": "errors config runtime nn checkpoint generation evaluation",
+    "display": "errors config runtime checkpoint generation evaluation training insight lab",
+    "repl": "errors config runtime checkpoint generation session display",
+    "cli": "errors config runtime data checkpoint generation evaluation training insight lab "
+    "display repl",
+    "__main__": "cli",
+}
 DOORS = {
-    "sentencepiece": {"tokenizer"},
-    "safetensors": {"checkpoint"},
-    "msgspec": {"files"},
-    "outlines_core": {"automata"},
-    "pydivsufsort": {"copies"},
-    "rich": {"terminal", "training_view", "insight_view"},
-    "prompt_toolkit": {"repl"},
-    "argparse": {"parser"},
-    "matplotlib": {"plotting"},
-    "torch.utils.tensorboard": {"tensorboard"},
-    "torch.distributed": {"ranks"},
-    "multiprocessing": {"processes"},
+    "sentencepiece": {"tokenizers.tokenizer"},
+    "safetensors": {"checkpoint.store"},
+    "msgspec": {"runtime.files"},
+    "outlines_core": {"generation.automata"},
+    "pydivsufsort": {"evaluation.copies"},
+    "rich": {"display.terminal", "display.training", "display.insight"},
+    "prompt_toolkit": {"repl.app"},
+    "argparse": {"cli.parser"},
+    "matplotlib": {"display.plots"},
+    "torch.utils.tensorboard": {"training.tensorboard"},
+    "torch.distributed": {"runtime.distributed"},
+    "multiprocessing": {"runtime.workers"},
     "pickle": set(),
 }
 
 
 def imports(module: str) -> set[str]:
     """Dotted names that a module imports, wherever in it."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def ours(names: set[str]) -> set[str]:
-    modules = {path.stem for path in PACKAGE.glob("*.py")}
-    return {name.split(".")[1] for name in names if name.startswith("chargen.")} & modules
+def ours(module: str) -> set[str]:
+    """The modules in rooms that a module imports, or imports a name from."""
+    homes = (name if name in MODULES else name.rpartition(".")[0] for name in imports(module))
+    return ROOM_OF.keys() & set(homes)
 
 
-def test_every_module_has_a_row() -> None:
-    placed = {module for row in ROWS for module in row}
-    assert placed == {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+@pytest.mark.parametrize("room", sorted({*ROOMS, *ROOM_OF.values()}))
+def test_a_room_imports_only_from_those_that_it_names_above_it(room: str) -> None:
+    inside = [module for module in ROOM_OF if ROOM_OF[module] == room]
+    named = set(ROOMS[room].split())
+    assert {ROOM_OF[other] for module in inside for other in ours(module)} - {room} == named
+    assert named <= set(list(ROOMS)[: list(ROOMS).index(room)])
 
 
-@pytest.mark.parametrize("row", range(len(ROWS)))
-def test_a_module_imports_only_from_rows_above_it(row: int) -> None:
-    above = {module for earlier in ROWS[:row] for module in earlier}
-    for module in ROWS[row]:
-        assert ours(imports(module)) <= above, module
+def test_no_modules_import_each_other() -> None:
+    TopologicalSorter({module: ours(module) for module in ROOM_OF}).prepare()
 
 
 @pytest.mark.parametrize("library", DOORS)
 def test_each_dependency_has_one_door(library: str) -> None:
     users = {
-        path.stem
-        for path in PACKAGE.glob("*.py")
-        if any(f"{name}.".startswith(f"{library}.") for name in imports(path.stem))
+        module.removeprefix("chargen.")
+        for module in MODULES
+        if any(f"{name}.".startswith(f"{library}.") for name in imports(module))
     }
     assert users == DOORS[library]
 
 
-@pytest.mark.parametrize(
-    "code", ["import chargen", "import chargen.cli; chargen.cli.main(['train'])"]
-)
-def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
+@pytest.mark.parametrize("command", ["", "--help", "train", "list"])
+def test_nothing_heavy_is_imported_before_it_is_used(command: str) -> None:
+    run = f"from chargen.cli.main import main; main([{command!r}])" if command else ""
     heavy = "{'torch', 'numpy', 'prompt_toolkit', 'sentencepiece'} & set(sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; {code}; print({heavy})"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == "set()"
+    code = f"import atexit, sys, chargen; atexit.register(lambda: print({heavy})); {run}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "from chargen.about import list_checkpoints; print(len(list_checkpoints()))",
-        "import chargen.cli; chargen.cli.main(['list', '--json'])",
+        "from chargen.checkpoint.metadata import list_checkpoints; print(len(list_checkpoints()))",
+        "import chargen.cli.main; chargen.cli.main.main(['list', '--json'])",
     ],
 )
 def test_listing_checkpoints_needs_no_torch(code: str, checkpoint: Path, tmp_path: Path) -> None:
@@ -123,6 +127,6 @@ def test_public_names_are_there() -> None:
     import chargen
 
     for name in chargen.__all__:
-        assert getattr(chargen, name).__name__ == name
+        assert getattr(chargen, name).__name__.removeprefix("chargen.") == name
     with pytest.raises(AttributeError):
         _ = chargen.nonsense

@@ -1,0 +1,1 @@
+"""Files -> splits -> shards of tokens -> batches. Computes nothing with them."""

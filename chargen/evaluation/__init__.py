@@ -1,0 +1,1 @@
+"""What a model knows: scores, answers, labels, surprise, copies. Changes no model."""

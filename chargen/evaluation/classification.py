@@ -1,0 +1,153 @@
+"""Classify texts with a model that writes: which label would make the likeliest line?
+
+A template says how text and label stand in the lines that the model was trained on, as in
+"{text} => {label}". What stands before the label is the prompt; the label and what stands after it
+are what the model could go on with, and their chances are compared. So the label may come first,
+too: then each label is asked how likely it makes the text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+from chargen.config import TEMPLATE
+from chargen.errors import ConfigError, CorpusError
+from chargen.evaluation.prompts import read_pairs
+from chargen.generation.generator import TextGenerator
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label, its share among all labels, and what it costs in nats with what stands after it."""
+
+    label: str
+    probability: float
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A text with its likeliest label and that one's probability; all labels, likeliest first."""
+
+    text: str
+    label: str
+    probability: float
+    labels: tuple[Label, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """As `chargen classify --json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text and its true label."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many were right, and what always saying the commonest label would score."""
+
+    examples: int
+    correct: int
+    accuracy: float
+    commonest_label: str
+    commonest_share: float
+
+
+def classify(
+    generator: TextGenerator, text: str, labels: Sequence[str], template: str = TEMPLATE
+) -> Classified:
+    """The labels of a text, the likeliest first. Raises ConfigError where the labels or the
+    template are none; TokenizerError.
+
+    A newline at the end of the template is the end of the line. A model whose documents are lines
+    has never seen one: for it this is the end of the document.
+    """
+    check_labels(labels)
+    before, after = _parts(template)
+    generator.tokenizer.check(text)
+    ends = after.endswith("\n") and generator.lines_are_documents
+    if ends:
+        after = after.removesuffix("\n")
+    # No str.format: a text may hold braces.
+    before, after = (part.replace("{text}", text) for part in (before, after))
+    if not ends:
+        _refuse_beginnings([label + after for label in labels])
+    label_of = {label + after: label for label in labels}
+    found = generator.choose(before, list(label_of), ends=ends)
+    ranked = tuple(Label(label_of[way.choice], way.probability, way.logprob) for way in found)
+    return Classified(text, ranked[0].label, ranked[0].probability, ranked)
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Raises ConfigError where there are not two at least, or an empty one, or one twice."""
+    hint = "as in --labels positive,negative"
+    if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
+        raise ConfigError("`labels` must be a list of texts", hint=hint)
+    if not all(labels):
+        raise ConfigError("`labels` must not be empty", hint=hint)
+    if len(labels) < 2:
+        raise ConfigError("`labels` must be two at least, to be compared", hint=hint)
+    if len(set(labels)) < len(labels):
+        raise ConfigError("`labels` must differ from each other")
+
+
+def check_template(template: str) -> None:
+    """Raises ConfigError where it does not say where text and label stand."""
+    _parts(template)
+
+
+def _parts(template: str) -> tuple[str, str]:
+    """What stands before the label and what stands after it, one of them with {text}."""
+    if not isinstance(template, str):
+        raise ConfigError(f"`template` must be a text, not {template!r}")
+    if template.count("{text}") != 1 or template.count("{label}") != 1:
+        raise ConfigError(
+            f"`template` needs {{text}} and {{label}} once each, not {template!r}",
+            hint=f"as in --template '{TEMPLATE}'",
+        )
+    before, after = template.split("{label}")
+    return before, after
+
+
+def _refuse_beginnings(ways: Sequence[str]) -> None:
+    """What begins another way to go on is never less likely, whatever the model thinks."""
+    for shorter, longer in pairwise(sorted(ways)):
+        if longer.startswith(shorter):
+            raise ConfigError(
+                f"`labels` cannot be compared: {shorter!r} is the beginning of {longer!r}, so it "
+                "never loses",
+                hint="let the template end with what ends a label, as in "
+                f"--template '{TEMPLATE}\\n'",
+            )
+
+
+def read_examples(path: str | os.PathLike[str], labels: Sequence[str]) -> list[Example]:
+    """The examples in a file of JSON lines. Raises CorpusError, which names the line, also where a
+    label is none of these."""
+    rows = read_pairs(path, ("text", "label"), "examples", EXAMPLE)
+    for place, _, label in rows:
+        if label not in labels:
+            raise CorpusError(
+                f"{place} has the label {label!r}, which is not among `labels`",
+                hint="name all that it has",
+            )
+    return [Example(text, label) for _, text, label in rows]
+
+
+EXAMPLE = 'write one a line: {"text": "I liked it.", "label": "positive"}'
+
+
+def accuracy(true: Sequence[str], said: Sequence[str]) -> Accuracy:
+    """Compare the labels that were said of some texts, one or more, with the true ones."""
+    correct = sum(one == other for one, other in zip(true, said, strict=True))
+    [(label, count)] = Counter(true).most_common(1)
+    return Accuracy(len(true), correct, correct / len(true), label, count / len(true))

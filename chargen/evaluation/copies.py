@@ -1,0 +1,262 @@
+"""Copied or new? How much of a text stands word for word in the training text.
+
+A suffix array of the training text is made once and kept in the cache; in it the longest match
+from each place of a text is found by bisection, of all places at once. What common phrases make of
+it is told by the same measure on text that was held out. The only door to pydivsufsort.
+
+Shapes: N bytes of training text, M places in the texts that are looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chargen.checkpoint.metadata import existing, read_about
+from chargen.data.corpus import cache_folder, scratch_folder
+from chargen.data.texts import Paths, read_sources, split_texts
+from chargen.errors import CorpusError
+from chargen.evaluation.held_out import beginning, find_origin, refuse_others
+
+PASSAGE = 50  # characters from which a passage counts as copied
+PLACES_AT_ONCE = 1 << 16
+FOLLOWED = 512  # bytes that a match is followed from each of its places
+HELD_OUT_CHARACTERS = 200_000  # of held-out text that are looked at
+
+_WORD = 8  # bytes that are compared at a time
+_OFFSETS = np.arange(_WORD)
+
+Integers = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+Suffixes = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class CopyReport:
+    """What of a text stands in the training text.
+
+    `longest` is the longest passage that does, as a whole; `copied_share` the share of the
+    characters that lie in passages of 50 characters or more.
+    """
+
+    characters: int
+    longest: str
+    copied_share: float
+
+    def as_dict(self) -> dict[str, object]:
+        """As `chargen sample --check-copies --json` prints it."""
+        return {
+            "characters": self.characters,
+            "longest_copy": len(self.longest),
+            "longest_copy_text": self.longest,
+            "copied_share": self.copied_share,
+        }
+
+
+class CopyIndex:
+    """A training text, made ready to be searched, and some text that was held out from it."""
+
+    def __init__(self, text: bytes, held_out: str = "", *, cached: bool = True) -> None:
+        """Raises CorpusError where the text is empty or the package for it is missing."""
+        if not text:
+            raise CorpusError("the training text is empty", hint="nothing can be copied from it")
+        self._text = _padded(text)
+        self._bytes, self._size = text, len(text)
+        self._suffixes = _suffixes(text, cached)
+        self._held_out = held_out
+
+    def check(self, text: str) -> CopyReport:
+        """What of one text is copied."""
+        [report] = self.check_all([text])
+        return report
+
+    def check_all(self, texts: Sequence[str]) -> list[CopyReport]:
+        """What of each text is copied; no passage reaches from one into the next."""
+        # Half a character, a lone surrogate, stands in no text.
+        encoded = [text.encode(errors="replace") for text in texts]
+        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        query = b"".join(encoded)
+        lengths = self._matches(query, np.repeat(ends, [len(text) for text in encoded]))
+        return [
+            _report(query[end - len(text) : end], lengths[end - len(text) : end])
+            for text, end in zip(encoded, ends.tolist(), strict=True)
+        ]
+
+    def held_out(self, length: int) -> CopyReport | None:
+        """The same of held-out text, cut into texts of `length` characters: what a text shares
+        with the training text without having been copied. None where nothing was held out."""
+        length = max(1, length)
+        texts = [self._held_out[at : at + length] for at in range(0, len(self._held_out), length)]
+        return together(self.check_all(texts)) if texts else None
+
+    def _matches(self, query: bytes, ends: Integers) -> Integers:
+        """From each of (M,) places, the length in bytes of the longest match, which does not go
+        beyond the place's end."""
+        padded = _padded(query)
+        lengths = np.zeros(len(query), dtype=np.int64)
+        most = ends - np.arange(len(query))
+        for start in range(0, len(query), PLACES_AT_ONCE):
+            places = np.arange(start, min(start + PLACES_AT_ONCE, len(query)))
+            lengths[places] = self._longest(padded, places, np.minimum(most[places], FOLLOWED))
+        # A long passage would be followed from each of its places. It is enough to know where they
+        # all go on, and to look once whether the whole stands there.
+        [long] = np.nonzero(lengths >= FOLLOWED)
+        breaks = np.flatnonzero((np.diff(long) > 1) | (np.diff(ends[long]) > 0)) + 1
+        for run in np.split(long, breaks):
+            if not len(run):
+                continue
+            if query[run[0] : run[-1] + FOLLOWED] in self._bytes:
+                lengths[run] = run[-1] + FOLLOWED - run
+            else:  # it is several passages that overlap
+                lengths[run] = self._longest(padded, run, most[run])
+        return lengths
+
+    def _longest(self, query: Bytes, places: Integers, most: Integers) -> Integers:
+        """The lengths of the longest matches from each place, at `most` so many bytes.
+
+        Eight bytes are compared at a time, as one number. The suffixes that agree with a place so
+        far are a range in their order; in it the next eight bytes are bisected. Where none agrees
+        with all of the eight, the longest match is with a neighbour of where they would stand.
+        """
+        longest = np.zeros(len(places), dtype=np.int64)
+        active = np.arange(len(places))
+        low = np.zeros(len(places), dtype=np.int64)
+        high = np.full(len(places), self._size, dtype=np.int64)
+        depth = 0
+        while len(active):
+            wanted = _words(query, np.minimum(places[active] + depth, len(query) - _WORD))
+            first = self._bisect(wanted, low, high, depth, after=False)
+            last = self._bisect(wanted, first, high, depth, after=True)
+            found = last > first
+            for beside, there in ((first - 1, first > low), (first, first < high)):
+                lost = np.flatnonzero(~found & there)
+                equal = _equal_bytes(self._word(beside[lost], depth), wanted[lost])
+                rows = active[lost]
+                longest[rows] = np.maximum(longest[rows], depth + equal)
+            depth += _WORD
+            longest[active[found]] = depth
+            goes_on = found & (most[active] > depth)
+            active, low, high = active[goes_on], first[goes_on], last[goes_on]
+        return np.minimum(longest, most)
+
+    def _bisect(
+        self, wanted: Words, low: Integers, high: Integers, depth: int, after: bool
+    ) -> Integers:
+        """In each range of the suffixes, the first whose bytes at `depth` are not before the
+        wanted ones; or, with `after`, the first whose bytes are after them."""
+        low, high = low.copy(), high.copy()
+        open_ = np.flatnonzero(low < high)
+        while len(open_):
+            middle = (low[open_] + high[open_]) // 2
+            there = self._word(middle, depth)
+            before = there <= wanted[open_] if after else there < wanted[open_]
+            low[open_[before]] = middle[before] + 1
+            high[open_[~before]] = middle[~before]
+            open_ = open_[low[open_] < high[open_]]
+        return low
+
+    def _word(self, ranks: Integers, depth: int) -> Words:
+        """Eight bytes of each of these suffixes; beyond the end of the text they are 0."""
+        places = self._suffixes[ranks].astype(np.int64) + depth
+        return _words(self._text, np.minimum(places, self._size))
+
+
+def _padded(text: bytes) -> Bytes:
+    """The bytes, each one higher, and zeros: what lies beyond the end is no byte of a text (UTF-8
+    goes up to 244)."""
+    return np.append(np.frombuffer(text, dtype=np.uint8) + np.uint8(1), np.zeros(_WORD, np.uint8))
+
+
+def _words(text: Bytes, places: Integers) -> Words:
+    """The eight bytes from each place as a number that is ordered as they are."""
+    words: Words = text[places[:, None] + _OFFSETS].view(">u8")[:, 0].astype(np.uint64)
+    return words
+
+
+def _equal_bytes(some: Words, others: Words) -> Integers:
+    """How many bytes two words have in common from their beginning."""
+    pairs = [words.astype(">u8")[:, None].view(np.uint8) for words in (some, others)]
+    equal: Integers = (pairs[0] == pairs[1]).cumprod(axis=1).sum(axis=1)
+    return equal
+
+
+def _report(text: bytes, lengths: Integers) -> CopyReport:
+    """The report on a text from the longest match at each of its bytes, in whole characters."""
+    places = np.arange(len(text))
+    begins = np.frombuffer(text, dtype=np.uint8) & 0xC0 != 0x80  # a character, at this byte
+    count = np.concatenate([[0], begins.cumsum()])  # of characters that begin before each byte
+    starts = np.append(places[begins], len(text))  # of each character
+    stops = places + lengths
+    inside = ~np.append(begins, True)[stops]  # the match stops in the midst of a character
+    characters = (count[stops] - count[:-1] - inside) * begins
+    covered = np.zeros(len(starts), dtype=np.int64)
+    long = np.flatnonzero(characters >= PASSAGE)
+    np.add.at(covered, count[long], 1)
+    np.add.at(covered, count[long] + characters[long], -1)
+    copied = int(np.count_nonzero(covered[:-1].cumsum()))
+    longest = ""
+    if len(text):
+        first = int(characters.argmax())
+        longest = text[first : starts[count[first] + characters[first]]].decode()
+    total = len(starts) - 1
+    return CopyReport(total, longest, copied / total if total else 0.0)
+
+
+def together(reports: Sequence[CopyReport]) -> CopyReport:
+    """One report on several texts: the longest passage of all, the share of all characters."""
+    characters = sum(report.characters for report in reports)
+    copied = sum(report.characters * report.copied_share for report in reports)
+    longest = max((report.longest for report in reports), key=len, default="")
+    return CopyReport(characters, longest, copied / characters if characters else 0.0)
+
+
+def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -> CopyIndex:
+    """The index of the text that the model in a checkpoint folder was trained on: the `text` that
+    is given, or found where the run read it or by its name.
+
+    Raises CheckpointError; CorpusError where the text is missing or another one.
+    """
+    about = read_about(existing(checkpoint))
+    paths = find_origin(about) if text is None else text
+    with scratch_folder() as spool:
+        sources = read_sources(paths, spool)
+        refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
+        splits = split_texts(sources, about.corpus_options, about.training.seed)
+        training = "".join(chunk for chunk, _ in splits["train"])
+        held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
+    return CopyIndex(training.encode(), held_out)
+
+
+def _suffixes(text: bytes, cached: bool) -> Suffixes:
+    """The starts of all suffixes of the text in their order, kept in the cache."""
+    try:
+        from pydivsufsort import divsufsort
+    except ImportError:
+        raise CorpusError(
+            "looking for copies needs the package pydivsufsort",
+            hint="pip install 'chargen[copies]'",
+        ) from None
+    suffixes: Suffixes
+    if not cached:
+        suffixes = divsufsort(text)
+        return suffixes
+    path = cache_folder() / f"suffixes-{hashlib.sha256(text).hexdigest()[:32]}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        suffixes = np.load(path, mmap_mode="r", allow_pickle=False)
+        if suffixes.shape == (len(text),) and suffixes.dtype.kind == "i":
+            return suffixes
+    suffixes = divsufsort(text)
+    with suppress(OSError), scratch_folder() as beside:
+        with open(beside / "suffixes.npy", "wb") as file:
+            np.save(file, suffixes)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside / "suffixes.npy", path)
+    return suffixes

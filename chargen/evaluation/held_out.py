@@ -1,0 +1,117 @@
+"""The text that a checkpoint was trained on: found again, and what of it was held out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from chargen.checkpoint.metadata import COMES_WITH_CHARGEN, TRAINING, About, open_training
+from chargen.data.corpus import open_corpus, scratch_folder
+from chargen.data.shards import Ids, Shards
+from chargen.data.texts import SPLITS, Progress, Split, read_sources, split_texts
+from chargen.errors import CheckpointError, CorpusError
+from chargen.tokenizers.tokenizer import Tokenizer
+
+# What a split is to the model that was trained on the text.
+SPLIT_WORDS = {
+    "test": "the test part, which it never saw",
+    "valid": "the validation part, which it did not train on",
+    "train": "the part that it trained on, since the others are too short",
+}
+
+
+def find_origin(about: About) -> list[Path]:
+    """The files that a model was trained on: where the run read them, or by their names in the
+    folder where we are or in `corpora`. Whether they are still the same, `refuse_others` tells.
+    Raises CorpusError."""
+    names = [name for name, _, _ in about.corpus.files]
+    candidates = [[folder / name for name in names] for folder in (Path(), Path("corpora"))]
+    candidates.append([COMES_WITH_CHARGEN.parent.parent / "corpora" / name for name in names])
+    if os.path.isfile(about.folder / TRAINING):
+        with suppress(CheckpointError), open_training(about.folder) as (state, _):
+            if [os.path.basename(path) for path in state.paths] == names:
+                candidates.insert(0, [Path(path) for path in state.paths])
+    for files in candidates:
+        if all(os.path.isfile(path) for path in files):  # no pipe, no device
+            return files
+    raise CorpusError(
+        f"the training text is not here: {', '.join(names)}", hint="give it with --text FILE"
+    )
+
+
+def refuse_others(about: About, files: Sequence[tuple[str, int, str]]) -> None:
+    """Raises CorpusError unless these are the (name, bytes, sha256) that a model was trained on,
+    whatever they are called."""
+    if [sha256 for *_, sha256 in files] != [sha256 for *_, sha256 in about.corpus.files]:
+        given = ", ".join(name for name, *_ in files)
+        raise CorpusError(
+            f"{given} is not the text that {about.folder} was trained on",
+            hint="give that with --text",
+        )
+
+
+def held_out_tokens(
+    about: About,
+    tokenizer: Tokenizer,
+    at_least: int,
+    most: int,
+    progress: Progress = lambda doing, share: None,
+) -> tuple[Ids, str]:
+    """The first `most` tokens of the part of a model's own text that it never saw, and the name of
+    that split, if it holds so many; else of that which it was validated on, else trained on.
+
+    Raises CorpusError where none does, or the text is not here.
+    """
+    corpus = open_corpus(
+        find_origin(about),
+        about.corpus_options,
+        seed=about.training.seed,
+        tokenizer=tokenizer,
+        progress=progress,
+    )
+    refuse_others(about, corpus.sources)
+    splits: dict[str, Shards] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
+    for name, tokens in splits.items():
+        if len(tokens) >= at_least:
+            return tokens[:most], name
+    raise _too_short(about, max(map(len, splits.values())), at_least, "tokens")
+
+
+def held_out_text(
+    about: About, at_least: int, most: int, progress: Progress = lambda doing, share: None
+) -> tuple[str, str]:
+    """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
+    and its name. Raises CorpusError."""
+    with scratch_folder() as spool:
+        sources = read_sources(find_origin(about), spool, progress)
+        refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
+        splits = split_texts(sources, about.corpus_options, about.training.seed)
+        between = "\n" if about.corpus_options.documents == "line" else ""
+        texts = {name: beginning([splits[name]], most, between) for name in reversed(SPLITS)}
+    for name, text in texts.items():
+        if len(text) >= at_least:
+            return text, name
+    raise _too_short(about, max(map(len, texts.values())), at_least, "characters")
+
+
+def beginning(splits: Iterable[Split], length: int, between: str = "") -> str:
+    """The first so many characters of splits, one after the other, with something `between` their
+    documents."""
+    parts: list[str] = []
+    for split in splits:
+        for text, ends in split:
+            parts.append((text + between if ends else text)[:length])
+            length -= len(parts[-1])
+            if not length:
+                return "".join(parts)
+    return "".join(parts)
+
+
+def _too_short(about: About, holds: int, needed: int, units: str) -> CorpusError:
+    return CorpusError(
+        f"no part of the text of {about.folder} holds more than {holds:,} {units}, and {needed:,} "
+        "are needed",
+        hint="give a longer one with --text",
+    )

@@ -1,0 +1,114 @@
+"""Ask a model what it knows: prompts, and the answers that it should go on with.
+
+A file of prompts has one JSON object a line: {"prompt": "The sky is", "answer": " blue"}. The model
+answers greedily, always by the likeliest token. It is right if its text begins with the answer,
+and with its last word, of letters and digits, as a whole: " seventeen" is not " seven".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chargen.config import SampleConfig
+from chargen.errors import CorpusError
+from chargen.generation.generator import TextGenerator
+
+LONGEST_WORD = 32  # characters that are waited for at the end of a word that goes on
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The beginning of a text, and what should come next."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to a prompt: its text as far as the answer goes, the last word whole."""
+
+    prompt: str
+    answer: str
+    text: str
+    correct: bool
+
+
+def read_prompts(path: str | os.PathLike[str]) -> list[Prompt]:
+    """The prompts in a file of JSON lines. Raises CorpusError, which names the line."""
+    rows = read_pairs(path, ("prompt", "answer"), "prompts", EXAMPLE)
+    return [Prompt(prompt, answer) for _, prompt, answer in rows]
+
+
+EXAMPLE = 'write one a line: {"prompt": "The sky is", "answer": " blue"}'
+
+
+def read_pairs(
+    path: str | os.PathLike[str], names: tuple[str, str], kind: str, example: str
+) -> list[tuple[str, str, str]]:
+    """From each line of JSON its place and two texts, by their names; the second is never empty.
+    Raises CorpusError, which names the line, calls them all a `kind` and shows an `example`."""
+    try:
+        content = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise CorpusError(f"cannot read the {kind} {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"the {kind} {path} are not UTF-8 at byte {error.start}", hint="convert them first"
+        ) from None
+    pairs = []
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise CorpusError(f"{place} is not JSON", hint=example) from None
+        match [row.get(name) if isinstance(row, dict) else None for name in names]:
+            case [str(first), str(second)] if second and _is_text(first + second):
+                pairs.append((place, first, second))
+            case _:
+                both = " and ".join(names)
+                raise CorpusError(f"{place} has no {both}, both of them texts", hint=example)
+    if not pairs:
+        raise CorpusError(f"{path} holds no {kind}", hint=example)
+    return pairs
+
+
+def _is_text(text: str) -> bool:
+    r"""Whether it can be written in UTF-8: JSON can spell half a character, "\ud800"."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]:
+    """The model's answer to each prompt. Raises TokenizerError."""
+    for prompt in prompts:
+        # No token spells less than a byte, so these are enough.
+        room = len(prompt.answer.encode()) + LONGEST_WORD
+        config = SampleConfig(temperature=0, max_tokens=room)
+        yield judge(prompt, (piece.text for piece in generator.stream(prompt.prompt, config)))
+
+
+def judge(prompt: Prompt, pieces: Iterable[str]) -> Answer:
+    """Compare a text, as it comes, with the answer; no more of it is drawn than is shown."""
+    length = len(prompt.answer)
+    text = ""
+    for piece in pieces:
+        text += piece
+        if len(text) > length and _end_of_word(text, length) < len(text):
+            break
+    text = text[: _end_of_word(text, length)]
+    return Answer(prompt.prompt, prompt.answer, text, text == prompt.answer)
+
+
+def _end_of_word(text: str, at: int) -> int:
+    """Where the word that reaches up to `at` ends; `at` itself where none goes on there."""
+    if text[at - 1 : at].isalnum():
+        while text[at : at + 1].isalnum():
+            at += 1
+    return at

@@ -1,0 +1,161 @@
+"""How well a model predicts a text: loss, perplexity, bits per byte and per character.
+
+Every token of a text counts, the first one too: it is predicted after the end-of-document token.
+The end of the document itself does not count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+from chargen.data.shards import Ids, Shards
+from chargen.nn.model import LanguageModel, State
+from chargen.runtime.device import autocast
+from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+
+Nats = npt.NDArray[np.float64]
+
+CHUNK_TOKENS = 1024
+# Validation reads a text as so many streams side by side, each of which first reads, uncounted,
+# some of what stands before it: the state has then all but forgotten that it began in the middle.
+VALIDATION_STREAMS = 32
+VALIDATION_BURN_IN = 128
+
+
+@dataclass(frozen=True)
+class Score:
+    """The total surprise at a text, and what it is divided by."""
+
+    nats: float
+    tokens: int
+    bytes: int
+    characters: int
+
+    def __add__(self, other: Score) -> Score:
+        return Score(
+            self.nats + other.nats,
+            self.tokens + other.tokens,
+            self.bytes + other.bytes,
+            self.characters + other.characters,
+        )
+
+    @property
+    def loss(self) -> float:
+        """Nats per token; nan where there is none."""
+        return self.nats / self.tokens if self.tokens else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss), per token."""
+        return math.exp(min(self.loss, 700.0))
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Comparable across tokenizers: nats / ln 2 / bytes of UTF-8."""
+        return self.nats / math.log(2) / self.bytes if self.bytes else math.nan
+
+    @property
+    def bits_per_character(self) -> float:
+        return self.nats / math.log(2) / self.characters if self.characters else math.nan
+
+    def as_dict(self) -> dict[str, float]:
+        """The scores as `chargen eval --json` prints them."""
+        return {
+            "loss": self.loss,
+            "perplexity": self.perplexity,
+            "bits_per_byte": self.bits_per_byte,
+            "bits_per_character": self.bits_per_character,
+            "tokens": self.tokens,
+            "bytes": self.bytes,
+            "characters": self.characters,
+        }
+
+
+NOTHING = Score(0.0, 0, 0, 0)
+
+
+def score_document(model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]) -> Score:
+    """The exact score of one document, given as token ids in pieces; memory does not grow."""
+    score = NOTHING
+    for targets, nats in surprises(model, tokenizer, pieces):
+        score += count(tokenizer, targets, nats)
+    return score
+
+
+@torch.inference_mode()
+def surprises(
+    model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]
+) -> Iterator[tuple[Tokens, Nats]]:
+    """(N,) tokens of one document and what each of them costs, in nats, chunk after chunk."""
+    state = model.initial_state(1)
+    previous = tokenizer.end
+    for piece in pieces:
+        for at in range(0, len(piece), CHUNK_TOKENS):
+            targets = piece[at : at + CHUNK_TOKENS].astype(np.int64)[None]  # (1, T)
+            inputs = np.insert(targets[:, :-1], 0, previous, axis=1)
+            nats, state = _nats(model, inputs, targets, state)
+            yield targets[0], nats[0]
+            previous = int(targets[0, -1])
+
+
+def validate(
+    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
+) -> Score:
+    """The score of a split, or of its first `limit` tokens: fast, with carried state.
+
+    The split is read as it was in training, end-of-document tokens included, though what they cost
+    is not counted.
+    """
+    return sum(validation(model, tokenizer, tokens, limit), NOTHING)
+
+
+@torch.inference_mode()
+def validation(
+    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
+) -> Iterator[Score]:
+    """`validate` part by part: it may take long, and can be left between any two."""
+    total = len(tokens) if limit is None else min(limit, len(tokens))
+    length = max(-(-total // VALIDATION_STREAMS), VALIDATION_BURN_IN)
+    starts = np.arange(0, total, length)
+    state = model.initial_state(len(starts))
+    for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
+        columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
+        places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
+        rows = tokens[np.clip(places, 0, total - 1)].astype(np.int64)  # (B, T + 1)
+        rows[(places < 0) | (places >= total)] = tokenizer.end  # beyond the text
+        nats, state = _nats(model, rows[:, :-1], rows[:, 1:], state)
+        if at == 0:
+            state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
+        else:
+            yield count(tokenizer, rows[:, 1:].ravel(), nats.ravel())
+
+
+def _nats(
+    model: LanguageModel, inputs: Tokens, targets: Tokens, state: State
+) -> tuple[Nats, State]:
+    """What each target costs, in nats, (B, T), and the state after them."""
+    device = model.head.weight.device
+    with autocast(device):
+        logits, state = model(torch.from_numpy(inputs).to(device), state)  # (B, T, V)
+    expected = torch.from_numpy(targets.ravel()).to(device)
+    nats = F.cross_entropy(logits.flatten(0, 1).float(), expected, reduction="none")  # (B * T,)
+    return nats.cpu().double().numpy().reshape(targets.shape), state
+
+
+def count(tokenizer: Tokenizer, targets: Tokens, nats: Nats) -> Score:
+    """The score of some (N,) targets, ends of documents left out."""
+    text = targets != tokenizer.end
+    spelled = targets[text]
+    return Score(
+        float(nats[text].sum()),
+        len(spelled),
+        int(tokenizer.byte_lengths[spelled].sum()),
+        int(tokenizer.character_lengths[spelled].sum()),
+    )

@@ -1,0 +1,179 @@
+"""What could come next in a text, and how surprising was what came: all under the model itself,
+before any processor."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chargen.config import SampleConfig
+from chargen.generation import prompt_state as places
+from chargen.generation.beam_search import Found
+from chargen.generation.generator import TextGenerator
+from chargen.generation.healing import Spellings
+from chargen.generation.prompt_state import Beginning, Place, Told
+from chargen.generation.sampling import NEVER
+from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
+
+LONGEST_WORD = 40  # tokens
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Something that could come, and how likely it is. An empty text is the end of the document;
+    a part of a character is spelled in hexadecimal digits, <E4>."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """Some text that came, a token's or a whole character's, and what it cost, in nats; what the
+    likeliest others were there, itself among them should it be one of these."""
+
+    text: str
+    nats: float
+    likeliest: tuple[Chance, ...]
+
+
+@torch.inference_mode()
+def next_characters(generator: TextGenerator, place: Place, count: int) -> list[Chance]:
+    """The likeliest next characters, over all the tokens that begin with each."""
+    tokenizer = generator.tokenizer
+    found = _begin(generator, place)
+    chances: Counter[str] = Counter()
+    if found.spellings is None:
+        _add(chances, tokenizer, found.logits[0].double().cpu().softmax(-1))
+        return list(_best(chances, count))
+    ways = found.spellings
+    shares = ways.logprobs.exp()
+    beyond = [tokenizer.pieces[token][inside:] for token, inside in _pairs(ways)]
+    for piece, share in zip(beyond, shares.tolist(), strict=True):
+        if piece:
+            chances[_first_character(piece)] += share
+    whole = torch.tensor([not piece for piece in beyond])
+    if whole.any():  # these have spelled the text's end, and say nothing yet of what comes
+        memory = generator.engine.start(ways.state.select(ways.parents[whole]))
+        logits = generator.engine.step(ways.tokens[whole], memory).double().cpu()
+        _add(chances, tokenizer, shares[whole] @ logits.softmax(-1))
+    return list(_best(chances, count))
+
+
+def next_words(generator: TextGenerator, place: Place, count: int, told: Told) -> list[Chance]:
+    """The likeliest next words, with what leads up to them. `told` hears that the search goes on,
+    and what it raises ends it."""
+    config = SampleConfig(until="word", beams=count, max_tokens=LONGEST_WORD)
+    for event in generator.search("", config, place):
+        told(0.0)
+        if isinstance(event, Found):
+            return [Chance(c.text, math.exp(c.score or 0.0)) for c in event.completions]
+    raise AssertionError("a search ends with what it found")
+
+
+@torch.inference_mode()
+def surprises(
+    generator: TextGenerator,
+    place: Place,
+    tokens: Sequence[int],
+    text: str,
+    count: int,
+    told: Told = places.tell_nobody,
+) -> list[Surprise]:
+    """What each of the `tokens` that were written from a place on cost, and the `count` likeliest
+    there; their texts joined are `text`, whose end may cut the last one."""
+    decoder = StreamDecoder(generator.tokenizer)
+    rows: list[Surprise] = []
+    shown, cost, likeliest = "", 0.0, tuple[Chance, ...]()
+    costs = _costs(generator, place, tokens, text, count)
+    for number, (token, inside, nats, here) in enumerate(costs):
+        told(number / len(tokens))
+        if not decoder.inside_character:
+            shown, cost, likeliest = "", 0.0, here
+        cost += nats
+        shown += decoder.feed(token, inside)
+        if not decoder.inside_character:
+            rows.append(Surprise(text[: len(shown)], cost, likeliest))
+            text = text[len(shown) :]
+    if decoder.inside_character:
+        rows.append(Surprise(text, cost, likeliest))
+    return rows
+
+
+def _costs(
+    generator: TextGenerator, place: Place, tokens: Sequence[int], text: str, count: int
+) -> Iterator[tuple[int, int, float, tuple[Chance, ...]]]:
+    """Each token, how many of its bytes stood there before, its nats, and the likeliest there."""
+    engine, pieces = generator.engine, generator.tokenizer.pieces
+    found = _begin(generator, place)
+    logits, state, left = found.logits, found.state, list(tokens)
+    memory = engine.start(state)
+    if found.spellings is not None and left:
+        ways = found.spellings
+        goes_on = [len(pieces[t]) > n for t, n in _pairs(ways)]
+        whole = b"".join(pieces[token] for token in left)
+        # Where the tokens can stand so deep in what was there: the rest of them is the text.
+        depths = {
+            inside
+            for inside in set(ways.inside)
+            if whole[inside:].decode(errors="replace").startswith(text)
+        }
+        begins = zip(_pairs(ways), goes_on, strict=True)
+        fits = torch.tensor([goes and t == left[0] and n in depths for (t, n), goes in begins])
+        # One that ends with the text that was there has come before the first token.
+        fits = fits if fits.any() else ~torch.tensor(goes_on)
+        way = int(ways.logprobs.masked_fill(~fits, NEVER).argmax())
+        memory = engine.start(ways.state.select(ways.parents[way : way + 1]))
+        if goes_on[way]:
+            chances: Counter[str] = Counter()
+            shares = ways.logprobs.exp().tolist()
+            for (token, inside), share in zip(_pairs(ways), shares, strict=True):
+                chances[spelled(pieces[token][inside:])] += share
+            del chances[""]
+            yield left.pop(0), ways.inside[way], -float(ways.logprobs[way]), _best(chances, count)
+        logits = engine.step(ways.tokens[way : way + 1], memory)
+    for token in left:
+        logprobs = logits[0].double().cpu().log_softmax(-1)
+        best = logprobs.topk(min(count, len(logprobs)))
+        pairs = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
+        here = tuple(Chance(spelled(pieces[t]), probability) for t, probability in pairs)
+        yield token, 0, -float(logprobs[token]), here
+        logits = engine.step(torch.tensor([token]), memory)
+
+
+def _begin(generator: TextGenerator, place: Place) -> Beginning:
+    return places.begin(generator.model, generator.engine, generator.tokenizer, place)
+
+
+def _pairs(ways: Spellings) -> list[tuple[int, int]]:
+    """The token of each way and how many of its bytes stand in the prompt."""
+    return list(zip(ways.tokens.tolist(), ways.inside, strict=True))
+
+
+def _add(chances: Counter[str], tokenizer: Tokenizer, shares: Tensor) -> None:
+    """The (V,) shares of tokens, by the first character of each."""
+    for token, share in enumerate(shares.tolist()):
+        chances[_first_character(tokenizer.pieces[token])] += share
+
+
+def _first_character(piece: bytes) -> str:
+    """The first character; a part of one as <E4>, which is all that is known of it then."""
+    whole = piece.decode(errors="ignore")[:1]
+    return whole if whole and piece.startswith(whole.encode()) else spelled(piece[:1])
+
+
+def spelled(piece: bytes) -> str:
+    """What a token spells; bytes that are no whole characters in hexadecimal digits, <E4>."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "".join(f"<{byte:02X}>" for byte in piece)
+
+
+def _best(chances: Counter[str], count: int) -> tuple[Chance, ...]:
+    return tuple(Chance(text, share) for text, share in chances.most_common(count))

@@ -1,0 +1,1 @@
+"""What comes after a prompt: drawn, searched, chosen. It learns in memory alone."""

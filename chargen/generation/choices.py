@@ -1,0 +1,133 @@
+"""Choose among given ways to go on: how likely is each, against the others and by itself?
+
+A choice is joined to the prompt as it is, and both are cut into tokens together, as a text is. It
+may be asked for as the beginning of whatever comes, or as all that comes: then the document ends.
+
+Shapes: B choices, T tokens of the longest, V vocabulary, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chargen.errors import ConfigError
+from chargen.generation.healing import spell
+from chargen.nn.engine import Engine, read_tokens
+from chargen.nn.model import LanguageModel, State
+from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+
+ROWS_AT_ONCE = 256
+MOST_LOGITS = 1 << 23  # that are computed at once: memory does not grow with the choices
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to go on from a prompt.
+
+    `logprob` is in nats, of the choice after the prompt; `tokens` are those that spell any of it.
+    `probability` is the share of the choice among all; `rank_per_token` its place by
+    `logprob_per_token`, where a long choice is at no disadvantage.
+    """
+
+    prompt: str
+    choice: str
+    probability: float
+    logprob: float
+    logprob_per_token: float
+    tokens: tuple[int, ...]
+    rank: int
+    rank_per_token: int
+
+    def as_dict(self) -> dict[str, object]:
+        """As `chargen sample --choices --json` prints it."""
+        return asdict(self)
+
+
+@torch.inference_mode()
+def choose(
+    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, prompt: str,
+    choices: Sequence[str], *, ends: bool = False,
+) -> list[Choice]:  # fmt: skip
+    """The choices, the likeliest first; where it `ends`, the end of the document is the last token
+    of each. Raises ConfigError where there are none, or an empty one, or one twice;
+    TokenizerError."""
+    if isinstance(choices, str) or not choices or not all(choices):
+        raise ConfigError("`choices` must not be empty", hint="as in --choices ' red, green'")
+    if len(set(choices)) < len(choices):
+        raise ConfigError("`choices` must differ from each other")
+    for text in (prompt, *choices):
+        tokenizer.check(text)
+    before = tokenizer.encode_array(prompt)
+    rows, shared = _endings(tokenizer, prompt, before, choices)
+    if ends:
+        rows = [np.append(row, tokenizer.end) for row in rows]
+    head = np.concatenate([[tokenizer.end], before[:shared]])
+    x, state = read_tokens(model, head, model.initial_state(1))  # (1, H)
+    totals: list[float] = []
+    for at in range(0, len(rows), ROWS_AT_ONCE):
+        totals += _logprobs(model, rows[at : at + ROWS_AT_ONCE], x, state)
+    # What is not shared of the prompt was given all the same, whatever tokens spell it.
+    given = b"".join(tokenizer.pieces[token] for token in before[shared:])
+    if given:
+        logits = model.read_out(x[:, None])[:, 0]  # (1, V)
+        cost = spell(engine, tokenizer, model.seen.cpu(), given, logits, state).logprob
+        totals = [total - cost for total in totals]
+    rows = [_beyond(tokenizer, row, len(given)) for row in rows]
+    shares = torch.tensor(totals, dtype=torch.double).softmax(dim=0).tolist()
+    per_token = [total / len(tokens) for total, tokens in zip(totals, rows, strict=True)]
+    order = sorted(range(len(rows)), key=lambda index: -totals[index])
+    by_token = sorted(range(len(rows)), key=lambda index: -per_token[index])
+    return [
+        Choice(
+            prompt, choices[index], shares[index], totals[index], per_token[index],
+            tuple(rows[index].tolist()), rank, by_token.index(index) + 1,
+        )
+        for rank, index in enumerate(order, start=1)
+    ]  # fmt: skip
+
+
+def _endings(
+    tokenizer: Tokenizer, prompt: str, before: Tokens, choices: Sequence[str]
+) -> tuple[list[Tokens], int]:
+    """The tokens of prompt and choice, for each, after the first so many that all of them share
+    with those of the prompt alone, `before`."""
+    endings: list[tuple[int, Tokens]] = []  # where each begins, and its tokens
+    for choice in choices:
+        whole = tokenizer.encode_array(prompt + choice)
+        length = min(len(whole), len(before))
+        [different] = np.nonzero(whole[:length] != before[:length])
+        begins = int(different[0]) if len(different) else length
+        endings.append((begins, whole[begins:]))
+    shared = min(begins for begins, _ in endings)
+    return [np.concatenate([before[shared:begins], rest]) for begins, rest in endings], shared
+
+
+def _beyond(tokenizer: Tokenizer, tokens: Tokens, given: int) -> Tokens:
+    """The tokens that spell any more than the first bytes, which are given."""
+    ends = tokenizer.byte_lengths[tokens].cumsum()
+    return tokens[ends > given]
+
+
+def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State) -> list[float]:
+    """What each row of tokens costs in all, after a (1, H) `state` and top output `x`."""
+    longest = max(map(len, rows))
+    tokens = torch.tensor([np.pad(row, (0, longest - len(row))).tolist() for row in rows])  # (B, T)
+    tokens = tokens.to(x.device)
+    state = state.select(torch.zeros(len(rows), dtype=torch.int64, device=x.device))
+    top = x.expand(len(rows), 1, -1)  # (B, 1, H): what the first of the tokens is predicted from
+    costs = []
+    step = max(1, MOST_LOGITS // (len(rows) * model.vocab_size))
+    for at in range(0, longest, step):
+        chunk = tokens[:, at : at + step]  # (B, T)
+        tops, state = model.read(chunk, state)  # (B, T, H)
+        logits = model.read_out(torch.cat([top, tops[:, :-1]], dim=1))  # (B, T, V)
+        logprobs = logits.float().cpu().double().log_softmax(dim=-1)
+        costs.append(logprobs.gather(-1, chunk.cpu()[..., None])[..., 0])
+        top = tops[:, -1:]
+    totals = torch.cat(costs, dim=1).tolist()
+    return [sum(row[: len(tokens)]) for row, tokens in zip(totals, rows, strict=True)]

@@ -1,0 +1,158 @@
+"""Learn from what was just read, in memory alone: dynamic evaluation (Mikolov et al. 2010).
+
+A gradient step on each chunk of a text, every weight at a rate of its own and drawn back to where
+it began (Krause et al. 2018). Knows nothing of text, files or prompts.
+
+Shapes: B streams, N tokens of a text, T of a chunk, H hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from chargen.generation.prompt_state import Told, tell_nobody
+from chargen.nn.engine import Engine
+from chargen.nn.model import LanguageModel, State
+from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+
+# Chosen on validation text and on made-up talks (benchmarks/learn.py reports on others).
+RATE = 1e-3  # twice as much learns faster and spoils what a well-trained model knew
+DECAY = 2e-3  # the share of the way back that each step goes
+CHUNK_TOKENS = 32  # of a step: more of them learn too slowly from a line or two
+PASSES = 3  # over a text that is to be remembered; one does for a long text that is read once
+# No weight follows a gradient beyond so many times its usual size: a step is at most RATE times it.
+MOST_SURPRISED = 10.0
+# How much of its own text a model writes to find the usual size of its gradients. A quarter of it
+# gave nearly the same scores.
+SAMPLE_STREAMS = 8
+SAMPLE_CHUNKS = 4
+
+
+class Learner:
+    """A copy of a model, `model`, that learns; the one that it was given stays as it is.
+
+    The copy stays in eval mode: nothing is dropped, and the same texts teach it the same. It keeps
+    two numbers a weight beside the given model, and three while it learns. Make a new TextGenerator
+    of `model` after learning: an engine has copies of the weights.
+    """
+
+    @torch.inference_mode(False)
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(True)
+        self._weights: list[Tensor] = list(self.model.parameters())
+        self._origin = [weight.detach() for weight in model.parameters()]
+        # The root mean square gradient of each weight. Krause et al. measure it on the training
+        # text; where the model writes as it was taught, its own text does as well.
+        squares = _squared_gradients(self.model, self._weights, tokenizer.end)
+        scales = [square.sqrt() for square in squares]
+        mean = sum(float(s.sum()) for s in scales) / sum(s.numel() for s in scales)
+        self._scales = [scale.add_(mean) for scale in scales]  # none is next to nothing
+
+    @torch.inference_mode(False)
+    def learn(
+        self, tokens: Tokens, state: State, passes: int = PASSES, told: Told = tell_nobody
+    ) -> float:
+        """Learn (N,) tokens that follow each other after a (1, H) state: the first of them is only
+        read, each other predicted. Returns the mean nats a token in the first pass, each chunk
+        before the step on it.
+
+        Where a number is not finite, or there is nothing to predict, it returns nan and leaves the
+        model as it was, and so does what `told`, which hears how far it has come, raises. Memory
+        does not grow with the text.
+        """
+        if len(tokens) < 2:
+            return math.nan
+        state = state.map(torch.clone)  # it may come from inference mode
+        before = [weight.detach().clone() for weight in self._weights]
+        learned = False
+        try:
+            losses = [
+                self._read_and_learn(
+                    tokens,
+                    state,
+                    lambda share, done=done: told((done + share) / passes),  # type: ignore[misc]
+                )
+                for done in range(passes)
+            ]
+            learned = math.isfinite(sum(losses))
+        finally:
+            if not learned:
+                with torch.no_grad():
+                    torch._foreach_copy_(self._weights, before)
+        if not learned:
+            return math.nan
+        # What it has learned to write it may write.
+        self.model.seen[torch.from_numpy(tokens[1:]).to(self.model.seen.device)] = True
+        return losses[0]
+
+    def _read_and_learn(self, tokens: Tokens, state: State, told: Told) -> float:
+        """One pass over (N,) tokens, up to the first number that is not finite: then nan."""
+        device = self.model.head.weight.device
+        nats = 0.0
+        for at in range(0, len(tokens) - 1, CHUNK_TOKENS):
+            told(at / len(tokens))
+            chunk = torch.from_numpy(tokens[None, at : at + CHUNK_TOKENS + 1]).to(device)
+            loss, gradients, state = _gradients(self.model, self._weights, chunk, state)
+            nats += loss
+            torch._foreach_div_(gradients, self._scales)
+            size = float(torch.stack(torch._foreach_norm(gradients)).norm())
+            if not math.isfinite(loss + size):
+                return math.nan
+            self._step(gradients)
+        return nats / (len(tokens) - 1)
+
+    @torch.no_grad()
+    def _step(self, surprises: list[Tensor]) -> None:
+        """`surprises` are gradients, each in its usual size."""
+        for weight, origin, step in zip(self._weights, self._origin, surprises, strict=True):
+            step.clamp_(-MOST_SURPRISED, MOST_SURPRISED)
+            weight.lerp_(origin, DECAY).sub_(step, alpha=RATE)
+
+
+def _gradients(
+    model: LanguageModel, weights: Sequence[Tensor], chunk: Tensor, state: State
+) -> tuple[float, list[Tensor], State]:
+    """The nats of (1, T + 1) tokens after the first, their gradients and the state after them.
+
+    The gradient is that of the sum over CHUNK_TOKENS, so a short chunk moves weights less.
+    """
+    # cuDNN has no gradients in eval mode.
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        logits, state = model(chunk[:, :-1], state)  # (1, T, V)
+        nats = F.cross_entropy(logits[0].float(), chunk[0, 1:], reduction="sum")
+        gradients = torch.autograd.grad(nats / CHUNK_TOKENS, weights)
+    return float(nats.detach()), list(gradients), state.detach()
+
+
+def _squared_gradients(model: LanguageModel, weights: Sequence[Tensor], end: int) -> list[Tensor]:
+    """The mean square of each weight's gradient over chunks that the model itself writes."""
+    squares = [torch.zeros_like(weight) for weight in weights]
+    text = _write(model, end, SAMPLE_CHUNKS * CHUNK_TOKENS)  # (B, N)
+    for row in text:
+        state = model.initial_state(1)
+        for at in range(0, len(row) - 1, CHUNK_TOKENS):
+            chunk = row[None, at : at + CHUNK_TOKENS + 1]
+            _, gradients, state = _gradients(model, weights, chunk, state)
+            torch._foreach_addcmul_(squares, gradients, gradients)
+    torch._foreach_div_(squares, float(SAMPLE_STREAMS * SAMPLE_CHUNKS))
+    return squares
+
+
+def _write(model: LanguageModel, end: int, length: int) -> Tensor:
+    """SAMPLE_STREAMS texts of the model's own, `length` tokens after the `end` before them."""
+    engine = Engine(model)
+    memory = engine.start(model.initial_state(SAMPLE_STREAMS))
+    generator = torch.Generator().manual_seed(0)
+    columns = [torch.full((SAMPLE_STREAMS,), end)]
+    for _ in range(length):
+        logits = engine.step(columns[-1], memory).cpu().float()
+        chances = logits.masked_fill(~model.seen.cpu(), -math.inf).softmax(dim=-1)
+        chances.nan_to_num_(1.0)  # where a network overflows, any token
+        columns.append(torch.multinomial(chances, 1, generator=generator)[:, 0])
+    return torch.stack(columns, dim=1).to(model.head.weight.device)

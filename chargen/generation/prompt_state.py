@@ -1,0 +1,117 @@
+"""Where a text stands: what the network remembers there, so that the text goes on without being
+read again.
+
+Shapes: H hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chargen.generation.healing import Spellings, spell, take_back
+from chargen.nn.engine import Engine, read_tokens
+from chargen.nn.model import LanguageModel, State
+from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+
+ENCODED_AT_ONCE = 1 << 13  # characters of a text
+
+Told = Callable[[float], None]  # is told the share of the work that is done
+
+
+def tell_nobody(share: float) -> None:
+    """Where nobody wants to know how far the work has come."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a text.
+
+    The network has read all that stands before but for some `unread` tokens, one at least, and the
+    `tail`: the text's last bytes, whole characters, where tokens could spell more than them.
+    """
+
+    state: State  # (1, H) each of its parts
+    unread: tuple[int, ...]
+    tail: bytes = b""
+    recent: tuple[int, ...] = ()  # the last tokens of the text, which penalties look at
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where texts go on: (1, V) logits and a (1, H) state, or the spellings of a prompt's end."""
+
+    logits: Tensor
+    state: State
+    spellings: Spellings | None = None
+
+
+def beginning(model: LanguageModel, tokenizer: Tokenizer) -> Place:
+    """Where a document begins: after the end of another."""
+    return Place(model.initial_state(1), (tokenizer.end,))
+
+
+@torch.inference_mode()
+def read(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    place: Place,
+    text: str,
+    *,
+    heal: bool,
+    window: int,
+    told: Told = tell_nobody,
+) -> Place:
+    """The place after some more text. With `heal` its last word is taken back into the tail, should
+    a token go beyond it; `window` tokens are remembered as recent. `told` hears the share that is
+    read, and what it raises leaves all as it was.
+    """
+    if not text and (heal or not place.tail):
+        return place
+    state, unread, recent = place.state, place.unread, place.recent
+    word = b""
+    for tokens, share in _encoded(tokenizer, place.tail.decode() + text):
+        told(share)
+        if share == 1 and heal:
+            kept, word = take_back(tokenizer, tokens.tolist())
+            tokens = tokens[: len(kept)]
+        recent = (*recent, *tokens[-window:].tolist())[-window:]
+        unread = (*unread, *tokens.tolist())
+        if unread[:-1]:
+            _, state = read_tokens(model, np.array(unread[:-1]), state)
+            unread = unread[-1:]
+    return Place(state, unread, word, recent)
+
+
+@torch.inference_mode()
+def begin(model: LanguageModel, engine: Engine, tokenizer: Tokenizer, place: Place) -> Beginning:
+    """What may come next: token by token, so that a text goes on exactly as if it had not been
+    interrupted."""
+    memory = engine.start(place.state)
+    for token in place.unread:
+        logits = engine.step(torch.tensor([token]), memory)  # (1, V)
+    if not place.tail:
+        return Beginning(logits, memory.state)
+    seen = model.seen.cpu()
+    spellings = spell(engine, tokenizer, seen, place.tail, logits, memory.state)
+    return Beginning(logits, memory.state, spellings)
+
+
+def _encoded(tokenizer: Tokenizer, text: str) -> Iterator[tuple[Tokens, float]]:
+    """The tokens of a text in pieces, cut between lines or words, and the share up to each end."""
+    at = 0
+    while True:
+        stop = at + ENCODED_AT_ONCE
+        if stop < len(text):
+            # A word begins with the space before it.
+            cut = text.rfind("\n", at, stop) + 1 or text.rfind(" ", at + 1, stop)
+            stop = cut if cut > at else stop
+        stop = min(stop, len(text))
+        yield tokenizer.encode_array(text[at:stop]), stop / max(1, len(text))
+        if stop == len(text):
+            return
+        at = stop

@@ -1,0 +1,127 @@
+"""Fill a file with samples, one JSON object a line; an interrupted file can be continued.
+
+Each line names its place, the seed of all and the run: what the samples follow from. So a file goes
+on only as it began, and a line that was torn by a crash is drawn anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from chargen.config import SampleConfig
+from chargen.errors import ConfigError, OutputError
+from chargen.generation.generator import TextGenerator
+from chargen.generation.prompt_state import Told
+from chargen.generation.writing import Completion
+
+BEGINNING = b'{"index": '  # of every line
+
+
+def fill(
+    generator: TextGenerator,
+    prompt: str,
+    config: SampleConfig,
+    path: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    told: Told = lambda share: None,
+) -> Iterator[Completion]:
+    """Write the samples into the file and yield each once it is there, those of an earlier run that
+    is resumed not among them. `told` hears the share that is drawn.
+
+    Raises OutputError where the file is in the way, is another run's or cannot be written;
+    ConfigError, TokenizerError.
+    """
+    path = Path(path)
+    if config.beams is not None:
+        raise ConfigError("`beams` and `out` cannot be combined", hint="--json prints all beams")
+    try:
+        if str(path) in (".", "-") or path.is_dir():
+            raise OutputError(f"{path} is no file", hint="name one, as in --out samples.jsonl")
+        if path.exists() and not (resume or overwrite):
+            raise OutputError(
+                f"{path} exists already", hint="--resume goes on with it, --overwrite replaces it"
+            )
+        kept = _read(path) if resume and path.exists() else _Kept()
+        if config.seed is None:
+            config = replace(config, seed=secrets.randbits(63) if kept.seed is None else kept.seed)
+        run = _name_of_run(generator, prompt, config)
+        if kept.count and kept.run != run:
+            raise OutputError(
+                f"{path} was written by another model, with another prompt or other options",
+                hint="give those (only --num-samples may change), or --overwrite it",
+            )
+        # What is wrong with the options is told before the file is touched.
+        samples = generator.complete(
+            prompt, config, first=kept.count, rows=config.batch_size, told=told
+        )
+        with open(path, "r+b" if kept.count else "wb") as file:
+            if kept.count:
+                file.truncate(kept.bytes)
+                file.seek(kept.bytes)
+            for index, sample in enumerate(samples, start=kept.count):
+                place = {"index": index, "seed": config.seed, "run": run}
+                written = json.dumps(place | sample.as_dict(), ensure_ascii=False)
+                file.write(written.encode() + b"\n")
+                file.flush()
+                yield sample
+            with suppress(OSError):  # what is no file, /dev/stdout say, has no disk either
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_texts(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The texts of the samples in a file, in order."""
+    with open(path, "rb") as file:
+        for line in file:
+            yield json.loads(line)["text"]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What an earlier run has left in a file: whole lines, all of one run, from the first on."""
+
+    count: int = 0
+    bytes: int = 0
+    seed: int | None = None
+    run: str | None = None
+
+
+def _read(path: Path) -> _Kept:
+    """What stands in the file, but for a line at the end that was torn."""
+    kept = _Kept()
+    with open(path, "rb") as file:
+        for raw in file:
+            if not raw.endswith(b"\n") and raw[: len(BEGINNING)] == BEGINNING[: len(raw)]:
+                break
+            try:
+                line = json.loads(raw)
+                index, seed, run = line["index"], line["seed"], line["run"]
+            except (ValueError, RecursionError, TypeError, LookupError):
+                index = None
+            if index != kept.count or (kept.count and (seed, run) != (kept.seed, kept.run)):
+                raise OutputError(
+                    f"{path} holds lines that are no samples of one run",
+                    hint="--overwrite replaces it",
+                )
+            kept = _Kept(kept.count + 1, kept.bytes + len(raw), seed, run)
+    return kept
+
+
+def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) -> str:
+    """Twelve digits that stand for all that decides a sample, but not for how many there are."""
+    options = asdict(config) | {"num_samples": None}
+    digest = hashlib.sha256(json.dumps([prompt, options], sort_keys=True).encode())
+    digest.update(generator.tokenizer.serialize())
+    for name, tensor in sorted(generator.model.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,269 @@
+"""Tokens of one text in, pieces of text out: whole characters, cut exactly where the text ends.
+
+Knows when a text ends: its length, a stop text, a word, sentence, line or paragraph, the end of the
+document. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
+
+from chargen.config import SampleConfig
+from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
+
+FinishReason = Literal["length", "stop", "end"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some more of a text: whole characters, and the tokens that spell them.
+
+    `logprob` is in nats, under the model itself, before any processor.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A text that goes on from `prompt`, without it.
+
+    `tokens` are those that it shows any of, and the end-of-document token where that ended it;
+    `logprob` is their sum, in nats, under the model itself, before any processor. It finished for
+    its `length`, at a `stop` (a stop text, which is not part of it, or the end of what `until`,
+    `regex` or `charset` ask for), or at the `end` of the document. From a beam search it has a
+    `score`: the log-probability of the text and of its end there, in nats.
+    """
+
+    prompt: str
+    text: str
+    tokens: tuple[int, ...]
+    logprob: float
+    finish_reason: FinishReason
+    score: float | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """As `chargen sample --json` prints it; the score where there is one."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class Progress(NamedTuple):
+    """How far a text has come with what `until` asks for.
+
+    `pending` counts the characters, the last ones, that are no part of it should it end now.
+    """
+
+    place: str = "before"
+    pending: int = 0
+
+
+JOINERS = "'\u2019-"  # inside a word they are part of it
+WIDE_MARKS = "\u3002\uff01\uff1f"  # they end a sentence, and no space need follow
+MARKS = ".!?\u2026" + WIDE_MARKS
+CLOSERS = "\"'\u201d\u2019)]\u00bb\u300d"  # they may stand between the mark and the end
+
+
+def read_on(unit: str, progress: Progress, character: str) -> Progress | None:
+    """The progress after one more character, or None where the unit ended before it."""
+    place, pending = progress
+    if place == "before":  # whatever leads up to a word, blank lines among it
+        begins = character.isalnum() if unit == "word" else not character.isspace()
+        return Progress("inside") if begins else progress
+    if unit == "word":
+        if character.isalnum() or character == "_":
+            return Progress("inside")
+        joins = place == "inside" and character in JOINERS
+        return Progress("joined", 1) if joins else None
+    if unit == "line":
+        return None if character in "\n\r" else progress
+    if place == "broken":  # after a newline
+        if character == "\n":
+            return None
+        blank = character.isspace()
+        return Progress("broken", pending + 1) if blank else Progress("inside")
+    if place in ("marked", "closed"):
+        if character in MARKS + CLOSERS:
+            return progress
+        ends = character.isspace() or place == "closed"
+        return None if ends else Progress("inside")  # as in 3.14
+    if character == "\n":
+        return Progress("broken", 1)
+    if unit == "sentence" and character in MARKS:
+        return Progress("closed" if character in WIDE_MARKS else "marked")
+    return Progress("inside")
+
+
+def unit_end(unit: str, progress: Progress, text: str) -> int | None:
+    """How many characters of `text`, the next ones, belong to the unit that ends in it; below 0
+    where it ended with some before. None where it does not end."""
+    for at, character in enumerate(text):
+        after = read_on(unit, progress, character)
+        if after is None:
+            return at - progress.pending
+        progress = after
+    return None
+
+
+class Writer:
+    """Tokens of one text in, pieces out.
+
+    What could be the beginning of a stop text is held back until it is known. A piece never splits
+    a token, but for one that the end of the text cuts.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: SampleConfig) -> None:
+        self._decoder = StreamDecoder(tokenizer)
+        self._tokenizer = tokenizer
+        self._config = config
+        self._guided = config.regex is not None or config.charset is not None
+        # Where no cut depends on the text, most tokens take the short way through `add`.
+        limits = (config.until, config.max_chars)
+        self._cuts = bool(config.stop) or any(limit is not None for limit in limits)
+        self._texts = tokenizer.texts
+        self._room = config.max_tokens
+        self.progress = Progress()
+        self._given = 0  # characters that are out
+        self._held = ""  # and what is not yet
+        # What spells the held text: tokens, those of one character together; their logprob; and
+        # where in the held text they stop.
+        self._waiting: list[tuple[tuple[int, ...], float, int]] = []
+        self._owed = 0.0  # for tokens that stand in the prompt
+        self.finish_reason: FinishReason | None = None
+
+    def copy(self) -> Writer:
+        """One that stands at the same place and goes on by itself."""
+        twin = copy.copy(self)
+        twin._decoder = self._decoder.copy()
+        twin._waiting = list(self._waiting)
+        return twin
+
+    @property
+    def held(self) -> str:
+        """The text that cannot be shown yet."""
+        return self._held
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are tokens of which nothing can be shown yet."""
+        return bool(self._waiting)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether all the tokens so far stand in the prompt."""
+        return self._room == self._config.max_tokens
+
+    @property
+    def may_end(self) -> bool:
+        """Whether there is as much text as was asked for at least."""
+        return self._given + len(self._held) >= (self._config.min_chars or 0)
+
+    def add(self, token: int, logprob: float, inside: int = 0) -> Piece | None:
+        """What can be shown now that this token came. A finished text takes no more tokens.
+
+        The first `inside` bytes of the token stand in the prompt and are not shown.
+        """
+        if self.finish_reason:
+            return None
+        text = self._texts[token]
+        if text and self._room > 1 and not (self._cuts or self._waiting or inside or self._owed):
+            self._room -= 1
+            self._given += len(text)
+            return Piece(text, (token,), logprob)
+        if inside and inside == len(self._tokenizer.pieces[token]):
+            self._owed += logprob
+            return None
+        logprob, self._owed = logprob + self._owed, 0.0
+        ends = token == self._tokenizer.end
+        tokens: tuple[int, ...] = (token,)
+        if self._decoder.inside_character and not ends:
+            earlier, cost, _ = self._waiting.pop()
+            tokens, logprob = earlier + tokens, cost + logprob
+        self._room -= 1
+        begun = len(self._held)
+        self._held += self._decoder.feed(token, inside)
+        if not (ends and self._guided):  # there it stands for whatever may not follow
+            self._waiting.append((tokens, logprob, len(self._held)))
+        cut, reason = self._cut(begun)
+        if reason is None and (ends or not self._room):
+            begun = len(self._held)
+            self._held += self._decoder.flush()
+            cut, reason = self._cut(begun)
+            if reason is None:
+                reason = "length" if not ends else "stop" if self._guided else "end"
+        if reason is not None:
+            self.finish_reason = reason
+            if cut is not None:
+                starts = [0, *(stop for _, _, stop in self._waiting[:-1])]
+                pairs = zip(self._waiting, starts, strict=True)
+                self._waiting = [waiting for waiting, start in pairs if start < cut]
+                self._held = self._held[:cut]
+            return self._give(len(self._waiting))
+        if self._decoder.inside_character:
+            return None
+        safe = self._safe_length()
+        return self._give(sum(stop <= safe for _, _, stop in self._waiting))
+
+    def _cut(self, begun: int) -> tuple[int | None, FinishReason | None]:
+        """Where the held text ends, if it does, and for what; it is new from `begun` on."""
+        config, held = self._config, self._held
+        cuts: list[tuple[int, FinishReason]] = []
+        least = max(0, (config.min_chars or 0) - self._given)
+        cuts += [(at, "stop") for stop in config.stop if (at := held.find(stop, least)) >= 0]
+        if config.until is not None:
+            cuts += [(at, "stop") for at in self._unit_ends(begun, least)]
+        if config.max_chars is not None and self._given + len(held) >= config.max_chars:
+            cuts.append((config.max_chars - self._given, "length"))
+        return min(cuts, default=(None, None), key=lambda cut: cut[0] or 0)
+
+    def _unit_ends(self, begun: int, least: int) -> list[int]:
+        """Where the word, line, ... ends that is asked for, if it does."""
+        unit = self._config.until
+        assert unit is not None
+        for at in range(begun, len(self._held)):
+            character = self._held[at]
+            after = read_on(unit, self.progress, character)
+            if after is None and at - self.progress.pending >= least:
+                return [at - self.progress.pending]
+            self.progress = after or read_on(unit, Progress(), character) or Progress()
+        return []
+
+    def _safe_length(self) -> int:
+        """How much of the held text is before anything that may turn out to be no part of it."""
+        held, stops = self._held, self._config.stop
+        for start in range(len(held)):
+            if any(stop.startswith(held[start:]) for stop in stops):
+                return min(start, len(held) - self.progress.pending)
+        return len(held) - self.progress.pending
+
+    def _give(self, count: int) -> Piece | None:
+        """The piece that the first `count` of what is waiting spells."""
+        if not count:
+            return None
+        given, self._waiting = self._waiting[:count], self._waiting[count:]
+        length = given[-1][2] if self._waiting else len(self._held)
+        text, self._held = self._held[:length], self._held[length:]
+        self._given += len(text)
+        self._waiting = [(tokens, cost, stop - length) for tokens, cost, stop in self._waiting]
+        return Piece(
+            text,
+            tuple(token for tokens, _, _ in given for token in tokens),
+            sum(cost for _, cost, _ in given),
+        )
+
+
+def complete(
+    prompt: str, pieces: list[Piece], writer: Writer, score: float | None = None
+) -> Completion:
+    """The whole of what a writer has given out."""
+    return Completion(
+        prompt,
+        "".join(piece.text for piece in pieces),
+        tuple(token for piece in pieces for token in piece.tokens),
+        sum((piece.logprob for piece in pieces), start=0.0),
+        writer.finish_reason or "length",
+        score,
+    )

@@ -1,0 +1,169 @@
+"""From a checkpoint's folder to what goes on inside its network: which text is read for it, and
+the model's own where none is given. `inspect` and `look_back` are the whole road for Python.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chargen.checkpoint.metadata import About, existing, read_about
+from chargen.config import InspectConfig, LookBackConfig, make
+from chargen.data.corpus import read_tokens
+from chargen.data.shards import Ids
+from chargen.data.texts import Paths, Progress
+from chargen.errors import CorpusError
+from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
+from chargen.generation.generator import load
+from chargen.insight.inspection import (
+    LEAST_TO_SEARCH,
+    Follower,
+    Inspection,
+    Probe,
+    View,
+    find_followers,
+    lines_as_documents,
+    read_text,
+    refuse_unknown,
+)
+from chargen.insight.memory import Horizon, measure, needed_tokens
+
+SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
+SHOWN_OF_OWN = 2000  # characters of a model's own text that are read where none is given
+MOST_TOKENS = 2_000_000  # of a text, in which to look back
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A text as a network read it, and the cells that follow something that people can read.
+
+    `followers` were looked for in what `searched` tells; where there was too little text for it
+    there are none, and `searched` tells why.
+    """
+
+    about: About
+    num_parameters: int
+    inspection: Inspection
+    followers: tuple[Follower, ...]
+    searched: str
+
+    @property
+    def asked(self) -> tuple[View, ...]:
+        """The views that were asked for: neither the surprise nor the cells that were found."""
+        found = sum(follower.follows for follower in self.followers)
+        return self.inspection.views[1 : len(self.inspection.views) - found]
+
+
+@dataclass(frozen=True)
+class LookedBack:
+    """How far back a model looks, and on which text that was measured, in words."""
+
+    about: About
+    horizon: Horizon
+    measured: str
+
+
+def inspect(
+    checkpoint: str | os.PathLike[str],
+    text: str | None = None,
+    *,
+    device: str = "cpu",
+    progress: Progress = lambda doing, share: None,
+    **options: Any,
+) -> Seen:
+    """What a text does to the network in a checkpoint: what surprised it, what cells and gates did.
+
+    `options` are the fields of InspectConfig. Without a text, a piece of the model's own that it
+    did not train on is read, if that is still here; cells are looked for in that, too, where the
+    text is short. The views are the surprise in bits, then what `cell` and `gate` ask for, then
+    the cells that were found. Raises ChargenError.
+    """
+    cell = options.get("cell", ())
+    config = make(
+        InspectConfig, options | {"cell": (cell,) if isinstance(cell, str) else tuple(cell)}
+    )
+    folder = existing(checkpoint)
+    generator, about = load(folder, device), read_about(folder)
+    if text is not None:
+        generator.tokenizer.check(text)
+    probes = asked(config, about.model.num_layers)
+    for probe in probes:
+        refuse_unknown(about.model, probe)
+    given = None if text is None else text[: config.max_chars]
+    followers: list[Follower] = []
+    if given is not None and len(given) >= LEAST_TO_SEARCH:
+        own, searched = given, f"its {len(given):,} characters"
+    else:
+        try:
+            own, split = held_out_text(about, LEAST_TO_SEARCH, SEARCHED, progress)
+            searched = f"{len(own):,} characters of {SPLIT_WORDS[split]}"
+        except CorpusError as error:
+            if given is None:
+                raise
+            own, searched = "", f"in so short a text no cells are looked for, and {error.message}"
+    if own:
+        followers = find_followers(generator, own, lambda share: progress("looking", share))
+    if given is None:
+        first, _, rest = own.partition("\n")  # it may begin in the midst of a line
+        given = (rest or first)[: options.get("max_chars", SHOWN_OF_OWN)]
+    titles = [probe.name for probe in probes]
+    for follower in filter(lambda follower: follower.follows, followers):
+        probes.append(Probe(follower.layer, follower.unit))
+        titles.append(f"{probes[-1].name}, {follower.feature}")
+    inspection = read_text(
+        generator,
+        given,
+        probes,
+        titles=titles,
+        top=config.top,
+        told=lambda share: progress("reading", share),
+    )
+    return Seen(about, generator.model.num_parameters, inspection, tuple(followers), searched)
+
+
+def asked(config: InspectConfig, num_layers: int) -> list[Probe]:
+    """What the options ask to be shown."""
+    cells: Sequence[tuple[int, int | None]] = [
+        (int(layer), int(unit)) for layer, _, unit in (cell.partition(":") for cell in config.cell)
+    ]
+    if config.gate is not None and not cells:
+        cells = [(layer, None) for layer in range(num_layers)]
+    return [Probe(layer, unit, config.gate) for layer, unit in cells]
+
+
+def look_back(
+    checkpoint: str | os.PathLike[str],
+    text: Paths | None = None,
+    *,
+    device: str = "cpu",
+    progress: Progress = lambda doing, share: None,
+    **options: Any,
+) -> LookedBack:
+    """How far back the network in a checkpoint looks, measured on the files of a text, or on what
+    of its own it did not train on, if that is still here.
+
+    `options` are the fields of LookBackConfig. Raises ChargenError.
+    """
+    config = make(LookBackConfig, options)
+    folder = existing(checkpoint)
+    generator, about = load(folder, device), read_about(folder)
+    tokenizer = generator.tokenizer
+    tokens: Ids
+    if text is not None:
+        tokens = lines_as_documents(generator, read_tokens(text, tokenizer, MOST_TOKENS))
+        measured = "the text that was given"
+    else:
+        needed = needed_tokens(config.max_context, config.max_distance)
+        tokens, split = held_out_tokens(about, tokenizer, needed, MOST_TOKENS, progress)
+        measured = f"{about.corpus.name}: {SPLIT_WORDS[split]}"
+    horizon = measure(
+        generator.model,
+        tokens,
+        end=tokenizer.end,
+        longest_context=config.max_context,
+        longest_distance=config.max_distance,
+        told=lambda share: progress("measuring", share),
+    )
+    return LookedBack(about, horizon, measured)

@@ -1,0 +1,74 @@
+"""Small worlds: each shows one thing about recurrent networks, in a table, charts, two sentences.
+
+Nothing is timed and no text is read: a seed gives the same finding on the same machine. torch is
+imported when a world is run, not when they are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chargen.config import TrainConfig, make
+from chargen.errors import ConfigError
+from chargen.lab.finding import Finding, Told, tell_nobody
+
+__all__ = ["WORLDS", "Finding", "Told", "World", "run"]
+
+
+@dataclass(frozen=True)
+class World:
+    """`run` takes a seed and whom to tell how far it is; what that raises ends it."""
+
+    name: str
+    question: str
+    run: Callable[[int, Told], Finding]
+
+
+def run(name: str, *, seed: int = 1, told: Told = tell_nobody) -> Finding:
+    """What a world shows. `told` hears what is being done and the share that is done, 0 to 1, every
+    few steps. Raises ConfigError where there is no such world, or the seed is none."""
+    make(TrainConfig, {"seed": seed})
+    # As people write it: "Two ones", "colour of a strawberry".
+    written = f"-{name}".lower().replace(" ", "-").replace("_", "-")
+    for world in WORLDS.values():
+        if written.endswith(f"-{world.name}"):
+            return world.run(seed, told)
+    raise ConfigError(f"there is no world {name!r}", hint=f"there are {', '.join(WORLDS)}")
+
+
+def _world(name: str, question: str) -> World:
+    def run(seed: int, told: Told) -> Finding:
+        from chargen.lab import forget as forgetting
+        from chargen.lab import gradient_worlds, text_worlds
+        from chargen.lab.toy_training import steady
+
+        runs: dict[str, Callable[[int, Told], Finding]] = {
+            "memoryless": text_worlds.memoryless,
+            "vanishing": gradient_worlds.vanishing,
+            "exploding": gradient_worlds.exploding,
+            "two-ones": text_worlds.two_ones,
+            "namaskar": text_worlds.namaskar,
+            "strawberry": text_worlds.strawberry,
+            "forget": forgetting.forget,
+        }
+        with steady():
+            found = runs[name](seed, told)
+        told("done", 1.0)
+        return found
+
+    return World(name, question, run)
+
+
+WORLDS = {
+    world.name: world
+    for world in (
+        _world("memoryless", "What can a network say that sees one letter at a time?"),
+        _world("vanishing", "After how many others is a first symbol still remembered?"),
+        _world("exploding", "What does a recurrent weight above 1 do to the gradient?"),
+        _world("two-ones", "Does a string of 0s and 1s hold two 1s in a row?"),
+        _world("namaskar", "Which is the eighth letter after seven, the sixth after five?"),
+        _world("strawberry", "What is the color of a thing, asked in words never seen beside it?"),
+        _world("forget", "What does the forget gate do where the subject changes?"),
+    )
+}

@@ -1,0 +1,1 @@
+"""Keys, pastes, pipes, and what can be said with a /. What is done then, the session does."""

@@ -1,0 +1,148 @@
+"""A session as a file: the text, the settings, where the random numbers are, what the network
+remembers, and the hash of the model that remembers it.
+
+Two lines of JSON: the first says what this is and the sha256 of the second, so that damage is seen
+before anything is believed. What the network remembers takes a few kilobytes, however long the
+text; it is taken up again as it is, and no text is read.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chargen.errors import SessionError
+from chargen.generation.prompt_state import Place
+from chargen.generation.writing import FinishReason
+from chargen.nn.model import LanguageModel
+from chargen.runtime.files import Record, decode, encode, read_file, write_file
+
+FORMAT = 1
+MOST_BYTES = 1 << 28
+HINT = "pass a file that /save wrote"
+_BEGINNING = b'{"chargen_session":'
+
+
+class _Head(Record):
+    chargen_session: int
+    sha256: str
+
+
+class SavedPlace(Record, forbid_unknown_fields=True, frozen=True):
+    """A `Place`; `state` and `tail` in base64, the state as float32, little end first."""
+
+    state: str
+    unread: list[int]
+    tail: str
+    recent: list[int]
+
+
+class SavedSession(Record, forbid_unknown_fields=True, frozen=True):
+    """A session. `exchanges` are what was written, what was read for it, how that went on."""
+
+    model: str  # sha256 of the weights
+    checkpoint: str  # where they were found
+    settings: dict[str, Any]
+    mode: str
+    user: str
+    bot: str
+    exchanges: list[tuple[str, str, str]]
+    begun: int
+    place: SavedPlace
+    stream: tuple[int, int, int] | None
+    finish_reason: FinishReason | None
+
+
+def write_session(path: Path, saved: SavedSession) -> None:
+    """Replace the file at once. Raises SessionError, also where it is anything but a session."""
+    try:
+        content = encode(saved)
+    except UnicodeEncodeError:
+        raise SessionError(
+            f"cannot write {path}: a setting holds a lone surrogate, which is no character",
+            hint="/set shows them all",
+        ) from None
+    head = encode(_Head(FORMAT, hashlib.sha256(content).hexdigest()))
+    try:
+        if path.exists() and not _is_session(path):
+            raise SessionError(f"{path} exists and is no session file", hint="name another one")
+        write_file(path, head + b"\n" + content + b"\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SessionError(f"cannot write {path}: {why}", hint="name another file") from error
+
+
+def read_session(path: Path) -> SavedSession:
+    """What a file holds, as it was written. Raises SessionError."""
+    try:
+        first, _, content = read_file(path, MOST_BYTES).partition(b"\n")
+    except OSError as error:
+        raise SessionError(f"cannot read {path}: {error.strerror}", hint=HINT) from error
+    except ValueError as error:  # it is a folder, say, or far too long
+        raise SessionError(f"{path} is no session file: {error}", hint=HINT) from error
+    try:
+        head = decode(first, _Head)
+    except ValueError:
+        raise SessionError(f"{path} is no session file", hint=HINT) from None
+    if head.chargen_session != FORMAT:
+        raise SessionError(
+            f"{path} was written by another chargen (format {head.chargen_session}, this one "
+            f"reads {FORMAT})",
+            hint="use that version of chargen",
+        )
+    content = content.removesuffix(b"\n")
+    if head.sha256 != hashlib.sha256(content).hexdigest():
+        raise SessionError(f"{path} is damaged: its text is not what was written")
+    try:
+        return decode(content, SavedSession)
+    except ValueError as error:
+        raise SessionError(f"{path} is damaged: {error}") from None
+
+
+def _is_session(path: Path) -> bool:
+    if not path.is_file():  # a pipe may have nothing to be read, ever
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(_BEGINNING)) == _BEGINNING
+
+
+def pack(place: Place) -> SavedPlace:
+    """A place as JSON can hold it."""
+    parts = [part.float().cpu().numpy() for layer in place.state.layers for part in layer]
+    state = np.concatenate(parts, axis=None).astype("<f4").tobytes()
+    return SavedPlace(
+        base64.b64encode(state).decode(),
+        list(place.unread),
+        base64.b64encode(place.tail).decode(),
+        list(place.recent),
+    )
+
+
+def unpack(saved: SavedPlace, model: LanguageModel) -> Place:
+    """The place, for the model that it was made with. Raises ValueError where it does not fit."""
+    numbers = np.frombuffer(base64.b64decode(saved.state, validate=True), dtype="<f4")
+    blank = model.initial_state(1)
+    if len(numbers) != sum(part.numel() for layer in blank.layers for part in layer):
+        raise ValueError("its state is of another size")
+    if not np.isfinite(numbers).all():
+        raise ValueError("its state is not finite")
+    rows = iter(torch.from_numpy(numbers.astype(np.float32)).view(-1, model.config.hidden_size))
+
+    def next_part(part: Tensor) -> Tensor:
+        row: Tensor = next(rows)
+        return row[None].to(part)
+
+    for token in (*saved.unread, *saved.recent):
+        if not 0 <= token < model.vocab_size:
+            raise ValueError("it has tokens that the model does not know")
+    if not saved.unread:
+        raise ValueError("no token is left to be read")
+    tail = base64.b64decode(saved.tail, validate=True)
+    tail.decode()
+    return Place(blank.map(next_part), tuple(saved.unread), tail, tuple(saved.recent))

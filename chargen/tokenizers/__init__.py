@@ -1,0 +1,1 @@
+"""Text <-> tokens, exactly. Reads no files and knows no network."""

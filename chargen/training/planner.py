@@ -1,0 +1,231 @@
+"""Choose the sizes and strengths of a training for its text, its device and its time.
+
+Values in, values out: what a step costs is asked of a function that is passed in, and only where
+the time is what is given. benchmarks/recipe.py measures what the numbers below are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chargen.config import ModelConfig, TrainConfig, names
+from chargen.nn.model import GATES
+
+HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
+PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS
+# A wider network learns more from each token, but reads fewer of them in the time.
+TOKENS_PER_WEIGHT = 2.5
+SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
+# More weights than this for each token of the text only learn it by heart.
+WEIGHTS_PER_TOKEN = 2.5
+# Where no time is given nobody knows what is too slow: no wider than this.
+WIDEST_WITHOUT_TIME = 512
+BATCH_SIZE, BPTT = 16, 64
+PEAK_RATES = {"lstm": 0.012, "gru": 0.006, "rnn": 0.004}  # of learning, with 16 streams
+WIDEST_AT_PEAK = 512  # wider layers learn at a rate that falls with their width
+# Where reading twice the streams takes less than this many times as long, they are doubled.
+WORTH_DOUBLING = 1.25
+MOST_STREAMS = 256
+PATIENCE = 5
+LEAST_ROOM = 16  # tokens a step: a text with less is too short to plan for
+# For a text that is read fewer times than the first: dropout, and DropConnect.
+DROPOUT_BY_EPOCHS = (
+    (4.0, 0.0, 0.0),
+    (8.0, 0.1, 0.0),
+    (24.0, 0.3, 0.0),
+    (36.0, 0.4, 0.0),
+    (float("inf"), 0.5, 0.4),
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learnt, where, and how long it may take."""
+
+    train_tokens: int
+    vocab_size: int
+    device: str  # its type, as torch names it
+    seconds: float | None  # of training; None where steps or epochs are given
+    network_is_given: bool = False  # one that was trained before
+    memory: int | None = None  # bytes that are free there; None where nobody tells
+    ranks: int = 1  # processes that share the streams, each on a device of its own
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that was chosen for an option, and why."""
+
+    name: str
+    value: Any
+    reason: str
+
+
+# Options -> the seconds that a training step takes with them.
+StepSeconds = Callable[[Mapping[str, Any]], float]
+
+
+def make_plan(
+    task: Task,
+    given: Mapping[str, Any],
+    step_seconds: StepSeconds,
+    preset: str | None = None,
+) -> list[Choice]:
+    """A choice for the planned options that are not among the `given` ones, in the configs' order.
+
+    `step_seconds` is called only where `task.seconds` is set: the same text and options give the
+    same plan where it is not.
+    """
+    chosen: dict[str, Choice] = {}
+    options = dict(given)
+
+    def choose(name: str, value: Any, reason: str) -> None:
+        if name not in given:
+            chosen[name] = Choice(name, value, reason)
+            options[name] = value
+
+    batch_size, bptt, reason = _streams(task, options, step_seconds)
+    choose("batch_size", batch_size, reason)
+    choose("bptt", bptt, "the gradient goes back so far, the state farther")
+    if not task.network_is_given:
+        choose("num_layers", 1, "one wide layer learns more in the time than two")
+        choose("embedding_size", _embedding_size(task, given), f"for {task.vocab_size:,} tokens")
+        if "hidden_size" not in given:
+            choose("hidden_size", *_hidden_size(task, options, step_seconds, preset))
+        if options.get("tie_weights"):
+            choose("embedding_size", options["hidden_size"], "the same, as weights are tied")
+    choose("learning_rate", _learning_rate(options), "for such a cell, width, depth and batch")
+    epochs = _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
+    dropout, weight_dropout, reason = _regularisation(epochs)
+    choose("dropout", dropout, reason)
+    choose("weight_dropout", weight_dropout, reason)
+    if task.seconds is not None:  # a length in steps or epochs is kept
+        choose("patience", PATIENCE, "half of the validations in a row without a better one")
+    in_order = [*names(ModelConfig), *names(TrainConfig)]
+    return sorted(chosen.values(), key=lambda choice: in_order.index(choice.name))
+
+
+def _streams(
+    task: Task, options: Mapping[str, Any], step_seconds: StepSeconds
+) -> tuple[int, int, str]:
+    """Batch size and bptt: small batches make many steps; a GPU takes more streams at once for
+    nearly nothing; a short text has room for few."""
+    batch_size = options.get("batch_size", max(BATCH_SIZE, task.ranks))
+    bptt = options.get("bptt", BPTT)
+    room = task.train_tokens // 8  # so that an epoch has some steps
+    if batch_size * bptt > room:
+        if room >= LEAST_ROOM:
+            bptt = options.get("bptt", min(bptt, max(8, room // batch_size)))
+            fewest = min(batch_size, room // bptt)
+            batch_size = options.get("batch_size", max(task.ranks, fewest))
+        return batch_size, bptt, "few, since the text is short"
+    if task.seconds is None or task.device == "cpu" or "batch_size" in options:
+        return batch_size, bptt, "small batches make many steps"
+    network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, **options, "bptt": bptt}
+    while 2 * batch_size * bptt <= room and 2 * batch_size <= MOST_STREAMS * task.ranks:
+        if not fits(task, {**network, "batch_size": 2 * batch_size}):
+            return batch_size, bptt, "twice as many would not fit into memory"
+        once, twice = (
+            step_seconds({**network, "batch_size": size}) for size in (batch_size, 2 * batch_size)
+        )
+        if twice > WORTH_DOUBLING * once:
+            break
+        batch_size *= 2
+    return batch_size, bptt, "twice as many would take longer on this device"
+
+
+def _hidden_size(
+    task: Task, options: Mapping[str, Any], step_seconds: StepSeconds, preset: str | None
+) -> tuple[int, str]:
+    """The widest network that reads enough tokens for each of its weights, in the time and in the
+    text. Steps are timed from narrow to wide and no farther than that."""
+    if preset is not None:
+        return PRESET_SIZES[preset], f"the {preset} preset"
+    widest = HIDDEN_SIZES[0]
+    for hidden_size in HIDDEN_SIZES:
+        sized = {**options, "hidden_size": hidden_size}
+        if options.get("tie_weights"):
+            sized["embedding_size"] = hidden_size
+        weights = _num_weights(task, sized)
+        if weights > WEIGHTS_PER_TOKEN * task.train_tokens:
+            return widest, "a wider one would learn so short a text by heart"
+        if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
+            return widest, "a wider one would not fit into memory"
+        if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:
+            return widest, "with --minutes, it would be chosen for the time"
+        tokens = _tokens_in_time(task, sized, step_seconds)
+        if hidden_size > HIDDEN_SIZES[0] and tokens < TOKENS_PER_WEIGHT * weights:
+            return widest, "a wider one would read too little in the time"
+        widest = hidden_size
+    return widest, "the widest there is"
+
+
+def memory_needed(task: Task, options: Mapping[str, Any]) -> int:
+    """Bytes that a training takes on the device of each rank, at the least: benchmarks/memory.py
+    compares it with what is taken.
+
+    Of each weight: itself, its gradient, the optimizer's two means, the best one, and, to go back
+    to, itself and its means. Of each token of a step: what back-propagation wants of the layers,
+    and of the logits.
+    """
+    hidden_size, embedding_size = options["hidden_size"], options["embedding_size"]
+    own_table = 0 if options.get("tie_weights") else task.vocab_size * embedding_size
+    weights = _num_weights(task, options) + own_table
+    copies = 8 + bool(options.get("average"))
+    streams = -(-options["batch_size"] // task.ranks)
+    streams = -(-streams // min(options.get("accumulate", 1), streams))
+    layers = options["num_layers"] * (GATES[options.get("cell", "lstm")] + 2) * hidden_size
+    kept = embedding_size + layers + 3 * task.vocab_size  # logits, their softmax, its gradient
+    return int(4 * (copies * weights + streams * options["bptt"] * kept))
+
+
+def fits(task: Task, options: Mapping[str, Any]) -> bool:
+    """Whether a training with these options has room in the memory, as far as one knows."""
+    return task.memory is None or memory_needed(task, options) <= task.memory
+
+
+def _num_weights(task: Task, options: Mapping[str, Any]) -> int:
+    """Of the layers and the read-out: what a token is multiplied with."""
+    hidden_size, layers = options["hidden_size"], options["num_layers"]
+    gates = GATES[options.get("cell", "lstm")]
+    read = options["embedding_size"] + (layers - 1) * hidden_size + layers * hidden_size
+    return int(hidden_size * (gates * read + task.vocab_size))
+
+
+def _learning_rate(options: Mapping[str, Any]) -> float:
+    """Falls with width and depth, and grows with the root of the batch size.
+
+    With the root of the depth instead, four LSTM layers of 512 drift into saturation.
+    """
+    rate = PEAK_RATES[options.get("cell", "lstm")]
+    rate *= min(1.0, WIDEST_AT_PEAK / options["hidden_size"]) / options["num_layers"]
+    return float(f"{rate * (options['batch_size'] / BATCH_SIZE) ** 0.5:.2g}")
+
+
+def _embedding_size(task: Task, options: Mapping[str, Any]) -> int:
+    """Subwords carry more than characters, so they get more numbers."""
+    if options.get("tie_weights") and "hidden_size" in options:
+        return int(options["hidden_size"])
+    return 64 if task.vocab_size < 1000 else 128
+
+
+def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSeconds) -> float:
+    """How many tokens the whole run reads."""
+    if task.seconds is not None:
+        step_tokens = float(options["batch_size"] * options["bptt"])
+        return SHARE_OF_STEPS * step_tokens * task.seconds / step_seconds(options)
+    if options.get("epochs") is not None:
+        return float(options["epochs"] * task.train_tokens)
+    return float(options["steps"] * options["batch_size"] * options["bptt"])
+
+
+def _regularisation(epochs: float) -> tuple[float, float, str]:
+    """Dropout and DropConnect: the more often a text is read, the more, lest it be learnt by
+    heart."""
+    dropout, weight_dropout = next(
+        (dropout, weight_dropout)
+        for most, dropout, weight_dropout in DROPOUT_BY_EPOCHS
+        if epochs < most
+    )
+    return dropout, weight_dropout, f"the text is read {epochs:.1f} times"

@@ -1,0 +1,375 @@
+"""Gradient descent: all that a step of training changes, and the step.
+
+The network, its optimizer, the streams that it reads and what it remembers of each; the state is
+carried from step to step without its gradient (truncated back-propagation through time). Of several
+ranks each reads streams of its own, and has the same weights as the others after every step.
+Knows nothing of time, plans, scores or files.
+
+Shapes: B streams of this rank, T tokens a step, V vocabulary, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chargen.checkpoint.store import Tensors, load_weights, weights_of
+from chargen.config import TrainConfig
+from chargen.data.corpus import Streams
+from chargen.data.shards import Ids, Shards
+from chargen.nn.model import LanguageModel, State
+from chargen.runtime.cuda_graphs import Replay
+from chargen.runtime.device import (
+    autocast,
+    is_out_of_memory,
+    random_states,
+    release_memory,
+    send,
+    set_random_states,
+    uses_bfloat16,
+)
+from chargen.runtime.distributed import ALONE, Ranks
+from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.training.optimizer import WeightAverage, make_optimizer
+
+# What rank 0 tells the others to do.
+STEP, LOSSES, GATHER, RESTORE, END = range(5)
+
+
+class Descent:
+    """Training, step by step. Of several ranks the first calls its methods, and the others, which
+    have all but the scores, `follow`."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        tokens: Shards | Ids,
+        tokenizer: Tokenizer,
+        config: TrainConfig,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.ranks = ranks
+        self.device = model.head.weight.device
+        self.steps = 0  # steps taken
+        self.place = 0  # tokens that each stream has read
+        self.norm = torch.zeros(())  # of the last gradient, before clipping
+        self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
+        self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
+        self.streams = Streams(
+            tokens,
+            batch_size=config.batch_size,
+            bptt=max(self._lengths),
+            end=tokenizer.end,
+            rows=self._rows,
+            device=self.device,
+        )
+        self.parts = min(config.accumulate, len(self._rows))
+        # Written to in place: a recorded step finds it where it was.
+        self.state = model.initial_state(len(self._rows)).map(Tensor.clone)
+        self.average = WeightAverage(model, config.average) if config.average else None
+        self._objective = ranks.averaging(_Objective(model, config))
+        self._optimizer = make_optimizer(model, config)
+        self._random = torch.Generator().manual_seed(config.seed)  # resets, lengths of steps
+        self._end = tokenizer.end
+        self._begins_character = torch.from_numpy(tokenizer.character_lengths > 0).to(self.device)
+        self._loss = torch.zeros(())
+        self._pending: list[Tensor] = []  # losses that nobody has looked at yet
+        self._replay: Replay | None = None
+        self._given: tuple[Tensor, Tensor]
+        self._forget_recording()
+
+    # -- one step -----------------------------------------------------------------------------
+
+    def step(self, rate: float) -> None:
+        """Read a chunk of each stream, and move the weights at this learning rate. Never waits for
+        the device. Raises what `is_out_of_memory` tells where even a single stream at a time takes
+        too much."""
+        self.ranks.tell(STEP, rate)
+        config = self.config
+        if self.ranks.rank:  # rank 0 alone saves its random state, so others draw from the step's
+            torch.manual_seed(_mixed(config.seed, self.steps, self.ranks.rank))
+        length = self._draw_length()
+        # With the state always carried, a network drifts into saturation and never learns to
+        # begin. So now and then a stream forgets, and reads on as if a text began there.
+        drawn = torch.rand(config.batch_size, generator=self._random) < config.reset
+        forget = drawn[self._rows.start : self._rows.stop]
+        # A step over fewer tokens goes a shorter way (Merity et al. 2018).
+        self._set_rate(rate * length / config.bptt)
+        while not self._fits(length, forget):
+            self._read_smaller_parts()
+        if self.average and self.ranks.leads:
+            self.average.update()
+        self._pending.append(self._loss.clone())
+        self.place += length
+        self.steps += 1
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether steps are one CUDA graph."""
+        return self._replay is not None and self._replay.is_recorded
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the next steps are run as the last one was."""
+        return self._replay is None or self._replay.is_settled
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether there are losses that nobody has looked at."""
+        return bool(self._pending)
+
+    def losses(self) -> list[float]:
+        """Those of the steps since the last call, nats a token over all streams; waits for the
+        device."""
+        if not self._pending:
+            return []
+        self.ranks.tell(LOSSES)
+        losses: list[float] = self.ranks.sum(torch.stack(self._pending)).tolist()
+        self._pending = []
+        return losses
+
+    def _fits(self, length: int, forget: Tensor) -> bool:
+        """Take the step, unless it does not fit into memory and could be taken in smaller parts. Of
+        several ranks the others would wait for this one's gradients, so there it never is."""
+        try:
+            self._descend(length, forget)
+        except (RuntimeError, MemoryError) as error:
+            is_last = self.ranks.count > 1 or self.parts == len(self._rows)
+            if is_last or not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _descend(self, length: int, forget: Tensor) -> None:
+        if self._replay is None:
+            self._learn(self.place, length, send(forget, self.device))
+            return
+        recorded_place, recorded_forget = self._given
+        recorded_place.fill_(self.place)
+        recorded_forget.copy_(send(forget, self.device))
+        self._replay()
+
+    def _learn(self, place: int | Tensor, length: int, forget: Tensor) -> None:
+        """The step on the device alone: what it finds and leaves are tensors that stay in place."""
+        inputs, targets = self.streams.batch(place, length)  # (B, T) each
+        forget = forget & self._begins_character[targets[:, 0]]
+        inputs[:, 0].masked_fill_(forget, self._end)
+        before = self.state.reset(forget)
+        self._optimizer.zero_grad()
+        losses, after = [], []
+        for rows, is_last in self._chunks():
+            share = len(inputs[rows]) / self.config.batch_size
+            with nullcontext() if is_last else self.ranks.apart(self._objective):
+                with autocast(self.device, self.bfloat16):
+                    objective, loss, state = self._objective(
+                        inputs[rows], targets[rows], before.select(rows)
+                    )
+                # The mean over the ranks is taken, so that each counts by its streams.
+                scale = share * self.ranks.count
+                (objective if scale == 1 else objective * scale).backward()
+            losses.append(loss.detach() if share == 1 else loss.detach() * share)
+            after.append([part.detach() for part in state.parts()])
+        reached = [torch.cat(parts) for parts in zip(*after, strict=True)]
+        self._loss = torch.stack(losses).sum()
+        self.norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        # A step that does not fit into memory has changed nothing so far, and takes no more.
+        self._optimizer.step()
+        for part, new in zip(self.state.parts(), reached, strict=True):
+            part.copy_(new)
+
+    def _chunks(self) -> Iterator[tuple[slice, bool]]:
+        """The rows of each part of the streams, and whether it is the last."""
+        count, parts = len(self._rows), self.parts
+        for part in range(parts):
+            yield slice(part * count // parts, (part + 1) * count // parts), part == parts - 1
+
+    def _read_smaller_parts(self) -> None:
+        """Read the streams in twice as many parts, if there are as many."""
+        self.parts = min(2 * self.parts, len(self._rows))
+        self._optimizer.zero_grad()
+        self._forget_recording()
+        release_memory(self.device)
+
+    def _forget_recording(self) -> None:
+        """Where steps are recorded, have it done anew from the next ones on."""
+        self._replay = None
+        if self.device.type == "cuda" and self._can_be_recorded:
+            self._make_recordable()
+
+    @property
+    def _can_be_recorded(self) -> bool:
+        """Whether all that differs from step to step can lie in tensors on the device."""
+        return self.streams.are_resident and len(self._lengths) == 1 and self.ranks.count == 1
+
+    def _make_recordable(self) -> None:
+        """From now on a step finds its place, and which streams forget, in tensors."""
+        place = torch.zeros((), dtype=torch.int64, device=self.device)
+        forget = torch.zeros(len(self._rows), dtype=torch.bool, device=self.device)
+        self._given = place, forget
+        length = self.config.bptt
+        self._replay = Replay(lambda: self._learn(place, length, forget), self.device)
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self._optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    @property
+    def _lengths(self) -> range:
+        """The lengths that a step may have; their mean is `bptt`."""
+        bptt = self.config.bptt
+        spread = bptt // 2 if self.config.random_bptt else 0
+        return range(bptt - spread, bptt + spread + 1)
+
+    def _draw_length(self) -> int:
+        lengths = self._lengths
+        if len(lengths) == 1:
+            return lengths[0]
+        return lengths[int(torch.randint(len(lengths), (), generator=self._random))]
+
+    # -- the state as tensors -----------------------------------------------------------------
+
+    def weights(self) -> Tensors:
+        return weights_of(self.model)
+
+    def tensors(self) -> Tensors:
+        """All beside the weights that the next step depends on, by dotted names, of all ranks."""
+        self.ranks.tell(GATHER)
+        tensors = {f"random.{kind}": s for kind, s in random_states(self.device).items()}
+        tensors["random.resets"] = self._random.get_state()
+        for index, slots in self._optimizer.state_dict()["state"].items():
+            for slot, tensor in slots.items():
+                tensors[f"optimizer.{index}.{slot}"] = tensor
+        for index, layer in enumerate(self.state.layers):
+            for part, tensor in enumerate(layer):
+                whole = self.ranks.gather(tensor, self._rows, self.config.batch_size)
+                tensors[f"state.{index}.{part}"] = whole
+        if self.average:
+            tensors |= {f"average.{n}": tensor for n, tensor in self.average.tensors().items()}
+        return tensors
+
+    def numbers(self) -> dict[str, int]:
+        """The numbers beside these tensors."""
+        updates = self.average.updates if self.average else 0
+        return {"step": self.steps, "place": self.place, "average_updates": updates}
+
+    def refuse_other_shapes(self, tensors: Tensors) -> None:
+        """Raises ValueError where these are not the weights and what `tensors` gives."""
+        expected = {f"model.{name}": tensor for name, tensor in self.weights().items()}
+        expected["random.torch"] = torch.get_rng_state()
+        expected["random.resets"] = self._random.get_state()
+        for index, layer in enumerate(self.state.layers):
+            for part, tensor in enumerate(layer):
+                whole = tensor[:1].expand(self.config.batch_size, -1)
+                expected[f"state.{index}.{part}"] = whole
+        if self.average:
+            expected |= {f"average.{n}": tensor for n, tensor in self.average.tensors().items()}
+        if any(name.startswith("optimizer.") for name in tensors):  # not before the first step
+            groups = self._optimizer.param_groups
+            for index, weight in enumerate(p for group in groups for p in group["params"]):
+                slots = {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
+                expected |= {f"optimizer.{index}.{slot}": t for slot, t in slots.items()}
+        of_other_devices = {"random.cuda", "random.mps"}
+        for name in sorted((expected.keys() | tensors.keys()) - of_other_devices):
+            if name not in tensors or name not in expected:
+                raise ValueError(f"the tensor {name!r} is missing or unknown")
+            if tensors[name].shape != expected[name].shape:
+                raise ValueError(f"the tensor {name!r} has another shape")
+        for name in ("random.torch", "random.resets"):
+            torch.Generator().set_state(tensors[name])  # raises where it is the state of none
+
+    def restore(self, tensors: Tensors, numbers: dict[str, int]) -> None:
+        """Go on, at all ranks, where a descent, of whatever number of ranks, had these weights
+        (`model.`), `tensors` and `numbers`."""
+        self.ranks.tell(RESTORE)
+        tensors = self.ranks.share_tensors(tensors)
+        numbers = self.ranks.share(numbers)
+        grouped: dict[str, Tensors] = {}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition(".")
+            grouped.setdefault(group, {})[rest] = tensor
+        load_weights(self.model, grouped["model"])
+        slots: dict[int, dict[str, Any]] = {}
+        for name, tensor in grouped.get("optimizer", {}).items():
+            weight, _, slot = name.partition(".")
+            slots.setdefault(int(weight), {})[slot] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        for index, layer in enumerate(self.state.layers):
+            for which, part in enumerate(layer):
+                whole = grouped["state"][f"{index}.{which}"]
+                part.copy_(whole[self._rows.start : self._rows.stop])
+        if self.ranks.leads:
+            set_random_states(self.device, grouped["random"])
+        self._random.set_state(grouped["random"]["resets"].cpu())
+        self.steps, self.place = numbers["step"], numbers["place"]
+        self._pending = []
+        if self.average:
+            self.average.restore(grouped["average"], numbers["average_updates"])
+        self._forget_recording()
+
+    # -- several ranks ------------------------------------------------------------------------
+
+    def follow(self, is_stopped: Callable[[], bool] = lambda: False) -> Any:
+        """Do what rank 0 does, until it ends: what it gave to `end`. It is told once where this
+        rank `is_stopped`."""
+        has_asked = False
+        while True:
+            command, value = self.ranks.hear()
+            if command == END:
+                return self.ranks.share(None)
+            if is_stopped() and not has_asked:
+                has_asked = True
+                self.ranks.ask_to_stop()
+            if command == STEP:
+                self.step(value)
+            elif command == LOSSES:
+                self.losses()
+            elif command == GATHER:
+                self.tensors()
+            elif command == RESTORE:
+                self.restore({}, {})
+
+    def end(self, outcome: Any = None) -> None:
+        """Let the others go, with what came of it, JSON-able."""
+        self.ranks.tell(END)
+        self.ranks.share(outcome)
+
+
+class _Objective(nn.Module):
+    """What is made small: the loss, and the penalties on the top layer's output (B, T, H), which
+    ask it to be small and to change slowly (AR and TAR: Merity, McCann and Socher 2017)."""
+
+    def __init__(self, model: LanguageModel, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self._config = config
+
+    def forward(
+        self, inputs: Tensor, targets: Tensor, state: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """(objective, loss, state after): the first two are means over the (B, T) targets."""
+        x, state = self.model.read(inputs, state)  # (B, T, H)
+        logits = self.model.read_out(x)  # (B, T, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        objective = loss
+        if self._config.activation_penalty:
+            objective = objective + self._config.activation_penalty * x.float().square().mean()
+        if self._config.temporal_penalty and x.shape[1] > 1:
+            change = (x[:, 1:] - x[:, :-1]).float().square().mean()
+            objective = objective + self._config.temporal_penalty * change
+        return objective, loss, state
+
+
+def _mixed(*numbers: int) -> int:
+    """A seed that other numbers do not give."""
+    return hash(numbers) % 2**63

@@ -1,0 +1,153 @@
+"""On a GPU all is as on the CPU, and Python does not hold it up.
+
+Skipped where there is none: `pytest -m cuda` runs them alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import chargen
+from chargen.checkpoint.store import load_snapshot
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.data.corpus import open_corpus
+from chargen.nn.engine import RECORDED_AFTER, Engine
+from chargen.nn.model import LanguageModel
+from chargen.runtime.device import autocast, pick_device
+from chargen.training.runs import prepare
+from chargen.training.stepper import Descent
+from tests.support.descend import descend
+from tests.support.samples import SMALL
+
+pytestmark = pytest.mark.cuda
+
+
+def descent_on(name: str, text: Path, cell: str = "lstm", **options: Any) -> Descent:
+    corpus = open_corpus([text], CorpusConfig())
+    torch.manual_seed(1)
+    shape = ModelConfig(cell=cell, hidden_size=32, embedding_size=8)
+    model = LanguageModel(shape, corpus.tokenizer.vocab_size).to(pick_device(name))
+    defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "precision": "float32"}
+    return Descent(model, corpus.train, corpus.tokenizer, TrainConfig(**defaults | options))
+
+
+def test_auto_takes_the_gpu() -> None:
+    assert pick_device("auto").type == "cuda"
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None:
+    recorded, plain, on_cpu = (
+        descent_on(name, corpus_file, cell, reset=0.3) for name in ("cuda", "cuda", "cpu")
+    )
+    plain._replay = None
+    losses = [descend(descent, 50)[0] for descent in (recorded, plain, on_cpu)]
+    assert recorded.is_recorded and not plain.is_recorded
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert losses[0] == pytest.approx(losses[2], abs=1e-2)  # cuDNN computes in TF32
+
+
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("resident", [True, False])
+def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: bool) -> None:
+    descent = descent_on("cuda", corpus_file, precision=precision, reset=0.3)
+    if not resident:
+        descent.streams._resident = None
+        descent._forget_recording()
+    for _ in range(6):
+        descent.step(0.01)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(6):
+            descent.step(0.01)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert descent.is_recorded is resident
+    assert all(weight.dtype == torch.float32 for weight in descent.model.parameters())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_recorded_engine_gives_the_logits_of_the_model(cell: str, rows: int) -> None:
+    torch.manual_seed(1)
+    shape = ModelConfig(cell=cell, hidden_size=48, num_layers=2, layer_norm=True, residual=True)
+    model = LanguageModel(shape, 70).cuda().eval()
+    engine = Engine(model)
+    memory = engine.start(model.initial_state(rows))
+    tokens = torch.randint(70, (rows, RECORDED_AFTER + 20))
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        expected, _ = model(tokens.cuda(), model.initial_state(rows))
+    for at in range(tokens.shape[1]):
+        logits = engine.step(tokens[:, at], memory)
+        assert torch.allclose(logits, expected[:, at], atol=1e-4)
+    assert memory.replay is not None and memory.replay.is_recorded
+
+
+@pytest.mark.parametrize(("first", "second"), [("cuda", "cpu"), ("cpu", "cuda")])
+def test_a_run_moves_between_gpu_and_cpu(
+    corpus_file: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    out = tmp_path / "run"
+    chargen.train(corpus_file, out=out, steps=40, device=first, learning_rate=0.02, **SMALL)
+    run = prepare([], out=out, resume=True, device=second, options={"steps": 80})
+    assert run.model.head.weight.device.type == second
+    list(run.events())
+    losses = [line["valid_loss"] for line in load_snapshot(out).metrics]
+    assert losses[-1] < losses[3]
+    texts = [
+        chargen.load(out, device=name).generate("GRANN", max_tokens=20, temperature=0)
+        for name in (first, second)
+    ]
+    assert texts[0].text == texts[1].text
+
+
+def test_dropout_draws_the_same_when_it_is_recorded(corpus_file: Path) -> None:
+    recorded, plain = (descent_on("cuda", corpus_file, reset=0.3) for _ in range(2))
+    plain._replay = None
+    losses = []
+    for descent in (recorded, plain):
+        descent.model.config = ModelConfig(hidden_size=32, embedding_size=8, dropout=0.3)
+        torch.manual_seed(1)
+        losses.append(descend(descent, 20)[0])
+        assert torch.cuda.get_rng_state().any()
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Path) -> None:
+    plain, watched = (descent_on("cuda", corpus_file, average=0.9) for _ in range(2))
+    expected, _ = descend(plain, 40)
+    losses = []
+    for _ in range(4):
+        losses += descend(watched, 10)[0]
+        assert watched.average is not None
+        with watched.average.applied():
+            engine = Engine(watched.model)
+            memory = engine.start(watched.model.initial_state(2))
+            for _ in range(RECORDED_AFTER + 5):
+                engine.step(torch.tensor([1, 2]), memory)
+    assert losses == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_cells_do_not_compute_in_float16(corpus_file: Path) -> None:
+    descent = descent_on("cuda", corpus_file, precision="bfloat16")
+    inputs, _ = descent.streams.batch(0, 12)
+    with autocast(descent.device, True):
+        x, _ = descent.model.read(inputs, descent.state)
+        logits = descent.model.read_out(x)
+    assert (x.dtype, logits.dtype) == (torch.float32, torch.bfloat16)
+
+
+def test_a_rollback_goes_on_from_a_recorded_step(corpus_file: Path) -> None:
+    descent = descent_on("cuda", corpus_file, average=0.9)
+    losses, tensors = descend(descent, 20)
+    kept = {name: tensor.clone() for name, tensor in tensors.items()}
+    expected, _ = descend(descent, 10)
+    descent.restore(kept, {"step": 20, "place": 20 * 12, "average_updates": 20})
+    again, _ = descend(descent, 10)
+    assert again == pytest.approx(expected, abs=1e-5)
+    assert losses[0] > again[-1]

@@ -1,0 +1,85 @@
+"""Scores are exact: every token counts once, however the text is cut."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import chargen
+from chargen.evaluation import scores as evaluation
+from chargen.evaluation.scores import NOTHING, Score, score_document, validate
+from chargen.generation.generator import TextGenerator
+
+TEXT = "The café is brown.\nGRANNY'S 漢字\n" * 9
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Path) -> TextGenerator:
+    return chargen.load(checkpoint)
+
+
+def by_hand(model: TextGenerator, text: str) -> float:
+    """Total nats of a text, one token after the other."""
+    state = model.model.initial_state(1)
+    previous, nats = model.tokenizer.end, 0.0
+    for token in model.tokenizer.encode(text):
+        with torch.inference_mode():
+            logits, state = model.model(torch.tensor([[previous]]), state)
+        nats -= float(logits[0, 0].double().log_softmax(-1)[token])
+        previous = token
+    return nats
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1024])
+@pytest.mark.parametrize("cuts", [1, 5])
+def test_a_document_is_scored_token_by_token(
+    model: TextGenerator, chunk: int, cuts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "CHUNK_TOKENS", chunk)
+    pieces = np.array_split(model.tokenizer.encode_array(TEXT), cuts)
+    score = score_document(model.model, model.tokenizer, pieces)
+    assert score.nats == pytest.approx(by_hand(model, TEXT), rel=1e-5)
+    assert score.tokens == len(model.tokenizer.encode(TEXT))
+    assert score.bytes == len(TEXT.encode())
+    assert score.characters == len(TEXT)
+
+
+def test_scores_add_up_and_divide_as_they_say() -> None:
+    score = Score(8.0, 4, 6, 5) + Score(8.0, 4, 2, 3)
+    assert score == Score(16.0, 8, 8, 8)
+    assert score.loss == 2.0
+    assert score.perplexity == pytest.approx(math.exp(2))
+    assert score.bits_per_byte == score.bits_per_character == pytest.approx(2 / math.log(2))
+    assert math.isnan(NOTHING.loss)
+
+
+def test_validation_side_by_side_is_close_to_one_pass(model: TextGenerator) -> None:
+    text = (TEXT + "The sky is blue.\n") * 60
+    tokens = model.tokenizer.encode_array(text)
+    exact = score_document(model.model, model.tokenizer, [tokens])
+    fast = validate(model.model, model.tokenizer, tokens)
+    assert (fast.tokens, fast.bytes) == (exact.tokens, exact.bytes)
+    assert fast.loss == pytest.approx(exact.loss, rel=2e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 256, 257, 5000])
+def test_validation_counts_every_token_once(model: TextGenerator, count: int) -> None:
+    tokens = np.resize(model.tokenizer.encode_array(TEXT), count)
+    assert validate(model.model, model.tokenizer, tokens).tokens == count
+    assert validate(model.model, model.tokenizer, tokens, limit=200).tokens == min(count, 200)
+
+
+def test_ends_of_documents_are_read_but_not_counted(model: TextGenerator) -> None:
+    end = model.tokenizer.end
+    tokens = np.array([*model.tokenizer.encode("one"), end, *model.tokenizer.encode("two"), end])
+    assert validate(model.model, model.tokenizer, tokens).tokens == 6
+
+
+def test_a_short_validation_text_is_scored_exactly(model: TextGenerator) -> None:
+    tokens = model.tokenizer.encode_array("The sky is blue.")
+    exact = score_document(model.model, model.tokenizer, [tokens])
+    assert validate(model.model, model.tokenizer, tokens).nats == pytest.approx(exact.nats)

@@ -1,0 +1,133 @@
+"""A text that was stopped goes on as if it had not been: same tokens, same state, same numbers."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chargen
+from chargen.config import SampleConfig
+from chargen.generation import prompt_state as places
+from chargen.generation.generator import Passage, TextGenerator
+from chargen.generation.sampling import Stream
+from chargen.nn.model import State
+from tests.support.tiny import logprob_of, tiny
+
+
+@pytest.fixture(scope="module")
+def characters(checkpoint: Path) -> TextGenerator:
+    return chargen.load(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def subwords(subword_checkpoint: Path) -> TextGenerator:
+    return chargen.load(subword_checkpoint)
+
+
+def same(left: State, right: State) -> bool:
+    pairs = zip(left.layers, right.layers, strict=True)
+    return all(a.equal(b) for ls, rs in pairs for a, b in zip(ls, rs, strict=True))
+
+
+def text_of(passage: Passage, pieces: int | None = None) -> str:
+    return "".join(piece.text for piece in islice(passage, pieces))
+
+
+@pytest.mark.parametrize("kind", ["characters", "subwords"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"temperature": 0}, {"stop": ("\nThe", " is r", "zzz")}, {"repetition_penalty": 1.3},
+     {"top_p": 0.9, "ban": ("x",)}, {"heal": False}, {"until": "paragraph"}],
+)  # fmt: skip
+@pytest.mark.parametrize("prompt", ["", "The straw", "GRANN", "The caf\u00e9 is "])
+@pytest.mark.parametrize("stop_after", [0, 1, 2, 7])
+def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
+    request: pytest.FixtureRequest, kind: str, options: dict[str, object], prompt: str,
+    stop_after: int,
+) -> None:  # fmt: skip
+    model: TextGenerator = request.getfixturevalue(kind)
+    config = SampleConfig(max_tokens=40, **options)  # type: ignore[arg-type]
+    whole = model.go_on(model.beginning, prompt, config, Stream(3))
+    pieces = [piece.text for piece in whole]
+    begun = model.go_on(model.beginning, prompt, config, Stream(3))
+    assert text_of(begun, stop_after) == "".join(pieces[:stop_after])
+    rest = model.go_on(begun.place, "", config, begun.stream)
+    left = "".join(pieces[stop_after:])
+    assert text_of(rest).startswith(left)  # it has more tokens left
+
+
+@given(st.integers(0, 2**32), st.integers(0, 12), st.sampled_from(["", "b", "ca", "abab"]))
+def test_the_place_is_that_of_the_text(seed: int, count: int, prompt: str) -> None:
+    """Whatever stopped it where, what comes next has the chances that the whole text gives it."""
+    model = tiny(5, "a", "b", "c", "ab", "bca")
+    config = SampleConfig(max_tokens=30, stop=("cc", "aba"), heal=False)
+    passage = model.go_on(model.beginning, prompt, config, Stream(seed))
+    tokens = [t for piece in islice(passage, count) for t in piece.tokens]
+    shown = model.tokenizer.encode(prompt) + [t for t in tokens if t != model.tokenizer.end]
+    logits = places.begin(model.model, model.engine, model.tokenizer, passage.place).logits
+    place = passage.place
+    if place.tail:
+        return  # the text ended inside a token
+    logprobs = logits[0].double().log_softmax(-1)
+    for token in range(3):
+        expected = logprob_of(model, shown, [token])
+        assert logprobs[token].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_text_that_ends_inside_a_token_goes_on_inside_it(subwords: TextGenerator) -> None:
+    config = SampleConfig(temperature=0, max_chars=3)
+    passage = subwords.go_on(subwords.beginning, "The str", config)
+    assert text_of(passage) == "awb"
+    assert passage.place.tail.endswith(b"b")
+    rest = subwords.go_on(passage.place, "", SampleConfig(temperature=0, until="word"))
+    assert text_of(rest) == "erry"
+    other = subwords.go_on(passage.place, "e", SampleConfig(temperature=0, until="word"))
+    assert text_of(other) == "rry"
+
+
+def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerator) -> None:
+    model = tiny(3, "a", "b")
+    for seed in range(20):
+        passage = model.go_on(model.beginning, "a", SampleConfig(max_tokens=50), Stream(seed))
+        text = text_of(passage)
+        if passage.finish_reason == "end":
+            place = places.read(
+                model.model, model.tokenizer, model.beginning, "a" + text, heal=False, window=9
+            )
+            assert passage.place.unread == place.unread
+            return
+    raise AssertionError("no text ended")
+
+
+@pytest.mark.parametrize("text", ["The sky", "GRANNY'S caf\u00e9 \u4e2d", "x" * 50])
+def test_read_at_once_or_bit_by_bit(subwords: TextGenerator, text: str) -> None:
+    def read(place: places.Place, some: str, heal: bool) -> places.Place:
+        return places.read(
+            subwords.model, subwords.tokenizer, place, some, heal=heal, window=256
+        )  # fmt: skip
+
+    whole = read(subwords.beginning, text, True)
+    place = subwords.beginning
+    for cut in range(1, len(text), 3):
+        place = read(subwords.beginning, text[:cut], True)
+        place = read(place, text[cut:], True)
+        assert place.tail.endswith(whole.tail[-1:])
+        place.tail.decode()  # whole characters
+
+
+def test_what_is_told_may_stop_the_reading(characters: TextGenerator) -> None:
+    heard: list[float] = []
+
+    def told(share: float) -> None:
+        heard.append(share)
+        if len(heard) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        characters.go_on(characters.beginning, "The sky\n" * 10_000, SampleConfig(), told=told)
+    assert heard == sorted(heard)
+    assert heard[-1] < 1

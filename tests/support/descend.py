@@ -1,0 +1,59 @@
+"""What torchrun starts in test_distributed.py: some steps of a descent, whose losses rank 0 writes.
+
+torchrun --nproc-per-node 2 -m tests.support.descend TEXT OUT STEPS [NAME=VALUE ...]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chargen.checkpoint.store import Tensors
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.data.corpus import open_corpus
+from chargen.nn.model import LanguageModel
+from chargen.runtime.distributed import ALONE, Ranks, join
+from chargen.training.stepper import Descent
+
+
+def descent_of(text: Path, ranks: Ranks = ALONE, cell: str = "lstm", **options: Any) -> Descent:
+    """The same at every rank."""
+    corpus = open_corpus([text], CorpusConfig())
+    torch.manual_seed(1)
+    config = ModelConfig(cell=cell, hidden_size=24, num_layers=2, embedding_size=8)
+    model = LanguageModel(config, corpus.tokenizer.vocab_size)
+    defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "reset": 0.0, "precision": "float32"}
+    training = TrainConfig(**defaults | options)
+    return Descent(model, corpus.train, corpus.tokenizer, training, ranks)
+
+
+def descend(descent: Descent, steps: int) -> tuple[list[float], Tensors]:
+    """The loss of each step, and all tensors after them."""
+    for _ in range(steps):
+        descent.step(0.01)
+    weights = {f"model.{name}": tensor for name, tensor in descent.weights().items()}
+    return descent.losses(), weights | descent.tensors()
+
+
+def main(text: str, out: str, steps: str, *options: str) -> None:
+    torch.set_num_threads(1)
+    ranks, _ = join(torch.device("cpu"))
+    named = {name: json.loads(value) for name, value in (o.split("=") for o in options)}
+    descent = descent_of(Path(text), ranks, **named)
+    if not ranks.leads:
+        descent.follow()
+        return
+    losses, tensors = descend(descent, int(steps))
+    # What goes back to other ranks must come back as it was: the next steps tell.
+    descent.restore(tensors, descent.numbers())
+    more, _ = descend(descent, 3)
+    descent.end()
+    Path(out).write_text(json.dumps([*losses, *more]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

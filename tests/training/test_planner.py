@@ -1,0 +1,180 @@
+"""The plan fits the text and the time, leaves alone what was given, and says why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen.config import ModelConfig, TrainConfig, share_out
+from chargen.data.corpus import Streams
+from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
+from chargen.training.runs import prepare
+
+PLANNED = {
+    field.name
+    for kind in (ModelConfig, TrainConfig)
+    for field in dataclasses.fields(kind)
+    if field.metadata["planned"]
+}
+
+
+A_TRAINING = {
+    "hidden_size": 64, "num_layers": 2, "embedding_size": 32, "batch_size": 8, "bptt": 16,
+}  # fmt: skip
+
+
+def steady_machine(options: Mapping[str, Any]) -> float:
+    """Seconds of a step where every product takes as long as any other."""
+    tokens = options["batch_size"] * options["bptt"]
+    return float(tokens * 4 * options["hidden_size"] ** 2 * options["num_layers"]) * 4e-11
+
+
+def wide_machine(options: Mapping[str, Any]) -> float:
+    """As on a GPU: more streams at once cost nothing up to a point."""
+    return steady_machine({**options, "batch_size": max(64, options["batch_size"])})
+
+
+def unknown_machine(options: Mapping[str, Any]) -> float:
+    raise AssertionError("nothing is measured where no time is given")
+
+
+def plan(
+    tokens: int = 10**6,
+    seconds: float | None = 120.0,
+    options: dict[str, Any] | None = None,
+    device: str = "cpu",
+    machine: Any = steady_machine,
+    preset: str | None = None,
+    memory: int | None = None,
+    ranks: int = 1,
+) -> dict[str, Any]:
+    """The values of a plan, those that were given included."""
+    task = Task(tokens, 257, device, seconds, memory=memory, ranks=ranks)
+    choices = make_plan(task, options or {}, machine, preset)
+    assert all(choice.reason for choice in choices)
+    return {choice.name: choice.value for choice in choices} | (options or {})
+
+
+def test_every_planned_option_is_chosen() -> None:
+    assert plan().keys() == PLANNED
+    by_steps = plan(seconds=None, options={"steps": 10}, machine=unknown_machine)
+    assert by_steps.keys() - {"steps"} == PLANNED - {"patience"}
+
+
+@given(
+    tokens=st.integers(200, 10**9),
+    seconds=st.floats(1, 1e6),
+    device=st.sampled_from(["cpu", "cuda"]),
+)
+def test_any_plan_is_a_right_one_and_fits_its_text(
+    tokens: int, seconds: float, device: str
+) -> None:
+    machine = wide_machine if device == "cuda" else steady_machine
+    _, model, training = share_out(plan(tokens, seconds, device=device, machine=machine))
+    text = np.broadcast_to(np.uint16(0), tokens)
+    Streams(text, batch_size=training.batch_size, bptt=training.bptt, end=0)
+    assert model.num_layers >= 1
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED - {"learning_rate"}))
+def test_what_is_given_is_not_chosen(name: str) -> None:
+    given_value = {"hidden_size": 77, "num_layers": 3, "embedding_size": 33, "batch_size": 5,
+                   "bptt": 21, "patience": 2}.get(name, 0.25)  # fmt: skip
+    task = Task(10**6, 257, "cpu", 60.0)
+    choices = make_plan(task, {name: given_value}, steady_machine)
+    assert {choice.name for choice in choices} == PLANNED - {name}
+
+
+def test_more_time_and_more_text_never_give_a_narrower_network() -> None:
+    sizes = [
+        [plan(tokens, seconds)["hidden_size"] for seconds in (1, 10, 100, 1000, 10_000)]
+        for tokens in (10**3, 10**4, 10**5, 10**6, 10**7)
+    ]
+    grid = np.array(sizes)
+    assert (np.diff(grid, axis=0) >= 0).all()
+    assert (np.diff(grid, axis=1) >= 0).all()
+    assert grid[0, 0] < grid[0, -1] or grid[0, 0] < grid[-1, 0] < grid[-1, -1]
+
+
+def test_a_text_read_more_often_is_learnt_with_more_dropout() -> None:
+    rates = [plan(seconds=seconds)["dropout"] for seconds in (1, 100, 1000, 10_000)]
+    assert rates == sorted(rates)
+    assert rates[0] < rates[-1]
+
+
+def test_a_device_that_takes_more_streams_for_nothing_gets_them() -> None:
+    assert plan(tokens=10**8, device="cuda", machine=wide_machine)["batch_size"] == 64
+    assert plan(tokens=10**8, device="cuda", machine=steady_machine)["batch_size"] == 16
+
+
+def test_a_network_fits_into_the_memory_and_more_of_it_never_gives_a_narrower_one() -> None:
+    sizes = []
+    for memory in (10**6, 10**7, 10**8, 10**9, 10**10):
+        planned = plan(10**9, 10**7, device="cuda", machine=wide_machine, memory=memory)
+        task = Task(10**9, 257, "cuda", 10**7, memory=memory)
+        sizes.append(planned["hidden_size"])
+        assert fits(task, planned) or planned["hidden_size"] == HIDDEN_SIZES[0]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[2] < sizes[-1]
+
+
+def test_streams_are_not_doubled_beyond_the_memory() -> None:
+    network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, "bptt": 64}
+    task = Task(10**8, 257, "cuda", 100.0)
+    memory = memory_needed(task, network | {"batch_size": 32})
+    planned = plan(10**8, 100.0, network, device="cuda", machine=wide_machine, memory=memory)
+    assert planned["batch_size"] == 32
+
+
+@pytest.mark.parametrize("option", ["hidden_size", "num_layers", "batch_size", "bptt"])
+def test_what_is_larger_needs_more_memory(option: str) -> None:
+    task = Task(10**6, 257, "cpu", None)
+    needed = [memory_needed(task, A_TRAINING | {option: A_TRAINING[option] * k}) for k in (1, 2, 4)]
+    assert needed == sorted(set(needed))
+
+
+def test_parts_and_ranks_need_less_of_it() -> None:
+    whole = memory_needed(Task(10**6, 257, "cpu", None), A_TRAINING)
+    in_parts = memory_needed(Task(10**6, 257, "cpu", None), A_TRAINING | {"accumulate": 4})
+    shared = memory_needed(Task(10**6, 257, "cpu", None, ranks=4), A_TRAINING)
+    assert in_parts == shared < whole
+
+
+@pytest.mark.parametrize("tokens", [10**3, 10**5, 10**8])
+@pytest.mark.parametrize("ranks", [1, 3, 40])
+def test_every_rank_gets_a_stream(tokens: int, ranks: int) -> None:
+    for device in ("cpu", "cuda"):
+        assert plan(tokens, device=device, machine=wide_machine, ranks=ranks)["batch_size"] >= ranks
+
+
+def test_presets_are_sizes_by_name() -> None:
+    sizes = [plan(preset=name)["hidden_size"] for name in ("small", "medium", "large")]
+    assert sizes == sorted(set(sizes))
+    assert plan(preset="small", options={"hidden_size": 99})["hidden_size"] == 99
+
+
+def test_tied_weights_have_one_size() -> None:
+    def machine(options: Mapping[str, Any]) -> float:
+        share_out(options)  # whatever is timed can be built
+        return steady_machine(options)
+
+    planned = plan(options={"tie_weights": True}, machine=machine)
+    assert planned["embedding_size"] == planned["hidden_size"]
+    share_out(planned)
+
+
+def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) -> None:
+    options = {"steps": 2, "hidden_size": 24}
+    run = prepare([corpus_file], out=tmp_path / "run", options=options)
+    values = {choice.name: choice.value for choice in run.plan}
+    assert values.keys() == PLANNED - {"hidden_size", "patience"}
+    made = dataclasses.asdict(run.model.config) | dataclasses.asdict(run.trainer.config)
+    assert {name: made[name] for name in values} == values
+    assert run.model.config.hidden_size == 24

@@ -1,0 +1,124 @@
+"""A step is the same whether the text lies on the device or comes there, and however it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from chargen.data.corpus import Streams
+from chargen.data.shards import Shards
+from chargen.runtime.cuda_graphs import Replay
+from tests.support.descend import descend, descent_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.uint32])
+@pytest.mark.parametrize("rows", [None, range(1, 3)])
+def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | None) -> None:
+    """Wide tokens too, whose bits are those of negative numbers, and once round the text."""
+    tokens = (np.arange(97) * 677 + 65_000 - 32_000).astype(kind)
+    assert tokens.max() > 1 << 15
+    plain, resident = (
+        Streams(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
+    )
+    resident.make_resident()
+    assert resident.are_resident and not plain.are_resident
+    for place in (0, 1, 30, 96, 250):
+        expected = plain.batch(place, 8)
+        for where in (place, torch.tensor(place)):
+            found = resident.batch(where, 8)
+            assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_a_text_is_copied_to_the_device_once() -> None:
+    """However many trainings read it, as when a run is planned."""
+    tokens = Shards([np.arange(97, dtype=np.uint16)], np.uint16)
+    found = [Streams(tokens, batch_size=3, bptt=8, end=7, device=CPU) for _ in range(2)]
+    for streams in found:
+        streams.make_resident()
+    assert found[0]._resident is found[1]._resident is not None
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_what_is_recorded_is_the_plain_step(
+    corpus_file: Path, cell: str, options: dict[str, Any]
+) -> None:
+    """All that differs from step to step lies in tensors, as a CUDA graph needs it."""
+    plain, from_tensors = (
+        descent_of(corpus_file, cell=cell, reset=0.3, **options) for _ in range(2)
+    )
+    from_tensors.streams.make_resident()
+    from_tensors._make_recordable()
+    expected, found = descend(plain, 30), descend(from_tensors, 30)
+    assert found[0] == expected[0]
+    assert all(torch.equal(found[1][name], tensor) for name, tensor in expected[1].items())
+
+
+def test_steps_of_drawn_lengths_are_not_recorded(corpus_file: Path) -> None:
+    for random_bptt in (False, True):
+        descent = descent_of(corpus_file, random_bptt=random_bptt)
+        descent.streams.make_resident()
+        assert descent._can_be_recorded is not random_bptt
+
+
+def test_states_stay_where_they_were(corpus_file: Path) -> None:
+    """A recorded step finds weights, states and running mean in the same memory."""
+    descent = descent_of(corpus_file, reset=0.3, average=0.9)
+    tensors = [*descent.model.parameters(), *(p for layer in descent.state.layers for p in layer)]
+    before = [tensor.data_ptr() for tensor in tensors]
+    _, kept = descend(descent, 3)
+    descent.restore(kept, descent.numbers())
+    descend(descent, 3)
+    assert [tensor.data_ptr() for tensor in tensors] == before
+
+
+def test_a_descent_goes_on_from_what_it_was(corpus_file: Path) -> None:
+    """As after an explosion, on a text that lies on the device, too."""
+    for resident in (False, True):
+        descent = descent_of(corpus_file, reset=0.3, average=0.9)
+        if resident:
+            descent.streams.make_resident()
+            descent._make_recordable()
+        _, tensors = descend(descent, 20)
+        kept, numbers = {n: tensor.clone() for n, tensor in tensors.items()}, descent.numbers()
+        expected, _ = descend(descent, 10)
+        descent.restore(kept, numbers)
+        assert descend(descent, 10)[0] == expected
+
+
+@pytest.mark.parametrize("fails", ["embedding_dense_backward", "cat"])
+def test_a_step_that_memory_ends_in_is_taken_once(corpus_file: Path, fails: str) -> None:
+    """Wherever memory is taken in it, and ends the first time."""
+
+    class EndOfMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        left = 1
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if fails in str(func) and self.left:
+                EndOfMemory.left -= 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return func(*args, **(kwargs or {}))
+
+    plain, _ = descend(descent_of(corpus_file), 6)
+    descent = descent_of(corpus_file)
+    with EndOfMemory():  # type: ignore[no-untyped-call]
+        losses, _ = descend(descent, 6)
+    assert EndOfMemory.left == 0 and descent.parts == 2
+    assert losses == pytest.approx(plain, abs=1e-5)
+
+
+def test_work_that_is_not_on_cuda_is_called_each_time() -> None:
+    calls: list[int] = []
+    replay = Replay(lambda: calls.append(len(calls)), CPU, after=2)
+    for _ in range(5):
+        replay()
+    assert calls == [0, 1, 2, 3, 4] and not replay.is_recorded
