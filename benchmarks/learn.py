@@ -41,7 +41,7 @@ from chargen.tokenizers.tokenizer import Tokenizer, Tokens
 
 HOUSE = Path(__file__).resolve().parent.parent
 OTHER_SEED = 8  # everyday.txt is made with 7
-MOST_BYTES = 200_000  # of each text
+MAX_BYTES = 200_000  # of each text
 KNOWN_CHARACTERS = 5_000  # of the own kind of text, read again after each talk
 
 SAID = (
@@ -91,7 +91,7 @@ def bits_per_byte(model: LanguageModel, tokenizer: Tokenizer, text: str) -> floa
 
 
 def beginning(text: str) -> str:
-    return text.encode()[:MOST_BYTES].decode(errors="ignore")
+    return text.encode()[:MAX_BYTES].decode(errors="ignore")
 
 
 def timed(work: Callable[[], float]) -> tuple[float, float]:

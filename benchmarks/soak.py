@@ -166,7 +166,7 @@ class Soak:
         if again and self.draw.random() < 0.1:
             code = wait(pid, 0.3)
             if code is None:
-                self.refuse_another(pid, folder, told)
+                self.check_refused(pid, folder, told)
         if code is None:
             code = wait(pid, self.draw.uniform(0, LONGEST))
         if code is None:
@@ -187,7 +187,7 @@ class Soak:
             self.fail(f"it ended by itself with {code}: {_tail(told)}")
         return code == 0
 
-    def refuse_another(self, pid: int, folder: Path, told: Path) -> None:
+    def check_refused(self, pid: int, folder: Path, told: Path) -> None:
         """Start a second run on the folder while the first one is stopped in the midst of it."""
         os.kill(pid, signal.SIGSTOP)
         code = wait(start(["train", "--resume", "--out", str(folder)], told), 60)

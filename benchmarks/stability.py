@@ -20,7 +20,7 @@ from chargen.training.runs import prepare
 from chargen.training.trainer import EvalReport, Rollback, StepReport
 
 CELLS, SIZES, LAYERS = ("lstm", "gru", "rnn"), (64, 512, 1024), (1, 4)
-MOST_STATE, MOST_RISE, MOST_GAP = 5.0, 0.1, 0.2
+MAX_STATE, MAX_RISE, MAX_GAP = 5.0, 0.1, 0.2
 
 
 def main() -> None:
@@ -54,9 +54,7 @@ def main() -> None:
         losses = [report.valid_loss or 0.0 for report in trainer.history]
         rise = max((later - earlier for earlier, later in itertools.pairwise(losses)), default=0.0)
         gap = losses[-1] - (trainer.history[-1].train_loss or 0.0)
-        broken = (
-            largest["c"] > MOST_STATE or rise > MOST_RISE or abs(gap) > MOST_GAP or rollbacks > 0
-        )
+        broken = largest["c"] > MAX_STATE or rise > MAX_RISE or abs(gap) > MAX_GAP or rollbacks > 0
         sound &= not broken
         print(
             f"{cell:<5} {hidden_size:>6} {num_layers:>6} {largest['c']:6.2f} {largest['h']:6.2f} "

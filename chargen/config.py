@@ -20,8 +20,8 @@ from chargen.errors import ConfigError
 
 DEFAULT_MINUTES = 10.0
 TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless told
-MOST_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
-MOST = 1e12  # of anything that has no lower limit of its own
+MAX_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
+MAX_VALUE = 1e12  # of anything that has no lower limit of its own
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("small", "medium", "large")
 
@@ -219,7 +219,7 @@ class TrainConfig(Config):
 
 
 # What is done to the logits before a token is drawn, in this order, each where its option is set.
-CHAIN = (
+PROCESSOR_ORDER = (
     "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram", "ban",
     "top_k", "top_p", "min_p", "typical_p", "temperature",
 )  # fmt: skip
@@ -306,7 +306,7 @@ class SampleConfig(Config):
                 "`charset` and `regex` cannot be combined",
                 hint="write the characters into the expression, as in [a-z ]*",
             )
-        if (self.min_chars or 0) > (self.max_chars or MOST):
+        if (self.min_chars or 0) > (self.max_chars or MAX_VALUE):
             raise ConfigError("`min_chars` must not be more than `max_chars`")
         if self.beams is None:
             for name in SEARCHING:
@@ -474,7 +474,7 @@ def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any)
             raise ConfigError(f"must be {noun}, not {value!r}", option=field.name)
         if value != value:
             raise ConfigError("must be a number, not nan", option=field.name)
-        for words, bound in ({"at most": MOST} | field.metadata["limits"]).items():
+        for words, bound in ({"at most": MAX_VALUE} | field.metadata["limits"]).items():
             if not _within(value, words, bound):
                 shown = str(value)[:20]
                 raise ConfigError(

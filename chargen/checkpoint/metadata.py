@@ -18,7 +18,7 @@ from typing import Any
 from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, make
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runtime.files import (
-    MOST_BYTES,
+    MAX_BYTES,
     Record,
     RecordType,
     Scalar,
@@ -34,8 +34,8 @@ from chargen.runtime.files import (
 FORMAT = 5
 SEALED_SINCE = 4
 # Bytes of JSON, which takes many times as much memory once it is read.
-MOST_CONFIG = 10_000_000
-MOST_HEADER = 20_000_000  # in training.safetensors
+MAX_CONFIG_BYTES = 10_000_000
+MAX_HEADER_BYTES = 20_000_000  # in training.safetensors
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
@@ -297,7 +297,7 @@ def read_about(folder: Path) -> About:
 
 def read_config(folder: Path) -> About:
     """What its config.json says. Raises CheckpointError."""
-    content = read_content(folder, CONFIG, MOST_CONFIG)
+    content = read_content(folder, CONFIG, MAX_CONFIG_BYTES)
     check_format(folder, _read_json(folder, CONFIG, content, Format))
     return about_of(folder, _read_json(folder, CONFIG, content, ConfigFile))
 
@@ -309,7 +309,7 @@ def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BufferedReader]]
     try:
         with open_regular(folder / TRAINING) as file:
             length = int.from_bytes(file.read(8), "little")
-            if length > MOST_HEADER:
+            if length > MAX_HEADER_BYTES:
                 raise ValueError("its header is too long")
             header = decode(file.read(length), _Header)
             content = header.metadata.get("chargen", "").encode()
@@ -392,7 +392,7 @@ def _options(folder: Path, config_type: type[ConfigType], values: Mapping[str, A
         raise damaged(folder, CONFIG, str(error)) from error
 
 
-def read_content(folder: Path, name: str, at_most: int = MOST_BYTES) -> bytes:
+def read_content(folder: Path, name: str, at_most: int = MAX_BYTES) -> bytes:
     """A file of a checkpoint, of no more than so many bytes. Raises DamagedError."""
     try:
         return read_file(folder / name, at_most)
@@ -400,7 +400,7 @@ def read_content(folder: Path, name: str, at_most: int = MOST_BYTES) -> bytes:
         raise _unreadable(folder, name, error) from error
 
 
-def read_hashed(about: About, name: str, at_most: int = MOST_BYTES) -> bytes:
+def read_hashed(about: About, name: str, at_most: int = MAX_BYTES) -> bytes:
     """The same, if it is what was written. Raises DamagedError."""
     content = read_content(about.folder, name, at_most)
     _check_hash(about, name, content)

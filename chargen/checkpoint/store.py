@@ -31,10 +31,10 @@ from torch import Tensor
 from chargen.checkpoint.metadata import (
     CONFIG,
     FORMAT,
+    MAX_CONFIG_BYTES,
+    MAX_HEADER_BYTES,
     METRICS,
     MODEL,
-    MOST_CONFIG,
-    MOST_HEADER,
     SEALED_SINCE,
     TRAINING,
     About,
@@ -60,7 +60,7 @@ from chargen.tokenizers.tokenizer import TOKENIZERS, Tokenizer, deserialize, fil
 
 Tensors = dict[str, Tensor]
 
-MOST_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take in its file
+MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take in its file
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     state.seal = _seal(state, tensors)
     content = safetensors.torch.save(tensors, {"chargen": encode(state).decode()})
     told = int.from_bytes(content[:8], "little")
-    if told > MOST_HEADER or len(files[CONFIG]) > MOST_CONFIG:
+    if told > MAX_HEADER_BYTES or len(files[CONFIG]) > MAX_CONFIG_BYTES:
         raise CheckpointError(
             f"what is to be said of this run takes {told / 1e6:.0f} MB without its weights, more "
             "than can be read again",
@@ -316,7 +316,7 @@ def _most_bytes(about: About, blank: LanguageModel) -> int:
     """What a training state may take: weights, the best ones, their mean, two numbers a weight of
     the optimizer, the hidden state, and most of that once more, to go back to."""
     state = 2 * 4 * about.training.batch_size * about.model.num_layers * about.model.hidden_size
-    return MOST_HEADER + 10 * _bytes_of(blank) + 2 * state
+    return MAX_HEADER_BYTES + 10 * _bytes_of(blank) + 2 * state
 
 
 def _seal(state: TrainingFile, tensors: Tensors) -> str:
@@ -341,7 +341,7 @@ def _read_checkpoint(folder: Path) -> Checkpoint:
     about = read_about(folder)
     tokenizer = _read_tokenizer(about, read_hashed(about, file_name_of(about.tokenizer)))
     model = _blank(about)
-    content = read_hashed(about, MODEL, at_most=_bytes_of(model) + MOST_NAMES)
+    content = read_hashed(about, MODEL, at_most=_bytes_of(model) + MAX_NAMES)
     tensors = _parse(folder, MODEL, content)
     _check_weights(folder, MODEL, model, tensors)
     load_weights(model, tensors)

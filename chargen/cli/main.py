@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from chargen.cli.parser import Arguments, flag, make_parser, options_given
 from chargen.config import (
-    MOST_PROMPT,
+    MAX_PROMPT,
     CorpusConfig,
     InspectConfig,
     LookBackConfig,
@@ -181,7 +181,7 @@ def sample(arguments: Arguments) -> int:
     """Write text that goes on from a prompt."""
     given = options_given(arguments, SampleConfig)
     config = make(SampleConfig, given)
-    _refuse_together(arguments, given)
+    _check_together(arguments, given)
     prompt = _prompt(arguments)
     if arguments.choices is not None:
         return _choose(arguments, prompt)
@@ -272,7 +272,7 @@ def _search(
 _ONLY_DRAWN = ("out", "resume", "overwrite", "check_copies", "text")
 
 
-def _refuse_together(arguments: Arguments, given: dict[str, Any]) -> None:
+def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
     """Refuse flags of `sample` that cannot go together. Raises ConfigError."""
     if arguments.choices is not None:
         others = [name for name in _ONLY_DRAWN if getattr(arguments, name)]
@@ -457,14 +457,14 @@ def inspect(arguments: Arguments) -> int:
 
 def _picture(arguments: Arguments, formats: Sequence[str]) -> Path | None:
     """The file to draw into, where one is asked for. Raises ConfigError, OutputError."""
-    from chargen.display.plots import refuse_output
+    from chargen.display.plots import check_output
 
     if arguments.out is None:
         return None
     if arguments.json:
         raise ConfigError("`json` and `out` cannot be combined", hint="give one")
     out = Path(arguments.out)
-    refuse_output(out, formats)
+    check_output(out, formats)
     return out
 
 
@@ -759,13 +759,13 @@ def _prompt(arguments: Arguments) -> str:
         return ""
     try:
         if arguments.prompt_file == "-":
-            content = sys.stdin.buffer.read(MOST_PROMPT + 1)
+            content = sys.stdin.buffer.read(MAX_PROMPT + 1)
         else:
             with open(arguments.prompt_file, "rb") as file:
-                content = file.read(MOST_PROMPT + 1)
-        if len(content) > MOST_PROMPT:
+                content = file.read(MAX_PROMPT + 1)
+        if len(content) > MAX_PROMPT:
             raise CorpusError(
-                f"the prompt {arguments.prompt_file} is longer than {MOST_PROMPT:,} bytes",
+                f"the prompt {arguments.prompt_file} is longer than {MAX_PROMPT:,} bytes",
                 hint="give its last part: what is far back is forgotten anyway",
             )
         return content.decode("utf-8").removeprefix("\ufeff")  # the byte order mark

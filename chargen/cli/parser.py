@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 from chargen import __version__
 from chargen.config import (
-    CHAIN,
     DEVICES,
     PRESETS,
+    PROCESSOR_ORDER,
     TEMPLATE,
     Config,
     CorpusConfig,
@@ -112,9 +112,8 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _sample(command: argparse.ArgumentParser) -> None:
-    order = (
-        f"In this order, each where it is asked for: {', '.join(map(flag, CHAIN))}; then the draw."
-    )
+    flags = ", ".join(map(flag, PROCESSOR_ORDER))
+    order = f"In this order, each where it is asked for: {flags}; then the token is sampled."
     command.epilog = textwrap.fill(order, 78, break_on_hyphens=False)
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     _add_checkpoint(command, optional=True)

@@ -34,9 +34,9 @@ from chargen.data.texts import (
     Progress,
     Source,
     Split,
+    check_unchanged,
     name_of,
     read_sources,
-    refuse_changed,
     split_texts,
     whole_text,
 )
@@ -73,7 +73,7 @@ FACTS = "corpus.json"
 SUBWORD_OPTIONS = ("vocab_size", "subword_model")
 # What one process takes at a time, and one shard holds: enough that starting on it costs nothing.
 PART_BYTES = 64 << 20
-MOST_PARTS = 96  # parts of a longer text are longer: each file that is mapped is held open
+MAX_PARTS = 96  # parts of a longer text are longer: each file that is mapped is held open
 
 
 class _Facts(Record, forbid_unknown_fields=True, kw_only=True):
@@ -152,7 +152,7 @@ def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Ids]
         sources = read_sources(paths, spool)
         for index in range(len(sources)):
             yield (tokenizer.encode_array(text) for text in whole_text(sources, index))
-        refuse_changed(sources)
+        check_unchanged(sources)
 
 
 def read_beginning(path: str | os.PathLike[str], most: int) -> str:
@@ -251,7 +251,7 @@ def _build(
         raise CorpusError(f"{names}: the text is empty", hint="give a text with some words in it")
     splits = split_texts(sources, config, seed)
     total = sum(source.size for source in sources)
-    size = max(PART_BYTES, total // MOST_PARTS)
+    size = max(PART_BYTES, total // MAX_PARTS)
     parts = {name: split.parts(size) for name, split in splits.items()}
     if tokenizer is None:
         tokenizer = _train_tokenizer(splits["train"], parts["train"], config, progress)
@@ -262,7 +262,7 @@ def _build(
         write_file(folder / FACTS, encode(facts))
     except OSError as error:
         raise _cannot_write(folder.parent.parent, error) from error
-    refuse_changed(sources)
+    check_unchanged(sources)
 
 
 def _encode(

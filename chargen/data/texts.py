@@ -5,7 +5,7 @@ on the same text. Knows nothing of tokens. Memory does not grow with the text, b
 bytes a line where lines are documents, while it is split.
 
 The files are other people's: they may grow, shrink or vanish while they are read. So they are not
-mapped into memory, where a file that is cut short ends the process, and `refuse_changed` tells
+mapped into memory, where a file that is cut short ends the process, and `check_unchanged` tells
 whether what was read last is what was read first.
 """
 
@@ -171,7 +171,7 @@ def _version(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def refuse_changed(sources: Sequence[Source]) -> None:
+def check_unchanged(sources: Sequence[Source]) -> None:
     """Raises CorpusError where a text is not any more what it was when it was read first. What was
     only added to its end is not looked at."""
     for source in sources:

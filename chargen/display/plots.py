@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg", ".pdf")
 AXES = {"steps": "step", "epochs": "epoch", "minutes": "minutes"}
 # A text as a picture: characters a line, lines of each view at most, and inches of a character.
-LINE, MOST_LINES = 80, 24
+LINE, MAX_LINES = 80, 24
 WIDE, HIGH = 0.11, 0.22
 MONOSPACE = 0.602  # the width of DejaVu Sans Mono's characters, by its size
 
@@ -36,7 +36,7 @@ class Curve:
     tokenizer: str  # losses per token compare between equal ones alone
 
 
-def refuse_output(path: Path, formats: Sequence[str] = FORMATS) -> None:
+def check_output(path: Path, formats: Sequence[str] = FORMATS) -> None:
     """What can be told before there is something to draw. Raises ConfigError where files of such a
     name are not drawn, OutputError where the folder is missing."""
     if path.suffix.lower() not in formats:
@@ -54,7 +54,7 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
     known of the validation text alone. Raises ChargenError where matplotlib is missing, there is
     nothing to draw, or the file cannot be written.
     """
-    refuse_output(path)
+    check_output(path)
     figure = _figure(8, 5)
     comparable = len({curve.tokenizer for curve in curves}) == 1
     axes = figure.subplots()
@@ -79,7 +79,7 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
 
 def draw_charts(charts: Sequence[Chart], path: Path) -> None:
     """Charts side by side, to `path`. Raises ChargenError as `plot` does."""
-    refuse_output(path)
+    check_output(path)
     figure = _figure(7 * len(charts), 5)
     for axes, chart in zip(figure.subplots(1, len(charts), squeeze=False)[0], charts, strict=True):
         for line in chart.lines:
@@ -100,7 +100,7 @@ def draw_charts(charts: Sequence[Chart], path: Path) -> None:
 def draw_text(inspection: Inspection, path: Path) -> None:
     """The beginning of a text in the colours of each of its views, to `path`. Raises ChargenError
     as `plot` does."""
-    refuse_output(path)
+    check_output(path)
     lines = _lines([part.text for part in inspection.parts])
     columns = max(40, *map(len, lines))
     width, height = (columns + 2) * WIDE, (len(lines) + 2) * HIGH  # of a view, with its title
@@ -129,8 +129,8 @@ def _lines(parts: Sequence[str]) -> list[list[tuple[str, int]]]:
             lines[-1] += [("", place)] * wide
             if letter == "\n":
                 lines.append([])
-        if len(lines) > MOST_LINES:
-            return lines[:MOST_LINES]
+        if len(lines) > MAX_LINES:
+            return lines[:MAX_LINES]
     return lines if lines[-1] else lines[:-1]
 
 

@@ -80,7 +80,7 @@ def classify(
     # No str.format: a text may hold braces.
     before, after = (part.replace("{text}", text) for part in (before, after))
     if not ends:
-        _refuse_beginnings([label + after for label in labels])
+        _check_beginnings([label + after for label in labels])
     label_of = {label + after: label for label in labels}
     found = generator.choose(before, list(label_of), ends=ends)
     ranked = tuple(Label(label_of[way.choice], way.probability, way.logprob) for way in found)
@@ -118,7 +118,7 @@ def _parts(template: str) -> tuple[str, str]:
     return before, after
 
 
-def _refuse_beginnings(ways: Sequence[str]) -> None:
+def _check_beginnings(ways: Sequence[str]) -> None:
     """What begins another way to go on is never less likely, whatever the model thinks."""
     for shorter, longer in pairwise(sorted(ways)):
         if longer.startswith(shorter):

@@ -22,7 +22,7 @@ from chargen.checkpoint.metadata import existing, read_about
 from chargen.data.corpus import cache_folder, scratch_folder
 from chargen.data.texts import Paths, read_sources, split_texts
 from chargen.errors import CorpusError
-from chargen.evaluation.held_out import beginning, find_origin, refuse_others
+from chargen.evaluation.held_out import beginning, check_same_text, find_origin
 
 PASSAGE = 50  # characters from which a passage counts as copied
 PLACES_AT_ONCE = 1 << 16
@@ -227,7 +227,7 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
     paths = find_origin(about) if text is None else text
     with scratch_folder() as spool:
         sources = read_sources(paths, spool)
-        refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
+        check_same_text(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
         training = "".join(chunk for chunk, _ in splits["train"])
         held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)

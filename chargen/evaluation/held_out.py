@@ -24,7 +24,7 @@ SPLIT_WORDS = {
 
 def find_origin(about: About) -> list[Path]:
     """The files that a model was trained on: where the run read them, or by their names in the
-    folder where we are or in `corpora`. Whether they are still the same, `refuse_others` tells.
+    folder where we are or in `corpora`. Whether they are still the same, `check_same_text` tells.
     Raises CorpusError."""
     names = [name for name, _, _ in about.corpus.files]
     candidates = [[folder / name for name in names] for folder in (Path(), Path("corpora"))]
@@ -41,7 +41,7 @@ def find_origin(about: About) -> list[Path]:
     )
 
 
-def refuse_others(about: About, files: Sequence[tuple[str, int, str]]) -> None:
+def check_same_text(about: About, files: Sequence[tuple[str, int, str]]) -> None:
     """Raises CorpusError unless these are the (name, bytes, sha256) that a model was trained on,
     whatever they are called."""
     if [sha256 for *_, sha256 in files] != [sha256 for *_, sha256 in about.corpus.files]:
@@ -71,7 +71,7 @@ def held_out_tokens(
         tokenizer=tokenizer,
         progress=progress,
     )
-    refuse_others(about, corpus.sources)
+    check_same_text(about, corpus.sources)
     splits: dict[str, Shards] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
     for name, tokens in splits.items():
         if len(tokens) >= at_least:
@@ -86,7 +86,7 @@ def held_out_text(
     and its name. Raises CorpusError."""
     with scratch_folder() as spool:
         sources = read_sources(find_origin(about), spool, progress)
-        refuse_others(about, [(source.name, source.size, source.sha256) for source in sources])
+        check_same_text(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
         between = "\n" if about.corpus_options.documents == "line" else ""
         texts = {name: beginning([splits[name]], most, between) for name in reversed(SPLITS)}

@@ -17,7 +17,7 @@ from chargen.generation.beam_search import Found
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
 from chargen.generation.prompt_state import Beginning, Place, Told
-from chargen.generation.sampling import NEVER
+from chargen.generation.sampling import NEG_INF
 from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
 
 LONGEST_WORD = 40  # tokens
@@ -127,7 +127,7 @@ def _costs(
         fits = torch.tensor([goes and t == left[0] and n in depths for (t, n), goes in begins])
         # One that ends with the text that was there has come before the first token.
         fits = fits if fits.any() else ~torch.tensor(goes_on)
-        way = int(ways.logprobs.masked_fill(~fits, NEVER).argmax())
+        way = int(ways.logprobs.masked_fill(~fits, NEG_INF).argmax())
         memory = engine.start(ways.state.select(ways.parents[way : way + 1]))
         if goes_on[way]:
             chances: Counter[str] = Counter()

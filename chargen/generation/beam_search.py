@@ -20,7 +20,7 @@ from chargen.config import SampleConfig
 from chargen.generation.constraints import Guide
 from chargen.generation.healing import Spellings
 from chargen.generation.prompt_state import Beginning
-from chargen.generation.sampling import NEVER, refuse_no_numbers, without
+from chargen.generation.sampling import NEG_INF, check_finite, mask_logits
 from chargen.generation.writing import Completion, Piece, Progress, Writer, complete, unit_end
 from chargen.nn.engine import Engine
 from chargen.tokenizers.tokenizer import Tokenizer
@@ -138,15 +138,15 @@ class BeamSearch:
         """The likeliest next tokens over all beams. What ends the word, line, ... that is looked
         for is taken out first, and all together: it ends the same text."""
         config, end = self._config, self._tokenizer.end
-        refuse_no_numbers(logits)
+        check_finite(logits)
         logprobs = logits.float().cpu().double().log_softmax(dim=-1)  # (B, V)
         if self._guide is not None:
             logprobs = self._guide.limit(logprobs, np.array([beam.guided for beam in live]))
-        logprobs = without(logprobs, self._dropped)
+        logprobs = mask_logits(logprobs, self._dropped)
         for row, beam in enumerate(live):
             if not beam.writer.may_end:
                 kept = logprobs[row, end].clone()
-                logprobs[row, end] = NEVER
+                logprobs[row, end] = NEG_INF
                 if not logprobs[row].isfinite().any():  # nothing else can follow
                     logprobs[row, end] = kept
             elif config.until is not None:
@@ -192,12 +192,12 @@ class BeamSearch:
                 if not len(tokens):
                     continue
             chances = logprobs[tokens]
-            if chances.max() > NEVER:
+            if chances.max() > NEG_INF:
                 token = int(tokens[chances.argmax()])
                 ended = beam.grow(token, float(logprobs[token]), 0, 0)
                 if ended.writer.finish_reason in ("stop", "end"):
                     self._end(ended, beam.logprob + float(chances.logsumexp(dim=0)))
-                    logprobs[tokens] = NEVER
+                    logprobs[tokens] = NEG_INF
 
     def _ending(self, progress: Progress) -> list[Tensor]:
         """The tokens that end what is looked for, those together that leave the same text."""
@@ -235,7 +235,7 @@ class BeamSearch:
 
     def _agreed(self, already: int) -> list[Piece]:
         """The pieces after the first `already` that all who can still be first have in common."""
-        first, _, leader = next(iter(self._best.values()), (NEVER, NEVER, None))
+        first, _, leader = next(iter(self._best.values()), (NEG_INF, NEG_INF, None))
         contenders = [beam.pieces for beam in self._live if self._hope(beam) > first]
         if leader is not None:
             contenders.append(leader.pieces)

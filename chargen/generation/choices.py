@@ -22,7 +22,7 @@ from chargen.nn.model import LanguageModel, State
 from chargen.tokenizers.tokenizer import Tokenizer, Tokens
 
 ROWS_AT_ONCE = 256
-MOST_LOGITS = 1 << 23  # that are computed at once: memory does not grow with the choices
+MAX_LOGITS = 1 << 23  # that are computed at once: memory does not grow with the choices
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State)
     state = state.select(torch.zeros(len(rows), dtype=torch.int64, device=x.device))
     top = x.expand(len(rows), 1, -1)  # (B, 1, H): what the first of the tokens is predicted from
     costs = []
-    step = max(1, MOST_LOGITS // (len(rows) * model.vocab_size))
+    step = max(1, MAX_LOGITS // (len(rows) * model.vocab_size))
     for at in range(0, longest, step):
         chunk = tokens[:, at : at + step]  # (B, T)
         tops, state = model.read(chunk, state)  # (B, T, H)

@@ -22,13 +22,13 @@ from torch import Tensor
 from chargen.config import SampleConfig, unescape
 from chargen.errors import ConfigError
 from chargen.generation.automata import UNDECIDABLE, steps_of
-from chargen.generation.sampling import NEVER
+from chargen.generation.sampling import NEG_INF
 from chargen.tokenizers.tokenizer import NUM_BYTES, Tokenizer
 
 States = npt.NDArray[np.int32]
 NOWHERE = -1  # instead of a state
-MOST_ENTRIES = 50_000_000  # of the table of a guide, four bytes each
-MOST_PLACES = 100_000  # that an expression may have once its counted repeats are written out
+MAX_ENTRIES = 50_000_000  # of the table of a guide, four bytes each
+MAX_PLACES = 100_000  # that an expression may have once its counted repeats are written out
 CLASS_PLACES = 100  # that stand for a class such as \w: its characters have so many spellings
 WIDE = r"^\.$|^\[\^|\\[wWdDsSpP]|[^\x00-\x7f]"
 
@@ -62,7 +62,7 @@ class Automaton:
             re.compile(re.sub(r"\\[pP](\w|\{[^}]*\})", r"\\w", pattern))
         except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(f"`regex` is no regular expression: {error}") from None
-        _refuse_huge(pattern)
+        _check_size(pattern)
         # The text matches as a whole anyway, and an automaton knows no anchors.
         inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
         try:
@@ -88,7 +88,7 @@ class Automaton:
         return cls(table, final)
 
 
-def _refuse_huge(pattern: str) -> None:
+def _check_size(pattern: str) -> None:
     """Counted repeats within each other multiply: what takes minutes and gigabytes is refused."""
     parts = r"(?P<opens>\()|(?P<closes>\))|\{(?P<least>\d*)(?:,(?P<most>\d*))?\}|(?P<few>[?*+|])"
     atoms = r"|(?P<atom>\\.|\[\^?\]?(?:\\.|[^]\\])*\]|.)"
@@ -107,7 +107,7 @@ def _refuse_huge(pattern: str) -> None:
             counts = [count for count in (part["least"], part["most"]) if count]
             # A count of so many digits is too large, whatever it is.
             last *= max([1, *(int(count[:9]) for count in counts)])
-        if sum(sums) + last > MOST_PLACES:
+        if sum(sums) + last > MAX_PLACES:
             raise ConfigError(
                 "`regex` repeats too much within repeats", hint="make its counts smaller"
             )
@@ -172,10 +172,10 @@ class Guide:
     def limit(self, logits: Tensor, states: States) -> Tensor:
         """(B, V) logits, (B,) states -> the logits of what may follow; minus infinity elsewhere."""
         follows = torch.from_numpy(self._after[states] != NOWHERE)  # (B, V)
-        limited = logits.masked_fill(~follows, NEVER)
+        limited = logits.masked_fill(~follows, NEG_INF)
         final = torch.from_numpy(self._automaton.final[states])
-        elsewhere = logits.masked_fill(follows, NEVER).logsumexp(dim=-1)  # (B,)
-        limited[:, self._end] = elsewhere.masked_fill(~final, NEVER)
+        elsewhere = logits.masked_fill(follows, NEG_INF).logsumexp(dim=-1)  # (B,)
+        limited[:, self._end] = elsewhere.masked_fill(~final, NEG_INF)
         return limited
 
     def advance(self, states: States, tokens: Tensor) -> States:
@@ -212,7 +212,7 @@ def _leading_to(goal: npt.NDArray[np.bool_], after: States) -> npt.NDArray[np.bo
 def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> States:
     """Where each token leads from each state, (S, V); those that spell nothing lead nowhere."""
     num_states, lengths = len(automaton.table), tokenizer.byte_lengths
-    if num_states * tokenizer.vocab_size > MOST_ENTRIES:
+    if num_states * tokenizer.vocab_size > MAX_ENTRIES:
         raise ConfigError(
             f"`regex` or `charset` has {num_states:,} states, too many for "
             f"{tokenizer.vocab_size:,} tokens",

@@ -27,7 +27,7 @@ DECAY = 2e-3  # the share of the way back that each step goes
 CHUNK_TOKENS = 32  # of a step: more of them learn too slowly from a line or two
 PASSES = 3  # over a text that is to be remembered; one does for a long text that is read once
 # No weight follows a gradient beyond so many times its usual size: a step is at most RATE times it.
-MOST_SURPRISED = 10.0
+MAX_SURPRISED = 10.0
 # How much of its own text a model writes to find the usual size of its gradients. A quarter of it
 # gave nearly the same scores.
 SAMPLE_STREAMS = 8
@@ -111,7 +111,7 @@ class Learner:
     def _step(self, surprises: list[Tensor]) -> None:
         """`surprises` are gradients, each in its usual size."""
         for weight, origin, step in zip(self._weights, self._origin, surprises, strict=True):
-            step.clamp_(-MOST_SURPRISED, MOST_SURPRISED)
+            step.clamp_(-MAX_SURPRISED, MAX_SURPRISED)
             weight.lerp_(origin, DECAY).sub_(step, alpha=RATE)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from chargen import config as options_of
 from chargen.checkpoint.store import load_checkpoint
-from chargen.config import MOST_PROMPT, SampleConfig
+from chargen.config import MAX_PROMPT, SampleConfig
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation import prompt_state as places
 from chargen.generation.beam_search import BeamSearch, Found
@@ -31,13 +31,13 @@ from chargen.generation.healing import Spellings
 from chargen.generation.prompt_state import Place, Told
 from chargen.generation.sampling import (
     LOOKING_BACK,
-    NEVER,
+    NEG_INF,
     Numbers,
     Sampler,
     Stream,
-    refuse_no_numbers,
+    check_finite,
+    mask_logits,
     streams,
-    without,
 )
 from chargen.generation.writing import Completion, FinishReason, Piece, Writer, complete
 from chargen.nn.engine import Engine
@@ -255,7 +255,7 @@ class Continuation:
         self.place = generator.read(place or generator.beginning, prompt, config, told)
         found = places.begin(model, self._engine, tokenizer, self.place)
         if found.spellings is None:
-            self._refuse_hopeless()
+            self._check_not_hopeless()
         else:
             found = replace(found, spellings=self._limited(found.spellings))
         self.beginning = found
@@ -309,7 +309,7 @@ class Continuation:
             logits = engine.step(tokens, memory)
         while not all(writer.finish_reason for writer in needed):
             own = logits.float().cpu()
-            refuse_no_numbers(own)
+            check_finite(own)
             tokens = sampler(self._allowed(own, states, writers), before)
             costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
             yield Drawn(_add(writers, tokens, costs), tokens, memory.state, numbers.used)
@@ -331,11 +331,11 @@ class Continuation:
         if self.guide is not None:
             logits = self.guide.limit(logits, states)
         else:
-            logits = logits.masked_fill(self._unseen, NEVER)
+            logits = logits.masked_fill(self._unseen, NEG_INF)
         if self.config.min_chars is not None:
             ends = torch.zeros_like(logits, dtype=torch.bool)
             ends[:, self._tokenizer.end] = torch.tensor([not w.may_end for w in writers])
-            logits = without(logits, ends)
+            logits = mask_logits(logits, ends)
         return logits
 
     def _limited(self, spellings: Spellings) -> Spellings:
@@ -346,11 +346,11 @@ class Continuation:
             banned.append(beyond and self._banned is not None and bool(self._banned[token]))
             refused.append(self.guide is not None and self.guide.begin(token, inside) == NOWHERE)
         if all(refused):
-            self._refuse_hopeless()
-        left = spellings.logprobs.masked_fill(torch.tensor(refused), NEVER)
-        return replace(spellings, logprobs=without(left[None], torch.tensor([banned]))[0])
+            self._check_not_hopeless()
+        left = spellings.logprobs.masked_fill(torch.tensor(refused), NEG_INF)
+        return replace(spellings, logprobs=mask_logits(left[None], torch.tensor([banned]))[0])
 
-    def _refuse_hopeless(self) -> None:
+    def _check_not_hopeless(self) -> None:
         if self.guide is not None and not self.guide.can_begin:
             raise ConfigError(
                 "no text that this model can write keeps to `regex` or `charset`",
@@ -463,9 +463,9 @@ class Passage(Iterator[Piece]):
 
 
 def _check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
-    if isinstance(prompt, str) and len(prompt) > MOST_PROMPT:  # before a copy of it is made
+    if isinstance(prompt, str) and len(prompt) > MAX_PROMPT:  # before a copy of it is made
         raise TokenizerError(
-            f"a prompt of {len(prompt):,} characters is too long, {MOST_PROMPT:,} are the most",
+            f"a prompt of {len(prompt):,} characters is too long, {MAX_PROMPT:,} are the most",
             hint="give its last part",
         )
     tokenizer.check(prompt)

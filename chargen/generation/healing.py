@@ -21,7 +21,7 @@ from chargen.nn.model import State
 from chargen.tokenizers.tokenizer import Tokenizer
 
 LONGEST_WORD = 32  # bytes that are taken back at most
-MOST_WAYS = 32  # that are followed from one place in the word
+MAX_WAYS = 32  # that are followed from one place in the word
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def spell(
     ended: list[tuple[float, int, int, int]] = []  # the same, and the bytes inside the word
     for at in range(len(word)):
         left = word[at:]
-        ways = sorted(begun[at], reverse=True)[:MOST_WAYS]
+        ways = sorted(begun[at], reverse=True)[:MAX_WAYS]
         if at:
             if not ways:
                 continue

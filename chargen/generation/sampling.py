@@ -2,7 +2,7 @@
 
 Shapes: B batch, V vocabulary, N tokens before. A processor takes (B, V) logits and (B, N) tokens
 that stand before, and gives (B, V) logits in which what may not be drawn is minus infinity; it
-leaves at least one token of each row. Their one order is `config.CHAIN`.
+leaves at least one token of each row. Their one order is `config.PROCESSOR_ORDER`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.config import CHAIN, SampleConfig
+from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import ChargenError
 
 Processor = Callable[[Tensor, Tensor], Tensor]
-NEVER = float("-inf")
+NEG_INF = float("-inf")
 # The options whose processors look at the tokens before.
 LOOKING_BACK = (
     "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram"
@@ -35,7 +35,7 @@ def processors(config: SampleConfig, banned: Tensor | None = None) -> list[Proce
     """The chain that a config asks for, in its one order; `banned` are (V,) booleans, true where
     a token holds a text of `config.ban`."""
     chain = []
-    for name in CHAIN:
+    for name in PROCESSOR_ORDER:
         value = getattr(config, name)
         if name == "ban":
             value = banned
@@ -132,7 +132,7 @@ def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, target, right=True)[:, 0]
 
 
-def refuse_no_numbers(logits: Tensor) -> None:
+def check_finite(logits: Tensor) -> None:
     """Raises ChargenError where the (B, V) logits of a network are no numbers, as after a state
     that has grown without end."""
     if not math.isfinite(float(logits.amax())):
@@ -142,10 +142,10 @@ def refuse_no_numbers(logits: Tensor) -> None:
         )
 
 
-def without(logits: Tensor, dropped: Tensor) -> Tensor:
+def mask_logits(logits: Tensor, dropped: Tensor) -> Tensor:
     """The (B, V) logits without what is dropped; a row that would lose all stays as it was."""
-    left = logits.masked_fill(dropped, NEVER)
-    none = (left == NEVER).all(dim=-1, keepdim=True)
+    left = logits.masked_fill(dropped, NEG_INF)
+    none = (left == NEG_INF).all(dim=-1, keepdim=True)
     return torch.where(none, logits, left)
 
 
@@ -186,14 +186,14 @@ def no_repeat_ngram(size: int) -> Processor:
         last = before[:, before.shape[1] - size + 1 :]  # (B, size - 1)
         again = (runs[:, :, :-1] == last[:, None]).all(dim=-1)  # (B, N - size + 1)
         ended = torch.zeros_like(logits).scatter_add_(-1, runs[:, :, -1], again.to(logits))
-        return without(logits, ended > 0)
+        return mask_logits(logits, ended > 0)
 
     return process
 
 
 def ban(banned: Tensor) -> Processor:
     """Drop the tokens that the (V,) booleans name; where that would drop all of a row, none."""
-    return lambda logits, before: without(logits, banned.expand_as(logits))
+    return lambda logits, before: mask_logits(logits, banned.expand_as(logits))
 
 
 def top_k(k: int) -> Processor:
@@ -203,7 +203,7 @@ def top_k(k: int) -> Processor:
         if k >= logits.shape[-1]:
             return logits
         order = logits.argsort(dim=-1, descending=True, stable=True)
-        return logits.scatter(-1, order[:, k:], NEVER)
+        return logits.scatter(-1, order[:, k:], NEG_INF)
 
     return process
 
@@ -223,9 +223,9 @@ def top_p(share: float) -> Processor:
 
 def min_p(share: float) -> Processor:
     """Drop tokens less likely than `share` of the likeliest (Nguyen et al. 2024)."""
-    floor = math.log(share) if share > 0 else NEVER
+    floor = math.log(share) if share > 0 else NEG_INF
     return lambda logits, before: logits.masked_fill(
-        logits < logits.amax(dim=-1, keepdim=True) + floor, NEVER
+        logits < logits.amax(dim=-1, keepdim=True) + floor, NEG_INF
     )
 
 
@@ -259,7 +259,7 @@ def _keep_share(logits: Tensor, probs: Tensor, order: Tensor, share: float) -> T
     before = ordered.cumsum(dim=-1) - ordered
     dropped = before >= share
     dropped[:, 0] = False
-    return logits.masked_fill(dropped.scatter(-1, order, dropped), NEVER)
+    return logits.masked_fill(dropped.scatter(-1, order, dropped), NEG_INF)
 
 
 _MAKERS: dict[str, Callable[[Any], Processor]] = {

@@ -18,21 +18,21 @@ from chargen.errors import CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
 from chargen.generation.generator import load
 from chargen.insight.inspection import (
-    LEAST_TO_SEARCH,
+    MIN_TO_SEARCH,
     Follower,
     Inspection,
     Probe,
     View,
+    check_probe,
     find_followers,
     lines_as_documents,
     read_text,
-    refuse_unknown,
 )
 from chargen.insight.memory import Horizon, measure, needed_tokens
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
 SHOWN_OF_OWN = 2000  # characters of a model's own text that are read where none is given
-MOST_TOKENS = 2_000_000  # of a text, in which to look back
+MAX_TOKENS = 2_000_000  # of a text, in which to look back
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ def inspect(
         generator.tokenizer.check(text)
     probes = asked(config, about.model.num_layers)
     for probe in probes:
-        refuse_unknown(about.model, probe)
+        check_probe(about.model, probe)
     given = None if text is None else text[: config.max_chars]
     followers: list[Follower] = []
-    if given is not None and len(given) >= LEAST_TO_SEARCH:
+    if given is not None and len(given) >= MIN_TO_SEARCH:
         own, searched = given, f"its {len(given):,} characters"
     else:
         try:
-            own, split = held_out_text(about, LEAST_TO_SEARCH, SEARCHED, progress)
+            own, split = held_out_text(about, MIN_TO_SEARCH, SEARCHED, progress)
             searched = f"{len(own):,} characters of {SPLIT_WORDS[split]}"
         except CorpusError as error:
             if given is None:
@@ -152,11 +152,11 @@ def look_back(
     tokenizer = generator.tokenizer
     tokens: Ids
     if text is not None:
-        tokens = lines_as_documents(generator, read_tokens(text, tokenizer, MOST_TOKENS))
+        tokens = lines_as_documents(generator, read_tokens(text, tokenizer, MAX_TOKENS))
         measured = "the text that was given"
     else:
         needed = needed_tokens(config.max_context, config.max_distance)
-        tokens, split = held_out_tokens(about, tokenizer, needed, MOST_TOKENS, progress)
+        tokens, split = held_out_tokens(about, tokenizer, needed, MAX_TOKENS, progress)
         measured = f"{about.corpus.name}: {SPLIT_WORDS[split]}"
     horizon = measure(
         generator.model,

@@ -27,9 +27,9 @@ from chargen.nn.trace import GATES_OF, Trace, trace
 from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer, Tokens
 
 CHUNK_TOKENS = 512
-MOST_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary
+MAX_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary
 OPEN, SHUT = 0.9, 0.1  # a gate beyond these is saturated (Karpathy et al. 2015)
-LEAST_TO_SEARCH = 1000  # characters from which cells are looked for
+MIN_TO_SEARCH = 1000  # characters from which cells are looked for
 FULL_SURPRISE = 8.0  # bits from which a surprise has the strongest colour
 FOLLOWS = 0.3  # the correlation from which a cell is said to follow something
 
@@ -145,7 +145,7 @@ def read_text(
     """
     model, tokenizer = generator.model, generator.tokenizer
     for probe in probes:
-        refuse_unknown(model.config, probe)
+        check_probe(model.config, probe)
     tokenizer.check(text)
     tokens = lines_as_documents(generator, tokenizer.encode_array(text))
     if not len(tokens):
@@ -159,7 +159,7 @@ def read_text(
     nats: list[Floats] = []
     likeliest: list[tuple[Chance, ...]] = []
     values: list[Floats] = []
-    at_once = min(CHUNK_TOKENS, max(1, MOST_LOGITS // model.vocab_size))
+    at_once = min(CHUNK_TOKENS, max(1, MAX_LOGITS // model.vocab_size))
     for chunk, foretelling, found in _read(generator, tokens, at_once, told):
         logits = model.read_out(foretelling)[0].float().cpu()
         logprobs = logits.double().log_softmax(-1)  # (T, V)
@@ -208,7 +208,7 @@ def _view(probe: Probe, title: str, column: Floats) -> View:
     return View(title, "0 shut, 1 open", column, 0.0, 1.0, probe)
 
 
-def refuse_unknown(config: ModelConfig, probe: Probe) -> None:
+def check_probe(config: ModelConfig, probe: Probe) -> None:
     """Raises CheckpointError where the network has no such layer, cell or gate."""
     size, layers = config.hidden_size, config.num_layers
     if not 0 <= probe.layer < layers or not 0 <= (probe.unit or 0) < size:
@@ -270,10 +270,10 @@ def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody
     """For each feature that the text has, the cell that follows it most closely, the closest
     first: what Karpathy, Johnson and Fei-Fei (2015) found by eye. Raises CorpusError where the text
     is too short."""
-    if len(text) < LEAST_TO_SEARCH:
+    if len(text) < MIN_TO_SEARCH:
         raise CorpusError(
             f"the text holds {len(text):,} characters, too few to look for cells in",
-            hint=f"it must be {LEAST_TO_SEARCH:,} long at least",
+            hint=f"it must be {MIN_TO_SEARCH:,} long at least",
         )
     model, tokenizer = generator.model, generator.tokenizer
     tokens = lines_as_documents(generator, tokenizer.encode_array(text))

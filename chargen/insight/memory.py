@@ -28,7 +28,7 @@ SLACK = 16  # a context of n tokens may be longer by a share of this, so that ro
 ROWS = 64  # places from which the gradient is sent back
 BURN_IN = 128  # tokens that are read before the gradient's way begins
 NUMBERS_AT_ONCE = 1 << 24  # of each kind that a pass computes: memory does not grow with the text
-LEAST_DRAWN = 1e-9  # of a gradient's norm: less is nothing to a weight
+MIN_DRAWN = 1e-9  # of a gradient's norm: less is nothing to a weight
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def charts(names: Sequence[str], horizons: Sequence[Horizon]) -> list[Chart]:
         Line(
             name,
             h.distances[1:],
-            [n if n >= LEAST_DRAWN else math.nan for n in h.gradient_norm[1:]],
+            [n if n >= MIN_DRAWN else math.nan for n in h.gradient_norm[1:]],
         )
         for name, h in pairs
     ]

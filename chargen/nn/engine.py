@@ -22,7 +22,7 @@ from chargen.runtime.cuda_graphs import Replay
 from chargen.tokenizers.tokenizer import Tokens
 
 READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
-MOST_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
+MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
 # On a GPU a step is recorded when a text has gone on for so long: recording it takes as long as
 # many steps.
 RECORDED_AFTER = 16
@@ -151,7 +151,7 @@ def _prepare(model: LanguageModel, index: int) -> _Layer:
     read = read.t().contiguous()
     # Where the embedding itself is added to the output, it must be there.
     adds = config.residual and config.embedding_size == config.hidden_size
-    small = model.vocab_size * len(bias) * bias.element_size() <= MOST_TABLE_BYTES
+    small = model.vocab_size * len(bias) * bias.element_size() <= MAX_TABLE_BYTES
     table = None
     if index == 0 and small and not adds:
         table = torch.addmm(bias, model.embedding.weight, read)

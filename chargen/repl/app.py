@@ -54,10 +54,10 @@ from chargen.runtime.signals import Interrupts
 if TYPE_CHECKING:
     from chargen.session.session import Session
 
-MOST_PASTED = 2000  # characters that are shown as they are
+MAX_PASTED = 2000  # characters that are shown as they are
 LEAVES = "Ctrl-C again, or Ctrl-D, leaves"
-MOST_LISTED = 10  # checkpoints
-MOST_REMEMBERED = 20_000  # characters of a line of the history
+MAX_LISTED = 10  # checkpoints
+MAX_REMEMBERED = 20_000  # characters of a line of the history
 BURST_KEYS = 100  # more at once nobody types, and so many are still a line of a script
 BURST_SECONDS = 1.0  # between two parts of one paste
 STYLE = {
@@ -73,7 +73,7 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
     if folder is None:
         folder = newest_checkpoint()
         if is_terminal:
-            show_list(list_checkpoints(), most=MOST_LISTED)
+            show_list(list_checkpoints(), most=MAX_LISTED)
         if folder == COMES_WITH_CHARGEN:
             show_note("this is the model that comes with chargen")
     existing(folder)
@@ -414,7 +414,7 @@ class _Pastes:
             self._count += 1
         text += data
         shown = text.replace("\r\n", "\n").replace("\r", "\n")
-        if len(shown) > MOST_PASTED:
+        if len(shown) > MAX_PASTED:
             label = f"[pasted text {self._count}: {len(shown):,} characters]"
             self._texts[label] = shown
             shown = label
@@ -558,7 +558,7 @@ class _History(FileHistory):
 
     def store_string(self, string: str) -> None:
         whole = self._pastes.whole(string)
-        if len(whole) <= MOST_REMEMBERED:
+        if len(whole) <= MAX_REMEMBERED:
             with suppress(OSError, UnicodeError):
                 super().store_string(whole)
 

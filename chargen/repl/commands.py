@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 10  # what /top shows
 ALTERNATIVES = 4  # what /why shows at each place
-MOST_SHOWN = 2000  # characters of a prompt
+MAX_SHOWN = 2000  # characters of a prompt
 CHECKPOINTS = Path("checkpoints")
 _OFF = "; learning is off"
 _FORGETS = f"; what was learnt is forgotten{_OFF}"
@@ -210,9 +210,9 @@ def mark(session: Session | None) -> str:
 
 def _shortened(prompt: str) -> str:
     """A prompt as it is shown again."""
-    if len(prompt) <= MOST_SHOWN:
+    if len(prompt) <= MAX_SHOWN:
         return prompt
-    return f"[{len(prompt):,} characters] ...{prompt[-MOST_SHOWN // 10 :]}"
+    return f"[{len(prompt):,} characters] ...{prompt[-MAX_SHOWN // 10 :]}"
 
 
 # -- the commands -----------------------------------------------------------------------------

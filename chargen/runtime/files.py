@@ -24,7 +24,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]  # whole numbers that a f
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Scalar = bool | int | float | str | None
 
-MOST_BYTES = 100_000_000  # of a file that is read as a whole
+MAX_BYTES = 100_000_000  # of a file that is read as a whole
 _PART = re.compile(r"\.chargen-\d+-\d+\.part")
 
 
@@ -95,7 +95,7 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
         yield file
 
 
-def read_file(path: Path, at_most: int = MOST_BYTES) -> bytes:
+def read_file(path: Path, at_most: int = MAX_BYTES) -> bytes:
     """All of a file. Raises OSError; ValueError where it is no regular file or a longer one."""
     with open_regular(path) as file:
         return read_rest(file, at_most)

@@ -36,8 +36,8 @@ from chargen.session.storage import SavedSession, pack, read_session, unpack, wr
 
 CHECKED_BY_THE_MODEL = ("regex", "charset", "ban")  # whether it can write any such text
 MODES = ("complete", "story", "chat")
-MOST_USED = 10**8  # random numbers of a stream, which is a second to skip
-MOST_UNDONE = 100  # exchanges: each keeps what the network remembered then
+MAX_USED = 10**8  # random numbers of a stream, which is a second to skip
+MAX_UNDO = 100  # exchanges: each keeps what the network remembered then
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Session:
         self.exchanges: list[Exchange] = []
         self.roles, self._has_own_roles = ("", ""), False
         self.tokens_per_second: float | None = None
-        self._past: deque[Moment] = deque(maxlen=MOST_UNDONE)
+        self._past: deque[Moment] = deque(maxlen=MAX_UNDO)
         self._take(folder)
         self.now = Moment("complete", self.generator.beginning)
 
@@ -351,7 +351,7 @@ class Session:
             stream = Stream(*saved.stream)
             if not (0 <= stream.seed < 2**63 and 0 <= stream.row < 2**63):
                 raise ValueError("there is no such stream of random numbers")
-            if not 0 <= stream.used <= MOST_USED:
+            if not 0 <= stream.used <= MAX_USED:
                 raise ValueError("too many of its random numbers are used")
         last = Exchange(*saved.exchanges[-1]) if count > saved.begun else None
         place = unpack(saved.place, self.generator.model)

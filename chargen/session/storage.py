@@ -24,7 +24,7 @@ from chargen.nn.model import LanguageModel
 from chargen.runtime.files import Record, decode, encode, read_file, write_file
 
 FORMAT = 1
-MOST_BYTES = 1 << 28
+MAX_BYTES = 1 << 28
 HINT = "pass a file that /save wrote"
 _BEGINNING = b'{"chargen_session":'
 
@@ -81,7 +81,7 @@ def write_session(path: Path, saved: SavedSession) -> None:
 def read_session(path: Path) -> SavedSession:
     """What a file holds, as it was written. Raises SessionError."""
     try:
-        first, _, content = read_file(path, MOST_BYTES).partition(b"\n")
+        first, _, content = read_file(path, MAX_BYTES).partition(b"\n")
     except OSError as error:
         raise SessionError(f"cannot read {path}: {error.strerror}", hint=HINT) from error
     except ValueError as error:  # it is a folder, say, or far too long

@@ -27,9 +27,9 @@ PEAK_RATES = {"lstm": 0.012, "gru": 0.006, "rnn": 0.004}  # of learning, with 16
 WIDEST_AT_PEAK = 512  # wider layers learn at a rate that falls with their width
 # Where reading twice the streams takes less than this many times as long, they are doubled.
 WORTH_DOUBLING = 1.25
-MOST_STREAMS = 256
+MAX_STREAMS = 256
 PATIENCE = 5
-LEAST_ROOM = 16  # tokens a step: a text with less is too short to plan for
+MIN_TOKENS_A_STEP = 16  # tokens a step: a text with less is too short to plan for
 # For a text that is read fewer times than the first: dropout, and DropConnect.
 DROPOUT_BY_EPOCHS = (
     (4.0, 0.0, 0.0),
@@ -115,7 +115,7 @@ def _streams(
     bptt = options.get("bptt", BPTT)
     room = task.train_tokens // 8  # so that an epoch has some steps
     if batch_size * bptt > room:
-        if room >= LEAST_ROOM:
+        if room >= MIN_TOKENS_A_STEP:
             bptt = options.get("bptt", min(bptt, max(8, room // batch_size)))
             fewest = min(batch_size, room // bptt)
             batch_size = options.get("batch_size", max(task.ranks, fewest))
@@ -123,7 +123,7 @@ def _streams(
     if task.seconds is None or task.device == "cpu" or "batch_size" in options:
         return batch_size, bptt, "small batches make many steps"
     network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, **options, "bptt": bptt}
-    while 2 * batch_size * bptt <= room and 2 * batch_size <= MOST_STREAMS * task.ranks:
+    while 2 * batch_size * bptt <= room and 2 * batch_size <= MAX_STREAMS * task.ranks:
         if not fits(task, {**network, "batch_size": 2 * batch_size}):
             return batch_size, bptt, "twice as many would not fit into memory"
         once, twice = (

@@ -349,7 +349,7 @@ def _fresh(
     corpus_config, _, train_config = share_out(options)
     source = None if init_from is None else load_checkpoint(init_from)
     if source is not None:
-        _refuse_other_shape(source, options)
+        _check_shape(source, options)
     corpus = open_together(
         ranks,
         paths,
@@ -395,7 +395,7 @@ def _shape(config: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in asdict(config).items() if "dropout" not in name}
 
 
-def _refuse_other_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
+def _check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
     """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
     kept = _shape(source.about.model) | {"tokenizer": source.tokenizer.kind}
     for name, value in options.items():
@@ -536,7 +536,7 @@ def _resume(
             train_config.seed,
             None if snapshot is None else snapshot.tokenizer,
             progress,
-            None if snapshot is None else partial(_refuse_another_text, folder, snapshot),
+            None if snapshot is None else partial(_check_same_text, folder, snapshot),
         )
     except CorpusError as error:
         if paths:
@@ -581,7 +581,7 @@ def _resume(
     return Run(folder, corpus, trainer, resumed=True)
 
 
-def _refuse_another_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) -> None:
+def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) -> None:
     """Raises CorpusError where a run did not begin with this text."""
     if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
         raise CorpusError(

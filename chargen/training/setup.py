@@ -87,12 +87,12 @@ def plan_together(
         progress("planning", 0)
         plan = _plan(corpus, given, preset, ranks, device, started, network_is_given)
         given = given | {choice.name: choice.value for choice in plan}
-        _refuse(corpus, given, ranks, device)
+        _check_room(corpus, given, ranks, device)
     else:
         _try_out(corpus, ranks, device)
     options: dict[str, Any] = ranks.share(given)
     if not ranks.leads:
-        _refuse(corpus, options, ranks, device)
+        _check_room(corpus, options, ranks, device)
     return options, plan
 
 
@@ -162,7 +162,9 @@ def _trial(
     return Trainer(model, corpus, config, ranks=ranks)
 
 
-def _refuse(corpus: Corpus, options: Mapping[str, Any], ranks: Ranks, device: torch.device) -> None:
+def _check_room(
+    corpus: Corpus, options: Mapping[str, Any], ranks: Ranks, device: torch.device
+) -> None:
     """Raises ConfigError where a rank would have no stream, and DeviceError where there is clearly
     no room, before it is taken."""
     _, model_config, train_config = share_out(options)

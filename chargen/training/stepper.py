@@ -262,7 +262,7 @@ class Descent:
         updates = self.average.updates if self.average else 0
         return {"step": self.steps, "place": self.place, "average_updates": updates}
 
-    def refuse_other_shapes(self, tensors: Tensors) -> None:
+    def check_shapes(self, tensors: Tensors) -> None:
         """Raises ValueError where these are not the weights and what `tensors` gives."""
         expected = {f"model.{name}": tensor for name, tensor in self.weights().items()}
         expected["random.torch"] = torch.get_rng_state()

@@ -40,7 +40,7 @@ EVALUATION_TIME = 0.1
 CHECK_STEPS = 100
 # So many nats a token above what a guess costs, or above where the run began, the loss exploded.
 EXPLOSION = 1.0
-MOST_ROLLBACKS = 3
+MAX_ROLLBACKS = 3
 
 
 @dataclass(frozen=True)
@@ -428,9 +428,9 @@ class Trainer:
         good = {n.removeprefix("good."): t for n, t in learner.items() if n.startswith("good.")}
         own = {name: tensor for name, tensor in learner.items() if not name.startswith("good.")}
         own |= {f"model.{name}": tensor for name, tensor in weights.items()}
-        self.descent.refuse_other_shapes(own)
+        self.descent.check_shapes(own)
         if at.good:
-            self.descent.refuse_other_shapes(good)
+            self.descent.check_shapes(good)
         self._good = _Good(good, at.good) if at.good else None
         self._restore(own, at)
         self.history = [convert(asdict(EvalReport(**line)), EvalReport) for line in metrics]
@@ -525,16 +525,16 @@ class Trainer:
         self._restore(_copies(self._good.tensors), self._good.numbers)
         self._check_sum, self._check_steps = 0.0, 0
         self.descent.norm = torch.zeros(())
-        if self._rollbacks == MOST_ROLLBACKS:
+        if self._rollbacks == MAX_ROLLBACKS:
             self.save()
             raise TrainingError(
-                f"the loss exploded for the {MOST_ROLLBACKS + 1}th time, at step {exploded_at:,}, "
+                f"the loss exploded for the {MAX_ROLLBACKS + 1}th time, at step {exploded_at:,}, "
                 f"though the learning rate was halved each time; step {self.step:,} is saved",
                 hint=f"start anew with a --learning-rate well below {self._peak_rate:g}",
             )
         self._rollbacks += 1
         rate = self._peak_rate * 0.5**self._rollbacks
-        left = MOST_ROLLBACKS - self._rollbacks
+        left = MAX_ROLLBACKS - self._rollbacks
         return Rollback(exploded_at, self.step, self.seconds, loss, rate, left)
 
     # -- the plan -----------------------------------------------------------------------------

@@ -330,7 +330,7 @@ def test_neither_shards_nor_processes_show(
 def test_a_text_of_many_parts_has_no_more_shards_than_can_be_held_open(
     many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus_module, "MOST_PARTS", 4)
+    monkeypatch.setattr(corpus_module, "MAX_PARTS", 4)
     open_corpus([many], CorpusConfig(tokenizer="byte"))
     assert 4 <= len(list(cache_folder().glob("tokens-*/*.bin"))) <= 4 + 3
 

@@ -15,7 +15,7 @@ import pytest
 import chargen
 from chargen.cli import main as cli
 from chargen.cli import parser
-from chargen.config import CHAIN
+from chargen.config import PROCESSOR_ORDER
 from tests.support.command import Chargen
 from tests.support.samples import TEXT
 
@@ -314,7 +314,7 @@ def test_choices_are_ranked(run_chargen: Chargen, checkpoint: Path) -> None:
 
 def test_the_order_of_the_chain_is_told(run_chargen: Chargen) -> None:
     told = " ".join(run_chargen("sample", "--help").stdout.split())
-    flags = [f"--{name.replace('_', '-')}" for name in CHAIN]
+    flags = [f"--{name.replace('_', '-')}" for name in PROCESSOR_ORDER]
     assert ", ".join(flags) in told
 
 

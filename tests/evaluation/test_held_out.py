@@ -10,7 +10,7 @@ import chargen
 from chargen.checkpoint.metadata import read_about
 from chargen.checkpoint.store import load_checkpoint
 from chargen.errors import CorpusError
-from chargen.evaluation.held_out import find_origin, held_out_text, held_out_tokens, refuse_others
+from chargen.evaluation.held_out import check_same_text, find_origin, held_out_text, held_out_tokens
 from tests.support.samples import TEXT
 
 
@@ -40,7 +40,7 @@ def test_another_text_of_that_name_is_refused(
     with pytest.raises(CorpusError, match=r"tiny.txt is not the text that .* was trained on"):
         held_out_text(loaded.about, 1, 10)
     about = loaded.about
-    refuse_others(about, [("renamed", size, sha256) for _, size, sha256 in about.corpus.files])
+    check_same_text(about, [("renamed", size, sha256) for _, size, sha256 in about.corpus.files])
 
 
 def test_lines_that_are_documents_stay_lines(corpus_file: Path, tmp_path: Path) -> None:

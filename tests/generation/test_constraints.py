@@ -17,7 +17,7 @@ import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
 from chargen.generation.constraints import NOWHERE, Automaton, Guide
-from chargen.generation.sampling import NEVER
+from chargen.generation.sampling import NEG_INF
 from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from tests.support.tiny import FewTokens, logprob_of, tiny
 
@@ -122,7 +122,7 @@ def test_the_texts_of_a_guide_are_all_that_match() -> None:
     while edge:
         tokens, state = edge.pop()
         states = torch.tensor([state], dtype=torch.int32).numpy()
-        left = torch.nonzero(guide.limit(flat, states)[0] != NEVER)[:, 0].tolist()
+        left = torch.nonzero(guide.limit(flat, states)[0] != NEG_INF)[:, 0].tolist()
         assert left, "no dead end"
         for token in left:
             if token == tokenizer.end:
@@ -141,7 +141,7 @@ def test_a_dead_end_is_never_entered() -> None:
     seen = torch.tensor([True, True, False, True])  # c is never drawn, so a leads nowhere
     guide = guide_of(tokenizer, seen, regex="ac|b")
     limited = guide.limit(torch.zeros(1, 4), torch.zeros(1, dtype=torch.int32).numpy())
-    assert limited[0].tolist() == [NEVER, 0.0, NEVER, NEVER]
+    assert limited[0].tolist() == [NEG_INF, 0.0, NEG_INF, NEG_INF]
     assert guide.begin(0, 0) == NOWHERE
     assert guide.begin(1, 0) != NOWHERE
 
@@ -197,10 +197,10 @@ def test_characters_of_several_bytes_are_not_cut(text: str) -> None:
         guide = guide_of(tokenizer, regex=f"({re.escape(text)})x")
         states = torch.zeros(1, dtype=torch.int32).numpy()
         for token in tokenizer.encode(text + "x"):
-            left = guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0] != NEVER
+            left = guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0] != NEG_INF
             assert left[token] and not left[tokenizer.end]
             states = guide.advance(states, torch.tensor([token]))
-        assert guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0, tokenizer.end] > NEVER
+        assert guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0, tokenizer.end] > NEG_INF
 
 
 def test_a_search_ends_where_the_model_would_go_on_otherwise() -> None:

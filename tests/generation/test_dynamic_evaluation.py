@@ -13,7 +13,7 @@ import torch
 import chargen
 from chargen.config import ModelConfig
 from chargen.evaluation.scores import score_document
-from chargen.generation.dynamic_evaluation import CHUNK_TOKENS, DECAY, MOST_SURPRISED, RATE, Learner
+from chargen.generation.dynamic_evaluation import CHUNK_TOKENS, DECAY, MAX_SURPRISED, RATE, Learner
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import read_tokens
 from chargen.nn.model import LanguageModel
@@ -188,7 +188,7 @@ def test_no_weight_moves_further_than_a_step_may(generator: TextGenerator) -> No
     steps = 40
     wild = np.random.default_rng(1).integers(0, 128, steps * CHUNK_TOKENS)
     learner.learn(wild, learner.model.initial_state(1), passes=1)
-    furthest = RATE * MOST_SURPRISED * min(steps, 1 / DECAY)
+    furthest = RATE * MAX_SURPRISED * min(steps, 1 / DECAY)
     pairs = zip(learner.model.parameters(), generator.model.parameters(), strict=True)
     assert 0 < max(float((a - b).detach().abs().max()) for a, b in pairs) <= furthest * 1.001
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from chargen.config import CHAIN, SampleConfig
+from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.generation.sampling import (
-    NEVER,
+    NEG_INF,
     NUMBERS_AHEAD,
     Numbers,
     Processor,
@@ -22,6 +22,7 @@ from chargen.generation.sampling import (
     ban,
     draw,
     frequency_penalty,
+    mask_logits,
     min_p,
     no_repeat_ngram,
     presence_penalty,
@@ -32,7 +33,6 @@ from chargen.generation.sampling import (
     top_k,
     top_p,
     typical_p,
-    without,
 )
 
 PROBS = torch.tensor([[0.5, 0.25, 0.125, 0.125]])
@@ -49,7 +49,7 @@ def numbers(seed: int | None, rows: int) -> Tensor:
 
 
 def kept(process: Processor, logits: Tensor = LOGITS, before: Tensor = NOTHING) -> list[int]:
-    return torch.nonzero(process(logits, before)[0] != NEVER)[:, 0].tolist()
+    return torch.nonzero(process(logits, before)[0] != NEG_INF)[:, 0].tolist()
 
 
 # -- each for itself --------------------------------------------------------------------------
@@ -125,21 +125,21 @@ def test_banned_tokens_go() -> None:
 
 
 def test_a_row_that_would_lose_all_stays() -> None:
-    logits = torch.tensor([[1.0, NEVER], [1.0, 2.0]])
-    left = without(logits, torch.tensor([[True, False], [True, False]]))
-    assert left.tolist() == [[1.0, NEVER], [NEVER, 2.0]]
+    logits = torch.tensor([[1.0, NEG_INF], [1.0, 2.0]])
+    left = mask_logits(logits, torch.tensor([[True, False], [True, False]]))
+    assert left.tolist() == [[1.0, NEG_INF], [NEG_INF, 2.0]]
 
 
 # -- all together -----------------------------------------------------------------------------
 
 
 def test_the_chain_has_one_order() -> None:
-    values: dict[str, Any] = dict.fromkeys(CHAIN, 0.5) | {
+    values: dict[str, Any] = dict.fromkeys(PROCESSOR_ORDER, 0.5) | {
         "no_repeat_ngram": 2, "top_k": 2, "ban": ("x",)
     }  # fmt: skip
     banned = torch.zeros(4, dtype=torch.bool)
     made = processors(SampleConfig(**values), banned)
-    assert [process.__qualname__.split(".")[0] for process in made] == list(CHAIN)
+    assert [process.__qualname__.split(".")[0] for process in made] == list(PROCESSOR_ORDER)
     assert processors(SampleConfig()) == []
     # The cut comes before the temperature, so it does not depend on it.
     [hot] = Sampler(SampleConfig(top_p=0.6, temperature=100, seed=1), first(1, 1))(
@@ -182,16 +182,16 @@ def test_every_chain_leaves_a_token_and_draws_only_what_it_left(
         ),
         dtype=torch.int64,
     ).reshape(len(rows), length)  # fmt: skip
-    logits = torch.tensor(rows).masked_fill(~seen, NEVER)
+    logits = torch.tensor(rows).masked_fill(~seen, NEG_INF)
     left = logits
     for process in processors(config, banned):
         given_to, left = left.clone(), process(left, before)
-        assert ((left != NEVER).sum(-1) >= 1).all()
+        assert ((left != NEG_INF).sum(-1) >= 1).all()
         assert not left.isnan().any()
         assert torch.equal(process(given_to, before), left), "the same again"
-    assert ((left == NEVER) | seen).all()
+    assert ((left == NEG_INF) | seen).all()
     drawn = Sampler(config, first(3, len(rows)), banned)(logits, before)
-    assert (left.gather(-1, drawn[:, None]) != NEVER).all()
+    assert (left.gather(-1, drawn[:, None]) != NEG_INF).all()
 
 
 def test_zero_temperature_takes_the_likeliest() -> None:
@@ -212,13 +212,13 @@ def test_draws_follow_the_distribution() -> None:
 
 
 def test_what_has_no_share_is_never_drawn() -> None:
-    logits = LOGITS.masked_fill(torch.tensor([True, False, True, True]), NEVER)
+    logits = LOGITS.masked_fill(torch.tensor([True, False, True, True]), NEG_INF)
     assert set(draw(logits.expand(1000, -1), numbers(7, 1000)).tolist()) == {1}
 
 
 @pytest.mark.parametrize("uniform", [0.0, 1 - 2**-53])
 def test_the_outermost_numbers_draw_what_has_a_share(uniform: float) -> None:
-    logits = torch.tensor([[NEVER, 0.0, 0.3, NEVER]])
+    logits = torch.tensor([[NEG_INF, 0.0, 0.3, NEG_INF]])
     assert draw(logits, torch.tensor([[uniform]], dtype=torch.double)).tolist() in ([1], [2])
 
 

@@ -43,8 +43,8 @@ def test_steps_equal_the_model(
     tokens = torch.randint(V, (rows, LENGTH), generator=torch.Generator().manual_seed(1))
     _, begun = model(tokens, model.initial_state(rows))
     expected, after = model(tokens, begun)  # (B, T, V)
-    for most in (engine_module.MOST_TABLE_BYTES, 0):  # with the table of the first layer, without
-        monkeypatch.setattr(engine_module, "MOST_TABLE_BYTES", most)
+    for most in (engine_module.MAX_TABLE_BYTES, 0):  # with the table of the first layer, without
+        monkeypatch.setattr(engine_module, "MAX_TABLE_BYTES", most)
         engine = Engine(model)
         memory = engine.start(begun)
         for place in range(LENGTH):

@@ -24,7 +24,7 @@ from chargen.generation.beam_search import Found
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import Place
 from chargen.generation.writing import Piece
-from chargen.session.session import MODES, MOST_UNDONE, Events, Moment, Session
+from chargen.session.session import MAX_UNDO, MODES, Events, Moment, Session
 from tests.support.tiny import logprob_of, tiny
 
 KINDS = ("checkpoint", "subword_checkpoint")
@@ -292,11 +292,11 @@ def test_memory_does_not_grow_with_the_exchanges(talk: Session, mode: str) -> No
     talk.enter(mode)
     talk.change("max_tokens", 1)
     counts = []
-    for count in range(1, 2 * MOST_UNDONE + 41):
+    for count in range(1, 2 * MAX_UNDO + 41):
         drain(talk.answer("a"))
         if count % 20 == 0:
             kept = [talk.now, *talk._past]
-            assert len(talk._past) <= MOST_UNDONE
+            assert len(talk._past) <= MAX_UNDO
             assert all(len(moment.segments) <= 1 for moment in kept)
             counts.append(len(set(itertools.chain.from_iterable(map(states, kept)))))
     assert counts[-1] == counts[-2] == counts[-3]
@@ -358,9 +358,9 @@ def test_after_undo_the_same_comes_again(session: Session) -> None:
 
 def test_so_many_steps_are_undone(talk: Session) -> None:
     talk.change("max_tokens", 1)
-    for _ in range(MOST_UNDONE + 5):
+    for _ in range(MAX_UNDO + 5):
         drain(talk.answer(""))
-    for _ in range(MOST_UNDONE):
+    for _ in range(MAX_UNDO):
         talk.undo()
     with pytest.raises(ConfigError, match="nothing to undo"):
         talk.undo()
