@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import chargen
-from chargen.insight.from_checkpoint import LookedBack
+from chargen.insight.from_checkpoint import MemoryResult
 
 HIDDEN_SIZE = 384
 RUNS: dict[str, dict[str, Any]] = {
@@ -38,7 +38,7 @@ def table(head: str, columns: Mapping[str, Mapping[int, float]], form: str) -> N
             print(f"{row:8,}" + "".join(f"{column[row]:16{form}}" for column in columns.values()))
 
 
-def show(found: Mapping[str, LookedBack]) -> None:
+def show(found: Mapping[str, MemoryResult]) -> None:
     horizons = {name: looked.horizon for name, looked in found.items()}
     pairs = {name: (h.contexts, h.loss) for name, h in horizons.items()}
     table("context", {n: dict(zip(*pair, strict=True)) for n, pair in pairs.items()}, ".3f")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--keep", type=Path, help="where the models stay, and are taken from again")
     arguments = parser.parse_args(argv)
-    found: dict[str, LookedBack] = {}
+    found: dict[str, MemoryResult] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for name in arguments.only:
             folder = (arguments.keep or Path(temporary)) / name.replace(", ", "-").replace(" ", "")

@@ -24,7 +24,7 @@ import pexpect
 from chargen import __version__
 from chargen.config import SampleConfig
 from chargen.generation.generator import Continuation
-from chargen.generation.sampling import Stream
+from chargen.generation.sampling import RandomStream
 from chargen.session.session import Session
 
 ANSI_POSITION = "\x1b[6n"  # prompt_toolkit asks where the cursor is
@@ -85,7 +85,7 @@ def place(checkpoint: Path, rounds: int) -> None:
 
     def draw() -> None:
         work = Continuation(generator, "The", config)
-        for _ in work.draw([work.writer()], [Stream(1)]):
+        for _ in work.draw([work.writer()], [RandomStream(1)]):
             pass
 
     def stream() -> None:

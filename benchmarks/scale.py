@@ -32,7 +32,7 @@ from chargen.nn.model import GATES, LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks, join
 from chargen.tokenizers.tokenizer import ByteTokenizer
 from chargen.training.planner import Task, memory_needed
-from chargen.training.stepper import Descent
+from chargen.training.stepper import TrainStepper
 
 EMBEDDING, BPTT, VOCABULARY = 64, 64, 257
 WIDTHS, FITTED = (128, 256, 512, 1024), 256
@@ -80,12 +80,12 @@ def step_seconds(machine: Machine, width: int, streams: int, ranks: int, layers:
 # -- measuring ----------------------------------------------------------------------------------
 
 
-def descent_of(width: int, streams: int, ranks: Ranks) -> Descent:
+def descent_of(width: int, streams: int, ranks: Ranks) -> TrainStepper:
     torch.manual_seed(1)
     model = LanguageModel(ModelConfig(hidden_size=width, embedding_size=EMBEDDING), VOCABULARY)
     tokens = np.random.default_rng(1).integers(0, 256, 1_000_000).astype(np.uint16)
     config = TrainConfig(batch_size=streams, bptt=BPTT, precision="float32")
-    return Descent(model, tokens, ByteTokenizer(), config, ranks)
+    return TrainStepper(model, tokens, ByteTokenizer(), config, ranks)
 
 
 def seconds_of(work: Callable[[], object], rounds: int, least: float = 0.3) -> float:

@@ -53,7 +53,7 @@ class Config:
     """What all configs share: they check their own fields when they are made."""
 
     def __post_init__(self) -> None:
-        known = kinds(type(self))
+        known = field_types(type(self))
         for field in dataclasses.fields(self):
             _check(field, *known[field.name], getattr(self, field.name))
         self.check_together()
@@ -375,12 +375,12 @@ def unescape(text: str) -> str:
 ConfigType = TypeVar("ConfigType", bound=Config)
 
 
-def kinds(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
+def field_types(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
     """Of each option, by name: its type without None, and whether it may be None."""
     return {name: _kind(hint) for name, hint in typing.get_type_hints(config_type).items()}
 
 
-def names(config_type: type[Config]) -> list[str]:
+def field_names(config_type: type[Config]) -> list[str]:
     """The names of a config's options, in order."""
     return [field.name for field in dataclasses.fields(config_type)]
 
@@ -396,13 +396,13 @@ def choices_of(config_type: type[Config], name: str) -> tuple[str, ...]:
     return tuple(fields[name].metadata["choices"] or ())
 
 
-def make(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
+def build_config(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
     """The config with the given options, all others at their defaults.
 
     Raises ConfigError for a name that the config does not have, or a value it refuses.
     """
     for name in options:
-        if name not in names(config_type):
+        if name not in field_names(config_type):
             raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
     return config_type(**options)
 
@@ -410,10 +410,10 @@ def make(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigTyp
 Configs = tuple[CorpusConfig, ModelConfig, TrainConfig]
 
 
-def share_out(options: Mapping[str, Any]) -> Configs:
+def split_options(options: Mapping[str, Any]) -> Configs:
     """The three configs of a training, with the given options. Raises ConfigError."""
-    kinds: tuple[type[Config], ...] = (CorpusConfig, ModelConfig, TrainConfig)
-    known = [name for kind in kinds for name in names(kind)]
+    field_types: tuple[type[Config], ...] = (CorpusConfig, ModelConfig, TrainConfig)
+    known = [name for kind in field_types for name in field_names(kind)]
     for name in options:
         if name not in known:
             raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
@@ -422,8 +422,8 @@ def share_out(options: Mapping[str, Any]) -> Configs:
         size = next((options[name] for name in sizes if name in options), ModelConfig.hidden_size)
         options = dict.fromkeys(sizes, size) | dict(options)
     corpus, model, training = (
-        make(kind, {name: options[name] for name in names(kind) if name in options})
-        for kind in kinds
+        build_config(kind, {name: options[name] for name in field_names(kind) if name in options})
+        for kind in field_types
     )
     assert isinstance(corpus, CorpusConfig)
     assert isinstance(model, ModelConfig)
@@ -436,9 +436,9 @@ def parse(config_type: type[Config], name: str, text: str) -> Any:
 
     Raises ConfigError where there is no such option or the text is not of its type.
     """
-    if name not in names(config_type):
+    if name not in field_names(config_type):
         raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
-    kind, optional = kinds(config_type)[name]
+    kind, optional = field_types(config_type)[name]
     if optional and text.lower() in ("off", "none"):
         return None
     if kind is bool:
@@ -455,7 +455,7 @@ def parse(config_type: type[Config], name: str, text: str) -> Any:
 
 
 def _known(config_type: type[Config]) -> str:
-    return "there are " + ", ".join(names(config_type))
+    return "there are " + ", ".join(field_names(config_type))
 
 
 def _kind(hint: Any) -> tuple[Any, bool]:

@@ -14,8 +14,8 @@ from chargen.config import (
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    make,
-    names,
+    build_config,
+    field_names,
     parse,
 )
 from chargen.errors import ConfigError
@@ -27,11 +27,11 @@ KINDS: list[type[Config]] = [CorpusConfig, ModelConfig, TrainConfig, SampleConfi
 def test_defaults_are_right_and_jsonable(kind: type[Config]) -> None:
     values = json.loads(json.dumps(dataclasses.asdict(kind())))
     values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-    assert make(kind, values) == kind()
+    assert build_config(kind, values) == kind()
 
 
 def test_a_flag_belongs_to_one_training_config() -> None:
-    flags = [name for kind in KINDS[:3] for name in names(kind)]
+    flags = [name for kind in KINDS[:3] for name in field_names(kind)]
     assert len(flags) == len(set(flags))
 
 
@@ -67,7 +67,7 @@ def test_a_flag_belongs_to_one_training_config() -> None:
 )
 def test_wrong_options_are_refused(kind: type[Config], options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says.replace("(", "\\(")):
-        make(kind, options)
+        build_config(kind, options)
 
 
 @pytest.mark.parametrize(

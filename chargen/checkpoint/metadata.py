@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, make
+from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, build_config
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runtime.files import (
     MAX_BYTES,
@@ -95,8 +95,8 @@ class Format(Record):
 
 
 class ConfigFile(Record, forbid_unknown_fields=True):
-    """What config.json holds; `About` is what is made of it. `sha256` is that of the other files,
-    by name; `seal` that of all the rest of this record."""
+    """What config.json holds, of which `CheckpointMetadata` is made. `sha256` is that of the other
+    files, by name; `seal` that of all the rest of this record."""
 
     format: int
     tokenizer: str
@@ -155,7 +155,7 @@ class _Metrics(Record):
 
 
 @dataclass(frozen=True)
-class About:
+class CheckpointMetadata:
     """What config.json says of a model, which is all but its weights."""
 
     folder: Path
@@ -180,9 +180,9 @@ class About:
         return facts
 
 
-def load_metrics(path: str | os.PathLike[str]) -> tuple[About, list[dict[str, Any]]]:
+def load_metrics(path: str | os.PathLike[str]) -> tuple[CheckpointMetadata, list[dict[str, Any]]]:
     """What a folder says of its model, and its evaluations. Raises CheckpointError."""
-    folder = existing(path)
+    folder = require_checkpoint(path)
     try:
         about = read_config(folder)
         content = read_content(folder, METRICS)
@@ -213,7 +213,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 def list_checkpoints(
     root: Path = Path("checkpoints"), refused: Callable[[ChargenError], None] = lambda error: None
-) -> list[About]:
+) -> list[CheckpointMetadata]:
     """The checkpoints right below `root`, the newest first. What cannot be read is left out, and
     `refused` hears why. Raises CheckpointError where `root` itself is closed to us."""
     listed = []
@@ -251,7 +251,7 @@ def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
 # -- reading ----------------------------------------------------------------------------------
 
 
-def existing(path: str | os.PathLike[str]) -> Path:
+def require_checkpoint(path: str | os.PathLike[str]) -> Path:
     """The folder, if there is a checkpoint in it, whole or not. Raises CheckpointError."""
     folder = Path(path)
     try:
@@ -283,7 +283,7 @@ def existing(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def read_about(folder: Path) -> About:
+def read_about(folder: Path) -> CheckpointMetadata:
     """What the folder says of its model: its config.json, or the training state where that is
     missing or damaged. Raises CheckpointError."""
     try:
@@ -295,7 +295,7 @@ def read_about(folder: Path) -> About:
         return about_of(folder, state.config)
 
 
-def read_config(folder: Path) -> About:
+def read_config(folder: Path) -> CheckpointMetadata:
     """What its config.json says. Raises CheckpointError."""
     content = read_content(folder, CONFIG, MAX_CONFIG_BYTES)
     check_format(folder, _read_json(folder, CONFIG, content, Format))
@@ -323,10 +323,10 @@ def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BufferedReader]]
         raise damaged(folder, TRAINING, str(error)) from error
 
 
-def about_of(folder: Path, config: ConfigFile) -> About:
+def about_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
     """What the file says, of any format, about a model in the folder; here it is all checked.
     Raises CheckpointError."""
-    about = About(
+    about = CheckpointMetadata(
         folder=folder,
         bytes=_size(folder),
         model=_options(folder, ModelConfig, _upgraded(config, "model")),
@@ -387,7 +387,7 @@ def _options(folder: Path, config_type: type[ConfigType], values: Mapping[str, A
     if missing:
         raise damaged(folder, CONFIG, f"{', '.join(sorted(missing))} missing")
     try:
-        return make(config_type, values)
+        return build_config(config_type, values)
     except ChargenError as error:
         raise damaged(folder, CONFIG, str(error)) from error
 
@@ -400,14 +400,14 @@ def read_content(folder: Path, name: str, at_most: int = MAX_BYTES) -> bytes:
         raise _unreadable(folder, name, error) from error
 
 
-def read_hashed(about: About, name: str, at_most: int = MAX_BYTES) -> bytes:
+def read_hashed(about: CheckpointMetadata, name: str, at_most: int = MAX_BYTES) -> bytes:
     """The same, if it is what was written. Raises DamagedError."""
     content = read_content(about.folder, name, at_most)
     _check_hash(about, name, content)
     return content
 
 
-def _check_hash(about: About, name: str, content: bytes) -> None:
+def _check_hash(about: CheckpointMetadata, name: str, content: bytes) -> None:
     if about.sha256.get(name) != hashlib.sha256(content).hexdigest():
         raise damaged(about.folder, name, f"its sha256 is not the one in {CONFIG}")
 

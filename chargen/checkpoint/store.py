@@ -37,7 +37,7 @@ from chargen.checkpoint.metadata import (
     MODEL,
     SEALED_SINCE,
     TRAINING,
-    About,
+    CheckpointMetadata,
     ConfigFile,
     CorpusFacts,
     DamagedError,
@@ -45,11 +45,11 @@ from chargen.checkpoint.metadata import (
     TrainingFile,
     about_of,
     damaged,
-    existing,
     open_training,
     read_about,
     read_config,
     read_hashed,
+    require_checkpoint,
     unsealed,
 )
 from chargen.config import Configs, CorpusConfig, ModelConfig, TrainConfig
@@ -67,7 +67,7 @@ MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take
 class Checkpoint:
     """A model that was trained, on the CPU, with its tokenizer."""
 
-    about: About
+    about: CheckpointMetadata
     model: LanguageModel
     tokenizer: Tokenizer
 
@@ -138,7 +138,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
 
 def save_model(
     folder: Path,
-    about: About,
+    about: CheckpointMetadata,
     model: LanguageModel,
     tokenizer: Tokenizer,
     scores: Scores | None = None,
@@ -214,7 +214,7 @@ def _model_files(
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The best model in a checkpoint folder, on the CPU. Raises CheckpointError."""
-    folder = existing(path)
+    folder = require_checkpoint(path)
     is_run = os.path.isfile(folder / TRAINING)
     try:
         checkpoint = _read_checkpoint(folder)
@@ -233,7 +233,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     """The training state in a checkpoint folder, on the CPU. Raises CheckpointError."""
-    folder = existing(path)
+    folder = require_checkpoint(path)
     if not os.path.lexists(folder / TRAINING):
         raise CheckpointError(
             f"{folder} has no {TRAINING}, so its training cannot go on",
@@ -249,7 +249,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     return snapshot
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether all files of the folder are there and of one save."""
     try:
         about = read_config(folder)
@@ -260,7 +260,7 @@ def is_whole(folder: Path) -> bool:
     return not _another_state(about)
 
 
-def _another_state(about: About) -> bool:
+def _another_state(about: CheckpointMetadata) -> bool:
     """Whether the training state beside a model that is whole is that of another save, and so a
     later one."""
     try:
@@ -272,7 +272,7 @@ def _another_state(about: About) -> bool:
         return False  # it is damaged, the model is not
 
 
-def _read_training(folder: Path) -> tuple[Snapshot, About]:
+def _read_training(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
     with open_training(folder) as (state, file):
         about = about_of(folder, state.config)
         try:
@@ -312,7 +312,7 @@ def _read_training(folder: Path) -> tuple[Snapshot, About]:
     return snapshot, about
 
 
-def _most_bytes(about: About, blank: LanguageModel) -> int:
+def _most_bytes(about: CheckpointMetadata, blank: LanguageModel) -> int:
     """What a training state may take: weights, the best ones, their mean, two numbers a weight of
     the optimizer, the hidden state, and most of that once more, to go back to."""
     state = 2 * 4 * about.training.batch_size * about.model.num_layers * about.model.hidden_size
@@ -348,7 +348,7 @@ def _read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(about, model.eval(), tokenizer)
 
 
-def _read_tokenizer(about: About, content: bytes) -> Tokenizer:
+def _read_tokenizer(about: CheckpointMetadata, content: bytes) -> Tokenizer:
     if about.tokenizer not in TOKENIZERS:
         raise damaged(about.folder, CONFIG, f"unknown tokenizer {about.tokenizer!r}")
     try:
@@ -367,7 +367,7 @@ def _parse(folder: Path, name: str, content: bytes) -> Tensors:
         raise damaged(folder, name, str(error)) from error
 
 
-def _blank(about: About) -> LanguageModel:
+def _blank(about: CheckpointMetadata) -> LanguageModel:
     """A model of this shape that takes no memory."""
     with torch.device("meta"):
         return LanguageModel(about.model, about.vocab_size)

@@ -32,8 +32,8 @@ from chargen.config import (
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    make,
-    share_out,
+    build_config,
+    split_options,
     unescape,
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError
@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.display.terminal import TextPrinter
     from chargen.evaluation.classification import Classified, Example
     from chargen.evaluation.copies import CopyIndex
-    from chargen.generation.beam_search import Found
+    from chargen.generation.beam_search import BeamResult
     from chargen.generation.generator import TextGenerator
     from chargen.generation.writing import Completion, Piece
 
@@ -142,7 +142,7 @@ def train(arguments: Arguments) -> int:
     """Learn a text."""
     started = time.monotonic()
     options = options_given(arguments, CorpusConfig, ModelConfig, TrainConfig)
-    share_out(options)  # a wrong one is told before torch is imported
+    split_options(options)  # a wrong one is told before torch is imported
     if not arguments.corpus and not arguments.resume:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
@@ -180,7 +180,7 @@ def train(arguments: Arguments) -> int:
 def sample(arguments: Arguments) -> int:
     """Write text that goes on from a prompt."""
     given = options_given(arguments, SampleConfig)
-    config = make(SampleConfig, given)
+    config = build_config(SampleConfig, given)
     _check_together(arguments, given)
     prompt = _prompt(arguments)
     if arguments.choices is not None:
@@ -248,16 +248,16 @@ def _print_samples(completions: Iterable[Completion], copies: CopyIndex | None) 
 
 
 def _search(
-    printer: TextPrinter, events: Iterator[Piece | Found], prompt: str, beams: int
+    printer: TextPrinter, events: Iterator[Piece | BeamResult], prompt: str, beams: int
 ) -> list[str]:
     """Show the best text as it becomes certain, then all that was found; return their texts."""
-    from chargen.generation.beam_search import Found
+    from chargen.generation.beam_search import BeamResult
 
     completions: list[Completion] = []
     shows_best = printer.is_terminal or beams == 1  # a pipe gets either the table or the text
     printer.prompt(prompt)
     for event in events:
-        if isinstance(event, Found):
+        if isinstance(event, BeamResult):
             completions = event.completions
         elif shows_best:
             printer.piece(event)
@@ -407,8 +407,8 @@ def inspect(arguments: Arguments) -> int:
         options_given(arguments, InspectConfig),
         options_given(arguments, LookBackConfig),
     )
-    config = make(InspectConfig, given)
-    make(LookBackConfig, looking)
+    config = build_config(InspectConfig, given)
+    build_config(LookBackConfig, looking)
     if arguments.memory and given:
         raise ConfigError(f"`memory` and `{next(iter(given))}` cannot be combined")
     if looking and not arguments.memory:
@@ -493,7 +493,7 @@ def _is_file(text: str) -> bool:
 
 
 def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
-    from chargen.checkpoint.metadata import existing
+    from chargen.checkpoint.metadata import require_checkpoint
     from chargen.display.plots import FORMATS, draw_charts
     from chargen.display.terminal import Bar, print_json, show_note
     from chargen.insight.from_checkpoint import look_back
@@ -507,7 +507,7 @@ def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
         )
     found = []
     for folder in arguments.checkpoint:
-        existing(folder)  # told before the first is measured
+        require_checkpoint(folder)  # told before the first is measured
     for folder in arguments.checkpoint:
         with Bar(folder, stays=False) as bar:
             device = arguments.device

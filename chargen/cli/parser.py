@@ -25,8 +25,8 @@ from chargen.config import (
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    kinds,
-    names,
+    field_names,
+    field_types,
     parse,
     unescape,
 )
@@ -47,7 +47,7 @@ def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str
         name: tuple(value) if isinstance(value, list) else value
         for config_type in config_types
         for name, value in vars(arguments).items()
-        if name in names(config_type)
+        if name in field_names(config_type)
     }
 
 
@@ -291,7 +291,7 @@ def _add_json(command: argparse.ArgumentParser, help: str = "print JSON") -> Non
 def _add_options(group: Any, config_type: type[Config]) -> None:
     """One flag for each field of a config, absent from the namespace unless it is given."""
     spellings = {int: "N", float: "F", str: "TEXT"}
-    known = kinds(config_type)
+    known = field_types(config_type)
     for field in dataclasses.fields(config_type):
         kind, _ = known[field.name]
         name = flag(field.name)

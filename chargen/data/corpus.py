@@ -1,6 +1,6 @@
 """From texts to batches of token ids, in bounded memory.
 
-    texts -> parts -> shards of token ids in the cache, memory-mapped -> Streams of batches
+    texts -> parts -> shards of token ids in the cache, memory-mapped -> BatchLoader of batches
 
 Letters: B parallel streams, T tokens a step, V vocabulary.
 """
@@ -411,7 +411,7 @@ def _open_tokens(
 # -- batches ----------------------------------------------------------------------------------
 
 
-class Streams:
+class BatchLoader:
     """Batches of parallel streams: each row goes on where it ended in the batch before.
 
     The streams start evenly spread over the text, and each reads on through it, round and round,

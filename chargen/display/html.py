@@ -7,13 +7,13 @@ import json
 import math
 from pathlib import Path
 
-from chargen.insight.from_checkpoint import Seen
+from chargen.insight.from_checkpoint import InspectionResult
 
 TEMPLATE = Path(__file__).with_name("report.html")
 DATA = "/*DATA*/null"
 
 
-def page(seen: Seen, model: str) -> str:
+def page(seen: InspectionResult, model: str) -> str:
     """The page: the text in the colours of each view, what was likely at each place, tables. What
     the `model` is stands below the title."""
     inspection, followers = seen.inspection, seen.followers

@@ -16,9 +16,9 @@ from chargen.display.terminal import NARROW, TextPrinter, console, printable, sh
 from chargen.insight.charts import Chart, Line
 
 if TYPE_CHECKING:  # types alone
-    from chargen.insight.from_checkpoint import Seen
+    from chargen.insight.from_checkpoint import InspectionResult
     from chargen.insight.inspection import Follower, GateUse, View
-    from chargen.insight.memory import Horizon
+    from chargen.insight.memory import MemoryCurves
     from chargen.lab import World
     from chargen.lab.finding import Finding
 
@@ -36,7 +36,7 @@ _ROWS = [0, *(1 << power for power in range(20))]
 # -- a text -----------------------------------------------------------------------------------
 
 
-def show_seen(seen: Seen) -> None:
+def show_seen(seen: InspectionResult) -> None:
     """A text by its surprise and by each view that was asked for; where it surprised, how the gates
     were used, and the cells that follow something."""
     out, inspection = console(), seen.inspection
@@ -133,7 +133,7 @@ def _heading(out: Console, words: str) -> None:
 
 
 def show_horizons(
-    names: Sequence[str], horizons: Sequence[Horizon], charts: Sequence[Chart]
+    names: Sequence[str], horizons: Sequence[MemoryCurves], charts: Sequence[Chart]
 ) -> None:
     """How far back models look: their curves, then the numbers at powers of 2."""
     out = console()

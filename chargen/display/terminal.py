@@ -24,13 +24,13 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
-    from chargen.checkpoint.metadata import About
+    from chargen.checkpoint.metadata import CheckpointMetadata
     from chargen.checkpoint.store import Checkpoint
     from chargen.evaluation.classification import Accuracy, Classified
     from chargen.evaluation.copies import CopyReport
     from chargen.evaluation.prompts import Answer
     from chargen.evaluation.scores import Score
-    from chargen.evaluation.surprisal import Chance, Surprise
+    from chargen.evaluation.surprisal import Surprisal, TokenProbability
     from chargen.generation.choices import Choice
     from chargen.generation.writing import Completion, Piece
 
@@ -156,7 +156,7 @@ class TextPrinter:
             table.add_row(str(rank), _share(math.exp(nats)), f"{nats:.2f}", Text(text))
         self._out.print(table)
 
-    def bars(self, chances: Sequence[Chance]) -> None:
+    def bars(self, chances: Sequence[TokenProbability]) -> None:
         """What may come next, each with a bar as long as it is likely."""
         labels = [_label(chance.text) for chance in chances]
         width = min(max(map(cell_len, labels), default=0), max(4, self._out.width - 22))
@@ -171,7 +171,7 @@ class TextPrinter:
                 soft_wrap=True,
             )
 
-    def surprises(self, surprises: Sequence[Surprise]) -> None:
+    def surprises(self, surprises: Sequence[Surprisal]) -> None:
         """A text, each part of it coloured by what it cost."""
         parts = [(_marked(s.text, _style(s.nats)), _style(s.nats)) for s in surprises]
         self._out.print(Text.assemble(*parts), soft_wrap=True)
@@ -185,7 +185,7 @@ class TextPrinter:
             low = f"{bits:g} to" if bits < 6 else f"{bits:g}"
         self._out.print(Text.assemble(("bits  ", "dim"), *legend[:-1]))
 
-    def alternatives(self, surprises: Sequence[Surprise]) -> None:
+    def alternatives(self, surprises: Sequence[Surprisal]) -> None:
         """The same a line each, with the likeliest at each place."""
         self._out.print(Text("   bits  text          likeliest there", "dim"), soft_wrap=True)
         for surprise in surprises:
@@ -453,7 +453,7 @@ def show_info(checkpoint: Checkpoint) -> None:
     _show_facts(facts_of(checkpoint.about, checkpoint.model.num_parameters))
 
 
-def facts_of(about: About, num_parameters: int) -> list[tuple[str, str]]:
+def facts_of(about: CheckpointMetadata, num_parameters: int) -> list[tuple[str, str]]:
     """What a model is, in names and values."""
     model, scores = about.model, about.scores
     texts = ", ".join(f"{name} ({count(size)}B)" for name, size, _ in about.corpus.files)
@@ -475,7 +475,7 @@ def facts_of(about: About, num_parameters: int) -> list[tuple[str, str]]:
     return [*facts, ("saved", about.saved_at)]
 
 
-def show_list(listed: Sequence[About], most: int | None = None) -> None:
+def show_list(listed: Sequence[CheckpointMetadata], most: int | None = None) -> None:
     """The checkpoints, the first `most` of them, as one line each."""
     left = len(listed) - len(listed[:most])
     _show_listed(listed[:most])
@@ -483,7 +483,7 @@ def show_list(listed: Sequence[About], most: int | None = None) -> None:
         console().print(Text(f"and {left:,} more: chargen list", "dim"), soft_wrap=True)
 
 
-def _show_listed(listed: Sequence[About]) -> None:
+def _show_listed(listed: Sequence[CheckpointMetadata]) -> None:
     if not listed:
         message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
         console().print(Text(message), soft_wrap=True)
@@ -512,7 +512,7 @@ def _show_listed(listed: Sequence[About]) -> None:
     console().print(table)
 
 
-def _show_in_short(entry: About) -> None:
+def _show_in_short(entry: CheckpointMetadata) -> None:
     """A checkpoint where there is no room for a table."""
     bits = entry.scores.bits_per_byte
     facts = [

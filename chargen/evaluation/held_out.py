@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from chargen.checkpoint.metadata import COMES_WITH_CHARGEN, TRAINING, About, open_training
+from chargen.checkpoint.metadata import (
+    COMES_WITH_CHARGEN,
+    TRAINING,
+    CheckpointMetadata,
+    open_training,
+)
 from chargen.data.corpus import open_corpus, scratch_folder
 from chargen.data.shards import Ids, Shards
 from chargen.data.texts import SPLITS, Progress, Split, read_sources, split_texts
@@ -22,7 +27,7 @@ SPLIT_WORDS = {
 }
 
 
-def find_origin(about: About) -> list[Path]:
+def find_origin(about: CheckpointMetadata) -> list[Path]:
     """The files that a model was trained on: where the run read them, or by their names in the
     folder where we are or in `corpora`. Whether they are still the same, `check_same_text` tells.
     Raises CorpusError."""
@@ -41,7 +46,7 @@ def find_origin(about: About) -> list[Path]:
     )
 
 
-def check_same_text(about: About, files: Sequence[tuple[str, int, str]]) -> None:
+def check_same_text(about: CheckpointMetadata, files: Sequence[tuple[str, int, str]]) -> None:
     """Raises CorpusError unless these are the (name, bytes, sha256) that a model was trained on,
     whatever they are called."""
     if [sha256 for *_, sha256 in files] != [sha256 for *_, sha256 in about.corpus.files]:
@@ -53,7 +58,7 @@ def check_same_text(about: About, files: Sequence[tuple[str, int, str]]) -> None
 
 
 def held_out_tokens(
-    about: About,
+    about: CheckpointMetadata,
     tokenizer: Tokenizer,
     at_least: int,
     most: int,
@@ -80,7 +85,10 @@ def held_out_tokens(
 
 
 def held_out_text(
-    about: About, at_least: int, most: int, progress: Progress = lambda doing, share: None
+    about: CheckpointMetadata,
+    at_least: int,
+    most: int,
+    progress: Progress = lambda doing, share: None,
 ) -> tuple[str, str]:
     """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
     and its name. Raises CorpusError."""
@@ -109,7 +117,7 @@ def beginning(splits: Iterable[Split], length: int, between: str = "") -> str:
     return "".join(parts)
 
 
-def _too_short(about: About, holds: int, needed: int, units: str) -> CorpusError:
+def _too_short(about: CheckpointMetadata, holds: int, needed: int, units: str) -> CorpusError:
     return CorpusError(
         f"no part of the text of {about.folder} holds more than {holds:,} {units}, and {needed:,} "
         "are needed",

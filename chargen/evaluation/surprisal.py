@@ -13,10 +13,10 @@ from torch import Tensor
 
 from chargen.config import SampleConfig
 from chargen.generation import prompt_state as places
-from chargen.generation.beam_search import Found
+from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import Beginning, Place, Told
+from chargen.generation.prompt_state import DecodingStart, PromptState, Told
 from chargen.generation.sampling import NEG_INF
 from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
 
@@ -24,7 +24,7 @@ LONGEST_WORD = 40  # tokens
 
 
 @dataclass(frozen=True)
-class Chance:
+class TokenProbability:
     """Something that could come, and how likely it is. An empty text is the end of the document;
     a part of a character is spelled in hexadecimal digits, <E4>."""
 
@@ -33,17 +33,19 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class Surprise:
+class Surprisal:
     """Some text that came, a token's or a whole character's, and what it cost, in nats; what the
     likeliest others were there, itself among them should it be one of these."""
 
     text: str
     nats: float
-    likeliest: tuple[Chance, ...]
+    likeliest: tuple[TokenProbability, ...]
 
 
 @torch.inference_mode()
-def next_characters(generator: TextGenerator, place: Place, count: int) -> list[Chance]:
+def next_characters(
+    generator: TextGenerator, place: PromptState, count: int
+) -> list[TokenProbability]:
     """The likeliest next characters, over all the tokens that begin with each."""
     tokenizer = generator.tokenizer
     found = _begin(generator, place)
@@ -65,31 +67,33 @@ def next_characters(generator: TextGenerator, place: Place, count: int) -> list[
     return list(_best(chances, count))
 
 
-def next_words(generator: TextGenerator, place: Place, count: int, told: Told) -> list[Chance]:
+def next_words(
+    generator: TextGenerator, place: PromptState, count: int, told: Told
+) -> list[TokenProbability]:
     """The likeliest next words, with what leads up to them. `told` hears that the search goes on,
     and what it raises ends it."""
     config = SampleConfig(until="word", beams=count, max_tokens=LONGEST_WORD)
     for event in generator.search("", config, place):
         told(0.0)
-        if isinstance(event, Found):
-            return [Chance(c.text, math.exp(c.score or 0.0)) for c in event.completions]
+        if isinstance(event, BeamResult):
+            return [TokenProbability(c.text, math.exp(c.score or 0.0)) for c in event.completions]
     raise AssertionError("a search ends with what it found")
 
 
 @torch.inference_mode()
 def surprises(
     generator: TextGenerator,
-    place: Place,
+    place: PromptState,
     tokens: Sequence[int],
     text: str,
     count: int,
     told: Told = places.tell_nobody,
-) -> list[Surprise]:
+) -> list[Surprisal]:
     """What each of the `tokens` that were written from a place on cost, and the `count` likeliest
     there; their texts joined are `text`, whose end may cut the last one."""
     decoder = StreamDecoder(generator.tokenizer)
-    rows: list[Surprise] = []
-    shown, cost, likeliest = "", 0.0, tuple[Chance, ...]()
+    rows: list[Surprisal] = []
+    shown, cost, likeliest = "", 0.0, tuple[TokenProbability, ...]()
     costs = _costs(generator, place, tokens, text, count)
     for number, (token, inside, nats, here) in enumerate(costs):
         told(number / len(tokens))
@@ -98,16 +102,16 @@ def surprises(
         cost += nats
         shown += decoder.feed(token, inside)
         if not decoder.inside_character:
-            rows.append(Surprise(text[: len(shown)], cost, likeliest))
+            rows.append(Surprisal(text[: len(shown)], cost, likeliest))
             text = text[len(shown) :]
     if decoder.inside_character:
-        rows.append(Surprise(text, cost, likeliest))
+        rows.append(Surprisal(text, cost, likeliest))
     return rows
 
 
 def _costs(
-    generator: TextGenerator, place: Place, tokens: Sequence[int], text: str, count: int
-) -> Iterator[tuple[int, int, float, tuple[Chance, ...]]]:
+    generator: TextGenerator, place: PromptState, tokens: Sequence[int], text: str, count: int
+) -> Iterator[tuple[int, int, float, tuple[TokenProbability, ...]]]:
     """Each token, how many of its bytes stood there before, its nats, and the likeliest there."""
     engine, pieces = generator.engine, generator.tokenizer.pieces
     found = _begin(generator, place)
@@ -141,12 +145,12 @@ def _costs(
         logprobs = logits[0].double().cpu().log_softmax(-1)
         best = logprobs.topk(min(count, len(logprobs)))
         pairs = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
-        here = tuple(Chance(spelled(pieces[t]), probability) for t, probability in pairs)
+        here = tuple(TokenProbability(spelled(pieces[t]), probability) for t, probability in pairs)
         yield token, 0, -float(logprobs[token]), here
         logits = engine.step(torch.tensor([token]), memory)
 
 
-def _begin(generator: TextGenerator, place: Place) -> Beginning:
+def _begin(generator: TextGenerator, place: PromptState) -> DecodingStart:
     return places.begin(generator.model, generator.engine, generator.tokenizer, place)
 
 
@@ -175,5 +179,5 @@ def spelled(piece: bytes) -> str:
         return "".join(f"<{byte:02X}>" for byte in piece)
 
 
-def _best(chances: Counter[str], count: int) -> tuple[Chance, ...]:
-    return tuple(Chance(text, share) for text, share in chances.most_common(count))
+def _best(chances: Counter[str], count: int) -> tuple[TokenProbability, ...]:
+    return tuple(TokenProbability(text, share) for text, share in chances.most_common(count))

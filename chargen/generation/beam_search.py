@@ -19,15 +19,22 @@ from torch import Tensor
 from chargen.config import SampleConfig
 from chargen.generation.constraints import Guide
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import Beginning
+from chargen.generation.prompt_state import DecodingStart
 from chargen.generation.sampling import NEG_INF, check_finite, mask_logits
-from chargen.generation.writing import Completion, Piece, Progress, Writer, complete, unit_end
+from chargen.generation.writing import (
+    Completion,
+    CompletionBuilder,
+    Piece,
+    Progress,
+    complete,
+    unit_end,
+)
 from chargen.nn.engine import Engine
 from chargen.tokenizers.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Found:
+class BeamResult:
     """The end of a search: its texts, best first."""
 
     completions: list[Completion]
@@ -37,7 +44,7 @@ class Found:
 class Hypothesis:
     """One beam: what it has written, and what that costs, in nats."""
 
-    writer: Writer
+    writer: CompletionBuilder
     pieces: tuple[Piece, ...] = ()
     logprob: float = 0.0
     num_tokens: int = 0
@@ -86,11 +93,11 @@ class BeamSearch:
         self._live: list[Hypothesis] = []
 
     @torch.inference_mode()
-    def run(self, beginning: Beginning, prompt: str) -> Iterator[Piece | Found]:
+    def run(self, beginning: DecodingStart, prompt: str) -> Iterator[Piece | BeamResult]:
         """Yield the pieces of the best text, each as soon as nothing else can be in its place; at
         the end all that was found."""
         state, spellings = beginning.state, beginning.spellings
-        live = [Hypothesis(Writer(self._tokenizer, self._config))]
+        live = [Hypothesis(CompletionBuilder(self._tokenizer, self._config))]
         if spellings is None:
             candidates = self._candidates(live, beginning.logits)
         else:
@@ -127,7 +134,7 @@ class BeamSearch:
             logits = self._engine.step(torch.tensor(tokens), memory)
             live, state = self._live, memory.state
             candidates = self._candidates(live, logits)
-        yield Found(
+        yield BeamResult(
             [
                 complete(prompt, list(beam.pieces), beam.writer, logprob)
                 for _, logprob, beam in self._best.values()

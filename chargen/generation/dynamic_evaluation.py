@@ -63,8 +63,8 @@ class Learner:
         before the step on it.
 
         Where a number is not finite, or there is nothing to predict, it returns nan and leaves the
-        model as it was, and so does what `told`, which hears how far it has come, raises. Memory
-        does not grow with the text.
+        model as it was, and so does what `told`, which hears how far it has come, raises.
+        Memory does not grow with the text.
         """
         if len(tokens) < 2:
             return math.nan

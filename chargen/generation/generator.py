@@ -1,6 +1,6 @@
 """Write text: `stream` it piece by piece, `generate` many texts at once, or search with beams.
 
-    place + prompt -> Beginning -> (sampler or beams) -> tokens -> Writer -> pieces -> place
+    prompt state -> DecodingStart -> (sampler or beams) -> tokens -> CompletionBuilder -> pieces
 
 Shapes: B rows, N tokens before, V vocabulary.
 """
@@ -19,27 +19,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen import config as options_of
 from chargen.checkpoint.store import load_checkpoint
-from chargen.config import MAX_PROMPT, SampleConfig
+from chargen.config import MAX_PROMPT, SampleConfig, build_config
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation import prompt_state as places
-from chargen.generation.beam_search import BeamSearch, Found
+from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.constraints import NOWHERE, Guide, States
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import Place, Told
+from chargen.generation.prompt_state import PromptState, Told
 from chargen.generation.sampling import (
     LOOKING_BACK,
     NEG_INF,
     Numbers,
+    RandomStream,
     Sampler,
-    Stream,
     check_finite,
     mask_logits,
     streams,
 )
-from chargen.generation.writing import Completion, FinishReason, Piece, Writer, complete
+from chargen.generation.writing import Completion, CompletionBuilder, FinishReason, Piece, complete
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
 from chargen.runtime.device import pick_device
@@ -67,7 +66,7 @@ class TextGenerator:
         return bool(seen[self.tokenizer.end]) and not any(b"\n" in piece for piece in known)
 
     @property
-    def beginning(self) -> Place:
+    def beginning(self) -> PromptState:
         """Where a document begins."""
         return places.beginning(self.model, self.tokenizer)
 
@@ -80,7 +79,7 @@ class TextGenerator:
         of the likeliest text comes as soon as nothing else can be in its place. Raises ConfigError,
         TokenizerError, both at once.
         """
-        config = config or options_of.make(SampleConfig, options)
+        config = config or build_config(SampleConfig, options)
         if config.beams is not None:
             events = self.search(prompt, config)
             return (event for event in events if isinstance(event, Piece))
@@ -88,18 +87,18 @@ class TextGenerator:
 
     def go_on(
         self,
-        place: Place,
+        place: PromptState,
         prompt: str,
         config: SampleConfig,
-        stream: Stream | None = None,
+        stream: RandomStream | None = None,
         told: Told = places.tell_nobody,
-    ) -> Passage:
+    ) -> TextStream:
         """Write on from a place and what is added there: one text as it comes, drawn from the given
         stream of random numbers or the first of `config.seed`. `told` hears how much of the prompt
         is read. Raises ConfigError, TokenizerError, both at once.
         """
         work = Continuation(self, prompt, replace(config, num_samples=None), place, told)
-        return Passage(work, self.tokenizer, stream or next(streams(config.seed)))
+        return TextStream(work, self.tokenizer, stream or next(streams(config.seed)))
 
     @overload
     def generate(
@@ -117,7 +116,7 @@ class TextGenerator:
 
         `options` are the fields of SampleConfig. Raises ConfigError, TokenizerError.
         """
-        config = options_of.make(SampleConfig, options)
+        config = build_config(SampleConfig, options)
         completions = list(self.complete(prompt, config))
         if config.num_samples is None and config.beams is None:
             return completions[0]
@@ -141,14 +140,14 @@ class TextGenerator:
         """
         if config.beams is not None:
             *_, found = self.search(prompt, config)
-            assert isinstance(found, Found)
+            assert isinstance(found, BeamResult)
             return iter(found.completions)
         size = rows or min(config.batch_size, config.num_samples or 1)
         return self._samples(Continuation(self, prompt, config), first, size, told)
 
     def read(
-        self, place: Place, text: str, config: SampleConfig, told: Told = places.tell_nobody
-    ) -> Place:
+        self, place: PromptState, text: str, config: SampleConfig, told: Told = places.tell_nobody
+    ) -> PromptState:
         """The place after some more text; the config says whether to heal its end, and how far
         penalties will look back. Raises TokenizerError."""
         _check_prompt(self.tokenizer, text)
@@ -161,9 +160,9 @@ class TextGenerator:
         self,
         prompt: str,
         config: SampleConfig,
-        place: Place | None = None,
+        place: PromptState | None = None,
         told: Told = places.tell_nobody,
-    ) -> Iterator[Piece | Found]:
+    ) -> Iterator[Piece | BeamResult]:
         """A beam search as it goes, from the beginning or a place in a text: pieces of the best
         text as soon as they are certain, at the end all that was found. Raises ConfigError,
         TokenizerError, both at once."""
@@ -173,10 +172,10 @@ class TextGenerator:
 
     def side_by_side(
         self,
-        place: Place,
+        place: PromptState,
         prompt: str,
         config: SampleConfig,
-        streams: Sequence[Stream],
+        streams: Sequence[RandomStream],
         told: Told = places.tell_nobody,
     ) -> list[Completion]:
         """A text from each stream. Raises ConfigError, TokenizerError."""
@@ -235,7 +234,7 @@ class Continuation:
         generator: TextGenerator,
         prompt: str,
         config: SampleConfig,
-        place: Place | None = None,
+        place: PromptState | None = None,
         told: Told = places.tell_nobody,
     ) -> None:
         model, tokenizer = generator.model, generator.tokenizer
@@ -260,10 +259,12 @@ class Continuation:
             found = replace(found, spellings=self._limited(found.spellings))
         self.beginning = found
 
-    def writer(self) -> Writer:
-        return Writer(self._tokenizer, self.config)
+    def writer(self) -> CompletionBuilder:
+        return CompletionBuilder(self._tokenizer, self.config)
 
-    def write(self, streams: Sequence[Stream], needed: int, told: Told) -> Iterator[Completion]:
+    def write(
+        self, streams: Sequence[RandomStream], needed: int, told: Told
+    ) -> Iterator[Completion]:
         """The first `needed` of the texts that are drawn from the streams, all of them at once."""
         writers = [self.writer() for _ in streams]
         written: list[list[Piece]] = [[] for _ in range(needed)]
@@ -278,9 +279,9 @@ class Continuation:
     @torch.inference_mode()
     def draw(
         self,
-        writers: list[Writer],
-        streams: Sequence[Stream],
-        needed: list[Writer] | None = None,
+        writers: list[CompletionBuilder],
+        streams: Sequence[RandomStream],
+        needed: list[CompletionBuilder] | None = None,
     ) -> Iterator[Drawn]:
         """Draw a token for each writer and yield what they can show, again and again until all of
         them, or all that are `needed`, have finished."""
@@ -326,7 +327,7 @@ class Continuation:
             return before
         return torch.cat([before, tokens[:, None]], dim=1)[:, -self.config.penalty_window :]
 
-    def _allowed(self, logits: Tensor, states: States, writers: list[Writer]) -> Tensor:
+    def _allowed(self, logits: Tensor, states: States, writers: list[CompletionBuilder]) -> Tensor:
         """The (B, V) logits of what may be drawn at all."""
         if self.guide is not None:
             logits = self.guide.limit(logits, states)
@@ -365,13 +366,13 @@ class Continuation:
         return sampler(chances, torch.empty(rows, 0, dtype=torch.int64))
 
 
-class Passage(Iterator[Piece]):
+class TextStream(Iterator[Piece]):
     """One text as it is written: its pieces, and where it stands after those that were given.
 
     To go on from there with the same settings gives what the passage itself would have given.
     """
 
-    def __init__(self, work: Continuation, tokenizer: Tokenizer, stream: Stream) -> None:
+    def __init__(self, work: Continuation, tokenizer: Tokenizer, stream: RandomStream) -> None:
         self.start = work.place  # after the prompt
         self._pieces = tokenizer.pieces
         self._end = tokenizer.end
@@ -396,14 +397,14 @@ class Passage(Iterator[Piece]):
         return self._writer.finish_reason
 
     @property
-    def stream(self) -> Stream:
+    def stream(self) -> RandomStream:
         """The random numbers that come after those that drew the text so far."""
         return replace(self._first, used=self._first.used + self._used)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PromptState:
         """Where the text so far ends, without the end of a document."""
-        return Place(
+        return PromptState(
             self._state.map(Tensor.clone), tuple(self._unread), self._tail, tuple(self._recent)
         )
 
@@ -472,7 +473,10 @@ def _check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
 
 
 def _add(
-    writers: list[Writer], tokens: Tensor, costs: list[float], inside: list[int] | None = None
+    writers: list[CompletionBuilder],
+    tokens: Tensor,
+    costs: list[float],
+    inside: list[int] | None = None,
 ) -> list[Piece | None]:
     places = inside or [0] * len(writers)
     rows = zip(writers, tokens.tolist(), costs, places, strict=True)

@@ -28,7 +28,7 @@ def tell_nobody(share: float) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class PromptState:
     """A place in a text.
 
     The network has read all that stands before but for some `unread` tokens, one at least, and the
@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Beginning:
+class DecodingStart:
     """Where texts go on: (1, V) logits and a (1, H) state, or the spellings of a prompt's end."""
 
     logits: Tensor
@@ -50,22 +50,22 @@ class Beginning:
     spellings: Spellings | None = None
 
 
-def beginning(model: LanguageModel, tokenizer: Tokenizer) -> Place:
+def beginning(model: LanguageModel, tokenizer: Tokenizer) -> PromptState:
     """Where a document begins: after the end of another."""
-    return Place(model.initial_state(1), (tokenizer.end,))
+    return PromptState(model.initial_state(1), (tokenizer.end,))
 
 
 @torch.inference_mode()
 def read(
     model: LanguageModel,
     tokenizer: Tokenizer,
-    place: Place,
+    place: PromptState,
     text: str,
     *,
     heal: bool,
     window: int,
     told: Told = tell_nobody,
-) -> Place:
+) -> PromptState:
     """The place after some more text. With `heal` its last word is taken back into the tail, should
     a token go beyond it; `window` tokens are remembered as recent. `told` hears the share that is
     read, and what it raises leaves all as it was.
@@ -84,21 +84,23 @@ def read(
         if unread[:-1]:
             _, state = read_tokens(model, np.array(unread[:-1]), state)
             unread = unread[-1:]
-    return Place(state, unread, word, recent)
+    return PromptState(state, unread, word, recent)
 
 
 @torch.inference_mode()
-def begin(model: LanguageModel, engine: Engine, tokenizer: Tokenizer, place: Place) -> Beginning:
+def begin(
+    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, place: PromptState
+) -> DecodingStart:
     """What may come next: token by token, so that a text goes on exactly as if it had not been
     interrupted."""
     memory = engine.start(place.state)
     for token in place.unread:
         logits = engine.step(torch.tensor([token]), memory)  # (1, V)
     if not place.tail:
-        return Beginning(logits, memory.state)
+        return DecodingStart(logits, memory.state)
     seen = model.seen.cpu()
     spellings = spell(engine, tokenizer, seen, place.tail, logits, memory.state)
-    return Beginning(logits, memory.state, spellings)
+    return DecodingStart(logits, memory.state, spellings)
 
 
 def _encoded(tokenizer: Tokenizer, text: str) -> Iterator[tuple[Tokens, float]]:

@@ -69,7 +69,7 @@ class Sampler:
 
 
 @dataclass(frozen=True)
-class Stream:
+class RandomStream:
     """A stream of random numbers without end: row 17 of a seed draws the same whatever stands
     beside it. `used` of its numbers are drawn already."""
 
@@ -88,10 +88,10 @@ class Stream:
         return generator
 
 
-def streams(seed: int | None) -> Iterator[Stream]:
+def streams(seed: int | None) -> Iterator[RandomStream]:
     """The streams of a seed, one a row; without one, of a new seed."""
     seed = new_seed() if seed is None else seed
-    return (Stream(seed, row) for row in count())
+    return (RandomStream(seed, row) for row in count())
 
 
 def new_seed() -> int:
@@ -102,7 +102,7 @@ def new_seed() -> int:
 class Numbers:
     """Uniform random numbers, row b from stream b, some at once: each call to one is slow."""
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
+    def __init__(self, streams: Sequence[RandomStream]) -> None:
         self._generators = [stream.generator() for stream in streams]
         self._ahead = torch.empty(0, len(streams), 1, dtype=torch.double)
         self._at = 0

@@ -108,7 +108,7 @@ def unit_end(unit: str, progress: Progress, text: str) -> int | None:
     return None
 
 
-class Writer:
+class CompletionBuilder:
     """Tokens of one text in, pieces out.
 
     What could be the beginning of a stop text is held back until it is known. A piece never splits
@@ -134,7 +134,7 @@ class Writer:
         self._owed = 0.0  # for tokens that stand in the prompt
         self.finish_reason: FinishReason | None = None
 
-    def copy(self) -> Writer:
+    def copy(self) -> CompletionBuilder:
         """One that stands at the same place and goes on by itself."""
         twin = copy.copy(self)
         twin._decoder = self._decoder.copy()
@@ -256,7 +256,7 @@ class Writer:
 
 
 def complete(
-    prompt: str, pieces: list[Piece], writer: Writer, score: float | None = None
+    prompt: str, pieces: list[Piece], writer: CompletionBuilder, score: float | None = None
 ) -> Completion:
     """The whole of what a writer has given out."""
     return Completion(

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.checkpoint.metadata import About, existing, read_about
-from chargen.config import InspectConfig, LookBackConfig, make
+from chargen.checkpoint.metadata import CheckpointMetadata, read_about, require_checkpoint
+from chargen.config import InspectConfig, LookBackConfig, build_config
 from chargen.data.corpus import read_tokens
 from chargen.data.shards import Ids
 from chargen.data.texts import Paths, Progress
@@ -28,7 +28,7 @@ from chargen.insight.inspection import (
     lines_as_documents,
     read_text,
 )
-from chargen.insight.memory import Horizon, measure, needed_tokens
+from chargen.insight.memory import MemoryCurves, measure, needed_tokens
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
 SHOWN_OF_OWN = 2000  # characters of a model's own text that are read where none is given
@@ -36,14 +36,14 @@ MAX_TOKENS = 2_000_000  # of a text, in which to look back
 
 
 @dataclass(frozen=True)
-class Seen:
+class InspectionResult:
     """A text as a network read it, and the cells that follow something that people can read.
 
     `followers` were looked for in what `searched` tells; where there was too little text for it
     there are none, and `searched` tells why.
     """
 
-    about: About
+    about: CheckpointMetadata
     num_parameters: int
     inspection: Inspection
     followers: tuple[Follower, ...]
@@ -57,11 +57,11 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class LookedBack:
+class MemoryResult:
     """How far back a model looks, and on which text that was measured, in words."""
 
-    about: About
-    horizon: Horizon
+    about: CheckpointMetadata
+    horizon: MemoryCurves
     measured: str
 
 
@@ -72,7 +72,7 @@ def inspect(
     device: str = "cpu",
     progress: Progress = lambda doing, share: None,
     **options: Any,
-) -> Seen:
+) -> InspectionResult:
     """What a text does to the network in a checkpoint: what surprised it, what cells and gates did.
 
     `options` are the fields of InspectConfig. Without a text, a piece of the model's own that it
@@ -81,10 +81,10 @@ def inspect(
     the cells that were found. Raises ChargenError.
     """
     cell = options.get("cell", ())
-    config = make(
+    config = build_config(
         InspectConfig, options | {"cell": (cell,) if isinstance(cell, str) else tuple(cell)}
     )
-    folder = existing(checkpoint)
+    folder = require_checkpoint(checkpoint)
     generator, about = load(folder, device), read_about(folder)
     if text is not None:
         generator.tokenizer.check(text)
@@ -120,7 +120,9 @@ def inspect(
         top=config.top,
         told=lambda share: progress("reading", share),
     )
-    return Seen(about, generator.model.num_parameters, inspection, tuple(followers), searched)
+    return InspectionResult(
+        about, generator.model.num_parameters, inspection, tuple(followers), searched
+    )
 
 
 def asked(config: InspectConfig, num_layers: int) -> list[Probe]:
@@ -140,14 +142,14 @@ def look_back(
     device: str = "cpu",
     progress: Progress = lambda doing, share: None,
     **options: Any,
-) -> LookedBack:
+) -> MemoryResult:
     """How far back the network in a checkpoint looks, measured on the files of a text, or on what
     of its own it did not train on, if that is still here.
 
     `options` are the fields of LookBackConfig. Raises ChargenError.
     """
-    config = make(LookBackConfig, options)
-    folder = existing(checkpoint)
+    config = build_config(LookBackConfig, options)
+    folder = require_checkpoint(checkpoint)
     generator, about = load(folder, device), read_about(folder)
     tokenizer = generator.tokenizer
     tokens: Ids
@@ -166,4 +168,4 @@ def look_back(
         longest_distance=config.max_distance,
         told=lambda share: progress("measuring", share),
     )
-    return LookedBack(about, horizon, measured)
+    return MemoryResult(about, horizon, measured)

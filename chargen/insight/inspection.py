@@ -20,7 +20,7 @@ from torch import Tensor
 
 from chargen.config import ModelConfig
 from chargen.errors import CheckpointError, CorpusError
-from chargen.evaluation.surprisal import Chance, Surprise, spelled
+from chargen.evaluation.surprisal import Surprisal, TokenProbability, spelled
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import Told, tell_nobody
 from chargen.nn.trace import GATES_OF, Trace, trace
@@ -118,7 +118,7 @@ class Follower:
 class Inspection:
     """A text as a network read it: its parts with what they cost, views of it, gates in use."""
 
-    parts: tuple[Surprise, ...]
+    parts: tuple[Surprisal, ...]
     views: tuple[View, ...]  # the first is the surprise, in bits
     gates: tuple[GateUse, ...]
 
@@ -157,7 +157,7 @@ def read_text(
     ]
     use = np.zeros((len(gates), 3))  # sums of the value, of open and of shut
     nats: list[Floats] = []
-    likeliest: list[tuple[Chance, ...]] = []
+    likeliest: list[tuple[TokenProbability, ...]] = []
     values: list[Floats] = []
     at_once = min(CHUNK_TOKENS, max(1, MAX_LOGITS // model.vocab_size))
     for chunk, foretelling, found in _read(generator, tokens, at_once, told):
@@ -168,7 +168,9 @@ def read_text(
         best = logprobs.topk(min(top, logprobs.shape[1]), dim=-1)
         for ids, chances in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True):
             pairs = zip(ids, chances, strict=True)
-            likeliest.append(tuple(Chance(spelled(tokenizer.pieces[t]), p) for t, p in pairs))
+            likeliest.append(
+                tuple(TokenProbability(spelled(tokenizer.pieces[t]), p) for t, p in pairs)
+            )
         columns = [_probed(found, probe) for probe in probes]
         values.append(np.stack(columns, 1) if columns else np.empty((len(chunk), 0)))
         for row, (layer, gate) in enumerate(gates):
@@ -179,7 +181,7 @@ def read_text(
     costs_of_tokens, begins = np.concatenate(nats), [begin for begin, _, _ in spans]
     cost = np.add.reduceat(costs_of_tokens, begins)  # (P,)
     parts = tuple(
-        Surprise(part, float(nat), likeliest[begin])
+        Surprisal(part, float(nat), likeliest[begin])
         for (begin, _, part), nat in zip(spans, cost, strict=True)
     )
     after = np.concatenate(values)[[end - 1 for _, end, _ in spans]]  # (P, K)

@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Horizon:
+class MemoryCurves:
     """How far back a model looks, measured on some text.
 
     `loss` is in nats per token, over the same tokens for each of the `contexts`, which are counted
@@ -73,7 +73,7 @@ def measure(
     longest_context: int,
     longest_distance: int,
     told: Told = tell_nobody,
-) -> Horizon:
+) -> MemoryCurves:
     """Both curves over (N,) tokens of a text: contexts of 1, 2, 4 ... tokens and the longest,
     distances from 0 to the longest. `told` hears the share that is done.
 
@@ -95,7 +95,7 @@ def measure(
         model, tokens, longest_distance, end=end, told=lambda share: told(0.7 + 0.3 * share)
     )
     distances = tuple(range(longest_distance + 1))
-    return Horizon(
+    return MemoryCurves(
         contexts,
         tuple(loss.tolist()),
         distances,
@@ -104,7 +104,7 @@ def measure(
     )
 
 
-def charts(names: Sequence[str], horizons: Sequence[Horizon]) -> list[Chart]:
+def charts(names: Sequence[str], horizons: Sequence[MemoryCurves]) -> list[Chart]:
     """Both curves of several models, by their names."""
     pairs = list(zip(names, horizons, strict=True))
     loss = [Line(name, h.contexts, h.loss) for name, h in pairs]

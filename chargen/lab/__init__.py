@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chargen.config import TrainConfig, make
+from chargen.config import TrainConfig, build_config
 from chargen.errors import ConfigError
 from chargen.lab.finding import Finding, Told, tell_nobody
 
@@ -28,7 +28,7 @@ class World:
 def run(name: str, *, seed: int = 1, told: Told = tell_nobody) -> Finding:
     """What a world shows. `told` hears what is being done and the share that is done, 0 to 1, every
     few steps. Raises ConfigError where there is no such world, or the seed is none."""
-    make(TrainConfig, {"seed": seed})
+    build_config(TrainConfig, {"seed": seed})
     # As people write it: "Two ones", "colour of a strawberry".
     written = f"-{name}".lower().replace(" ", "-").replace("_", "-")
     for world in WORLDS.values():

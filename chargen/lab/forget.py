@@ -17,7 +17,7 @@ from torch import Tensor
 from chargen.insight.charts import Chart, Line
 from chargen.lab.finding import Cell, Finding, Told, portion
 from chargen.lab.toy_texts import CHANGE_OF_SUBJECT, Story, story
-from chargen.lab.toy_training import Alphabet, Heard, make_network, teach
+from chargen.lab.toy_training import CharVocab, Heard, make_network, teach
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import trace
 
@@ -50,7 +50,7 @@ def forget(
     """What an LSTM's forget gate (Gers et al. 2000) does where the subject changes."""
     rng = np.random.default_rng(seed)
     text, others = story(rng, subjects).text, story(rng, fresh)
-    alphabet = Alphabet(text + others.text + CHANGE_OF_SUBJECT)
+    alphabet = CharVocab(text + others.text + CHANGE_OF_SUBJECT)
     model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
     heard = portion(told, "learning the stories", 0, 0.85)
     teach(model, alphabet.encode(text), seed, steps, heard, length=96)

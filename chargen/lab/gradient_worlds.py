@@ -22,13 +22,13 @@ from chargen.lab.finding import Cell, Finding, Told, portion
 from chargen.lab.toy_texts import word_text
 from chargen.lab.toy_training import (
     NOT_ASKED,
-    Alphabet,
     Batch,
+    CharVocab,
     Heard,
     Practice,
     make_network,
-    practise,
     random_windows,
+    train_toy,
 )
 from chargen.nn.model import LanguageModel
 
@@ -186,7 +186,7 @@ def _learn(
         return recall_batch(random, distance, ROWS)
 
     model = _new_network(cell, seed)
-    practise(model, batch, steps, learning_rate=LEARNING_RATE, reach=course.reach, heard=heard)
+    train_toy(model, batch, steps, learning_rate=LEARNING_RATE, reach=course.reach, heard=heard)
     return model
 
 
@@ -393,7 +393,7 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
     """A recurrent weight above 1, with and without clipping (Pascanu et al. 2013)."""
     rng = np.random.default_rng(seed)
     text = word_text(rng, 6000)
-    alphabet = Alphabet(text)
+    alphabet = CharVocab(text)
     tokens = alphabet.encode(text)
     starts = rng.integers(2**31, size=STARTS).tolist()  # a seed for the weights of each
     curves = {}
@@ -456,7 +456,7 @@ def _train(
     random = torch.Generator().manual_seed(seed)
     # Adam divides by the size of past gradients, so plain descent shows what a large one does.
     plain = torch.optim.SGD(model.parameters()) if way.optimizer == "SGD" else None
-    return practise(
+    return train_toy(
         model,
         lambda step: random_windows(tokens, random, 16, LONGEST),
         steps,

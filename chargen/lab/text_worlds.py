@@ -39,14 +39,14 @@ from chargen.lab.toy_training import (
     LENGTH,
     NOT_ASKED,
     ROWS,
-    Alphabet,
     Batch,
+    CharVocab,
     Heard,
     Practice,
     make_network,
-    practise,
     random_windows,
     teach,
+    train_toy,
 )
 from chargen.nn.model import LanguageModel
 
@@ -61,7 +61,7 @@ def teach_memoryless(
         rows, targets = random_windows(tokens, random, ROWS, LENGTH)
         return rows.reshape(-1, 1), targets.reshape(-1, 1)
 
-    return practise(model, batch, steps, learning_rate=2 * LEARNING_RATE, heard=heard)
+    return train_toy(model, batch, steps, learning_rate=2 * LEARNING_RATE, heard=heard)
 
 
 @torch.inference_mode()
@@ -76,7 +76,7 @@ def bits_per_letter(model: LanguageModel, tokens: Tensor, *, memory: bool) -> fl
 
 @torch.inference_mode()
 def next_chances(
-    model: LanguageModel, alphabet: Alphabet, text: str, *, memory: bool = True
+    model: LanguageModel, alphabet: CharVocab, text: str, *, memory: bool = True
 ) -> dict[str, float]:
     """The probability of each letter after a text, or after its last letter alone."""
     tokens = alphabet.encode(text if memory else text[-1:])
@@ -109,7 +109,7 @@ def memoryless(seed: int, told: Told, *, steps: int = 1000, subjects: int = 2500
     """A network that sees one letter at a time, beside the same with memory, on one text."""
     rng = np.random.default_rng(seed)
     text, fresh = story(rng, subjects).text, story(rng, subjects // 2).text
-    alphabet = Alphabet("".join([text, fresh, *ENDING_ALIKE]))
+    alphabet = CharVocab("".join([text, fresh, *ENDING_ALIKE]))
     tokens, unread = alphabet.encode(text), alphabet.encode(fresh)
     models, curves = {}, {}
     for place, name in enumerate(("memoryless", "with memory")):
@@ -196,7 +196,7 @@ def say_memoryless(agree: int, letters: int, alone: float, memory: float, floor:
 
 SHORT = 20  # digits, the longest string that is trained on
 ASKED_LENGTHS = (SHORT, 50, 100, 10 * SHORT)
-BITS = Alphabet("01=yn")
+BITS = CharVocab("01=yn")
 FRESH = 1000  # strings of each length
 CELLS = ("rnn", "lstm", "gru")
 
@@ -255,7 +255,7 @@ def _learn_strings(
     def batch(step: int) -> Batch:
         return string_batch(random, ROWS, int(random.integers(2, SHORT + 1)))
 
-    practise(model, batch, steps, learning_rate=LEARNING_RATE, heard=heard)
+    train_toy(model, batch, steps, learning_rate=LEARNING_RATE, heard=heard)
 
 
 @torch.inference_mode()
@@ -316,7 +316,7 @@ def namaskar(seed: int, told: Told, *, steps: int = 700) -> Finding:
     """The eighth letter after seven: NAMASKA goes on with R, GRANN with Y."""
     rng = np.random.default_rng(seed)
     text = word_text(rng, 8000)
-    alphabet = Alphabet(text)
+    alphabet = CharVocab(text)
     tokens = alphabet.encode(text)
     model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
     teach(model, tokens, seed, steps, portion(told, "with memory", 0, 0.7))
@@ -403,7 +403,7 @@ def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 12
     rng = np.random.default_rng(seed)
     pairs, asked = split_pairs(rng)
     text = colour_text(rng, pairs, 20)
-    alphabet = Alphabet(text)
+    alphabet = CharVocab(text)
     tokens = alphabet.encode("\n" + text)
     starts = torch.nonzero(tokens == alphabet.encode("\n"))[:, 0]
     model = make_network(
@@ -457,7 +457,7 @@ def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 12
 
 
 @torch.inference_mode()
-def answer(model: LanguageModel, alphabet: Alphabet, pair: Pair) -> Answer:
+def answer(model: LanguageModel, alphabet: CharVocab, pair: Pair) -> Answer:
     """What the network says after a prompt at the beginning of a line, letter by letter the
     likeliest, up to a full stop; and the probability of the right colour with its full stop."""
     tokens = alphabet.encode(f"\n{prompt_of(pair)} ")

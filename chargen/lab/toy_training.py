@@ -55,7 +55,7 @@ def steady() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-class Alphabet:
+class CharVocab:
     """The characters of a text and their numbers."""
 
     def __init__(self, text: str) -> None:
@@ -113,7 +113,7 @@ def random_windows(
     return windows[:, :-1], windows[:, 1:]
 
 
-def practise(
+def train_toy(
     model: LanguageModel,
     batch: Callable[[int], Batch],
     steps: int,
@@ -160,7 +160,7 @@ def teach(
 ) -> Practice:
     """Train on windows of a text (N,), which begin anywhere or at one of `starts`."""
     random = torch.Generator().manual_seed(seed)
-    return practise(
+    return train_toy(
         model,
         lambda step: random_windows(tokens, random, ROWS, length, starts),
         steps,

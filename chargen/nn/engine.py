@@ -2,7 +2,7 @@
 steps at once, over a prompt.
 
 What the first layer makes of a token is looked up in a table; weights lie as the product reads
-them; a step writes into memory that is there already. That is what `Memory` is for: unlike the
+them; a step writes into memory that is there already. That is what `StepBuffers` is for: unlike the
 model's `State` it is changed in place.
 
 Shapes: B batch, V vocabulary, E embedding, H hidden, G gates of a cell.
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.nn.model import GATES, LanguageModel, State
-from chargen.runtime.cuda_graphs import Replay
+from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.tokenizers.tokenizer import Tokens
 
 READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
@@ -45,7 +45,7 @@ class _Layer:
     norm: nn.Module | None
 
 
-class Memory:
+class StepBuffers:
     """What the network remembers of B rows, and the room in which a step over them works."""
 
     def __init__(self, state: State, num_gates: int, vocab_size: int) -> None:
@@ -57,7 +57,7 @@ class Memory:
         self.spare = torch.empty_like(h)
         self.logits = h.new_empty(rows, vocab_size)
         self.tokens = torch.zeros(rows, dtype=torch.int64, device=h.device)
-        self.replay: Replay | None = None
+        self.replay: GraphedStep | None = None
 
 
 class Engine:
@@ -76,17 +76,17 @@ class Engine:
         self._cell = cells[model.config.cell]
 
     @torch.inference_mode()
-    def start(self, state: State) -> Memory:
+    def start(self, state: State) -> StepBuffers:
         """A memory of its own, of all the rows of `state`, (B, H) each of its parts."""
-        memory = Memory(state, GATES[self.config.cell], self.vocab_size)
+        memory = StepBuffers(state, GATES[self.config.cell], self.vocab_size)
         if self.device.type == "cuda":
             # The memory must not hold itself, through what it replays: graphs are large.
             own = weakref.proxy(memory)
-            memory.replay = Replay(lambda: self._advance(own), self.device, RECORDED_AFTER)
+            memory.replay = GraphedStep(lambda: self._advance(own), self.device, RECORDED_AFTER)
         return memory
 
     @torch.inference_mode()
-    def step(self, tokens: Tensor, memory: Memory) -> Tensor:
+    def step(self, tokens: Tensor, memory: StepBuffers) -> Tensor:
         """(B,) tokens -> (B, V) logits of the next ones, which the next step overwrites."""
         if memory.replay is None:
             memory.tokens = tokens.to(self.device)
@@ -96,7 +96,7 @@ class Engine:
             memory.replay()
         return memory.logits
 
-    def _advance(self, memory: Memory) -> None:
+    def _advance(self, memory: StepBuffers) -> None:
         """The step on the device alone, from the memory's tokens to its logits."""
         tokens, gates = memory.tokens, memory.gates
         x: Tensor | None = None  # (B, E), then (B, H): what a layer reads
@@ -114,7 +114,7 @@ class Engine:
         assert x is not None, "there is at least one layer"
         torch.addmm(self._head_bias, x, self._head, out=memory.logits)
 
-    def _lstm(self, layer: _Layer, parts: tuple[Tensor, ...], memory: Memory) -> Tensor:
+    def _lstm(self, layer: _Layer, parts: tuple[Tensor, ...], memory: StepBuffers) -> Tensor:
         h, c = parts
         size = len(h[0])
         gates = memory.gates.addmm_(h, layer.recur)
@@ -123,7 +123,7 @@ class Engine:
         c.mul_(f).addcmul_(i, g.tanh_())
         return torch.mul(o, torch.tanh(c, out=memory.spare), out=h)
 
-    def _gru(self, layer: _Layer, parts: tuple[Tensor, ...], memory: Memory) -> Tensor:
+    def _gru(self, layer: _Layer, parts: tuple[Tensor, ...], memory: StepBuffers) -> Tensor:
         [h] = parts
         size = len(h[0])
         read = memory.gates
@@ -133,7 +133,7 @@ class Engine:
         n.addcmul_(r, recurrent[:, 2 * size :]).tanh_()
         return torch.lerp(n, h, z, out=h)
 
-    def _rnn(self, layer: _Layer, parts: tuple[Tensor, ...], memory: Memory) -> Tensor:
+    def _rnn(self, layer: _Layer, parts: tuple[Tensor, ...], memory: StepBuffers) -> Tensor:
         [h] = parts
         a = memory.gates.addmm_(h, layer.recur)
         return torch.tanh(a, out=h) if self.config.nonlinearity == "tanh" else h.copy_(a).relu_()

@@ -41,10 +41,10 @@ from prompt_toolkit.utils import get_cwidth
 
 from chargen.checkpoint.metadata import (
     COMES_WITH_CHARGEN,
-    existing,
     list_checkpoints,
     newest_checkpoint,
     read_about,
+    require_checkpoint,
 )
 from chargen.display.terminal import TextPrinter, show_list, show_note
 from chargen.errors import ChargenError
@@ -76,7 +76,7 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
             show_list(list_checkpoints(), most=MAX_LISTED)
         if folder == COMES_WITH_CHARGEN:
             show_note("this is the model that comes with chargen")
-    existing(folder)
+    require_checkpoint(folder)
     if is_terminal:
         return Repl(folder, device, keys).run()
     from chargen.session.session import Session

@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chargen.checkpoint.metadata import is_checkpoint, list_checkpoints
-from chargen.config import SampleConfig, choices_of, help_of, kinds, names, parse, unescape
+from chargen.config import (
+    SampleConfig,
+    choices_of,
+    field_names,
+    field_types,
+    help_of,
+    parse,
+    unescape,
+)
 from chargen.display.terminal import TextPrinter, facts_of, print_json
 from chargen.errors import ChargenError, ConfigError, OutputError
 from chargen.runtime.files import write_file
@@ -301,7 +309,7 @@ def _about(name: str) -> str:
 
 def _value(name: str, text: str) -> object:
     """What a text spells for a setting; in quotes it keeps its spaces, and there may be several."""
-    kind, _ = kinds(SampleConfig)[name]
+    kind, _ = field_types(SampleConfig)[name]
     if kind not in (str, tuple) or text[0] not in "\"'":
         return parse(SampleConfig, name, text)
     words = tuple(unescape(word) for word in _words(text))
@@ -596,8 +604,8 @@ def _checkpoint(text: str, example: str) -> Path:
 def _settings(written: str) -> list[str]:
     name, space, _ = written.partition(" ")
     if not space:
-        return names(SampleConfig)
-    known = kinds(SampleConfig)
+        return field_names(SampleConfig)
+    known = field_types(SampleConfig)
     if name not in known:
         return []
     kind, optional = known[name]

@@ -20,7 +20,7 @@ WARM_UP = 3
 SWITCH = "CHARGEN_CUDA_GRAPHS"  # 0 in the environment: record nothing
 
 
-class Replay:
+class GraphedStep:
     """Work without arguments or results, on tensors that are changed in place. On CUDA it is
     recorded at its `after`th call, and replayed from then on, which gives the same."""
 

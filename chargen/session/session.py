@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 
 from chargen.checkpoint.store import load_checkpoint, save_model
-from chargen.config import DRAWING, SEARCHING, CorpusConfig, SampleConfig, make
+from chargen.config import DRAWING, SEARCHING, CorpusConfig, SampleConfig, build_config
 from chargen.errors import ChargenError, ConfigError, SessionError
 from chargen.evaluation import surprisal as chances
-from chargen.evaluation.surprisal import Chance, Surprise
-from chargen.generation.beam_search import Found
+from chargen.evaluation.surprisal import Surprisal, TokenProbability
+from chargen.generation.beam_search import BeamResult
 from chargen.generation.dynamic_evaluation import Learner
-from chargen.generation.generator import Passage, TextGenerator, load
-from chargen.generation.prompt_state import Place, Told, tell_nobody
-from chargen.generation.sampling import Stream, new_seed
+from chargen.generation.generator import TextGenerator, TextStream, load
+from chargen.generation.prompt_state import PromptState, Told, tell_nobody
+from chargen.generation.sampling import RandomStream, new_seed
 from chargen.generation.writing import Completion, FinishReason, Piece
 from chargen.runtime.device import pick_device
 from chargen.session.storage import SavedSession, pack, read_session, unpack, write_session
@@ -53,7 +53,7 @@ class Exchange:
 class Segment:
     """Some text that was written at one go: from where on, and its tokens."""
 
-    start: Place
+    start: PromptState
     tokens: tuple[int, ...]
     text: str
 
@@ -63,18 +63,18 @@ class Moment:
     """Where the session stands: all of it but the settings and the exchanges before the last."""
 
     mode: str
-    place: Place  # where the text ends
-    stream: Stream | None = None  # the random numbers that come next; None: a fresh one
+    place: PromptState  # where the text ends
+    stream: RandomStream | None = None  # the random numbers that come next; None: a fresh one
     finish_reason: FinishReason | None = None
     count: int = 0  # exchanges
     begun: int = 0  # of them, before this text began
     last: Exchange | None = None
     # How the last exchange was written and drawn; empty where it was not written here.
     segments: tuple[Segment, ...] = ()
-    drawn_by: Stream | None = None
+    drawn_by: RandomStream | None = None
 
 
-Events = Iterator[Piece | Found]
+Events = Iterator[Piece | BeamResult]
 AnyPath = str | os.PathLike[str]
 
 
@@ -119,7 +119,9 @@ class Session:
         if not self._has_own_roles:
             self.roles = self.about.corpus_options.user, self.about.corpus_options.bot
         self._learner: Learner | None = None
-        self._unlearnt: tuple[Place, str] | None = None  # a place, and what was read from there on
+        self._unlearnt: tuple[PromptState, str] | None = (
+            None  # a place, and what was read from there on
+        )
 
     def learn(self, on: bool) -> None:
         """From now on learn what the user writes, on a copy of the model; or forget all that."""
@@ -348,7 +350,7 @@ class Session:
         if saved.mode not in MODES or not 0 <= saved.begun <= count:
             raise ValueError("there is no such mode or exchange")
         if saved.stream is not None:
-            stream = Stream(*saved.stream)
+            stream = RandomStream(*saved.stream)
             if not (0 <= stream.seed < 2**63 and 0 <= stream.row < 2**63):
                 raise ValueError("there is no such stream of random numbers")
             if not 0 <= stream.used <= MAX_USED:
@@ -364,15 +366,15 @@ class Session:
 
     # -- looking ------------------------------------------------------------------------------
 
-    def top_characters(self, text: str, count: int) -> list[Chance]:
+    def top_characters(self, text: str, count: int) -> list[TokenProbability]:
         """What may come next after the text so far, or in complete mode after another one."""
         return chances.next_characters(self.generator, self._place_for(text), count)
 
-    def top_words(self, text: str, count: int, told: Told = tell_nobody) -> list[Chance]:
+    def top_words(self, text: str, count: int, told: Told = tell_nobody) -> list[TokenProbability]:
         """The same by words, with what leads up to them."""
         return chances.next_words(self.generator, self._place_for(text), count, told)
 
-    def why(self, count: int, told: Told = tell_nobody) -> list[Surprise]:
+    def why(self, count: int, told: Told = tell_nobody) -> list[Surprisal]:
         """What each part of the last answer cost, and the `count` likeliest at each place."""
         return [
             surprise
@@ -384,7 +386,7 @@ class Session:
 
     # -- how it is done -----------------------------------------------------------------------
 
-    def _begin(self, prompt: str, told: Told) -> tuple[Place, Moment]:
+    def _begin(self, prompt: str, told: Told) -> tuple[PromptState, Moment]:
         """Where an exchange begins, and the moment with its prompt and no answer yet."""
         self._catch_up(told)
         now, read = self.now, prompt
@@ -418,12 +420,12 @@ class Session:
         return now
 
     @property
-    def _drawn_by(self) -> Stream:
+    def _drawn_by(self) -> RandomStream:
         stream = self._written().drawn_by
         assert stream is not None
         return stream
 
-    def _again(self, stream: Stream) -> Moment:
+    def _again(self, stream: RandomStream) -> Moment:
         """The moment before the last answer, which is drawn by other numbers now."""
         now = self._written()
         assert now.last is not None
@@ -432,7 +434,7 @@ class Session:
             last=replace(now.last, text=""), segments=(), drawn_by=stream,
         )  # fmt: skip
 
-    def _write(self, before: Moment, origin: Place | None = None) -> Events:
+    def _write(self, before: Moment, origin: PromptState | None = None) -> Events:
         """Go on from a moment; the answer is kept once this is closed, as far as it has come."""
         config = self.config
         if before.finish_reason == "stop":
@@ -444,7 +446,7 @@ class Session:
         passage = self.generator.go_on(before.place, "", config, stream)
         return self._record(passage, before, origin)
 
-    def _record(self, events: Events, before: Moment, origin: Place | None) -> Events:
+    def _record(self, events: Events, before: Moment, origin: PromptState | None) -> Events:
         text: list[str] = []
         tokens: list[int] = []
         began = time.monotonic()
@@ -460,7 +462,7 @@ class Session:
         finally:
             self.tokens_per_second = len(tokens) / max(1e-9, time.monotonic() - began)
             written = "".join(text)
-            if isinstance(events, Passage):
+            if isinstance(events, TextStream):
                 after = replace(before, stream=events.stream, finish_reason=events.finish_reason)
                 place = events.place
             else:
@@ -469,7 +471,7 @@ class Session:
             if origin is not None:
                 self._to_be_learnt(origin, before.last)
 
-    def _keep(self, after: Moment, text: str, tokens: tuple[int, ...], place: Place) -> None:
+    def _keep(self, after: Moment, text: str, tokens: tuple[int, ...], place: PromptState) -> None:
         """Add some text to the last exchange of a moment that is now, but for its place."""
         assert after.last is not None
         segment = Segment(after.place, tokens, text)
@@ -487,18 +489,18 @@ class Session:
         streams = [replace(first, row=first.row + index) for index in range(count)]
         return self.generator.side_by_side(before.place, "", self._drawing, streams, told)
 
-    def _fresh_stream(self) -> Stream:
+    def _fresh_stream(self) -> RandomStream:
         seed = self.settings["seed"]
-        return Stream(new_seed() if seed is None else seed)
+        return RandomStream(new_seed() if seed is None else seed)
 
-    def _read(self, place: Place, text: str, told: Told = tell_nobody) -> Place:
+    def _read(self, place: PromptState, text: str, told: Told = tell_nobody) -> PromptState:
         return self.generator.read(place, text, self._drawing, told)
 
-    def _place_for(self, text: str) -> Place:
+    def _place_for(self, text: str) -> PromptState:
         begins = bool(text) and self.now.mode == "complete"
         return self._read(self.generator.beginning if begins else self.now.place, text)
 
-    def _to_be_learnt(self, origin: Place, exchange: Exchange | None) -> None:
+    def _to_be_learnt(self, origin: PromptState, exchange: Exchange | None) -> None:
         """Learn what the network read for an exchange before the next one: until then the model is
         the one that answered."""
         if self._learner is not None and exchange is not None and exchange.read:
@@ -535,4 +537,4 @@ def _checked(settings: dict[str, Any]) -> SampleConfig:
 def _config_of(settings: dict[str, Any]) -> SampleConfig:
     """The settings without those that a search, or else that a draw, has no use for."""
     idle = SEARCHING if settings["beams"] is None else DRAWING
-    return make(SampleConfig, {n: value for n, value in settings.items() if n not in idle})
+    return build_config(SampleConfig, {n: value for n, value in settings.items() if n not in idle})

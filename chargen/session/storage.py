@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from chargen.errors import SessionError
-from chargen.generation.prompt_state import Place
+from chargen.generation.prompt_state import PromptState
 from chargen.generation.writing import FinishReason
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import Record, decode, encode, read_file, write_file
@@ -35,7 +35,7 @@ class _Head(Record):
 
 
 class SavedPlace(Record, forbid_unknown_fields=True, frozen=True):
-    """A `Place`; `state` and `tail` in base64, the state as float32, little end first."""
+    """A `PromptState`; `state` and `tail` in base64, the state as float32, little end first."""
 
     state: str
     unread: list[int]
@@ -112,7 +112,7 @@ def _is_session(path: Path) -> bool:
         return file.read(len(_BEGINNING)) == _BEGINNING
 
 
-def pack(place: Place) -> SavedPlace:
+def pack(place: PromptState) -> SavedPlace:
     """A place as JSON can hold it."""
     parts = [part.float().cpu().numpy() for layer in place.state.layers for part in layer]
     state = np.concatenate(parts, axis=None).astype("<f4").tobytes()
@@ -124,7 +124,7 @@ def pack(place: Place) -> SavedPlace:
     )
 
 
-def unpack(saved: SavedPlace, model: LanguageModel) -> Place:
+def unpack(saved: SavedPlace, model: LanguageModel) -> PromptState:
     """The place, for the model that it was made with. Raises ValueError where it does not fit."""
     numbers = np.frombuffer(base64.b64decode(saved.state, validate=True), dtype="<f4")
     blank = model.initial_state(1)
@@ -145,4 +145,4 @@ def unpack(saved: SavedPlace, model: LanguageModel) -> Place:
         raise ValueError("no token is left to be read")
     tail = base64.b64decode(saved.tail, validate=True)
     tail.decode()
-    return Place(blank.map(next_part), tuple(saved.unread), tail, tuple(saved.recent))
+    return PromptState(blank.map(next_part), tuple(saved.unread), tail, tuple(saved.recent))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.config import ModelConfig, TrainConfig, names
+from chargen.config import ModelConfig, TrainConfig, field_names
 from chargen.nn.model import GATES
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
@@ -102,7 +102,7 @@ def make_plan(
     choose("weight_dropout", weight_dropout, reason)
     if task.seconds is not None:  # a length in steps or epochs is kept
         choose("patience", PATIENCE, "half of the validations in a row without a better one")
-    in_order = [*names(ModelConfig), *names(TrainConfig)]
+    in_order = [*field_names(ModelConfig), *field_names(TrainConfig)]
     return sorted(chosen.values(), key=lambda choice: in_order.index(choice.name))
 
 

@@ -21,14 +21,14 @@ import torch
 from chargen.checkpoint.metadata import (
     TRAINING,
     CorpusFacts,
-    existing,
     is_checkpoint,
     list_checkpoints,
+    require_checkpoint,
 )
 from chargen.checkpoint.store import (
     Checkpoint,
     Snapshot,
-    is_whole,
+    is_complete,
     load_checkpoint,
     load_snapshot,
     load_weights,
@@ -41,7 +41,7 @@ from chargen.config import (
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    share_out,
+    split_options,
 )
 from chargen.data.corpus import Corpus
 from chargen.data.texts import Progress, find_texts, name_of, readable
@@ -270,7 +270,7 @@ def prepare(
             "`preset` and `init_from` cannot be combined",
             hint="a model that is gone on with keeps its size",
         )
-    share_out(options)  # a wrong option is told before a text is read
+    split_options(options)  # a wrong option is told before a text is read
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"must be one of {', '.join(PRESETS)}, not {preset!r}", option="preset")
     ranks, picked = join(pick_device(device))
@@ -319,13 +319,15 @@ def _go_on(
     """The run in `out`, or the last one of this corpus, which rank 0 locks."""
     if not ranks.leads:
         return _resume(paths, None, ranks, device, options, started, progress)
-    folder = existing(_last_run(name_of(paths) if paths else None) if out is None else out)
+    folder = require_checkpoint(
+        _last_run(name_of(paths) if paths else None) if out is None else out
+    )
     lock = _lock(folder)
     try:
         run = _resume(paths, folder, ranks, device, options, started, progress)
         # What a crash has left half-done is done, and a folder that cannot be written is told
         # before there is something to lose. What is whole and done stays as it is.
-        if not run.trainer.finished or not is_whole(folder):
+        if not run.trainer.finished or not is_complete(folder):
             run.trainer.save()
         recorder = Recorder(folder / "tensorboard") if tensorboard else None
     except BaseException:
@@ -346,7 +348,7 @@ def _fresh(
 ) -> _Parts:
     """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned. Ranks
     that follow are told the plan, and get their weights from rank 0 when they begin."""
-    corpus_config, _, train_config = share_out(options)
+    corpus_config, _, train_config = split_options(options)
     source = None if init_from is None else load_checkpoint(init_from)
     if source is not None:
         _check_shape(source, options)
@@ -369,7 +371,7 @@ def _fresh(
         network_is_given=source is not None,
         progress=progress,
     )
-    _, model_config, train_config = share_out(given)
+    _, model_config, train_config = split_options(given)
     torch.manual_seed(train_config.seed)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
     counts = torch.from_numpy(corpus.counts)
@@ -609,7 +611,7 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
         | asdict(snapshot.model_config)
         | asdict(snapshot.train_config)
     )
-    share_out(options)  # unknown names and wrong values are told first
+    split_options(options)  # unknown names and wrong values are told first
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from chargen.config import DEFAULT_MINUTES, CorpusConfig, share_out
+from chargen.config import DEFAULT_MINUTES, CorpusConfig, split_options
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.data.texts import Progress
 from chargen.errors import CorpusError, DeviceError
@@ -121,7 +121,7 @@ def _plan(
     network_is_given: bool,
 ) -> list[Choice]:
     """What the planner makes of the corpus and the time that is left of what was given."""
-    train_config = share_out(given)[2]
+    train_config = split_options(given)[2]
     seconds = None
     if train_config.steps is None and train_config.epochs is None:
         minutes = train_config.minutes or DEFAULT_MINUTES
@@ -130,7 +130,7 @@ def _plan(
     timed: dict[tuple[Any, ...], float] = {}
 
     def step_seconds(options: Mapping[str, Any]) -> float:
-        _, model_config, config = share_out(options)
+        _, model_config, config = split_options(options)
         sizes = (model_config.hidden_size, model_config.num_layers, config.batch_size, config.bptt)
         if sizes not in timed:
             ranks.share(options)
@@ -157,7 +157,7 @@ def _try_out(corpus: Corpus, ranks: Ranks, device: torch.device) -> None:
 def _trial(
     options: Mapping[str, Any], corpus: Corpus, ranks: Ranks, device: torch.device
 ) -> Trainer:
-    _, model_config, config = share_out(options)
+    _, model_config, config = split_options(options)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size).to(device)
     return Trainer(model, corpus, config, ranks=ranks)
 
@@ -167,7 +167,7 @@ def _check_room(
 ) -> None:
     """Raises ConfigError where a rank would have no stream, and DeviceError where there is clearly
     no room, before it is taken."""
-    _, model_config, train_config = share_out(options)
+    _, model_config, train_config = split_options(options)
     ranks.rows(train_config.batch_size)
     task = _task(corpus, ranks, device)
     sizes = asdict(model_config) | asdict(train_config)

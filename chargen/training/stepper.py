@@ -20,10 +20,10 @@ from torch.nn import functional as F
 
 from chargen.checkpoint.store import Tensors, load_weights, weights_of
 from chargen.config import TrainConfig
-from chargen.data.corpus import Streams
+from chargen.data.corpus import BatchLoader
 from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel, State
-from chargen.runtime.cuda_graphs import Replay
+from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.runtime.device import (
     autocast,
     is_out_of_memory,
@@ -41,7 +41,7 @@ from chargen.training.optimizer import WeightAverage, make_optimizer
 STEP, LOSSES, GATHER, RESTORE, END = range(5)
 
 
-class Descent:
+class TrainStepper:
     """Training, step by step. Of several ranks the first calls its methods, and the others, which
     have all but the scores, `follow`."""
 
@@ -62,7 +62,7 @@ class Descent:
         self.norm = torch.zeros(())  # of the last gradient, before clipping
         self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
-        self.streams = Streams(
+        self.streams = BatchLoader(
             tokens,
             batch_size=config.batch_size,
             bptt=max(self._lengths),
@@ -81,7 +81,7 @@ class Descent:
         self._begins_character = torch.from_numpy(tokenizer.character_lengths > 0).to(self.device)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
-        self._replay: Replay | None = None
+        self._replay: GraphedStep | None = None
         self._given: tuple[Tensor, Tensor]
         self._forget_recording()
 
@@ -214,7 +214,7 @@ class Descent:
         forget = torch.zeros(len(self._rows), dtype=torch.bool, device=self.device)
         self._given = place, forget
         length = self.config.bptt
-        self._replay = Replay(lambda: self._learn(place, length, forget), self.device)
+        self._replay = GraphedStep(lambda: self._learn(place, length, forget), self.device)
 
     def _set_rate(self, rate: float) -> None:
         for group in self._optimizer.param_groups:

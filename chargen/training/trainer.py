@@ -27,7 +27,7 @@ from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import Amount, Count, Record, convert, to_builtins
 from chargen.tokenizers.tokenizer import Tokenizer
 from chargen.training.optimizer import share_of_peak
-from chargen.training.stepper import Descent
+from chargen.training.stepper import TrainStepper
 
 REPORT_SECONDS = 0.2
 # A validation reads the whole text where that is short, else at most this share of what is trained
@@ -166,7 +166,7 @@ class Trainer:
         self.model = model
         self.config = config
         self.tokenizer: Tokenizer = corpus.tokenizer
-        self.descent = Descent(model, corpus.train, corpus.tokenizer, config, ranks)
+        self.descent = TrainStepper(model, corpus.train, corpus.tokenizer, config, ranks)
         self.history: list[EvalReport] = []
         self.best: Tensors = {}  # weights; empty before the first evaluation
         self._valid = corpus.valid

@@ -22,8 +22,8 @@ from chargen.config import CorpusConfig
 from chargen.data import corpus as corpus_module
 from chargen.data import texts
 from chargen.data.corpus import (
+    BatchLoader,
     Corpus,
-    Streams,
     cache_folder,
     open_corpus,
     read_beginning,
@@ -410,7 +410,7 @@ def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
 
 def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
     tokens = np.arange(60)
-    streams = Streams(tokens, batch_size=3, bptt=4, end=99)
+    streams = BatchLoader(tokens, batch_size=3, bptt=4, end=99)
     batches = [streams.batch(place, 4) for place in range(0, 40, 4)]
     for (inputs, targets), (later, _) in pairwise(batches):
         assert torch.equal(inputs[:, 1:], targets[:, :-1])
@@ -429,8 +429,8 @@ def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
 
 def test_too_short_a_text_says_what_would_fit() -> None:
     with pytest.raises(CorpusError, match=r"300 tokens.*need 1,040; --batch-size 8 --bptt 32"):
-        Streams(np.arange(300), batch_size=16, bptt=64, end=0)
-    Streams(np.arange(300), batch_size=8, bptt=32, end=0)
+        BatchLoader(np.arange(300), batch_size=16, bptt=64, end=0)
+    BatchLoader(np.arange(300), batch_size=8, bptt=32, end=0)
 
 
 def test_a_corpus_takes_its_name_from_its_first_text() -> None:

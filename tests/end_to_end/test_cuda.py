@@ -19,20 +19,20 @@ from chargen.nn.engine import RECORDED_AFTER, Engine
 from chargen.nn.model import LanguageModel
 from chargen.runtime.device import autocast, pick_device
 from chargen.training.runs import prepare
-from chargen.training.stepper import Descent
+from chargen.training.stepper import TrainStepper
 from tests.support.descend import descend
 from tests.support.samples import SMALL
 
 pytestmark = pytest.mark.cuda
 
 
-def descent_on(name: str, text: Path, cell: str = "lstm", **options: Any) -> Descent:
+def descent_on(name: str, text: Path, cell: str = "lstm", **options: Any) -> TrainStepper:
     corpus = open_corpus([text], CorpusConfig())
     torch.manual_seed(1)
     shape = ModelConfig(cell=cell, hidden_size=32, embedding_size=8)
     model = LanguageModel(shape, corpus.tokenizer.vocab_size).to(pick_device(name))
     defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "precision": "float32"}
-    return Descent(model, corpus.train, corpus.tokenizer, TrainConfig(**defaults | options))
+    return TrainStepper(model, corpus.train, corpus.tokenizer, TrainConfig(**defaults | options))
 
 
 def test_auto_takes_the_gpu() -> None:

@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 
 import chargen
-from chargen.checkpoint.metadata import About, list_checkpoints, load_metrics, newest_checkpoint
+from chargen.checkpoint.metadata import (
+    CheckpointMetadata,
+    list_checkpoints,
+    load_metrics,
+    newest_checkpoint,
+)
 from chargen.checkpoint.store import load_checkpoint, load_snapshot, weights_of
 from chargen.errors import ChargenError
 from chargen.training.runs import prepare
@@ -39,7 +44,7 @@ def copied(source: Path, folder: Path, draw: random.Random) -> Path:
     return folder
 
 
-def said(about: About) -> About:
+def said(about: CheckpointMetadata) -> CheckpointMetadata:
     """What it says, wherever it lies and however much beside it."""
     return replace(about, folder=Path(), bytes=0)
 

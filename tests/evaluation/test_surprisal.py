@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import ModelConfig, SampleConfig
-from chargen.evaluation.surprisal import Chance, next_characters, next_words, surprises
+from chargen.evaluation.surprisal import TokenProbability, next_characters, next_words, surprises
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import Place, tell_nobody
-from chargen.generation.sampling import Stream
+from chargen.generation.prompt_state import PromptState, tell_nobody
+from chargen.generation.sampling import RandomStream
 from chargen.nn.model import LanguageModel
 from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from tests.support.tiny import logprob_of, tiny
@@ -35,7 +35,7 @@ def probability_of(generator: TextGenerator, before: list[int], *tokens: int) ->
     return math.exp(logprob_of(generator, before, tokens))
 
 
-def as_dict(chances: list[Chance]) -> dict[str, float]:
+def as_dict(chances: list[TokenProbability]) -> dict[str, float]:
     assert [c.probability for c in chances] == sorted(c.probability for c in chances)[::-1]
     assert len({chance.text for chance in chances}) == len(chances)
     return {chance.text: chance.probability for chance in chances}
@@ -153,9 +153,9 @@ def of_bytes(seed: int, tokenizer: Tokenizer | None = None) -> TextGenerator:
 
 def written(
     generator: TextGenerator, prompt: str, config: SampleConfig, seed: int, pieces: int | None
-) -> tuple[Place, tuple[int, ...], str, float]:
+) -> tuple[PromptState, tuple[int, ...], str, float]:
     """Where a text began, its tokens, the text, and its log-probability."""
-    passage = generator.go_on(generator.beginning, prompt, config, Stream(seed))
+    passage = generator.go_on(generator.beginning, prompt, config, RandomStream(seed))
     given = list(islice(passage, pieces))
     tokens = tuple(token for piece in given for token in piece.tokens)
     text = "".join(piece.text for piece in given)

@@ -12,7 +12,7 @@ import pytest
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
-from chargen.generation.beam_search import Found
+from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
 from tests.support.tiny import logprob_of, tiny
 
@@ -115,9 +115,9 @@ def test_what_is_said_at_once_is_the_beginning_of_the_best(
     generator = chargen.load(request.getfixturevalue(name))
     config = SampleConfig(beams=4, max_tokens=25, **options)
     *pieces, found = generator.search(prompt, config)
-    assert isinstance(found, Found)
+    assert isinstance(found, BeamResult)
     best = found.completions[0]
-    assert "".join(piece.text for piece in pieces if not isinstance(piece, Found)) == best.text
+    assert "".join(piece.text for piece in pieces if not isinstance(piece, BeamResult)) == best.text
     assert list(generator.stream(prompt, config)) == pieces
     assert found.completions == list(generator.complete(prompt, config))
     power = options.get("length_penalty", 0.0)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import chargen
 from chargen.config import SampleConfig
 from chargen.generation import prompt_state as places
-from chargen.generation.generator import Passage, TextGenerator
-from chargen.generation.sampling import Stream
+from chargen.generation.generator import TextGenerator, TextStream
+from chargen.generation.sampling import RandomStream
 from chargen.nn.model import State
 from tests.support.tiny import logprob_of, tiny
 
@@ -33,7 +33,7 @@ def same(left: State, right: State) -> bool:
     return all(a.equal(b) for ls, rs in pairs for a, b in zip(ls, rs, strict=True))
 
 
-def text_of(passage: Passage, pieces: int | None = None) -> str:
+def text_of(passage: TextStream, pieces: int | None = None) -> str:
     return "".join(piece.text for piece in islice(passage, pieces))
 
 
@@ -51,9 +51,9 @@ def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
 ) -> None:  # fmt: skip
     model: TextGenerator = request.getfixturevalue(kind)
     config = SampleConfig(max_tokens=40, **options)  # type: ignore[arg-type]
-    whole = model.go_on(model.beginning, prompt, config, Stream(3))
+    whole = model.go_on(model.beginning, prompt, config, RandomStream(3))
     pieces = [piece.text for piece in whole]
-    begun = model.go_on(model.beginning, prompt, config, Stream(3))
+    begun = model.go_on(model.beginning, prompt, config, RandomStream(3))
     assert text_of(begun, stop_after) == "".join(pieces[:stop_after])
     rest = model.go_on(begun.place, "", config, begun.stream)
     left = "".join(pieces[stop_after:])
@@ -65,7 +65,7 @@ def test_the_place_is_that_of_the_text(seed: int, count: int, prompt: str) -> No
     """Whatever stopped it where, what comes next has the chances that the whole text gives it."""
     model = tiny(5, "a", "b", "c", "ab", "bca")
     config = SampleConfig(max_tokens=30, stop=("cc", "aba"), heal=False)
-    passage = model.go_on(model.beginning, prompt, config, Stream(seed))
+    passage = model.go_on(model.beginning, prompt, config, RandomStream(seed))
     tokens = [t for piece in islice(passage, count) for t in piece.tokens]
     shown = model.tokenizer.encode(prompt) + [t for t in tokens if t != model.tokenizer.end]
     logits = places.begin(model.model, model.engine, model.tokenizer, passage.place).logits
@@ -92,7 +92,7 @@ def test_a_text_that_ends_inside_a_token_goes_on_inside_it(subwords: TextGenerat
 def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerator) -> None:
     model = tiny(3, "a", "b")
     for seed in range(20):
-        passage = model.go_on(model.beginning, "a", SampleConfig(max_tokens=50), Stream(seed))
+        passage = model.go_on(model.beginning, "a", SampleConfig(max_tokens=50), RandomStream(seed))
         text = text_of(passage)
         if passage.finish_reason == "end":
             place = places.read(
@@ -105,7 +105,7 @@ def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerato
 
 @pytest.mark.parametrize("text", ["The sky", "GRANNY'S caf\u00e9 \u4e2d", "x" * 50])
 def test_read_at_once_or_bit_by_bit(subwords: TextGenerator, text: str) -> None:
-    def read(place: places.Place, some: str, heal: bool) -> places.Place:
+    def read(place: places.PromptState, some: str, heal: bool) -> places.PromptState:
         return places.read(
             subwords.model, subwords.tokenizer, place, some, heal=heal, window=256
         )  # fmt: skip

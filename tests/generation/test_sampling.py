@@ -17,8 +17,8 @@ from chargen.generation.sampling import (
     NUMBERS_AHEAD,
     Numbers,
     Processor,
+    RandomStream,
     Sampler,
-    Stream,
     ban,
     draw,
     frequency_penalty,
@@ -242,8 +242,8 @@ def test_a_stream_never_repeats_its_numbers() -> None:
 @pytest.mark.parametrize("used", [0, 1, NUMBERS_AHEAD - 1, NUMBERS_AHEAD, 3 * NUMBERS_AHEAD + 5])
 def test_a_stream_goes_on_where_it_was_left(used: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chargen.generation.sampling.SKIPPED_AT_ONCE", 50)
-    whole = Numbers([Stream(5, row=2)])
+    whole = Numbers([RandomStream(5, row=2)])
     drawn = [whole.next().item() for _ in range(used + 70)]
     assert whole.used == used + 70
-    rest = Numbers([Stream(5, row=2, used=used)])
+    rest = Numbers([RandomStream(5, row=2, used=used)])
     assert [rest.next().item() for _ in range(70)] == drawn[used:]

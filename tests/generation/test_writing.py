@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.config import SampleConfig
-from chargen.generation.writing import Completion, Piece, Writer, complete
+from chargen.generation.writing import Completion, CompletionBuilder, Piece, complete
 from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from tests.support.tiny import FewTokens
 
@@ -18,7 +18,7 @@ def write(
     tokens: list[int], tokenizer: Tokenizer, stop: tuple[str, ...] = (), **options: Any
 ) -> tuple[list[Piece], Completion]:
     given: dict[str, Any] = {"max_tokens": 10_000, "stop": stop}
-    writer = Writer(tokenizer, SampleConfig(**(given | options)))
+    writer = CompletionBuilder(tokenizer, SampleConfig(**(given | options)))
     pieces = [piece for token in tokens if (piece := writer.add(token, -1.0)) is not None]
     return pieces, complete("", pieces, writer)
 
@@ -164,17 +164,17 @@ def test_the_first_of_several_ends_ends_the_text() -> None:
 
 def test_what_stands_in_the_prompt_is_not_shown() -> None:
     tokenizer = FewTokens("GRAN", "GRANNY", "Y")
-    writer = Writer(tokenizer, SampleConfig())
+    writer = CompletionBuilder(tokenizer, SampleConfig())
     piece = writer.add(1, -2.0, inside=4)
     assert piece == Piece("NY", (1,), -2.0)
-    writer = Writer(tokenizer, SampleConfig())
+    writer = CompletionBuilder(tokenizer, SampleConfig())
     assert writer.add(0, -2.0, inside=4) is None
     assert writer.add(2, -1.0) == Piece("Y", (2,), -3.0)
 
 
 def test_a_copy_goes_on_by_itself() -> None:
     tokenizer = ByteTokenizer()
-    writer = Writer(tokenizer, SampleConfig(stop=("ab!",)))
+    writer = CompletionBuilder(tokenizer, SampleConfig(stop=("ab!",)))
     for byte in b"xa\xc3":
         writer.add(byte, -1.0)
     twin = writer.copy()

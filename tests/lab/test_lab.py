@@ -32,11 +32,11 @@ from chargen.lab.text_worlds import Answer
 from chargen.lab.toy_texts import ASKED, COLOUR_OF, WORDINGS, Story
 from chargen.lab.toy_training import (
     NOT_ASKED,
-    Alphabet,
+    CharVocab,
     make_network,
-    practise,
     random_windows,
     steady,
+    train_toy,
 )
 from tests.support.command import Chargen
 
@@ -133,7 +133,7 @@ def test_worlds_are_listed_without_torch() -> None:
 
 
 def test_an_alphabet_comes_back() -> None:
-    alphabet = Alphabet("strawberry")
+    alphabet = CharVocab("strawberry")
     assert alphabet.characters == "aberstwy"
     assert len(alphabet) == 8
     assert alphabet.decode(alphabet.encode("berry")) == "berry"
@@ -145,7 +145,7 @@ def test_a_cut_gradient_is_the_whole_one_where_it_is_not_cut(cell: str) -> None:
     norms = {}
     for reach in (None, 11, 50, 3):
         model = make_network(cell, 9, seed=1, hidden_size=5)
-        practice = practise(model, lambda step: batch, 1, learning_rate=0.1, reach=reach)
+        practice = train_toy(model, lambda step: batch, 1, learning_rate=0.1, reach=reach)
         norms[reach] = practice.norms[0]
         losses = practice.losses[0]
         assert losses == pytest.approx(practice_loss(cell, batch), rel=1e-5)
@@ -165,7 +165,7 @@ def test_practice_ends_where_the_loss_is_no_number() -> None:
     model = make_network("lstm", 9, seed=1, hidden_size=5)
     with torch.no_grad():
         model.head.bias.fill_(math.nan)
-    practice = practise(model, lambda step: batch, 10, learning_rate=0.1)
+    practice = train_toy(model, lambda step: batch, 10, learning_rate=0.1)
     assert practice.broke
     assert len(practice.losses) == len(practice.norms) == 1
 
@@ -194,7 +194,7 @@ def test_the_entropy_after_one_letter() -> None:
 
 def test_no_memoryless_network_is_below_the_entropy_after_one_letter() -> None:
     text = little_texts.story(np.random.default_rng(1), 20).text
-    alphabet = Alphabet(text)
+    alphabet = CharVocab(text)
     model = make_network("gru", len(alphabet), seed=1, hidden_size=32)
     tokens = alphabet.encode(text)
     text_worlds.teach_memoryless(model, tokens, 1, 60, tell_nobody_share)

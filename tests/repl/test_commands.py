@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chargen.config import SampleConfig, names
+from chargen.config import SampleConfig, field_names
 from chargen.display.terminal import TextPrinter
 from chargen.errors import ChargenError
 from chargen.repl.app import run_piped
@@ -127,7 +127,7 @@ def test_a_mistake_is_told_in_one_line_and_changes_nothing(
 # -- settings ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", names(SampleConfig))
+@pytest.mark.parametrize("name", field_names(SampleConfig))
 def test_every_setting_can_be_set_and_shown(say: Piped, name: str) -> None:
     values = {
         "stop": "x", "ban": "x", "charset": "a-z", "regex": "[a-z]+", "until": "word",

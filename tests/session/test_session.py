@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from chargen.config import SampleConfig
 from chargen.errors import ChargenError, ConfigError, SessionError
 from chargen.generation import prompt_state as places
-from chargen.generation.beam_search import Found
+from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import Place
+from chargen.generation.prompt_state import PromptState
 from chargen.generation.writing import Piece
 from chargen.session.session import MAX_UNDO, MODES, Events, Moment, Session
 from tests.support.tiny import logprob_of, tiny
@@ -76,13 +76,13 @@ def tokens_of(session: Session) -> list[int]:
     return [token for part in session.now.segments for token in part.tokens]
 
 
-def logprobs_at(generator: TextGenerator, place: Place) -> torch.Tensor:
+def logprobs_at(generator: TextGenerator, place: PromptState) -> torch.Tensor:
     found = places.begin(generator.model, generator.engine, generator.tokenizer, place)
     assert found.spellings is None
     return found.logits[0].double().log_softmax(-1)
 
 
-def goes_on_alike(session: Session, one: Place, other: Place) -> bool:
+def goes_on_alike(session: Session, one: PromptState, other: PromptState) -> bool:
     chances = [logprobs_at(session.generator, place) for place in (one, other)]
     return torch.equal(*chances)
 
@@ -457,7 +457,7 @@ def test_beams_go_on_from_the_best_text(session: Session, mode: str) -> None:
     session.change("beams", 3)
     session.change("max_tokens", 12)
     *pieces, found = session.answer("The straw")
-    assert isinstance(found, Found)
+    assert isinstance(found, BeamResult)
     best = found.completions[0].text
     assert "".join(piece.text for piece in pieces if isinstance(piece, Piece)) == best
     assert session.exchanges[-1].text == best

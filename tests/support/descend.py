@@ -17,10 +17,12 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
 from chargen.nn.model import LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks, join
-from chargen.training.stepper import Descent
+from chargen.training.stepper import TrainStepper
 
 
-def descent_of(text: Path, ranks: Ranks = ALONE, cell: str = "lstm", **options: Any) -> Descent:
+def descent_of(
+    text: Path, ranks: Ranks = ALONE, cell: str = "lstm", **options: Any
+) -> TrainStepper:
     """The same at every rank."""
     corpus = open_corpus([text], CorpusConfig())
     torch.manual_seed(1)
@@ -28,10 +30,10 @@ def descent_of(text: Path, ranks: Ranks = ALONE, cell: str = "lstm", **options: 
     model = LanguageModel(config, corpus.tokenizer.vocab_size)
     defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "reset": 0.0, "precision": "float32"}
     training = TrainConfig(**defaults | options)
-    return Descent(model, corpus.train, corpus.tokenizer, training, ranks)
+    return TrainStepper(model, corpus.train, corpus.tokenizer, training, ranks)
 
 
-def descend(descent: Descent, steps: int) -> tuple[list[float], Tensors]:
+def descend(descent: TrainStepper, steps: int) -> tuple[list[float], Tensors]:
     """The loss of each step, and all tensors after them."""
     for _ in range(steps):
         descent.step(0.01)

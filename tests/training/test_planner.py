@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.config import ModelConfig, TrainConfig, share_out
-from chargen.data.corpus import Streams
+from chargen.config import ModelConfig, TrainConfig, split_options
+from chargen.data.corpus import BatchLoader
 from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
 from chargen.training.runs import prepare
 
@@ -77,9 +77,9 @@ def test_any_plan_is_a_right_one_and_fits_its_text(
     tokens: int, seconds: float, device: str
 ) -> None:
     machine = wide_machine if device == "cuda" else steady_machine
-    _, model, training = share_out(plan(tokens, seconds, device=device, machine=machine))
+    _, model, training = split_options(plan(tokens, seconds, device=device, machine=machine))
     text = np.broadcast_to(np.uint16(0), tokens)
-    Streams(text, batch_size=training.batch_size, bptt=training.bptt, end=0)
+    BatchLoader(text, batch_size=training.batch_size, bptt=training.bptt, end=0)
     assert model.num_layers >= 1
 
 
@@ -162,12 +162,12 @@ def test_presets_are_sizes_by_name() -> None:
 
 def test_tied_weights_have_one_size() -> None:
     def machine(options: Mapping[str, Any]) -> float:
-        share_out(options)  # whatever is timed can be built
+        split_options(options)  # whatever is timed can be built
         return steady_machine(options)
 
     planned = plan(options={"tie_weights": True}, machine=machine)
     assert planned["embedding_size"] == planned["hidden_size"]
-    share_out(planned)
+    split_options(planned)
 
 
 def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chargen.data.corpus import Streams
+from chargen.data.corpus import BatchLoader
 from chargen.data.shards import Shards
-from chargen.runtime.cuda_graphs import Replay
+from chargen.runtime.cuda_graphs import GraphedStep
 from tests.support.descend import descend, descent_of
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | No
     tokens = (np.arange(97) * 677 + 65_000 - 32_000).astype(kind)
     assert tokens.max() > 1 << 15
     plain, resident = (
-        Streams(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
+        BatchLoader(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
     )
     resident.make_resident()
     assert resident.are_resident and not plain.are_resident
@@ -39,7 +39,7 @@ def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | No
 def test_a_text_is_copied_to_the_device_once() -> None:
     """However many trainings read it, as when a run is planned."""
     tokens = Shards([np.arange(97, dtype=np.uint16)], np.uint16)
-    found = [Streams(tokens, batch_size=3, bptt=8, end=7, device=CPU) for _ in range(2)]
+    found = [BatchLoader(tokens, batch_size=3, bptt=8, end=7, device=CPU) for _ in range(2)]
     for streams in found:
         streams.make_resident()
     assert found[0]._resident is found[1]._resident is not None
@@ -118,7 +118,7 @@ def test_a_step_that_memory_ends_in_is_taken_once(corpus_file: Path, fails: str)
 
 def test_work_that_is_not_on_cuda_is_called_each_time() -> None:
     calls: list[int] = []
-    replay = Replay(lambda: calls.append(len(calls)), CPU, after=2)
+    replay = GraphedStep(lambda: calls.append(len(calls)), CPU, after=2)
     for _ in range(5):
         replay()
     assert calls == [0, 1, 2, 3, 4] and not replay.is_recorded
