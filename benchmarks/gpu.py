@@ -126,7 +126,7 @@ def training_row(
     rates = [tokens / statistics.median(row[side] for row in taken) for side in range(2)]
     ratio = statistics.median(row[0] / row[1] for row in taken)
     multiplied = hidden_size * (GATES[cell] * (EMBEDDING + hidden_size) + vocab_size)
-    graph = "yes" if trainer.descent.is_recorded else "no"
+    graph = "yes" if trainer.stepper.is_recorded else "no"
     return (
         f"{cell:<5} {hidden_size:<5} {rates[0]:14,.0f} {rates[1]:12,.0f} {ratio:6.2f} "
         f"{6 * multiplied * rates[1] / peak:8.1%} {graph:>6}"

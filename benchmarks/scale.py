@@ -80,7 +80,7 @@ def step_seconds(machine: Machine, width: int, streams: int, ranks: int, layers:
 # -- measuring ----------------------------------------------------------------------------------
 
 
-def descent_of(width: int, streams: int, ranks: Ranks) -> TrainStepper:
+def stepper_of(width: int, streams: int, ranks: Ranks) -> TrainStepper:
     torch.manual_seed(1)
     model = LanguageModel(ModelConfig(hidden_size=width, embedding_size=EMBEDDING), VOCABULARY)
     tokens = np.random.default_rng(1).integers(0, 256, 1_000_000).astype(np.uint16)
@@ -106,8 +106,8 @@ def timed(work: Callable[[], object], count: int) -> float:
 
 
 def one_rank(width: int, streams: int, rounds: int) -> float:
-    descent = descent_of(width, streams, ALONE)
-    return seconds_of(lambda: descent.step(1e-3), rounds)
+    stepper = stepper_of(width, streams, ALONE)
+    return seconds_of(lambda: stepper.step(1e-3), rounds)
 
 
 def two_ranks(rounds: int) -> None:
@@ -117,16 +117,16 @@ def two_ranks(rounds: int) -> None:
     steps, sums = [], []
     for width in WIDTHS:
         for streams in SHARED_BATCHES:
-            descent = descent_of(width, streams, ranks)
-            if ranks.leads:
-                steps.append(seconds_of(partial(descent.step, 1e-3), rounds))
-                descent.end()
+            stepper = stepper_of(width, streams, ranks)
+            if ranks.is_main:
+                steps.append(seconds_of(partial(stepper.step, 1e-3), rounds))
+                stepper.end()
             else:
-                descent.follow()
+                stepper.follow()
     for size in ADDED_UP:
-        add_up = partial(ranks.sum, torch.zeros(size // 4))
+        add_up = partial(ranks.all_reduce, torch.zeros(size // 4))
         sums.append(statistics.median(timed(add_up, 20) for _ in range(rounds)))
-    if ranks.leads:
+    if ranks.is_main:
         print(json.dumps({"steps": steps, "sums": sums}))
 
 

@@ -48,7 +48,7 @@ def main() -> None:
             for event in trainer.run():
                 rollbacks += isinstance(event, Rollback)
                 if isinstance(event, StepReport | EvalReport):
-                    for layer in trainer.descent.state.layers:
+                    for layer in trainer.stepper.state.layers:
                         for name, part in zip("hc", layer, strict=False):
                             largest[name] = max(largest[name], float(part.abs().mean()))
         losses = [report.valid_loss or 0.0 for report in trainer.history]

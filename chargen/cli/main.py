@@ -56,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is the command line without the program."""
     code = _run(argv)
     if is_one_of_several():
-        from chargen.runtime.distributed import leave_if_parted
+        from chargen.runtime.distributed import exit_if_failed
 
-        leave_if_parted(code)
+        exit_if_failed(code)
     return code
 
 
@@ -103,9 +103,9 @@ def _show_error(error: ChargenError) -> None:
     """One line, from one process where torchrun has started several."""
     who: str | None = ""
     if is_one_of_several():
-        from chargen.runtime.distributed import teller
+        from chargen.runtime.distributed import error_prefix
 
-        who = teller()
+        who = error_prefix()
     if who is not None:
         from chargen.display.terminal import show_error
 
@@ -161,7 +161,7 @@ def train(arguments: Arguments) -> int:
             device=arguments.device,
             options=options,
             started=started,
-            progress=view.preparing,
+            on_progress=view.preparing,
         )
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
         with (
@@ -333,7 +333,7 @@ def _fill(
         with Bar("drawing") as bar:
             for _ in fill(
                 generator, prompt, config, arguments.out,
-                resume=arguments.resume, overwrite=arguments.overwrite, told=bar.told,
+                resume=arguments.resume, overwrite=arguments.overwrite, on_progress=bar.update,
             ):  # fmt: skip
                 pass
     except (KeyboardInterrupt, _Terminated):
@@ -428,7 +428,7 @@ def inspect(arguments: Arguments) -> int:
     text = None if arguments.text is None else _text(arguments.text, config.max_chars)
     with Bar("reading", stays=False) as bar:
         seen = look(
-            arguments.checkpoint[0], text, device=arguments.device, progress=bar.doing, **given
+            arguments.checkpoint[0], text, device=arguments.device, on_progress=bar.show, **given
         )
     inspection = seen.inspection
     if arguments.json:
@@ -511,7 +511,7 @@ def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
     for folder in arguments.checkpoint:
         with Bar(folder, stays=False) as bar:
             device = arguments.device
-            looked = look_back(folder, text, device=device, progress=bar.doing, **given)
+            looked = look_back(folder, text, device=device, on_progress=bar.show, **given)
         show_note(f"{folder}, measured on {looked.measured}")
         if arguments.json:
             print_json({"checkpoint": folder} | looked.horizon.as_dict())
@@ -557,7 +557,9 @@ def lab(arguments: Arguments) -> int:
 
     out = _picture(arguments, FORMATS)
     with Bar(arguments.world, stays=False) as bar:
-        finding = run(arguments.world, told=bar.doing, **options_given(arguments, TrainConfig))
+        finding = run(
+            arguments.world, on_progress=bar.show, **options_given(arguments, TrainConfig)
+        )
     if arguments.json:
         print_json(dataclasses.asdict(finding))
         return 0

@@ -31,7 +31,6 @@ from chargen.data.shards import Ids, ShardFacts, Shards, create_shard, open_shar
 from chargen.data.texts import (
     SPLITS,
     Paths,
-    Progress,
     Source,
     Split,
     check_unchanged,
@@ -41,6 +40,7 @@ from chargen.data.texts import (
     whole_text,
 )
 from chargen.errors import ChargenError, CorpusError
+from chargen.progress import OnProgress, no_progress
 from chargen.runtime.device import free_memory, send
 from chargen.runtime.files import (
     Count,
@@ -109,7 +109,7 @@ def open_corpus(
     seed: int = 0,
     tokenizer: Tokenizer | None = None,
     verify: bool = True,
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
 ) -> Corpus:
     """Read, split and encode the texts, or find the token files that an earlier run left.
 
@@ -122,7 +122,7 @@ def open_corpus(
     """
     with scratch_folder() as spool:
         cache = spool.parent
-        sources = read_sources(paths, spool, progress)
+        sources = read_sources(paths, spool, on_progress)
         name = name_of(paths)
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):
@@ -132,7 +132,7 @@ def open_corpus(
                 return corpus
         folder = cache / f"tokens-{_cache_key(sources, config, seed, tokenizer)}"
         unfinished = spool / "tokens"
-        _build(unfinished, sources, config, seed, tokenizer, progress)
+        _build(unfinished, sources, config, seed, tokenizer, on_progress)
         # Another run may have made the same files first: they serve as well.
         corpus = _open_tokens(folder, sources, name, verify=verify)
         if corpus is None:
@@ -243,7 +243,7 @@ def _build(
     config: CorpusConfig,
     seed: int,
     tokenizer: Tokenizer | None,
-    progress: Progress,
+    on_progress: OnProgress,
 ) -> None:
     """Write tokenizer and token files into a new folder."""
     if not any(source.size for source in sources):
@@ -254,10 +254,10 @@ def _build(
     size = max(PART_BYTES, total // MAX_PARTS)
     parts = {name: split.parts(size) for name, split in splits.items()}
     if tokenizer is None:
-        tokenizer = _train_tokenizer(splits["train"], parts["train"], config, progress)
+        tokenizer = _train_tokenizer(splits["train"], parts["train"], config, on_progress)
     try:
         folder.mkdir()
-        facts = _encode(folder, parts, tokenizer, config, total, progress)
+        facts = _encode(folder, parts, tokenizer, config, total, on_progress)
         write_file(folder / tokenizer.file_name, tokenizer.serialize())
         write_file(folder / FACTS, encode(facts))
     except OSError as error:
@@ -271,7 +271,7 @@ def _encode(
     tokenizer: Tokenizer,
     config: CorpusConfig,
     total: int,
-    progress: Progress,
+    on_progress: OnProgress,
 ) -> _Facts:
     """Write a shard of each part into the folder. Raises OSError, CorpusError."""
     facts = _Facts(
@@ -307,7 +307,7 @@ def _encode(
         for job, result in results:
             if isinstance(result, int):
                 done += result
-                progress("encoding", min(1.0, done / total))
+                on_progress("encoding", min(1.0, done / total))
             else:
                 written[job], of_part = result
                 counts += of_part
@@ -338,20 +338,20 @@ def _cannot_write(cache: Path, error: OSError) -> CorpusError:
 
 
 def _train_tokenizer(
-    train: Split, parts: Sequence[Split], config: CorpusConfig, progress: Progress
+    train: Split, parts: Sequence[Split], config: CorpusConfig, on_progress: OnProgress
 ) -> Tokenizer:
     if config.tokenizer == "byte":
         return ByteTokenizer()
     doing = "learning the vocabulary"
     if config.tokenizer == "char":
-        progress(doing, 0)
+        on_progress(doing, 0)
         return CharTokenizer.of_counts(
-            _character_counts(parts, train.size, partial(progress, doing))
+            _character_counts(parts, train.size, partial(on_progress, doing))
         )
     every = max(1, -(-train.size // SUBWORD_SAMPLE_BYTES))  # of a long text, a sample from all over
     if every > 1:
         doing += f" from {_bytes(train.size / every)} of {_bytes(train.size)}"
-    progress(doing, 0)
+    on_progress(doing, 0)
     sample = (text[: -(-len(text) // every)] for text, _ in train)
     return SubwordTokenizer.train(
         sample, vocab_size=config.vocab_size, algorithm=config.subword_model

@@ -21,7 +21,7 @@ import stat
 import sys
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -36,9 +36,9 @@ import numpy.typing as npt
 
 from chargen.config import CorpusConfig
 from chargen.errors import CorpusError
+from chargen.progress import OnProgress, no_progress
 
 Paths = Sequence[str | os.PathLike[str]]
-Progress = Callable[[str, float], None]  # what is being done, and the share that is done
 Chunk = tuple[str, bool]  # some text, and whether a document ends with it
 
 CHUNK_BYTES = 1 << 20
@@ -114,16 +114,16 @@ def _matches(pattern: str) -> list[Path]:
 def read_sources(
     paths: Paths,
     spool: Path,
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
 ) -> list[Source]:
     """Read every text once: check that it is UTF-8, hash it, unpack what is gzipped or piped."""
     return [
-        _read_source(path, spool / str(index), progress)
+        _read_source(path, spool / str(index), on_progress)
         for index, path in enumerate(find_texts(paths))
     ]
 
 
-def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
+def _read_source(path: Path, spooled: Path, on_progress: OnProgress) -> Source:
     piped = str(path) == "-"
     name = "standard input" if piped else readable(path)
     digest = hashlib.sha256()
@@ -145,7 +145,7 @@ def _read_source(path: Path, spooled: Path, progress: Progress) -> Source:
                 if not in_place:
                     _keep(copy, chunk, name)
                 size += len(chunk)
-                progress("reading", size / max(expected, size))
+                on_progress("reading", size / max(expected, size))
             _check_utf8(decoder, b"", size, name, final=True)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CorpusError(f"{name} is not a whole gzip file", hint="unpack it yourself") from error

@@ -434,10 +434,10 @@ class Bar:
         )  # fmt: skip
         self._task = self._progress.add_task(doing, total=1.0)
 
-    def told(self, share: float) -> None:
+    def update(self, share: float) -> None:
         self._progress.update(self._task, completed=share)
 
-    def doing(self, doing: str, share: float) -> None:
+    def show(self, doing: str, share: float) -> None:
         """The same of one of several works, by its name."""
         self._progress.update(self._task, description=doing, completed=share)
 

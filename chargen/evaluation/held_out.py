@@ -15,8 +15,9 @@ from chargen.checkpoint.metadata import (
 )
 from chargen.data.corpus import open_corpus, scratch_folder
 from chargen.data.shards import Ids, Shards
-from chargen.data.texts import SPLITS, Progress, Split, read_sources, split_texts
+from chargen.data.texts import SPLITS, Split, read_sources, split_texts
 from chargen.errors import CheckpointError, CorpusError
+from chargen.progress import OnProgress, no_progress
 from chargen.tokenizers.tokenizer import Tokenizer
 
 # What a split is to the model that was trained on the text.
@@ -62,7 +63,7 @@ def held_out_tokens(
     tokenizer: Tokenizer,
     at_least: int,
     most: int,
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
 ) -> tuple[Ids, str]:
     """The first `most` tokens of the part of a model's own text that it never saw, and the name of
     that split, if it holds so many; else of that which it was validated on, else trained on.
@@ -74,7 +75,7 @@ def held_out_tokens(
         about.corpus_options,
         seed=about.training.seed,
         tokenizer=tokenizer,
-        progress=progress,
+        on_progress=on_progress,
     )
     check_same_text(about, corpus.sources)
     splits: dict[str, Shards] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
@@ -88,12 +89,12 @@ def held_out_text(
     about: CheckpointMetadata,
     at_least: int,
     most: int,
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
 ) -> tuple[str, str]:
     """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
     and its name. Raises CorpusError."""
     with scratch_folder() as spool:
-        sources = read_sources(find_origin(about), spool, progress)
+        sources = read_sources(find_origin(about), spool, on_progress)
         check_same_text(about, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, about.corpus_options, about.training.seed)
         between = "\n" if about.corpus_options.documents == "line" else ""

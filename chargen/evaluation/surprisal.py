@@ -16,8 +16,9 @@ from chargen.generation import prompt_state as places
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import DecodingStart, PromptState, Told
+from chargen.generation.prompt_state import DecodingStart, PromptState
 from chargen.generation.sampling import NEG_INF
+from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
 
 LONGEST_WORD = 40  # tokens
@@ -68,13 +69,13 @@ def next_characters(
 
 
 def next_words(
-    generator: TextGenerator, place: PromptState, count: int, told: Told
+    generator: TextGenerator, place: PromptState, count: int, on_progress: OnShare
 ) -> list[TokenProbability]:
-    """The likeliest next words, with what leads up to them. `told` hears that the search goes on,
-    and what it raises ends it."""
+    """The likeliest next words, with what leads up to them. `on_progress` is called as the search
+    goes on, and what it raises ends it."""
     config = SampleConfig(until="word", beams=count, max_tokens=LONGEST_WORD)
     for event in generator.search("", config, place):
-        told(0.0)
+        on_progress(0.0)
         if isinstance(event, BeamResult):
             return [TokenProbability(c.text, math.exp(c.score or 0.0)) for c in event.completions]
     raise AssertionError("a search ends with what it found")
@@ -87,7 +88,7 @@ def surprises(
     tokens: Sequence[int],
     text: str,
     count: int,
-    told: Told = places.tell_nobody,
+    on_progress: OnShare = no_progress,
 ) -> list[Surprisal]:
     """What each of the `tokens` that were written from a place on cost, and the `count` likeliest
     there; their texts joined are `text`, whose end may cut the last one."""
@@ -96,7 +97,7 @@ def surprises(
     shown, cost, likeliest = "", 0.0, tuple[TokenProbability, ...]()
     costs = _costs(generator, place, tokens, text, count)
     for number, (token, inside, nats, here) in enumerate(costs):
-        told(number / len(tokens))
+        on_progress(number / len(tokens))
         if not decoder.inside_character:
             shown, cost, likeliest = "", 0.0, here
         cost += nats

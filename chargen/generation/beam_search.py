@@ -25,7 +25,7 @@ from chargen.generation.writing import (
     Completion,
     CompletionBuilder,
     Piece,
-    Progress,
+    UnitProgress,
     complete,
     unit_end,
 )
@@ -87,7 +87,7 @@ class BeamSearch:
         self._width = config.beams or 1
         self._dropped = dropped
         self._guide = guide
-        self._enders: dict[Progress, list[Tensor]] = {}
+        self._enders: dict[UnitProgress, list[Tensor]] = {}
         # By text: what it is ranked by, the log-probability of text and end, and the whole.
         self._best: dict[str, tuple[float, float, Hypothesis]] = {}
         self._live: list[Hypothesis] = []
@@ -206,7 +206,7 @@ class BeamSearch:
                     self._end(ended, beam.logprob + float(chances.logsumexp(dim=0)))
                     logprobs[tokens] = NEG_INF
 
-    def _ending(self, progress: Progress) -> list[Tensor]:
+    def _ending(self, progress: UnitProgress) -> list[Tensor]:
         """The tokens that end what is looked for, those together that leave the same text."""
         assert self._config.until is not None
         if progress not in self._enders:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chargen.generation.prompt_state import Told, tell_nobody
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
+from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.tokenizer import Tokenizer, Tokens
 
 # Chosen on validation text and on made-up talks (benchmarks/learn.py reports on others).
@@ -56,14 +56,14 @@ class Learner:
 
     @torch.inference_mode(False)
     def learn(
-        self, tokens: Tokens, state: State, passes: int = PASSES, told: Told = tell_nobody
+        self, tokens: Tokens, state: State, passes: int = PASSES, on_progress: OnShare = no_progress
     ) -> float:
         """Learn (N,) tokens that follow each other after a (1, H) state: the first of them is only
         read, each other predicted. Returns the mean nats a token in the first pass, each chunk
         before the step on it.
 
         Where a number is not finite, or there is nothing to predict, it returns nan and leaves the
-        model as it was, and so does what `told`, which hears how far it has come, raises.
+        model as it was, and so does what `on_progress`, which hears how far it has come, raises.
         Memory does not grow with the text.
         """
         if len(tokens) < 2:
@@ -76,7 +76,7 @@ class Learner:
                 self._read_and_learn(
                     tokens,
                     state,
-                    lambda share, done=done: told((done + share) / passes),  # type: ignore[misc]
+                    lambda share, done=done: on_progress((done + share) / passes),  # type: ignore[misc]
                 )
                 for done in range(passes)
             ]
@@ -91,12 +91,12 @@ class Learner:
         self.model.seen[torch.from_numpy(tokens[1:]).to(self.model.seen.device)] = True
         return losses[0]
 
-    def _read_and_learn(self, tokens: Tokens, state: State, told: Told) -> float:
+    def _read_and_learn(self, tokens: Tokens, state: State, on_progress: OnShare) -> float:
         """One pass over (N,) tokens, up to the first number that is not finite: then nan."""
         device = self.model.head.weight.device
         nats = 0.0
         for at in range(0, len(tokens) - 1, CHUNK_TOKENS):
-            told(at / len(tokens))
+            on_progress(at / len(tokens))
             chunk = torch.from_numpy(tokens[None, at : at + CHUNK_TOKENS + 1]).to(device)
             loss, gradients, state = _gradients(self.model, self._weights, chunk, state)
             nats += loss

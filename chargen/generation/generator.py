@@ -27,7 +27,7 @@ from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.constraints import NOWHERE, Guide, States
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import PromptState, Told
+from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import (
     LOOKING_BACK,
     NEG_INF,
@@ -41,6 +41,7 @@ from chargen.generation.sampling import (
 from chargen.generation.writing import Completion, CompletionBuilder, FinishReason, Piece, complete
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
+from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device
 from chargen.tokenizers.tokenizer import Tokenizer
 
@@ -91,13 +92,13 @@ class TextGenerator:
         prompt: str,
         config: SampleConfig,
         stream: RandomStream | None = None,
-        told: Told = places.tell_nobody,
+        on_progress: OnShare = no_progress,
     ) -> TextStream:
         """Write on from a place and what is added there: one text as it comes, drawn from the given
-        stream of random numbers or the first of `config.seed`. `told` hears how much of the prompt
-        is read. Raises ConfigError, TokenizerError, both at once.
+        stream of random numbers or the first of `config.seed`. `on_progress` gets how much of the
+        prompt is read. Raises ConfigError, TokenizerError, both at once.
         """
-        work = Continuation(self, prompt, replace(config, num_samples=None), place, told)
+        work = Continuation(self, prompt, replace(config, num_samples=None), place, on_progress)
         return TextStream(work, self.tokenizer, stream or next(streams(config.seed)))
 
     @overload
@@ -129,31 +130,41 @@ class TextGenerator:
         *,
         first: int = 0,
         rows: int | None = None,
-        told: Told = places.tell_nobody,
+        on_progress: OnShare = no_progress,
     ) -> Iterator[Completion]:
         """The completions that the config asks for: the samples in order, as batches of them are
         done, or the beams, best first; one where it asks for neither.
 
         Samples before the `first` are left out. So many `rows` are drawn side by side, padded where
-        there are fewer; else as many as there are, up to the batch size. `told` hears the share
-        that is drawn. Raises ConfigError, TokenizerError, both at once.
+        there are fewer; else as many as there are, up to the batch size. `on_progress` gets the
+        share that is drawn. Raises ConfigError, TokenizerError, both at once.
         """
         if config.beams is not None:
             *_, found = self.search(prompt, config)
             assert isinstance(found, BeamResult)
             return iter(found.completions)
         size = rows or min(config.batch_size, config.num_samples or 1)
-        return self._samples(Continuation(self, prompt, config), first, size, told)
+        return self._samples(Continuation(self, prompt, config), first, size, on_progress)
 
     def read(
-        self, place: PromptState, text: str, config: SampleConfig, told: Told = places.tell_nobody
+        self,
+        place: PromptState,
+        text: str,
+        config: SampleConfig,
+        on_progress: OnShare = no_progress,
     ) -> PromptState:
         """The place after some more text; the config says whether to heal its end, and how far
         penalties will look back. Raises TokenizerError."""
         _check_prompt(self.tokenizer, text)
         heal, window = config.heal, config.penalty_window
         return places.read(
-            self.model, self.tokenizer, place, text, heal=heal, window=window, told=told
+            self.model,
+            self.tokenizer,
+            place,
+            text,
+            heal=heal,
+            window=window,
+            on_progress=on_progress,
         )
 
     def search(
@@ -161,12 +172,12 @@ class TextGenerator:
         prompt: str,
         config: SampleConfig,
         place: PromptState | None = None,
-        told: Told = places.tell_nobody,
+        on_progress: OnShare = no_progress,
     ) -> Iterator[Piece | BeamResult]:
         """A beam search as it goes, from the beginning or a place in a text: pieces of the best
         text as soon as they are certain, at the end all that was found. Raises ConfigError,
         TokenizerError, both at once."""
-        work = Continuation(self, prompt, config, place, told)
+        work = Continuation(self, prompt, config, place, on_progress)
         search = BeamSearch(self.engine, self.tokenizer, config, work.dropped, work.guide)
         return search.run(work.beginning, prompt)
 
@@ -176,11 +187,11 @@ class TextGenerator:
         prompt: str,
         config: SampleConfig,
         streams: Sequence[RandomStream],
-        told: Told = places.tell_nobody,
+        on_progress: OnShare = no_progress,
     ) -> list[Completion]:
         """A text from each stream. Raises ConfigError, TokenizerError."""
-        work = Continuation(self, prompt, config, place, told)
-        return list(work.write(streams, len(streams), told))
+        work = Continuation(self, prompt, config, place, on_progress)
+        return list(work.write(streams, len(streams), on_progress))
 
     def choose(self, prompt: str, choices: Sequence[str], *, ends: bool = False) -> list[Choice]:
         """The given ways to go on from the prompt, the likeliest first, with their probabilities;
@@ -190,7 +201,7 @@ class TextGenerator:
         return choose(self.model, self.engine, self.tokenizer, prompt, choices, ends=ends)
 
     def _samples(
-        self, work: Continuation, first: int, size: int, told: Told
+        self, work: Continuation, first: int, size: int, on_progress: OnShare
     ) -> Iterator[Completion]:
         """Batches of one size, the last one too, so that a sample does not depend on how many
         others there are: rows of a product differ in the last digits between sizes."""
@@ -202,11 +213,13 @@ class TextGenerator:
             if start + size <= first:
                 continue
 
-            def told_of_batch(share: float, start: int = start, needed: int = needed) -> None:
-                told((start + needed * share) / count)
+            def on_batch_progress(share: float, start: int = start, needed: int = needed) -> None:
+                on_progress((start + needed * share) / count)
 
-            yield from islice(work.write(batch, needed, told_of_batch), max(0, first - start), None)
-        told(1.0)
+            yield from islice(
+                work.write(batch, needed, on_batch_progress), max(0, first - start), None
+            )
+        on_progress(1.0)
 
 
 def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
@@ -235,7 +248,7 @@ class Continuation:
         prompt: str,
         config: SampleConfig,
         place: PromptState | None = None,
-        told: Told = places.tell_nobody,
+        on_progress: OnShare = no_progress,
     ) -> None:
         model, tokenizer = generator.model, generator.tokenizer
         self._tokenizer, self._engine = tokenizer, generator.engine
@@ -251,7 +264,7 @@ class Continuation:
         self.dropped = ~seen if self.guide is None else torch.zeros_like(seen)
         if self._banned is not None:
             self.dropped |= self._banned
-        self.place = generator.read(place or generator.beginning, prompt, config, told)
+        self.place = generator.read(place or generator.beginning, prompt, config, on_progress)
         found = places.begin(model, self._engine, tokenizer, self.place)
         if found.spellings is None:
             self._check_not_hopeless()
@@ -263,7 +276,7 @@ class Continuation:
         return CompletionBuilder(self._tokenizer, self.config)
 
     def write(
-        self, streams: Sequence[RandomStream], needed: int, told: Told
+        self, streams: Sequence[RandomStream], needed: int, on_progress: OnShare
     ) -> Iterator[Completion]:
         """The first `needed` of the texts that are drawn from the streams, all of them at once."""
         writers = [self.writer() for _ in streams]
@@ -272,7 +285,7 @@ class Continuation:
             for row, piece in zip(written, drawn.pieces, strict=False):
                 if piece is not None:
                     row.append(piece)
-            told(min(1.0, (number + 1) / self.config.max_tokens))
+            on_progress(min(1.0, (number + 1) / self.config.max_tokens))
         for row, writer in zip(written, writers, strict=False):
             yield complete(self.prompt, row, writer)
 

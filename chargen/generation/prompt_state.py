@@ -6,7 +6,7 @@ Shapes: H hidden, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +16,10 @@ from torch import Tensor
 from chargen.generation.healing import Spellings, spell, take_back
 from chargen.nn.engine import Engine, read_tokens
 from chargen.nn.model import LanguageModel, State
+from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.tokenizer import Tokenizer, Tokens
 
 ENCODED_AT_ONCE = 1 << 13  # characters of a text
-
-Told = Callable[[float], None]  # is told the share of the work that is done
-
-
-def tell_nobody(share: float) -> None:
-    """Where nobody wants to know how far the work has come."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +59,18 @@ def read(
     *,
     heal: bool,
     window: int,
-    told: Told = tell_nobody,
+    on_progress: OnShare = no_progress,
 ) -> PromptState:
     """The place after some more text. With `heal` its last word is taken back into the tail, should
-    a token go beyond it; `window` tokens are remembered as recent. `told` hears the share that is
-    read, and what it raises leaves all as it was.
+    a token go beyond it; `window` tokens are remembered as recent. `on_progress` gets the share
+    that is read, and what it raises leaves all as it was.
     """
     if not text and (heal or not place.tail):
         return place
     state, unread, recent = place.state, place.unread, place.recent
     word = b""
     for tokens, share in _encoded(tokenizer, place.tail.decode() + text):
-        told(share)
+        on_progress(share)
         if share == 1 and heal:
             kept, word = take_back(tokenizer, tokens.tolist())
             tokens = tokens[: len(kept)]

@@ -18,8 +18,8 @@ from pathlib import Path
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import Told
 from chargen.generation.writing import Completion
+from chargen.progress import OnShare, no_progress
 
 BEGINNING = b'{"index": '  # of every line
 
@@ -32,10 +32,10 @@ def fill(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    told: Told = lambda share: None,
+    on_progress: OnShare = no_progress,
 ) -> Iterator[Completion]:
     """Write the samples into the file and yield each once it is there, those of an earlier run that
-    is resumed not among them. `told` hears the share that is drawn.
+    is resumed not among them. `on_progress` gets the share that is drawn.
 
     Raises OutputError where the file is in the way, is another run's or cannot be written;
     ConfigError, TokenizerError.
@@ -61,7 +61,7 @@ def fill(
             )
         # What is wrong with the options is told before the file is touched.
         samples = generator.complete(
-            prompt, config, first=kept.count, rows=config.batch_size, told=told
+            prompt, config, first=kept.count, rows=config.batch_size, on_progress=on_progress
         )
         with open(path, "r+b" if kept.count else "wb") as file:
             if kept.count:

@@ -51,7 +51,7 @@ class Completion:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-class Progress(NamedTuple):
+class UnitProgress(NamedTuple):
     """How far a text has come with what `until` asks for.
 
     `pending` counts the characters, the last ones, that are no part of it should it end now.
@@ -67,37 +67,37 @@ MARKS = ".!?\u2026" + WIDE_MARKS
 CLOSERS = "\"'\u201d\u2019)]\u00bb\u300d"  # they may stand between the mark and the end
 
 
-def read_on(unit: str, progress: Progress, character: str) -> Progress | None:
+def read_on(unit: str, progress: UnitProgress, character: str) -> UnitProgress | None:
     """The progress after one more character, or None where the unit ended before it."""
     place, pending = progress
     if place == "before":  # whatever leads up to a word, blank lines among it
         begins = character.isalnum() if unit == "word" else not character.isspace()
-        return Progress("inside") if begins else progress
+        return UnitProgress("inside") if begins else progress
     if unit == "word":
         if character.isalnum() or character == "_":
-            return Progress("inside")
+            return UnitProgress("inside")
         joins = place == "inside" and character in JOINERS
-        return Progress("joined", 1) if joins else None
+        return UnitProgress("joined", 1) if joins else None
     if unit == "line":
         return None if character in "\n\r" else progress
     if place == "broken":  # after a newline
         if character == "\n":
             return None
         blank = character.isspace()
-        return Progress("broken", pending + 1) if blank else Progress("inside")
+        return UnitProgress("broken", pending + 1) if blank else UnitProgress("inside")
     if place in ("marked", "closed"):
         if character in MARKS + CLOSERS:
             return progress
         ends = character.isspace() or place == "closed"
-        return None if ends else Progress("inside")  # as in 3.14
+        return None if ends else UnitProgress("inside")  # as in 3.14
     if character == "\n":
-        return Progress("broken", 1)
+        return UnitProgress("broken", 1)
     if unit == "sentence" and character in MARKS:
-        return Progress("closed" if character in WIDE_MARKS else "marked")
-    return Progress("inside")
+        return UnitProgress("closed" if character in WIDE_MARKS else "marked")
+    return UnitProgress("inside")
 
 
-def unit_end(unit: str, progress: Progress, text: str) -> int | None:
+def unit_end(unit: str, progress: UnitProgress, text: str) -> int | None:
     """How many characters of `text`, the next ones, belong to the unit that ends in it; below 0
     where it ended with some before. None where it does not end."""
     for at, character in enumerate(text):
@@ -125,7 +125,7 @@ class CompletionBuilder:
         self._cuts = bool(config.stop) or any(limit is not None for limit in limits)
         self._texts = tokenizer.texts
         self._room = config.max_tokens
-        self.progress = Progress()
+        self.progress = UnitProgress()
         self._given = 0  # characters that are out
         self._held = ""  # and what is not yet
         # What spells the held text: tokens, those of one character together; their logprob; and
@@ -228,7 +228,7 @@ class CompletionBuilder:
             after = read_on(unit, self.progress, character)
             if after is None and at - self.progress.pending >= least:
                 return [at - self.progress.pending]
-            self.progress = after or read_on(unit, Progress(), character) or Progress()
+            self.progress = after or read_on(unit, UnitProgress(), character) or UnitProgress()
         return []
 
     def _safe_length(self) -> int:

@@ -13,7 +13,7 @@ from chargen.checkpoint.metadata import CheckpointMetadata, read_about, require_
 from chargen.config import InspectConfig, LookBackConfig, build_config
 from chargen.data.corpus import read_tokens
 from chargen.data.shards import Ids
-from chargen.data.texts import Paths, Progress
+from chargen.data.texts import Paths
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
 from chargen.generation.generator import load
@@ -29,6 +29,7 @@ from chargen.insight.inspection import (
     read_text,
 )
 from chargen.insight.memory import MemoryCurves, measure, needed_tokens
+from chargen.progress import OnProgress, no_progress
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
 SHOWN_OF_OWN = 2000  # characters of a model's own text that are read where none is given
@@ -70,7 +71,7 @@ def inspect(
     text: str | None = None,
     *,
     device: str = "cpu",
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
     **options: Any,
 ) -> InspectionResult:
     """What a text does to the network in a checkpoint: what surprised it, what cells and gates did.
@@ -97,14 +98,14 @@ def inspect(
         own, searched = given, f"its {len(given):,} characters"
     else:
         try:
-            own, split = held_out_text(about, MIN_TO_SEARCH, SEARCHED, progress)
+            own, split = held_out_text(about, MIN_TO_SEARCH, SEARCHED, on_progress)
             searched = f"{len(own):,} characters of {SPLIT_WORDS[split]}"
         except CorpusError as error:
             if given is None:
                 raise
             own, searched = "", f"in so short a text no cells are looked for, and {error.message}"
     if own:
-        followers = find_followers(generator, own, lambda share: progress("looking", share))
+        followers = find_followers(generator, own, lambda share: on_progress("looking", share))
     if given is None:
         first, _, rest = own.partition("\n")  # it may begin in the midst of a line
         given = (rest or first)[: options.get("max_chars", SHOWN_OF_OWN)]
@@ -118,7 +119,7 @@ def inspect(
         probes,
         titles=titles,
         top=config.top,
-        told=lambda share: progress("reading", share),
+        on_progress=lambda share: on_progress("reading", share),
     )
     return InspectionResult(
         about, generator.model.num_parameters, inspection, tuple(followers), searched
@@ -140,7 +141,7 @@ def look_back(
     text: Paths | None = None,
     *,
     device: str = "cpu",
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
     **options: Any,
 ) -> MemoryResult:
     """How far back the network in a checkpoint looks, measured on the files of a text, or on what
@@ -158,7 +159,7 @@ def look_back(
         measured = "the text that was given"
     else:
         needed = needed_tokens(config.max_context, config.max_distance)
-        tokens, split = held_out_tokens(about, tokenizer, needed, MAX_TOKENS, progress)
+        tokens, split = held_out_tokens(about, tokenizer, needed, MAX_TOKENS, on_progress)
         measured = f"{about.corpus.name}: {SPLIT_WORDS[split]}"
     horizon = measure(
         generator.model,
@@ -166,6 +167,6 @@ def look_back(
         end=tokenizer.end,
         longest_context=config.max_context,
         longest_distance=config.max_distance,
-        told=lambda share: progress("measuring", share),
+        on_progress=lambda share: on_progress("measuring", share),
     )
     return MemoryResult(about, horizon, measured)

@@ -22,8 +22,8 @@ from chargen.config import ModelConfig
 from chargen.errors import CheckpointError, CorpusError
 from chargen.evaluation.surprisal import Surprisal, TokenProbability, spelled
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import Told, tell_nobody
 from chargen.nn.trace import GATES_OF, Trace, trace
+from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer, Tokens
 
 CHUNK_TOKENS = 512
@@ -135,7 +135,7 @@ def read_text(
     *,
     titles: Sequence[str] | None = None,
     top: int = 3,
-    told: Told = tell_nobody,
+    on_progress: OnShare = no_progress,
 ) -> Inspection:
     """Read a text from its beginning: what each part cost and the `top` likeliest there, and after
     it the value of each probe; its `titles` are the probes' names unless given.
@@ -160,7 +160,7 @@ def read_text(
     likeliest: list[tuple[TokenProbability, ...]] = []
     values: list[Floats] = []
     at_once = min(CHUNK_TOKENS, max(1, MAX_LOGITS // model.vocab_size))
-    for chunk, foretelling, found in _read(generator, tokens, at_once, told):
+    for chunk, foretelling, found in _read(generator, tokens, at_once, on_progress):
         logits = model.read_out(foretelling)[0].float().cpu()
         logprobs = logits.double().log_softmax(-1)  # (T, V)
         costs = -logprobs.gather(-1, torch.from_numpy(chunk)[:, None])[:, 0]
@@ -268,7 +268,9 @@ FEATURES = (
 
 
 @torch.inference_mode()
-def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody) -> list[Follower]:
+def find_followers(
+    generator: TextGenerator, text: str, on_progress: OnShare = no_progress
+) -> list[Follower]:
     """For each feature that the text has, the cell that follows it most closely, the closest
     first: what Karpathy, Johnson and Fei-Fei (2015) found by eye. Raises CorpusError where the text
     is too short."""
@@ -287,7 +289,7 @@ def find_followers(generator: TextGenerator, text: str, told: Told = tell_nobody
     halves = [_Sums(there.shape[1], layers * size) for _ in range(2)]
     middle = len(tokens) // 2
     at = 0
-    for chunk, _, found in _read(generator, tokens, CHUNK_TOKENS, told):
+    for chunk, _, found in _read(generator, tokens, CHUNK_TOKENS, on_progress):
         memory = np.concatenate([_memory(values)[0] for values in found.layers], 1)  # (T, U)
         places = np.arange(at, at + len(chunk))
         for half, sums in enumerate(halves):
@@ -349,7 +351,7 @@ def lines_as_documents(generator: TextGenerator, tokens: Tokens) -> Tokens:
 
 
 def _read(
-    generator: TextGenerator, tokens: Tokens, at_once: int, told: Told
+    generator: TextGenerator, tokens: Tokens, at_once: int, on_progress: OnShare
 ) -> Iterator[tuple[Tokens, Tensor, Trace]]:
     """Some tokens after others, the (1, T, H) output that foretold them, and what they did."""
     model, device = generator.model, generator.model.head.weight.device
@@ -360,7 +362,7 @@ def _read(
         found = trace(model, torch.from_numpy(chunk[None]).to(device), state)
         yield chunk, torch.cat([x, found.output[:, :-1]], dim=1), found
         x, state = found.output[:, -1:], found.state
-        told(min(1.0, (at + len(chunk)) / len(tokens)))
+        on_progress(min(1.0, (at + len(chunk)) / len(tokens)))
 
 
 def _parts(tokenizer: Tokenizer, tokens: Tokens) -> list[tuple[int, int, str]]:

@@ -16,10 +16,10 @@ import torch
 from torch.nn import functional as F
 
 from chargen.errors import CorpusError
-from chargen.generation.prompt_state import Told, tell_nobody
 from chargen.insight.charts import Chart, Line
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import unroll
+from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import autocast
 from chargen.tokenizers.tokenizer import Tokens
 
@@ -72,10 +72,10 @@ def measure(
     end: int,
     longest_context: int,
     longest_distance: int,
-    told: Told = tell_nobody,
+    on_progress: OnShare = no_progress,
 ) -> MemoryCurves:
     """Both curves over (N,) tokens of a text: contexts of 1, 2, 4 ... tokens and the longest,
-    distances from 0 to the longest. `told` hears the share that is done.
+    distances from 0 to the longest. `on_progress` gets the share that is done.
 
     Raises CorpusError where the text is too short.
     """
@@ -90,9 +90,15 @@ def measure(
         raise CorpusError("the text is empty", hint="there is nothing to foretell")
     powers = (1 << power for power in range(longest_context.bit_length()))
     contexts = tuple(sorted({*powers, longest_context}))
-    loss = context_loss(model, tokens, contexts, end=end, told=lambda share: told(0.7 * share))
+    loss = context_loss(
+        model, tokens, contexts, end=end, on_progress=lambda share: on_progress(0.7 * share)
+    )
     h, c = gradient_norms(
-        model, tokens, longest_distance, end=end, told=lambda share: told(0.7 + 0.3 * share)
+        model,
+        tokens,
+        longest_distance,
+        end=end,
+        on_progress=lambda share: on_progress(0.7 + 0.3 * share),
     )
     distances = tuple(range(longest_distance + 1))
     return MemoryCurves(
@@ -133,7 +139,7 @@ def context_loss(
     contexts: Sequence[int],
     *,
     end: int,
-    told: Told = tell_nobody,
+    on_progress: OnShare = no_progress,
 ) -> Floats:
     """The mean loss, in nats per token, at some tokens of a text when the state has read so many
     before each from zeros, for each of the contexts, the same tokens for all (Khandelwal et al.
@@ -162,7 +168,7 @@ def context_loss(
             nats += float(nats_of[counts].sum())
             counted += int(counts.sum())
             done += len(places) * length
-            told(done / work)
+            on_progress(done / work)
         losses.append(nats / counted if counted else np.nan)
     return np.array(losses)
 
@@ -173,7 +179,7 @@ def gradient_norms(
     longest: int,
     *,
     end: int | None = None,
-    told: Told = tell_nobody,
+    on_progress: OnShare = no_progress,
 ) -> tuple[Floats, Floats | None]:
     """||dL_t / dh_(t-k)|| for k from 0 to the longest, (K,), mean over places t of a text; and of
     the cell, ||dL_t / dc_(t-k)||, in an LSTM.
@@ -207,7 +213,7 @@ def gradient_norms(
         norms = norms.square().sum(dim=(1, 4)).sqrt()  # (parts, K, R), over all layers
         for part, sum_of_rows in zip(parts, norms.sum(dim=2).flip(1), strict=True):
             sums[part] += sum_of_rows.numpy()
-        told(min(1.0, (at + at_once) / ROWS))
+        on_progress(min(1.0, (at + at_once) / ROWS))
     return sums["hidden"] / ROWS, sums["cell"] / ROWS if "cell" in sums else None
 
 

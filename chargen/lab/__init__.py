@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from chargen.config import TrainConfig, build_config
 from chargen.errors import ConfigError
-from chargen.lab.finding import Finding, Told, tell_nobody
+from chargen.lab.finding import Finding
+from chargen.progress import OnProgress, no_progress
 
-__all__ = ["WORLDS", "Finding", "Told", "World", "run"]
+__all__ = ["WORLDS", "Finding", "OnProgress", "World", "run"]
 
 
 @dataclass(frozen=True)
@@ -22,28 +23,28 @@ class World:
 
     name: str
     question: str
-    run: Callable[[int, Told], Finding]
+    run: Callable[[int, OnProgress], Finding]
 
 
-def run(name: str, *, seed: int = 1, told: Told = tell_nobody) -> Finding:
-    """What a world shows. `told` hears what is being done and the share that is done, 0 to 1, every
-    few steps. Raises ConfigError where there is no such world, or the seed is none."""
+def run(name: str, *, seed: int = 1, on_progress: OnProgress = no_progress) -> Finding:
+    """What a world shows. `on_progress` gets what is being done and the share that is done, 0 to 1,
+    every few steps. Raises ConfigError where there is no such world, or the seed is none."""
     build_config(TrainConfig, {"seed": seed})
     # As people write it: "Two ones", "colour of a strawberry".
     written = f"-{name}".lower().replace(" ", "-").replace("_", "-")
     for world in WORLDS.values():
         if written.endswith(f"-{world.name}"):
-            return world.run(seed, told)
+            return world.run(seed, on_progress)
     raise ConfigError(f"there is no world {name!r}", hint=f"there are {', '.join(WORLDS)}")
 
 
 def _world(name: str, question: str) -> World:
-    def run(seed: int, told: Told) -> Finding:
+    def run(seed: int, on_progress: OnProgress) -> Finding:
         from chargen.lab import forget as forgetting
         from chargen.lab import gradient_worlds, text_worlds
         from chargen.lab.toy_training import steady
 
-        runs: dict[str, Callable[[int, Told], Finding]] = {
+        runs: dict[str, Callable[[int, OnProgress], Finding]] = {
             "memoryless": text_worlds.memoryless,
             "vanishing": gradient_worlds.vanishing,
             "exploding": gradient_worlds.exploding,
@@ -53,8 +54,8 @@ def _world(name: str, question: str) -> World:
             "forget": forgetting.forget,
         }
         with steady():
-            found = runs[name](seed, told)
-        told("done", 1.0)
+            found = runs[name](seed, on_progress)
+        on_progress("done", 1.0)
         return found
 
     return World(name, question, run)

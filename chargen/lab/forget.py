@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from chargen.insight.charts import Chart, Line
-from chargen.lab.finding import Cell, Finding, Told, portion
+from chargen.lab.finding import Cell, Finding
 from chargen.lab.toy_texts import CHANGE_OF_SUBJECT, Story, story
-from chargen.lab.toy_training import CharVocab, Heard, make_network, teach
+from chargen.lab.toy_training import CharVocab, make_network, teach
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import trace
+from chargen.progress import OnProgress, OnShare, no_progress, part_of
 
 INTO = 5  # characters: a full stop, its space, and the first three of the next sentence
 FOLLOWED = 12  # characters that the cell is followed for, from a full stop on
@@ -45,17 +46,17 @@ class Mean:
 
 
 def forget(
-    seed: int, told: Told, *, steps: int = 1500, subjects: int = 2500, fresh: int = 400
+    seed: int, on_progress: OnProgress, *, steps: int = 1500, subjects: int = 2500, fresh: int = 400
 ) -> Finding:
     """What an LSTM's forget gate (Gers et al. 2000) does where the subject changes."""
     rng = np.random.default_rng(seed)
     text, others = story(rng, subjects).text, story(rng, fresh)
     alphabet = CharVocab(text + others.text + CHANGE_OF_SUBJECT)
     model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
-    heard = portion(told, "learning the stories", 0, 0.85)
-    teach(model, alphabet.encode(text), seed, steps, heard, length=96)
-    heard = portion(told, "reading others", 0.85, 1)
-    gates, cells = read_gates(model, alphabet.encode(others.text), heard)
+    on_share = part_of(on_progress, "learning the stories", 0, 0.85)
+    teach(model, alphabet.encode(text), seed, steps, on_share, length=96)
+    on_share = part_of(on_progress, "reading others", 0.85, 1)
+    gates, cells = read_gates(model, alphabet.encode(others.text), on_share)
     stop = CHANGE_OF_SUBJECT.index(".")
     one = Story(CHANGE_OF_SUBJECT, (0, stop + 2), ("subject", "subject"))
     one_gates, one_cells = read_gates(model, alphabet.encode(one.text))
@@ -108,7 +109,7 @@ def forget(
 
 @torch.inference_mode()
 def read_gates(
-    model: LanguageModel, tokens: Tensor, heard: Heard = lambda share: None
+    model: LanguageModel, tokens: Tensor, on_share: OnShare = no_progress
 ) -> tuple[Tensor, Tensor]:
     """The forget gate at each token of a text (N,), and the cell before it, (N, H) each."""
     state = model.initial_state(1)
@@ -118,7 +119,7 @@ def read_gates(
         state = read.state
         gates.append(read.layers[0]["forget"][0])
         cells.append(read.layers[0]["cell"][0])
-        heard(at / len(tokens))
+        on_share(at / len(tokens))
     return torch.cat(gates), torch.cat(cells)[:-1]
 
 

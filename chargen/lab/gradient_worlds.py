@@ -18,19 +18,19 @@ from torch import Tensor
 from chargen.insight.charts import Chart, Line
 from chargen.insight.memory import gradient_norms
 from chargen.lab.echo_state import Reservoir, solve_ridge
-from chargen.lab.finding import Cell, Finding, Told, portion
+from chargen.lab.finding import Cell, Finding
 from chargen.lab.toy_texts import word_text
 from chargen.lab.toy_training import (
     NOT_ASKED,
     Batch,
     CharVocab,
-    Heard,
     Practice,
     make_network,
     random_windows,
     train_toy,
 )
 from chargen.nn.model import LanguageModel
+from chargen.progress import OnProgress, OnShare, part_of
 
 # -- vanishing --------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ def recall_batch(random: torch.Generator, distance: int, rows: int) -> Batch:
 
 def vanishing(
     seed: int,
-    told: Told,
+    on_progress: OnProgress,
     *,
     steps: int = 400,
     reservoir_size: int = 300,
@@ -98,18 +98,20 @@ def vanishing(
     for cell in CELLS:
         for course in COURSES:
             end = done + costs[course]
-            heard = portion(told, f"{NAMES[cell]}, {course.name}", done / whole, end / whole)
-            found[cell, course.name] = _recall(cell, course, seed, steps, heard)
+            on_share = part_of(
+                on_progress, f"{NAMES[cell]}, {course.name}", done / whole, end / whole
+            )
+            found[cell, course.name] = _recall(cell, course, seed, steps, on_share)
             done = end
-    heard = portion(told, RESERVOIR, done / whole, (done + 2) / whole)
-    echo = _echo_recall(seed, reservoir_size, heard)
+    on_share = part_of(on_progress, RESERVOIR, done / whole, (done + 2) / whole)
+    echo = _echo_recall(seed, reservoir_size, on_share)
     done += 2
     curves = {}
     for place, cell in enumerate(CELLS):
         begin = done + (whole - done) * place / len(CELLS)
         end = done + (whole - done) * (place + 1) / len(CELLS)
-        heard = portion(told, f"{NAMES[cell]}, gradient", begin / whole, end / whole)
-        curves[cell] = _gradient_back(cell, seed, back, heard)
+        on_share = part_of(on_progress, f"{NAMES[cell]}, gradient", begin / whole, end / whole)
+        curves[cell] = _gradient_back(cell, seed, back, on_share)
     rows: list[tuple[Cell, ...]] = [
         (NAMES[cell], course.name, *found[cell, course.name], CHANCE)
         for course in COURSES
@@ -147,13 +149,13 @@ def vanishing(
     return Finding("vanishing", columns, tuple(rows), tuple(charts), says)
 
 
-def _recall(cell: str, course: Course, seed: int, steps: int, heard: Heard) -> Accuracies:
+def _recall(cell: str, course: Course, seed: int, steps: int, on_share: OnShare) -> Accuracies:
     """Train a network, or one for each distance, and ask it."""
     if course.short_first:
-        model = _learn(cell, course, seed, steps, partial(_short_first, steps), heard)
+        model = _learn(cell, course, seed, steps, partial(_short_first, steps), on_share)
         return tuple(_answered(model, distance, seed) for distance in DISTANCES)
     accuracies = []
-    for distance, hears in zip(DISTANCES, _by_length(heard), strict=True):
+    for distance, hears in zip(DISTANCES, _by_length(on_share), strict=True):
         alone = partial(_alone, distance)
         model = _learn(cell, course, seed, steps, alone, hears)
         accuracies.append(_answered(model, distance, seed))
@@ -174,7 +176,7 @@ def _learn(
     seed: int,
     steps: int,
     between: Callable[[int], tuple[int, int]],
-    heard: Heard,
+    on_share: OnShare,
 ) -> LanguageModel:
     """A network that was trained on distances from the least to the most that `between` a step
     gives, each step at one."""
@@ -186,7 +188,9 @@ def _learn(
         return recall_batch(random, distance, ROWS)
 
     model = _new_network(cell, seed)
-    train_toy(model, batch, steps, learning_rate=LEARNING_RATE, reach=course.reach, heard=heard)
+    train_toy(
+        model, batch, steps, learning_rate=LEARNING_RATE, reach=course.reach, on_share=on_share
+    )
     return model
 
 
@@ -194,11 +198,11 @@ def _new_network(cell: str, seed: int) -> LanguageModel:
     return make_network(cell, CUE + 1, seed=seed, hidden_size=32)
 
 
-def _by_length(heard: Heard) -> list[Heard]:
+def _by_length(on_share: OnShare) -> list[OnShare]:
     """Whom to tell at each distance: its part of the work is as long as it is."""
 
-    def part(begin: float, share: float) -> Heard:
-        return lambda done: heard(begin + share * done)
+    def part(begin: float, share: float) -> OnShare:
+        return lambda done: on_share(begin + share * done)
 
     whole = sum(DISTANCES)
     return [part(sum(DISTANCES[:place]) / whole, d / whole) for place, d in enumerate(DISTANCES)]
@@ -213,11 +217,11 @@ def _answered(model: LanguageModel, distance: int, seed: int) -> float:
     return float((logits.argmax(-1) == targets[:, -1]).float().mean())
 
 
-def _gradient_back(cell: str, seed: int, back: int, heard: Heard) -> list[float]:
+def _gradient_back(cell: str, seed: int, back: int, on_share: OnShare) -> list[float]:
     """The norm of a loss's gradient by the distance back, from 0 on, as the first weights have it:
     of the cell of an LSTM, of the output of others."""
     tokens, _ = recall_batch(torch.Generator().manual_seed(seed), 4 * back + 500, 1)
-    h, c = gradient_norms(_new_network(cell, seed), tokens[0].numpy(), back, told=heard)
+    h, c = gradient_norms(_new_network(cell, seed), tokens[0].numpy(), back, on_progress=on_share)
     norms: list[float] = (h if c is None else c).tolist()
     return norms
 
@@ -228,7 +232,7 @@ def _fresh(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(np.random.default_rng([seed, 1]).integers(2**32)))
 
 
-def _echo_recall(seed: int, hidden_size: int, heard: Heard) -> Accuracies:
+def _echo_recall(seed: int, hidden_size: int, on_share: OnShare) -> Accuracies:
     """The read-out is linear and W turns the state at every step, so each distance has its own; a
     fifth of the training sequences chooses how strongly it is held small."""
     random = torch.Generator().manual_seed(seed)
@@ -236,7 +240,7 @@ def _echo_recall(seed: int, hidden_size: int, heard: Heard) -> Accuracies:
     count = 6 * hidden_size
     held = count // 5
     accuracies = []
-    for distance, reading in zip(DISTANCES, _by_length(heard), strict=True):
+    for distance, reading in zip(DISTANCES, _by_length(on_share), strict=True):
         states, firsts = _echoes(reservoir, random, distance, count, reading)
         wanted = torch.nn.functional.one_hot(firsts, SYMBOLS)
         scores = []
@@ -247,19 +251,19 @@ def _echo_recall(seed: int, hidden_size: int, heard: Heard) -> Accuracies:
         weight = solve_ridge(states, wanted, ridge)
         states, firsts = _echoes(reservoir, _fresh(seed), distance, FRESH, lambda share: None)
         accuracies.append(_right(states @ weight, firsts))
-    heard(1.0)
+    on_share(1.0)
     return tuple(accuracies)
 
 
 def _echoes(
-    reservoir: Reservoir, random: torch.Generator, distance: int, rows: int, heard: Heard
+    reservoir: Reservoir, random: torch.Generator, distance: int, rows: int, on_share: OnShare
 ) -> tuple[Tensor, Tensor]:
     """States at the cue with a constant 1 beside them, (B, H + 1), and the first symbols, (B,)."""
     tokens, targets = recall_batch(random, distance, rows)
     states = []
     for at in range(0, rows, READ_AT_ONCE):
         states.append(reservoir.read(tokens[at : at + READ_AT_ONCE]).double())
-        heard(at / rows)
+        on_share(at / rows)
     ones = torch.ones(rows, 1, dtype=torch.float64)
     return torch.cat([torch.cat(states), ones], dim=1), targets[:, -1]
 
@@ -389,7 +393,9 @@ def scale_recurrent(model: LanguageModel, spectral_radius: float) -> None:
             torch.nn.init.orthogonal_(weight).mul_(spectral_radius)
 
 
-def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST) -> Finding:
+def exploding(
+    seed: int, on_progress: OnProgress, *, steps: int = 300, longest: int = LONGEST
+) -> Finding:
     """A recurrent weight above 1, with and without clipping (Pascanu et al. 2013)."""
     rng = np.random.default_rng(seed)
     text = word_text(rng, 6000)
@@ -402,9 +408,9 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
         for start in range(STARTS):
             begin, part = place / 12, 1 / 12 / STARTS
             doing = f"gradient back through {radius:g}"
-            heard = portion(told, doing, begin + start * part, begin + (start + 1) * part)
+            on_share = part_of(on_progress, doing, begin + start * part, begin + (start + 1) * part)
             model = _rnn(len(alphabet), starts[start], radius)
-            norms.append(gradient_norms(model, tokens.numpy(), longest, told=heard)[0])
+            norms.append(gradient_norms(model, tokens.numpy(), longest, on_progress=on_share)[0])
         # Powers of ten differ, so it is their exponents that have a mean.
         curves[radius] = np.exp(np.log(np.maximum(norms, 1e-300)).mean(axis=0)).tolist()
     runs: dict[Way, list[Practice]] = {way: [] for way in WAYS}
@@ -412,8 +418,8 @@ def exploding(seed: int, told: Told, *, steps: int = 300, longest: int = LONGEST
     for start in range(STARTS):
         for place, way in enumerate(WAYS):
             begin = 0.42 + 0.58 * (start * len(WAYS) + place) / parts
-            heard = portion(told, way.name, begin, begin + 0.58 / parts)
-            runs[way].append(_train(tokens, len(alphabet), starts[start], way, steps, heard))
+            on_share = part_of(on_progress, way.name, begin, begin + 0.58 / parts)
+            runs[way].append(_train(tokens, len(alphabet), starts[start], way, steps, on_share))
     outcomes = {way: _outcome(practices, steps) for way, practices in runs.items()}
     columns = (
         "weights move by",
@@ -450,7 +456,7 @@ def _rnn(vocab_size: int, seed: int, radius: float) -> LanguageModel:
 
 
 def _train(
-    tokens: Tensor, vocab_size: int, seed: int, way: Way, steps: int, heard: Heard
+    tokens: Tensor, vocab_size: int, seed: int, way: Way, steps: int, on_share: OnShare
 ) -> Practice:
     model = _rnn(vocab_size, seed, TOO_LARGE)
     random = torch.Generator().manual_seed(seed)
@@ -463,7 +469,7 @@ def _train(
         learning_rate=0.1 if plain else 0.004,
         clip=math.inf if way.clip is None else way.clip,
         optimizer=plain,
-        heard=heard,
+        on_share=on_share,
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.insight.charts import Chart, Line
-from chargen.lab.finding import Cell, Finding, Told, portion
+from chargen.lab.finding import Cell, Finding
 from chargen.lab.toy_texts import (
     ASKED,
     COLOUR_OF,
@@ -41,7 +41,6 @@ from chargen.lab.toy_training import (
     ROWS,
     Batch,
     CharVocab,
-    Heard,
     Practice,
     make_network,
     random_windows,
@@ -49,10 +48,11 @@ from chargen.lab.toy_training import (
     train_toy,
 )
 from chargen.nn.model import LanguageModel
+from chargen.progress import OnProgress, OnShare, part_of
 
 
 def teach_memoryless(
-    model: LanguageModel, tokens: Tensor, seed: int, steps: int, heard: Heard
+    model: LanguageModel, tokens: Tensor, seed: int, steps: int, on_share: OnShare
 ) -> Practice:
     """`teach` with each letter a row of its own, so that the state never holds another one."""
     random = torch.Generator().manual_seed(seed)
@@ -61,7 +61,7 @@ def teach_memoryless(
         rows, targets = random_windows(tokens, random, ROWS, LENGTH)
         return rows.reshape(-1, 1), targets.reshape(-1, 1)
 
-    return train_toy(model, batch, steps, learning_rate=2 * LEARNING_RATE, heard=heard)
+    return train_toy(model, batch, steps, learning_rate=2 * LEARNING_RATE, on_share=on_share)
 
 
 @torch.inference_mode()
@@ -105,7 +105,9 @@ ENDING_ALIKE = (
 )  # fmt: skip
 
 
-def memoryless(seed: int, told: Told, *, steps: int = 1000, subjects: int = 2500) -> Finding:
+def memoryless(
+    seed: int, on_progress: OnProgress, *, steps: int = 1000, subjects: int = 2500
+) -> Finding:
     """A network that sees one letter at a time, beside the same with memory, on one text."""
     rng = np.random.default_rng(seed)
     text, fresh = story(rng, subjects).text, story(rng, subjects // 2).text
@@ -113,10 +115,10 @@ def memoryless(seed: int, told: Told, *, steps: int = 1000, subjects: int = 2500
     tokens, unread = alphabet.encode(text), alphabet.encode(fresh)
     models, curves = {}, {}
     for place, name in enumerate(("memoryless", "with memory")):
-        heard = portion(told, name, place / 2, place / 2 + 0.5)
+        on_share = part_of(on_progress, name, place / 2, place / 2 + 0.5)
         models[name] = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
         way = teach if place else teach_memoryless
-        curves[name] = way(models[name], tokens, seed, steps, heard).losses
+        curves[name] = way(models[name], tokens, seed, steps, on_share).losses
     bits = {
         name: bits_per_letter(models[name], unread, memory=name != "memoryless") for name in models
     }
@@ -213,14 +215,16 @@ def string_batch(random: np.random.Generator, rows: int, length: int) -> Batch:
     return tokens, targets
 
 
-def two_ones(seed: int, told: Told, *, steps: int = 1500, fresh: int = FRESH) -> Finding:
+def two_ones(
+    seed: int, on_progress: OnProgress, *, steps: int = 1500, fresh: int = FRESH
+) -> Finding:
     """Does a string of 0s and 1s hold two 1s in a row? Trained on strings of 2 to 20, asked on
     strings up to ten times as long."""
     right: dict[str, list[tuple[float, float]]] = {}
     for place, cell in enumerate(CELLS):
         model = make_network(cell, len(BITS), seed=seed, hidden_size=32)
-        heard = portion(told, cell, place / len(CELLS), (place + 1) / len(CELLS))
-        _learn_strings(model, np.random.default_rng(seed), steps, heard)
+        on_share = part_of(on_progress, cell, place / len(CELLS), (place + 1) / len(CELLS))
+        _learn_strings(model, np.random.default_rng(seed), steps, on_share)
         ask = np.random.default_rng([seed, 1])
         right[cell] = [_asked(model, ask, fresh, length) for length in ASKED_LENGTHS]
     ask = np.random.default_rng([seed, 1])
@@ -250,12 +254,12 @@ def two_ones(seed: int, told: Told, *, steps: int = 1500, fresh: int = FRESH) ->
 
 
 def _learn_strings(
-    model: LanguageModel, random: np.random.Generator, steps: int, heard: Heard
+    model: LanguageModel, random: np.random.Generator, steps: int, on_share: OnShare
 ) -> None:
     def batch(step: int) -> Batch:
         return string_batch(random, ROWS, int(random.integers(2, SHORT + 1)))
 
-    train_toy(model, batch, steps, learning_rate=LEARNING_RATE, heard=heard)
+    train_toy(model, batch, steps, learning_rate=LEARNING_RATE, on_share=on_share)
 
 
 @torch.inference_mode()
@@ -312,16 +316,16 @@ SPELLED = ("NAMASKAR", "GRANNY")
 ALIKE = {"KA": "R", "ALASKA": "R", "RAN": "N", "TYRANN": "Y"}
 
 
-def namaskar(seed: int, told: Told, *, steps: int = 700) -> Finding:
+def namaskar(seed: int, on_progress: OnProgress, *, steps: int = 700) -> Finding:
     """The eighth letter after seven: NAMASKA goes on with R, GRANN with Y."""
     rng = np.random.default_rng(seed)
     text = word_text(rng, 8000)
     alphabet = CharVocab(text)
     tokens = alphabet.encode(text)
     model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
-    teach(model, tokens, seed, steps, portion(told, "with memory", 0, 0.7))
+    teach(model, tokens, seed, steps, part_of(on_progress, "with memory", 0, 0.7))
     alone = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
-    teach_memoryless(alone, tokens, seed, steps // 2, portion(told, "memoryless", 0.7, 1))
+    teach_memoryless(alone, tokens, seed, steps // 2, part_of(on_progress, "memoryless", 0.7, 1))
     to_come = {word[:at]: word[at] for word in SPELLED for at in range(1, len(word))}
     rows, chances, best = [], {}, {}
     for beginning, expected in (to_come | ALIKE).items():
@@ -398,7 +402,9 @@ class Answer:
         return self.said == self.colour
 
 
-def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 128) -> Finding:
+def strawberry(
+    seed: int, on_progress: OnProgress, *, steps: int = 900, hidden_size: int = 128
+) -> Finding:
     """The colour of a thing asked in a wording that stood nowhere beside it."""
     rng = np.random.default_rng(seed)
     pairs, asked = split_pairs(rng)
@@ -410,7 +416,13 @@ def strawberry(seed: int, told: Told, *, steps: int = 900, hidden_size: int = 12
         "lstm", len(alphabet), seed=seed, hidden_size=hidden_size, embedding_size=32, dropout=0.3
     )
     practice = teach(
-        model, tokens, seed, steps, portion(told, "with memory", 0, 0.95), length=80, starts=starts
+        model,
+        tokens,
+        seed,
+        steps,
+        part_of(on_progress, "with memory", 0, 0.95),
+        length=80,
+        starts=starts,
     )
     answers = [answer(model, alphabet, pair) for pair in asked]
     known = [answer(model, alphabet, pairs[i]) for i in rng.permutation(len(pairs))[: len(asked)]]

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.nn.model import LanguageModel
+from chargen.progress import OnShare, no_progress
 from chargen.training.optimizer import make_optimizer, share_of_peak
 
 LEARNING_RATE = 0.005
@@ -24,7 +25,6 @@ LENGTH = 64  # tokens in a row of a batch of text
 NOT_ASKED = -100  # a target that is not counted, as torch's cross-entropy has it
 
 Batch = tuple[Tensor, Tensor]  # tokens and targets, (B, T) int64 each
-Heard = Callable[[float], None]  # is told the share of the work that is done
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def train_toy(
     clip: float = 1.0,
     reach: int | None = None,
     optimizer: torch.optim.Optimizer | None = None,
-    heard: Heard = lambda share: None,
+    on_share: OnShare = no_progress,
 ) -> Practice:
     """Train on `batch(step)` for so many steps, the learning rate as chargen's training has it.
 
@@ -140,7 +140,7 @@ def train_toy(
         optimizer.zero_grad(set_to_none=True)
         losses.append(_descend(model, tokens, targets, reach))
         norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), clip)))
-        heard((step + 1) / steps)
+        on_share((step + 1) / steps)
         if not (math.isfinite(losses[-1]) and math.isfinite(norms[-1])):
             break
         optimizer.step()
@@ -153,7 +153,7 @@ def teach(
     tokens: Tensor,
     seed: int,
     steps: int,
-    heard: Heard,
+    on_share: OnShare,
     *,
     length: int = LENGTH,
     starts: Tensor | None = None,
@@ -165,7 +165,7 @@ def teach(
         lambda step: random_windows(tokens, random, ROWS, length, starts),
         steps,
         learning_rate=LEARNING_RATE,
-        heard=heard,
+        on_share=on_share,
     )
 
 

@@ -63,29 +63,31 @@ class Host:
     keys: str = "emacs"
     outside: Callable[[], AbstractContextManager[None]] = nullcontext  # for another program
 
-    def told(self, doing: str) -> Callable[[float], None]:
+    def progress(self, doing: str) -> Callable[[float], None]:
         """Shows how far some work has come, and ends it with KeyboardInterrupt."""
 
-        def told(share: float) -> None:
+        def on_progress(share: float) -> None:
             if self.stopped():
                 raise KeyboardInterrupt
             if share < 1:
                 part = f" {share:.0%}" if share else ""
                 self.printer.status(f"{doing}{part}; Ctrl-C stops")
 
-        return told
+        return on_progress
 
     # -- showing ------------------------------------------------------------------------------
 
     def answer(self, prompt: str) -> None:
         """Show what the model makes of a prompt. Raises ChargenError, KeyboardInterrupt."""
         session = self.session
-        told = self.told("learning and reading" if session.has_learnt else "reading the prompt")
+        on_progress = self.progress(
+            "learning and reading" if session.has_learnt else "reading the prompt"
+        )
         if session.draws_several:
-            self.show_all(prompt, session.several(prompt, told))
+            self.show_all(prompt, session.several(prompt, on_progress))
             self.write_log()
         else:
-            self.show(prompt, session.answer(prompt, told))
+            self.show(prompt, session.answer(prompt, on_progress))
 
     def show(self, prompt: str, events: Events, before: str | None = None) -> None:
         """Show a text as it comes; `before` is what stands before it, unless it is the prompt.
@@ -355,9 +357,9 @@ def _seed(host: Host, rest: str) -> None:
 
 def _top(host: Host, rest: str) -> None:
     first, _, text = rest.partition(" ")
-    told = host.told("searching")
+    on_progress = host.progress("searching")
     if first in ("words", "word"):
-        found = host.session.top_words(text, LOOKED_AT, told)
+        found = host.session.top_words(text, LOOKED_AT, on_progress)
     else:
         found = host.session.top_characters(rest, LOOKED_AT)
     host.printer.status("")
@@ -370,7 +372,7 @@ def _top(host: Host, rest: str) -> None:
 
 def _why(host: Host, rest: str) -> None:
     count = _number(rest, 1, 20, "/why 4") if rest and rest != "all" else ALTERNATIVES
-    surprises = host.session.why(count, host.told("looking"))
+    surprises = host.session.why(count, host.progress("looking"))
     host.printer.status("")
     if host.json:
         for surprise in surprises:
@@ -422,14 +424,14 @@ def _ending(text: str) -> str:
 
 def _variants(host: Host, rest: str) -> None:
     count = _number(rest, 1, 1000, "/variants 5") if rest else 3
-    found = host.session.variants(count, host.told("drawing"))
+    found = host.session.variants(count, host.progress("drawing"))
     last = host.session.now.last
     host.show_all(last.prompt if last else "", found)
 
 
 def _compare(host: Host, rest: str) -> None:
     folder = _checkpoint(rest, "/compare checkpoints/everyday")
-    pair = host.session.compare(folder, host.told("drawing"))
+    pair = host.session.compare(folder, host.progress("drawing"))
     host.printer.status("")
     last = host.session.now.last
     if host.json:
@@ -470,7 +472,7 @@ def _exchanges(count: int) -> str:
 
 def _load(host: Host, rest: str) -> None:
     learnt, folder = host.session.learns, _checkpoint(rest, "/load checkpoints/everyday")
-    host.session.load(folder, host.told("reading the text"))
+    host.session.load(folder, host.progress("reading the text"))
     host.printer.status("")
     host.say(f"talking to {host.session.folder}{_FORGETS if learnt else ''}")
 
@@ -546,7 +548,7 @@ def _learn(host: Host, rest: str) -> None:
 def _save_model(host: Host, rest: str) -> None:
     learnt = host.session.learns
     folder = _path(rest, "/save-model checkpoints/mine")
-    host.session.save_model(folder, host.told("learning and reading the text"))
+    host.session.save_model(folder, host.progress("learning and reading the text"))
     host.printer.status("")
     host.say(f"saved; talking to {host.session.folder}{_OFF if learnt else ''}")
 

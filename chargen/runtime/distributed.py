@@ -31,7 +31,7 @@ from chargen.runtime.torchrun import is_first_of_its_machine, is_one_of_several
 # Rank 0 may read a long text, plan and validate while the others wait. A process that dies closes
 # its connections, which is noticed at once, and torchrun looks after machines that vanish.
 PATIENCE = timedelta(days=7)
-# What rank 0 tells beside the commands of `tell`, which are not negative.
+# What rank 0 tells beside the commands of `send_command`, which are not negative.
 SHARED, FAILED = -1, -2
 
 
@@ -39,77 +39,78 @@ class Ranks:
     """This process among all that learn together: here it is the only one."""
 
     rank = 0
-    count = 1
+    world_size = 1
     local_rank = 0  # among those of this machine
-    local_count = 1
-    have_parted = False  # after something went wrong they would wait for each other in vain
+    local_world_size = 1
+    has_failed = False  # after something went wrong they would wait for each other in vain
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
     def rows(self, batch_size: int) -> range:
         """Which of so many streams are this rank's. Raises ConfigError where there are too few."""
-        if batch_size < self.count:
+        if batch_size < self.world_size:
             raise ConfigError(
-                f"{self.count} ranks cannot share {batch_size} streams: each needs one of its own",
+                f"{self.world_size} ranks cannot share {batch_size} streams: each needs its own",
                 hint=f"start no more than {batch_size}, or begin a run with a larger --batch-size",
             )
         return range(
-            self.rank * batch_size // self.count, (self.rank + 1) * batch_size // self.count
+            self.rank * batch_size // self.world_size,
+            (self.rank + 1) * batch_size // self.world_size,
         )
 
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """What rank 0 gives, JSON-able, at every rank."""
         return value
 
-    def share_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def broadcast_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors that rank 0 gives, at every rank: there as they are, elsewhere on the CPU."""
         return dict(tensors)
 
-    def tell(self, command: int, value: float = 0.0) -> None:
-        """From rank 0 to all that `hear`; of the others nothing is told."""
+    def send_command(self, command: int, value: float = 0.0) -> None:
+        """From rank 0 to all that `receive_command`; of the others nothing is told."""
 
-    def hear(self) -> tuple[int, float]:
+    def receive_command(self) -> tuple[int, float]:
         """What rank 0 told."""
         raise NotImplementedError
 
-    def sum(self, tensor: Tensor) -> Tensor:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
         """The sum over the ranks: on the CPU, unless there is but one."""
         return tensor
 
     def gather(self, part: Tensor, rows: range, count: int) -> Tensor:
-        """All `count` rows, of which `part` has these: on the CPU, unless all are here."""
+        """All `world_size` rows, of which `part` has these: on the CPU, unless all are here."""
         return part
 
-    def averaging(self, module: nn.Module) -> nn.Module:
+    def wrap_ddp(self, module: nn.Module) -> nn.Module:
         """The module, whose backward passes leave at every rank the mean of all ranks'
         gradients, and which begins everywhere with the weights of rank 0."""
         return module
 
-    def apart(self, module: nn.Module) -> AbstractContextManager[object]:
-        """Within it backward passes of what `averaging` gave only add up at each rank."""
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[object]:
+        """Within it backward passes of what `wrap_ddp` gave only add up at each rank."""
         return nullcontext()
 
     @contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def local_first(self) -> Iterator[None]:
         """Within it are first one rank of each machine, then the others, who find on its disk what
         that one has left there."""
         yield
 
-    def claims_to_tell(self) -> bool:
+    def is_reporter(self) -> bool:
         """Whether it is this rank that tells what went wrong: the first that asks, of all."""
         return True
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Have rank 0 learn that this one was told to stop."""
 
-    def reason_to_stop(self) -> str | None:
+    def stop_reason(self) -> str | None:
         """Why no rank should go on, though all could."""
         return None
 
     @contextmanager
-    def talking(self) -> Iterator[None]:
+    def failing_together(self) -> Iterator[None]:
         """What goes wrong at one rank in the midst of this is a RanksError at the others, at the
         latest when it ends."""
         yield
@@ -123,12 +124,12 @@ class _Torchrun(Ranks):
 
     def __init__(self, device: torch.device) -> None:
         self.local_rank = int(os.environ["LOCAL_RANK"])
-        self.local_count = int(os.environ["LOCAL_WORLD_SIZE"])
+        self.local_world_size = int(os.environ["LOCAL_WORLD_SIZE"])
         self._on_gpu = device.type == "cuda"
         self._rank_0_tells = False
         self._parent = os.getppid()
         timeout = timedelta(minutes=10)
-        self._store, self.rank, self.count = next(
+        self._store, self.rank, self.world_size = next(
             dist.rendezvous("env://", timeout=timeout)  # type: ignore[attr-defined]
         )
         backend = "cpu:gloo,cuda:nccl" if self._on_gpu else "gloo"
@@ -136,20 +137,20 @@ class _Torchrun(Ranks):
             backend,
             store=self._store,
             rank=self.rank,
-            world_size=self.count,
+            world_size=self.world_size,
             timeout=PATIENCE,
         )
         atexit.register(_leave)
 
-    def share(self, value: Any) -> Any:
-        content = encode(value) if self.leads else b""
-        self.tell(SHARED, len(content))
-        size = len(content) if self.leads else int(self.hear()[1])
+    def broadcast(self, value: Any) -> Any:
+        content = encode(value) if self.is_main else b""
+        self.send_command(SHARED, len(content))
+        size = len(content) if self.is_main else int(self.receive_command()[1])
         buffer = torch.frombuffer(bytearray(content or size), dtype=torch.uint8)
         return decode_any(self._broadcast(buffer).numpy().tobytes())
 
-    def share_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        shapes = self.share(
+    def broadcast_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        shapes = self.broadcast(
             [
                 [name, str(t.dtype).removeprefix("torch."), list(t.shape)]
                 for name, t in tensors.items()
@@ -157,7 +158,7 @@ class _Torchrun(Ranks):
         )
         shared = {}
         for name, dtype, shape in shapes:
-            if self.leads:
+            if self.is_main:
                 shared[name] = tensors[name]
                 sent = tensors[name].detach().cpu().contiguous()
             else:
@@ -165,18 +166,18 @@ class _Torchrun(Ranks):
             self._broadcast(sent.view(-1).view(torch.uint8))
         return shared
 
-    def tell(self, command: int, value: float = 0.0) -> None:
-        if self.leads:
+    def send_command(self, command: int, value: float = 0.0) -> None:
+        if self.is_main:
             self._broadcast(torch.tensor([command, value], dtype=torch.float64))
 
-    def hear(self) -> tuple[int, float]:
+    def receive_command(self) -> tuple[int, float]:
         command, value = self._broadcast(torch.zeros(2, dtype=torch.float64)).tolist()
         if command == FAILED:
             self._rank_0_tells = True
             raise RanksError("rank 0 could not go on")
         return int(command), value
 
-    def sum(self, tensor: Tensor) -> Tensor:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
         summed = tensor.cpu()
         dist.all_reduce(summed)
         return summed
@@ -184,9 +185,9 @@ class _Torchrun(Ranks):
     def gather(self, part: Tensor, rows: range, count: int) -> Tensor:
         whole = torch.zeros(count, *part.shape[1:], dtype=part.dtype)
         whole[rows.start : rows.stop] = part.cpu()
-        return self.sum(whole)  # all but one of what is added are zeros
+        return self.all_reduce(whole)  # all but one of what is added are zeros
 
-    def averaging(self, module: nn.Module) -> nn.Module:
+    def wrap_ddp(self, module: nn.Module) -> nn.Module:
         # No step changes a buffer, so none is sent. torch 2.13 has renamed the option.
         names = inspect.signature(DistributedDataParallel).parameters
         sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
@@ -197,31 +198,31 @@ class _Torchrun(Ranks):
             **{sync: False},  # type: ignore[arg-type]
         )
 
-    def apart(self, module: nn.Module) -> AbstractContextManager[object]:
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[object]:
         assert isinstance(module, DistributedDataParallel)
         return module.no_sync()
 
     @contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def local_first(self) -> Iterator[None]:
         if self.local_rank:
-            self.sum(torch.zeros(1))  # waits for all
+            self.all_reduce(torch.zeros(1))  # waits for all
         yield
         if not self.local_rank:
-            self.sum(torch.zeros(1))
+            self.all_reduce(torch.zeros(1))
 
-    def claims_to_tell(self) -> bool:
+    def is_reporter(self) -> bool:
         if self._rank_0_tells:  # or it was stopped, which is no mistake
             return False
         try:
             return bool(self._store.add("told", 1) == 1)
         except RuntimeError:  # torchrun, which keeps the store, has ended
-            return self.leads
+            return self.is_main
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         with suppress(RuntimeError):
             self._store.set("stopped", str(self.rank))
 
-    def reason_to_stop(self) -> str | None:
+    def stop_reason(self) -> str | None:
         if os.getppid() != self._parent:
             return "torchrun has ended, so its ranks end, too"
         with suppress(RuntimeError):
@@ -230,27 +231,27 @@ class _Torchrun(Ranks):
         return None
 
     @contextmanager
-    def talking(self) -> Iterator[None]:
+    def failing_together(self) -> Iterator[None]:
         try:
             yield
         except GeneratorExit:
             raise
         except BaseException as error:
-            self.have_parted = True
+            self.has_failed = True
             self._tell_failure()
             # gloo's errors have no class of their own.
             if isinstance(error, dist.DistError) or (
                 isinstance(error, RuntimeError) and "gloo" in str(error)
             ):
                 raise RanksError(
-                    f"one of the {self.count} ranks has ended, so the others cannot go on"
+                    f"one of the {self.world_size} ranks has ended, so the others cannot go on"
                 ) from error
             raise
 
     def _tell_failure(self) -> None:
         """To those that hear. Others may wait for something else of this rank: they are not waited
         for, and find out when it ends."""
-        if self.leads:
+        if self.is_main:
             told = torch.tensor([FAILED, 0], dtype=torch.float64)
             with suppress(RuntimeError):
                 dist.broadcast(told, 0, async_op=True).wait(timedelta(seconds=2))
@@ -263,7 +264,7 @@ class _Torchrun(Ranks):
 def _leave() -> None:
     """Let gloo's threads end before Python does: one that lets go of a tensor later aborts. What
     still holds the group, as DistributedDataParallel does, would keep them."""
-    leave_if_parted(1)
+    exit_if_failed(1)
     with suppress(ValueError):  # not in the main thread
         signal.signal(
             signal.SIGTERM, signal.SIG_IGN
@@ -272,10 +273,10 @@ def _leave() -> None:
     dist.destroy_process_group()
 
 
-def leave_if_parted(exit_code: int) -> None:
+def exit_if_failed(exit_code: int) -> None:
     """End at once where something went wrong between the ranks. NCCL would say goodbye to others
     that wait for this one; that its connections close is what frees them."""
-    if _joined is not None and _joined.have_parted:
+    if _joined is not None and _joined.has_failed:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -308,16 +309,16 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
         )
     if _joined is None:
         _joined = _Torchrun(device)
-    if _joined.have_parted:
+    if _joined.has_failed:
         raise RanksError(
             "the ranks have parted since something went wrong", hint="start torchrun again"
         )
     return _joined, device
 
 
-def teller() -> str | None:
+def error_prefix() -> str | None:
     """Who tells people what went wrong, if it is this process: one of a run, or, before they have
     found each other, one of a machine. Rank 0 needs no name."""
-    if not (is_first_of_its_machine() if _joined is None else _joined.claims_to_tell()):
+    if not (is_first_of_its_machine() if _joined is None else _joined.is_reporter()):
         return None
     return f"rank {_joined.rank}: " if _joined is not None and _joined.rank else ""

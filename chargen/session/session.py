@@ -28,9 +28,10 @@ from chargen.evaluation.surprisal import Surprisal, TokenProbability
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.dynamic_evaluation import Learner
 from chargen.generation.generator import TextGenerator, TextStream, load
-from chargen.generation.prompt_state import PromptState, Told, tell_nobody
+from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream, new_seed
 from chargen.generation.writing import Completion, FinishReason, Piece
+from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device
 from chargen.session.storage import SavedSession, pack, read_session, unpack, write_session
 
@@ -98,13 +99,13 @@ class Session:
     def folder(self) -> Path:
         return self.about.folder
 
-    def load(self, folder: AnyPath, told: Told = tell_nobody) -> None:
+    def load(self, folder: AnyPath, on_progress: OnShare = no_progress) -> None:
         """Take another model, which reads the text so far. Raises CheckpointError, TokenizerError,
         and then nothing has changed."""
         before = self.__dict__.copy()
         try:
             self._take(folder)
-            place = self._read(self.generator.beginning, self.text, told)
+            place = self._read(self.generator.beginning, self.text, on_progress)
         except BaseException:
             self.__dict__.update(before)
             raise
@@ -139,16 +140,16 @@ class Session:
         """Whether the model is another than the one in its folder, or is about to be."""
         return self.generator is not self._as_loaded or self._unlearnt is not None
 
-    def save_model(self, folder: AnyPath, told: Told = tell_nobody) -> None:
+    def save_model(self, folder: AnyPath, on_progress: OnShare = no_progress) -> None:
         """Write the model as it is now into a new folder, and talk to that. Raises
         CheckpointError."""
-        self._catch_up(told)
+        self._catch_up(on_progress)
         user, bot = self.roles
         options = replace(self.about.corpus_options, user=user, bot=bot)
         about = replace(self.about, corpus_options=options)
         scores = None if self.has_learnt else about.scores
         save_model(Path(folder), about, self.generator.model, self.generator.tokenizer, scores)
-        self.load(folder, told)
+        self.load(folder, on_progress)
 
     # -- settings -----------------------------------------------------------------------------
 
@@ -229,17 +230,17 @@ class Session:
 
     # -- writing ------------------------------------------------------------------------------
 
-    def answer(self, prompt: str, told: Told = tell_nobody) -> Events:
+    def answer(self, prompt: str, on_progress: OnShare = no_progress) -> Events:
         """How the model goes on from a prompt, as it comes; close it to stop there. With beams the
-        end is what was found. `told` hears how much of the prompt is read. Raises ConfigError,
-        TokenizerError, both at once and with nothing changed."""
-        origin, before = self._begin(prompt, told)
+        end is what was found. `on_progress` gets how much of the prompt is read. Raises
+        ConfigError, TokenizerError, both at once and with nothing changed."""
+        origin, before = self._begin(prompt, on_progress)
         return self._write(before, origin)
 
-    def several(self, prompt: str, told: Told = tell_nobody) -> list[Completion]:
+    def several(self, prompt: str, on_progress: OnShare = no_progress) -> list[Completion]:
         """As many texts as the settings ask for; the session goes on with the first."""
-        origin, before = self._begin(prompt, told)
-        found = self._rows(before, self.settings["num_samples"] or 1, told)
+        origin, before = self._begin(prompt, on_progress)
+        found = self._rows(before, self.settings["num_samples"] or 1, on_progress)
         text, tokens = found[0].text, found[0].tokens
         stream = self._fresh_stream() if before.stream is None else before.stream
         stream = replace(stream, used=stream.used + len(tokens))
@@ -266,18 +267,22 @@ class Session:
             now = replace(now, place=replace(place, unread=(*place.unread, end)))
         return self._write(now)
 
-    def variants(self, count: int, told: Told = tell_nobody) -> list[Completion]:
+    def variants(self, count: int, on_progress: OnShare = no_progress) -> list[Completion]:
         """The last answer, drawn anew, and what the next calls of `retry` would bring."""
-        return self._rows(self._again(self._drawn_by), count, told)
+        return self._rows(self._again(self._drawn_by), count, on_progress)
 
-    def compare(self, folder: AnyPath, told: Told = tell_nobody) -> tuple[Completion, Completion]:
+    def compare(
+        self, folder: AnyPath, on_progress: OnShare = no_progress
+    ) -> tuple[Completion, Completion]:
         """The last prompt as this model goes on from it, and another one, by the same numbers."""
         before = self._again(self._drawn_by)
         assert before.last is not None
         text = self.text.removesuffix(self.exchanges[-1].text)
         other = load(folder, self.device)
-        [mine] = self._rows(before, 1, told)
-        [theirs] = other.side_by_side(other.beginning, text, self._drawing, [self._drawn_by], told)
+        [mine] = self._rows(before, 1, on_progress)
+        [theirs] = other.side_by_side(
+            other.beginning, text, self._drawing, [self._drawn_by], on_progress
+        )
         return mine, theirs
 
     def undo(self) -> Moment:
@@ -370,25 +375,27 @@ class Session:
         """What may come next after the text so far, or in complete mode after another one."""
         return chances.next_characters(self.generator, self._place_for(text), count)
 
-    def top_words(self, text: str, count: int, told: Told = tell_nobody) -> list[TokenProbability]:
+    def top_words(
+        self, text: str, count: int, on_progress: OnShare = no_progress
+    ) -> list[TokenProbability]:
         """The same by words, with what leads up to them."""
-        return chances.next_words(self.generator, self._place_for(text), count, told)
+        return chances.next_words(self.generator, self._place_for(text), count, on_progress)
 
-    def why(self, count: int, told: Told = tell_nobody) -> list[Surprisal]:
+    def why(self, count: int, on_progress: OnShare = no_progress) -> list[Surprisal]:
         """What each part of the last answer cost, and the `count` likeliest at each place."""
         return [
             surprise
             for part in self._written().segments
             for surprise in chances.surprises(
-                self.generator, part.start, part.tokens, part.text, count, told
+                self.generator, part.start, part.tokens, part.text, count, on_progress
             )
         ]
 
     # -- how it is done -----------------------------------------------------------------------
 
-    def _begin(self, prompt: str, told: Told) -> tuple[PromptState, Moment]:
+    def _begin(self, prompt: str, on_progress: OnShare) -> tuple[PromptState, Moment]:
         """Where an exchange begins, and the moment with its prompt and no answer yet."""
-        self._catch_up(told)
+        self._catch_up(on_progress)
         now, read = self.now, prompt
         place, stream, begun = now.place, now.stream, now.begun
         if now.mode == "complete":
@@ -398,7 +405,7 @@ class Session:
             line = "" if now.count == now.begun else "\n"
             read = f"{line}{user} {prompt}\n{bot}"
         before = Moment(
-            now.mode, self._read(place, read, told), stream or self._fresh_stream(),
+            now.mode, self._read(place, read, on_progress), stream or self._fresh_stream(),
             count=now.count + 1, begun=begun, last=Exchange(prompt, read),
         )  # fmt: skip
         return place, replace(before, drawn_by=before.stream)
@@ -483,18 +490,20 @@ class Session:
         self._past.append(self.now)
         self.now = moment
 
-    def _rows(self, before: Moment, count: int, told: Told) -> list[Completion]:
+    def _rows(self, before: Moment, count: int, on_progress: OnShare) -> list[Completion]:
         """So many answers at a moment, each drawn by a stream of its own."""
         first = before.stream or self._fresh_stream()
         streams = [replace(first, row=first.row + index) for index in range(count)]
-        return self.generator.side_by_side(before.place, "", self._drawing, streams, told)
+        return self.generator.side_by_side(before.place, "", self._drawing, streams, on_progress)
 
     def _fresh_stream(self) -> RandomStream:
         seed = self.settings["seed"]
         return RandomStream(new_seed() if seed is None else seed)
 
-    def _read(self, place: PromptState, text: str, told: Told = tell_nobody) -> PromptState:
-        return self.generator.read(place, text, self._drawing, told)
+    def _read(
+        self, place: PromptState, text: str, on_progress: OnShare = no_progress
+    ) -> PromptState:
+        return self.generator.read(place, text, self._drawing, on_progress)
 
     def _place_for(self, text: str) -> PromptState:
         begins = bool(text) and self.now.mode == "complete"
@@ -506,15 +515,15 @@ class Session:
         if self._learner is not None and exchange is not None and exchange.read:
             self._unlearnt = origin, exchange.read
 
-    def _catch_up(self, told: Told = tell_nobody) -> None:
-        """Learn what waits for it; where `told` ends that, it is not learnt at all."""
+    def _catch_up(self, on_progress: OnShare = no_progress) -> None:
+        """Learn what waits for it; where `on_progress` ends that, it is not learnt at all."""
         (waiting, self._unlearnt), learner = (self._unlearnt, None), self._learner
         if waiting is None or learner is None:
             return
         (origin, text), tokenizer = waiting, self.generator.tokenizer
         read = tokenizer.encode_array(origin.tail.decode() + text)
         tokens = np.concatenate([origin.unread, read]).astype(np.int64)
-        if not math.isnan(learner.learn(tokens, origin.state, told=told)):
+        if not math.isnan(learner.learn(tokens, origin.state, on_progress=on_progress)):
             self.generator = TextGenerator(learner.model, tokenizer)
 
 

@@ -44,7 +44,7 @@ from chargen.config import (
     split_options,
 )
 from chargen.data.corpus import Corpus
-from chargen.data.texts import Progress, find_texts, name_of, readable
+from chargen.data.texts import find_texts, name_of, readable
 from chargen.errors import (
     ChargenError,
     CheckpointError,
@@ -54,6 +54,7 @@ from chargen.errors import (
 )
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
+from chargen.progress import OnProgress, no_progress
 from chargen.runtime.device import describe, is_out_of_memory, pick_device, within_memory
 from chargen.runtime.distributed import Ranks, join
 from chargen.runtime.files import Lock, is_part, remove_parts, sync_folder
@@ -104,13 +105,17 @@ class Run:
 
     @property
     def ranks(self) -> Ranks:
-        return self.trainer.descent.ranks
+        return self.trainer.stepper.ranks
 
     @property
     def device(self) -> str:
         """Where it computes, in a few words."""
         device = describe(self.model.head.weight.device)
-        return device if self.ranks.count == 1 else f"{self.ranks.count} ranks, each {device}"
+        return (
+            device
+            if self.ranks.world_size == 1
+            else f"{self.ranks.world_size} ranks, each {device}"
+        )
 
     def release(self) -> None:
         """Let others train in the folder."""
@@ -124,8 +129,8 @@ class Run:
         follow have none to show; where one of them `is_stopped`, all stop, which is a
         RanksError."""
         try:
-            with self.ranks.talking(), within_memory():
-                yield from self._lead() if self.ranks.leads else self._follow(is_stopped)
+            with self.ranks.failing_together(), within_memory():
+                yield from self._lead() if self.ranks.is_main else self._follow(is_stopped)
         except RanksError as error:
             raise RanksError(
                 error.message,
@@ -141,7 +146,7 @@ class Run:
                 for event in events:
                     if reason is not None:  # who runs us has had an event's time to stop it himself
                         raise RanksError(reason)
-                    reason = self.ranks.reason_to_stop()
+                    reason = self.ranks.stop_reason()
                     shown = self._with_sample(event) if isinstance(event, EvalReport) else event
                     if self.recorder:
                         self.recorder.record(shown)
@@ -160,10 +165,10 @@ class Run:
 
     def _end(self) -> None:
         """The others, who follow, end with the same report."""
-        self.trainer.descent.end(asdict(self.report()) | {"checkpoint": str(self.folder)})
+        self.trainer.stepper.end(asdict(self.report()) | {"checkpoint": str(self.folder)})
 
     def _follow(self, is_stopped: Callable[[], bool]) -> Generator[Event, None, None]:
-        outcome = self.trainer.descent.follow(is_stopped)
+        outcome = self.trainer.stepper.follow(is_stopped)
         self._report = TrainReport(**outcome | {"checkpoint": self.folder})
         yield from ()
 
@@ -248,7 +253,7 @@ def prepare(
     device: str = "auto",
     options: Mapping[str, Any],
     started: float | None = None,
-    progress: Progress = lambda doing, share: None,
+    on_progress: OnProgress = no_progress,
 ) -> Run:
     """Everything up to the first step. Raises a ChargenError, and then leaves nothing behind.
 
@@ -263,8 +268,8 @@ def prepare(
         )
     if resume:
         ranks, picked = join(pick_device(device))
-        with ranks.talking(), within_memory():
-            return _go_on(paths, out, tensorboard, ranks, picked, options, started, progress)
+        with ranks.failing_together(), within_memory():
+            return _go_on(paths, out, tensorboard, ranks, picked, options, started, on_progress)
     if preset is not None and init_from is not None:
         raise ConfigError(
             "`preset` and `init_from` cannot be combined",
@@ -275,15 +280,15 @@ def prepare(
         raise ConfigError(f"must be one of {', '.join(PRESETS)}, not {preset!r}", option="preset")
     ranks, picked = join(pick_device(device))
     found = find_texts(paths)  # a wrong path is told before a folder is made
-    with ranks.talking(), within_memory():
-        if not ranks.leads:
-            parts = _fresh(paths, options, preset, None, ranks, picked, started, progress)
+    with ranks.failing_together(), within_memory():
+        if not ranks.is_main:
+            parts = _fresh(paths, options, preset, None, ranks, picked, started, on_progress)
             trainer = Trainer(parts.model, parts.corpus, parts.train_config, ranks=ranks)
-            return Run(Path(ranks.share(None)), parts.corpus, trainer, resumed=False)
+            return Run(Path(ranks.broadcast(None)), parts.corpus, trainer, resumed=False)
         folder, is_new = _claim_folder(out, name_of(paths), overwrite)
         lock = _lock(folder)
         try:
-            parts = _fresh(paths, options, preset, init_from, ranks, picked, started, progress)
+            parts = _fresh(paths, options, preset, init_from, ranks, picked, started, on_progress)
             trainer = _trainer(
                 folder,
                 parts.model,
@@ -295,7 +300,7 @@ def prepare(
                 started,
                 ranks,
             )
-            ranks.share(str(folder))
+            ranks.broadcast(str(folder))
             trainer.save()  # from here on the run can be resumed
             recorder = Recorder(folder / "tensorboard") if tensorboard else None
         except BaseException:
@@ -314,17 +319,17 @@ def _go_on(
     device: torch.device,
     options: Mapping[str, Any],
     started: float,
-    progress: Progress,
+    on_progress: OnProgress,
 ) -> Run:
     """The run in `out`, or the last one of this corpus, which rank 0 locks."""
-    if not ranks.leads:
-        return _resume(paths, None, ranks, device, options, started, progress)
+    if not ranks.is_main:
+        return _resume(paths, None, ranks, device, options, started, on_progress)
     folder = require_checkpoint(
         _last_run(name_of(paths) if paths else None) if out is None else out
     )
     lock = _lock(folder)
     try:
-        run = _resume(paths, folder, ranks, device, options, started, progress)
+        run = _resume(paths, folder, ranks, device, options, started, on_progress)
         # What a crash has left half-done is done, and a folder that cannot be written is told
         # before there is something to lose. What is whole and done stays as it is.
         if not run.trainer.finished or not is_complete(folder):
@@ -344,7 +349,7 @@ def _fresh(
     ranks: Ranks,
     device: torch.device,
     started: float,
-    progress: Progress,
+    on_progress: OnProgress,
 ) -> _Parts:
     """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned. Ranks
     that follow are told the plan, and get their weights from rank 0 when they begin."""
@@ -358,7 +363,7 @@ def _fresh(
         corpus_config,
         train_config.seed,
         None if source is None else source.tokenizer,
-        progress,
+        on_progress,
     )
     given = {} if source is None else _shape(source.about.model)
     given, plan = plan_together(
@@ -369,7 +374,7 @@ def _fresh(
         device,
         started,
         network_is_given=source is not None,
-        progress=progress,
+        on_progress=on_progress,
     )
     _, model_config, train_config = split_options(given)
     torch.manual_seed(train_config.seed)
@@ -515,7 +520,7 @@ def _resume(
     device: torch.device,
     options: Mapping[str, Any],
     started: float,
-    progress: Progress,
+    on_progress: OnProgress,
 ) -> Run:
     """The run in a folder, at the step where it was saved last; ranks that follow name no folder
     and are told what is in it."""
@@ -527,7 +532,7 @@ def _resume(
             places = find_texts(paths) if paths else _files(snapshot.paths)
             configs = (snapshot.corpus_config, snapshot.model_config, train_config)
             told = str(folder), list(map(str, places)), list(map(asdict, configs))
-        name, found, options_of = ranks.share(told)
+        name, found, options_of = ranks.broadcast(told)
         corpus_config = CorpusConfig(**options_of[0])
         model_config = ModelConfig(**options_of[1])
         train_config = TrainConfig(**options_of[2])
@@ -537,7 +542,7 @@ def _resume(
             corpus_config,
             train_config.seed,
             None if snapshot is None else snapshot.tokenizer,
-            progress,
+            on_progress,
             None if snapshot is None else partial(_check_same_text, folder, snapshot),
         )
     except CorpusError as error:
@@ -565,7 +570,7 @@ def _resume(
         ranks,
     )
     try:
-        with ranks.talking():
+        with ranks.failing_together():
             trainer.restore(
                 snapshot.weights,
                 snapshot.best,

@@ -17,9 +17,9 @@ import torch
 
 from chargen.config import DEFAULT_MINUTES, CorpusConfig, split_options
 from chargen.data.corpus import Corpus, open_corpus
-from chargen.data.texts import Progress
 from chargen.errors import CorpusError, DeviceError
 from chargen.nn.model import LanguageModel
+from chargen.progress import OnProgress
 from chargen.runtime.device import free_memory, release_memory
 from chargen.runtime.distributed import Ranks
 from chargen.tokenizers.tokenizer import Tokenizer, deserialize
@@ -33,35 +33,35 @@ def open_together(
     config: CorpusConfig,
     seed: int,
     tokenizer: Tokenizer | None,
-    progress: Progress,
+    on_progress: OnProgress,
     check: Callable[[Corpus], None] | None = None,
 ) -> Corpus:
     """The corpus, which all ranks must have alike; rank 0 knows the tokenizer, and may `check` it
     before the others open theirs. Raises CorpusError."""
     corpus = None
-    if ranks.leads:
-        corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, progress=progress)
+    if ranks.is_main:
+        corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, on_progress=on_progress)
         tokenizer = corpus.tokenizer
         if check is not None:
             check(corpus)
-    if ranks.count == 1:
+    if ranks.world_size == 1:
         assert corpus is not None
         return corpus
     if any(os.fspath(path) == "-" for path in paths):
         raise CorpusError(
-            f"standard input is one, but there are {ranks.count} ranks", hint="name a file"
+            f"standard input is one, but there are {ranks.world_size} ranks", hint="name a file"
         )
-    kind, content = ranks.share(
+    kind, content = ranks.broadcast(
         tokenizer and (tokenizer.kind, base64.b64encode(tokenizer.serialize()).decode())
     )
-    with ranks.in_turn():
+    with ranks.local_first():
         if corpus is None:
             tokenizer = deserialize(kind, base64.b64decode(content))
             # What one rank of a machine has read through, the others need not.
             is_first = ranks.local_rank == 0
             corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, verify=is_first)
     identity = [sha256 for *_, sha256 in corpus.sources]
-    if ranks.share(identity) != identity:
+    if ranks.broadcast(identity) != identity:
         raise CorpusError(
             f"{corpus.name} is another text at rank {ranks.rank} than at rank 0",
             hint="every machine needs the same texts in the same order, and none may change",
@@ -78,20 +78,20 @@ def plan_together(
     started: float,
     *,
     network_is_given: bool,
-    progress: Progress,
+    on_progress: OnProgress,
 ) -> tuple[dict[str, Any], list[Choice]]:
     """The options of a run, those `given` and those planned, at all ranks; and at rank 0, where the
     time is counted from `started`, the choices. Raises ConfigError, DeviceError."""
     plan: list[Choice] = []
-    if ranks.leads:
-        progress("planning", 0)
+    if ranks.is_main:
+        on_progress("planning", 0)
         plan = _plan(corpus, given, preset, ranks, device, started, network_is_given)
         given = given | {choice.name: choice.value for choice in plan}
         _check_room(corpus, given, ranks, device)
     else:
         _try_out(corpus, ranks, device)
-    options: dict[str, Any] = ranks.share(given)
-    if not ranks.leads:
+    options: dict[str, Any] = ranks.broadcast(given)
+    if not ranks.is_main:
         _check_room(corpus, options, ranks, device)
     return options, plan
 
@@ -100,13 +100,13 @@ def _task(corpus: Corpus, ranks: Ranks, device: torch.device, **more: Any) -> Ta
     """What is to be learnt, and where."""
     memory = free_memory(device)
     if memory is not None and device.type == "cpu":  # the ranks of a machine share its memory
-        memory //= ranks.local_count
+        memory //= ranks.local_world_size
     return Task(
         train_tokens=len(corpus.train),
         vocab_size=corpus.tokenizer.vocab_size,
         device=device.type,
         memory=memory,
-        ranks=ranks.count,
+        ranks=ranks.world_size,
         **{"seconds": None, **more},
     )
 
@@ -133,25 +133,25 @@ def _plan(
         _, model_config, config = split_options(options)
         sizes = (model_config.hidden_size, model_config.num_layers, config.batch_size, config.bptt)
         if sizes not in timed:
-            ranks.share(options)
+            ranks.broadcast(options)
             trainer = _trial(options, corpus, ranks, device)
             timed[sizes] = time_steps(trainer)
-            trainer.descent.end()
-            if trainer.descent.parts > config.accumulate:  # it would fit in smaller parts alone
+            trainer.stepper.end()
+            if trainer.stepper.parts > config.accumulate:  # it would fit in smaller parts alone
                 timed[sizes] = math.inf
             del trainer
             release_memory(device)
         return timed[sizes]
 
     plan = make_plan(task, given, step_seconds, preset)
-    ranks.share(None)
+    ranks.broadcast(None)
     return plan
 
 
 def _try_out(corpus: Corpus, ranks: Ranks, device: torch.device) -> None:
     """Take part in what rank 0 times to plan."""
-    while (options := ranks.share(None)) is not None:
-        _trial(options, corpus, ranks, device).descent.follow()
+    while (options := ranks.broadcast(None)) is not None:
+        _trial(options, corpus, ranks, device).stepper.follow()
 
 
 def _trial(

@@ -74,7 +74,7 @@ class TrainStepper:
         # Written to in place: a recorded step finds it where it was.
         self.state = model.initial_state(len(self._rows)).map(Tensor.clone)
         self.average = WeightAverage(model, config.average) if config.average else None
-        self._objective = ranks.averaging(_Objective(model, config))
+        self._objective = ranks.wrap_ddp(_Objective(model, config))
         self._optimizer = make_optimizer(model, config)
         self._random = torch.Generator().manual_seed(config.seed)  # resets, lengths of steps
         self._end = tokenizer.end
@@ -91,7 +91,7 @@ class TrainStepper:
         """Read a chunk of each stream, and move the weights at this learning rate. Never waits for
         the device. Raises what `is_out_of_memory` tells where even a single stream at a time takes
         too much."""
-        self.ranks.tell(STEP, rate)
+        self.ranks.send_command(STEP, rate)
         config = self.config
         if self.ranks.rank:  # rank 0 alone saves its random state, so others draw from the step's
             torch.manual_seed(_mixed(config.seed, self.steps, self.ranks.rank))
@@ -104,7 +104,7 @@ class TrainStepper:
         self._set_rate(rate * length / config.bptt)
         while not self._fits(length, forget):
             self._read_smaller_parts()
-        if self.average and self.ranks.leads:
+        if self.average and self.ranks.is_main:
             self.average.update()
         self._pending.append(self._loss.clone())
         self.place += length
@@ -130,8 +130,8 @@ class TrainStepper:
         device."""
         if not self._pending:
             return []
-        self.ranks.tell(LOSSES)
-        losses: list[float] = self.ranks.sum(torch.stack(self._pending)).tolist()
+        self.ranks.send_command(LOSSES)
+        losses: list[float] = self.ranks.all_reduce(torch.stack(self._pending)).tolist()
         self._pending = []
         return losses
 
@@ -139,15 +139,15 @@ class TrainStepper:
         """Take the step, unless it does not fit into memory and could be taken in smaller parts. Of
         several ranks the others would wait for this one's gradients, so there it never is."""
         try:
-            self._descend(length, forget)
+            self._step_on_device(length, forget)
         except (RuntimeError, MemoryError) as error:
-            is_last = self.ranks.count > 1 or self.parts == len(self._rows)
+            is_last = self.ranks.world_size > 1 or self.parts == len(self._rows)
             if is_last or not is_out_of_memory(error):
                 raise
             return False
         return True
 
-    def _descend(self, length: int, forget: Tensor) -> None:
+    def _step_on_device(self, length: int, forget: Tensor) -> None:
         if self._replay is None:
             self._learn(self.place, length, send(forget, self.device))
             return
@@ -166,13 +166,13 @@ class TrainStepper:
         losses, after = [], []
         for rows, is_last in self._chunks():
             share = len(inputs[rows]) / self.config.batch_size
-            with nullcontext() if is_last else self.ranks.apart(self._objective):
+            with nullcontext() if is_last else self.ranks.no_sync(self._objective):
                 with autocast(self.device, self.bfloat16):
                     objective, loss, state = self._objective(
                         inputs[rows], targets[rows], before.select(rows)
                     )
                 # The mean over the ranks is taken, so that each counts by its streams.
-                scale = share * self.ranks.count
+                scale = share * self.ranks.world_size
                 (objective if scale == 1 else objective * scale).backward()
             losses.append(loss.detach() if share == 1 else loss.detach() * share)
             after.append([part.detach() for part in state.parts()])
@@ -206,7 +206,7 @@ class TrainStepper:
     @property
     def _can_be_recorded(self) -> bool:
         """Whether all that differs from step to step can lie in tensors on the device."""
-        return self.streams.are_resident and len(self._lengths) == 1 and self.ranks.count == 1
+        return self.streams.are_resident and len(self._lengths) == 1 and self.ranks.world_size == 1
 
     def _make_recordable(self) -> None:
         """From now on a step finds its place, and which streams forget, in tensors."""
@@ -243,7 +243,7 @@ class TrainStepper:
 
     def tensors(self) -> Tensors:
         """All beside the weights that the next step depends on, by dotted names, of all ranks."""
-        self.ranks.tell(GATHER)
+        self.ranks.send_command(GATHER)
         tensors = {f"random.{kind}": s for kind, s in random_states(self.device).items()}
         tensors["random.resets"] = self._random.get_state()
         for index, slots in self._optimizer.state_dict()["state"].items():
@@ -288,11 +288,11 @@ class TrainStepper:
             torch.Generator().set_state(tensors[name])  # raises where it is the state of none
 
     def restore(self, tensors: Tensors, numbers: dict[str, int]) -> None:
-        """Go on, at all ranks, where a descent, of whatever number of ranks, had these weights
+        """Go on, at all ranks, where a stepper, of whatever number of ranks, had these weights
         (`model.`), `tensors` and `numbers`."""
-        self.ranks.tell(RESTORE)
-        tensors = self.ranks.share_tensors(tensors)
-        numbers = self.ranks.share(numbers)
+        self.ranks.send_command(RESTORE)
+        tensors = self.ranks.broadcast_tensors(tensors)
+        numbers = self.ranks.broadcast(numbers)
         grouped: dict[str, Tensors] = {}
         for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
@@ -308,7 +308,7 @@ class TrainStepper:
             for which, part in enumerate(layer):
                 whole = grouped["state"][f"{index}.{which}"]
                 part.copy_(whole[self._rows.start : self._rows.stop])
-        if self.ranks.leads:
+        if self.ranks.is_main:
             set_random_states(self.device, grouped["random"])
         self._random.set_state(grouped["random"]["resets"].cpu())
         self.steps, self.place = numbers["step"], numbers["place"]
@@ -324,12 +324,12 @@ class TrainStepper:
         rank `is_stopped`."""
         has_asked = False
         while True:
-            command, value = self.ranks.hear()
+            command, value = self.ranks.receive_command()
             if command == END:
-                return self.ranks.share(None)
+                return self.ranks.broadcast(None)
             if is_stopped() and not has_asked:
                 has_asked = True
-                self.ranks.ask_to_stop()
+                self.ranks.request_stop()
             if command == STEP:
                 self.step(value)
             elif command == LOSSES:
@@ -341,8 +341,8 @@ class TrainStepper:
 
     def end(self, outcome: Any = None) -> None:
         """Let the others go, with what came of it, JSON-able."""
-        self.ranks.tell(END)
-        self.ranks.share(outcome)
+        self.ranks.send_command(END)
+        self.ranks.broadcast(outcome)
 
 
 class _Objective(nn.Module):

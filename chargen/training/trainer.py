@@ -162,11 +162,11 @@ class Trainer:
         ranks: Ranks = ALONE,
     ) -> None:
         """`started` is the reading of `clock` at which the time of the run began to count. Of
-        several `ranks` the first runs, and the others' `descent` follows."""
+        several `ranks` the first runs, and the others' `stepper` follows."""
         self.model = model
         self.config = config
         self.tokenizer: Tokenizer = corpus.tokenizer
-        self.descent = TrainStepper(model, corpus.train, corpus.tokenizer, config, ranks)
+        self.stepper = TrainStepper(model, corpus.train, corpus.tokenizer, config, ranks)
         self.history: list[EvalReport] = []
         self.best: Tensors = {}  # weights; empty before the first evaluation
         self._valid = corpus.valid
@@ -191,7 +191,7 @@ class Trainer:
         self._last_loss = math.nan
         self._loss_sum, self._loss_steps = 0.0, 0  # since the last evaluation
         self._check_sum, self._check_steps = 0.0, 0  # since the last check
-        self._parts = self.descent.parts
+        self._parts = self.stepper.parts
         self._last_report = 0.0
         self._good: _Good | None = None  # where an exploding run goes back to
         self._ceiling: float | None = None  # nats per token above which the loss has exploded
@@ -221,7 +221,7 @@ class Trainer:
                     last_saved = self._clock()
                 begun = self._clock()
                 says_all = self._progress >= 1  # the last report, though nothing was learnt since
-                if due and (self.descent.has_losses or says_all):
+                if due and (self.stepper.has_losses or says_all):
                     yield self.report()
                 check_due = due or self._exploded() or self.step % CHECK_STEPS == 0
                 if check_due and (rollback := self._check()):
@@ -236,8 +236,8 @@ class Trainer:
                 if self.finished:
                     break
                 self.train_step()
-                if self._parts != self.descent.parts:
-                    self._parts = self.descent.parts
+                if self._parts != self.stepper.parts:
+                    self._parts = self.stepper.parts
                     yield OutOfMemory(self.step, self._parts, self.seconds)
                 yield from self._report_at_times()
         except GeneratorExit:
@@ -265,7 +265,7 @@ class Trainer:
     @property
     def step(self) -> int:
         """Steps taken."""
-        return self.descent.steps
+        return self.stepper.steps
 
     @property
     def seconds(self) -> float:
@@ -274,18 +274,18 @@ class Trainer:
 
     @property
     def epoch(self) -> float:
-        return self.descent.place / self._epoch_tokens
+        return self.stepper.place / self._epoch_tokens
 
     @property
     def tokens_per_second(self) -> float:
         """Trained tokens over the time spent on steps."""
-        tokens = self.descent.place * self.config.batch_size
+        tokens = self.stepper.place * self.config.batch_size
         return tokens / self._step_seconds if self._step_seconds else 0.0
 
     def scored_weights(self) -> AbstractContextManager[None]:
         """Within it the model has the weights that are scored and kept: their running mean, where
         there is one."""
-        average = self.descent.average
+        average = self.stepper.average
         return average.applied() if average else nullcontext()
 
     def report(self) -> StepReport:
@@ -302,7 +302,7 @@ class Trainer:
             seconds_left=self._seconds_left(),
             tokens_per_second=self.tokens_per_second,
             train_loss=self._last_loss,
-            gradient_norm=float(self.descent.norm),
+            gradient_norm=float(self.stepper.norm),
             learning_rate=self._learning_rate(),
         )
 
@@ -324,7 +324,7 @@ class Trainer:
         with self.scored_weights():
             if len(self._valid):
                 if self._validation_limit is None:
-                    interval = self.descent.place * self.config.batch_size
+                    interval = self.stepper.place * self.config.batch_size
                     self._validation_limit = max(
                         VALIDATION_TOKENS, int(VALIDATION_SHARE * interval / max(1, reached))
                     )
@@ -369,11 +369,11 @@ class Trainer:
     # -- the state, as tensors and numbers ----------------------------------------------------
 
     def weights(self) -> Tensors:
-        return self.descent.weights()
+        return self.stepper.weights()
 
     def learner(self) -> Tensors:
         """All tensors beside the weights that the next step depends on, by dotted names."""
-        tensors = self.descent.tensors()
+        tensors = self.stepper.tensors()
         if self._good is not None:
             tensors |= {f"good.{name}": tensor for name, tensor in self._good.tensors.items()}
         return tensors
@@ -395,7 +395,7 @@ class Trainer:
             ceiling=self._ceiling,
             rollbacks=self._rollbacks,
             good=self._good.numbers if self._good else None,
-            norm=float(self.descent.norm),
+            norm=float(self.stepper.norm),
             reserve=self._reserve,
             evaluation_seconds=self._evaluation_seconds,
         )
@@ -428,9 +428,9 @@ class Trainer:
         good = {n.removeprefix("good."): t for n, t in learner.items() if n.startswith("good.")}
         own = {name: tensor for name, tensor in learner.items() if not name.startswith("good.")}
         own |= {f"model.{name}": tensor for name, tensor in weights.items()}
-        self.descent.check_shapes(own)
+        self.stepper.check_shapes(own)
         if at.good:
-            self.descent.check_shapes(good)
+            self.stepper.check_shapes(good)
         self._good = _Good(good, at.good) if at.good else None
         self._restore(own, at)
         self.history = [convert(asdict(EvalReport(**line)), EvalReport) for line in metrics]
@@ -449,18 +449,18 @@ class Trainer:
         self._evaluated = min(at.evaluated, reached)
         self._validation_limit = at.validation_limit
         self._check_sum, self._check_steps = _number(at.check_sum), at.check_steps
-        self.descent.norm = torch.tensor(_number(at.norm))
+        self.stepper.norm = torch.tensor(_number(at.norm))
         self._ceiling = at.ceiling
         self._rollbacks = at.rollbacks
 
     def _numbers(self) -> dict[str, Any]:
         losses = {"loss_sum": self._loss_sum, "loss_steps": self._loss_steps}
-        return self.descent.numbers() | losses
+        return self.stepper.numbers() | losses
 
     def _restore(self, tensors: Tensors, numbers: _Numbers) -> None:
-        """Take back what the descent's tensors, the weights beside them, and `_numbers` were."""
-        own = {name: getattr(numbers, name) for name in self.descent.numbers()}
-        self.descent.restore(tensors, own)
+        """Take back what the stepper's tensors, the weights beside them, and `_numbers` were."""
+        own = {name: getattr(numbers, name) for name in self.stepper.numbers()}
+        self.stepper.restore(tensors, own)
         self._loss_sum, self._loss_steps = _number(numbers.loss_sum), numbers.loss_steps
 
     # -- one step -----------------------------------------------------------------------------
@@ -468,12 +468,12 @@ class Trainer:
     def train_step(self) -> None:
         """One step at the learning rate that is planned for it."""
         begun = self._clock()
-        self.descent.step(self._learning_rate())
+        self.stepper.step(self._learning_rate())
         self._step_seconds += self._clock() - begun
 
     def _look_at_losses(self) -> None:
         """Fetch the losses of the steps since the last look, which waits for the device."""
-        losses = self.descent.losses()
+        losses = self.stepper.losses()
         if losses and self._ceiling is None:
             # Nothing is worse than a guess, but another's model on a new text may begin so.
             guess = math.log(self.model.vocab_size)
@@ -509,14 +509,14 @@ class Trainer:
             loss = self._check_sum / self._check_steps
             # A gradient that is no number has spoilt the weights, though no loss yet tells.
             assert self._ceiling is not None
-            fine = loss <= self._ceiling and math.isfinite(float(self.descent.norm))
+            fine = loss <= self._ceiling and math.isfinite(float(self.stepper.norm))
             if not (fine and self._has_finite_weights()):
                 return self._roll_back(loss)
         elif self._good is not None:
             return None
         self._check_sum, self._check_steps = 0.0, 0
         named = {f"model.{name}": tensor for name, tensor in self.weights().items()}
-        self._good = _Good(_copies(self.descent.tensors() | named), _Numbers(**self._numbers()))
+        self._good = _Good(_copies(self.stepper.tensors() | named), _Numbers(**self._numbers()))
         return None
 
     def _roll_back(self, loss: float) -> Rollback:
@@ -524,7 +524,7 @@ class Trainer:
         exploded_at = self.step
         self._restore(_copies(self._good.tensors), self._good.numbers)
         self._check_sum, self._check_steps = 0.0, 0
-        self.descent.norm = torch.zeros(())
+        self.stepper.norm = torch.zeros(())
         if self._rollbacks == MAX_ROLLBACKS:
             self.save()
             raise TrainingError(
@@ -597,7 +597,7 @@ def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
     """The seconds that a step of this trainer takes: the median of so many, or of as many as there
     is time for, after those that warm it up."""
     trainer.train_step()
-    while not trainer.descent.is_settled:
+    while not trainer.stepper.is_settled:
         trainer.train_step()
     trainer.report()  # waits for the device
     taken: list[float] = []

@@ -307,7 +307,7 @@ def test_neither_shards_nor_processes_show(
 ) -> None:
     config = CorpusConfig(tokenizer=tokenizer, vocab_size=300, documents=documents)
     told: list[float] = []
-    shared_out = open_corpus([many], config, progress=lambda doing, share: told.append(share))
+    shared_out = open_corpus([many], config, on_progress=lambda doing, share: told.append(share))
     written = {path.name: path.read_bytes() for path in cache_folder().glob("tokens-*/*")}
     assert len(written) > 10
     assert max(told) == 1
@@ -372,7 +372,7 @@ def test_subwords_say_how_much_they_are_learnt_from(
 ) -> None:
     config = replace(WHOLE, tokenizer="subword", vocab_size=300)
     told: dict[str, None] = {}
-    open_corpus([many], config, progress=lambda doing, share: told.update({doing: None}))
+    open_corpus([many], config, on_progress=lambda doing, share: told.update({doing: None}))
     assert list(told) == ["reading", "learning the vocabulary", "encoding"]
     learnt_from: list[int] = []
     train = SubwordTokenizer.train
@@ -389,7 +389,7 @@ def test_subwords_say_how_much_they_are_learnt_from(
     size = many.stat().st_size
     told.clear()
     again = replace(config, vocab_size=310)
-    open_corpus([many], again, progress=lambda doing, share: told.update({doing: None}))
+    open_corpus([many], again, on_progress=lambda doing, share: told.update({doing: None}))
     every = -(-size // 6_000)
     assert list(told)[1] == f"learning the vocabulary from {size / every:.0f} B of {size} B"
     assert learnt_from == [pytest.approx(size / every, rel=0.02)]

@@ -20,13 +20,13 @@ from chargen.nn.model import LanguageModel
 from chargen.runtime.device import autocast, pick_device
 from chargen.training.runs import prepare
 from chargen.training.stepper import TrainStepper
-from tests.support.descend import descend
 from tests.support.samples import SMALL
+from tests.support.steps import take_steps
 
 pytestmark = pytest.mark.cuda
 
 
-def descent_on(name: str, text: Path, cell: str = "lstm", **options: Any) -> TrainStepper:
+def stepper_on(name: str, text: Path, cell: str = "lstm", **options: Any) -> TrainStepper:
     corpus = open_corpus([text], CorpusConfig())
     torch.manual_seed(1)
     shape = ModelConfig(cell=cell, hidden_size=32, embedding_size=8)
@@ -42,10 +42,10 @@ def test_auto_takes_the_gpu() -> None:
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None:
     recorded, plain, on_cpu = (
-        descent_on(name, corpus_file, cell, reset=0.3) for name in ("cuda", "cuda", "cpu")
+        stepper_on(name, corpus_file, cell, reset=0.3) for name in ("cuda", "cuda", "cpu")
     )
     plain._replay = None
-    losses = [descend(descent, 50)[0] for descent in (recorded, plain, on_cpu)]
+    losses = [take_steps(stepper, 50)[0] for stepper in (recorded, plain, on_cpu)]
     assert recorded.is_recorded and not plain.is_recorded
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     assert losses[0] == pytest.approx(losses[2], abs=1e-2)  # cuDNN computes in TF32
@@ -55,20 +55,20 @@ def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("resident", [True, False])
 def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: bool) -> None:
-    descent = descent_on("cuda", corpus_file, precision=precision, reset=0.3)
+    stepper = stepper_on("cuda", corpus_file, precision=precision, reset=0.3)
     if not resident:
-        descent.streams._resident = None
-        descent._forget_recording()
+        stepper.streams._resident = None
+        stepper._forget_recording()
     for _ in range(6):
-        descent.step(0.01)
+        stepper.step(0.01)
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(6):
-            descent.step(0.01)
+            stepper.step(0.01)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert descent.is_recorded is resident
-    assert all(weight.dtype == torch.float32 for weight in descent.model.parameters())
+    assert stepper.is_recorded is resident
+    assert all(weight.dtype == torch.float32 for weight in stepper.model.parameters())
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -107,23 +107,23 @@ def test_a_run_moves_between_gpu_and_cpu(
 
 
 def test_dropout_draws_the_same_when_it_is_recorded(corpus_file: Path) -> None:
-    recorded, plain = (descent_on("cuda", corpus_file, reset=0.3) for _ in range(2))
+    recorded, plain = (stepper_on("cuda", corpus_file, reset=0.3) for _ in range(2))
     plain._replay = None
     losses = []
-    for descent in (recorded, plain):
-        descent.model.config = ModelConfig(hidden_size=32, embedding_size=8, dropout=0.3)
+    for stepper in (recorded, plain):
+        stepper.model.config = ModelConfig(hidden_size=32, embedding_size=8, dropout=0.3)
         torch.manual_seed(1)
-        losses.append(descend(descent, 20)[0])
+        losses.append(take_steps(stepper, 20)[0])
         assert torch.cuda.get_rng_state().any()
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
 def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Path) -> None:
-    plain, watched = (descent_on("cuda", corpus_file, average=0.9) for _ in range(2))
-    expected, _ = descend(plain, 40)
+    plain, watched = (stepper_on("cuda", corpus_file, average=0.9) for _ in range(2))
+    expected, _ = take_steps(plain, 40)
     losses = []
     for _ in range(4):
-        losses += descend(watched, 10)[0]
+        losses += take_steps(watched, 10)[0]
         assert watched.average is not None
         with watched.average.applied():
             engine = Engine(watched.model)
@@ -134,20 +134,20 @@ def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Pa
 
 
 def test_the_cells_do_not_compute_in_float16(corpus_file: Path) -> None:
-    descent = descent_on("cuda", corpus_file, precision="bfloat16")
-    inputs, _ = descent.streams.batch(0, 12)
-    with autocast(descent.device, True):
-        x, _ = descent.model.read(inputs, descent.state)
-        logits = descent.model.read_out(x)
+    stepper = stepper_on("cuda", corpus_file, precision="bfloat16")
+    inputs, _ = stepper.streams.batch(0, 12)
+    with autocast(stepper.device, True):
+        x, _ = stepper.model.read(inputs, stepper.state)
+        logits = stepper.model.read_out(x)
     assert (x.dtype, logits.dtype) == (torch.float32, torch.bfloat16)
 
 
 def test_a_rollback_goes_on_from_a_recorded_step(corpus_file: Path) -> None:
-    descent = descent_on("cuda", corpus_file, average=0.9)
-    losses, tensors = descend(descent, 20)
+    stepper = stepper_on("cuda", corpus_file, average=0.9)
+    losses, tensors = take_steps(stepper, 20)
     kept = {name: tensor.clone() for name, tensor in tensors.items()}
-    expected, _ = descend(descent, 10)
-    descent.restore(kept, {"step": 20, "place": 20 * 12, "average_updates": 20})
-    again, _ = descend(descent, 10)
+    expected, _ = take_steps(stepper, 10)
+    stepper.restore(kept, {"step": 20, "place": 20 * 12, "average_updates": 20})
+    again, _ = take_steps(stepper, 10)
     assert again == pytest.approx(expected, abs=1e-5)
     assert losses[0] > again[-1]

@@ -231,7 +231,7 @@ def opened_while(path: Path, doing: str, act: Callable[[], object], **options: A
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "CHUNK_BYTES", 64)
         try:
-            return open_corpus([path], CorpusConfig(**WHOLE, **options), progress=progress)
+            return open_corpus([path], CorpusConfig(**WHOLE, **options), on_progress=progress)
         finally:
             assert happened
 

@@ -333,7 +333,7 @@ def test_a_gradient_that_was_no_number_is_not_forgotten(
     run.trainer._check()
     while run.trainer.step < 5:
         run.trainer.train_step()
-    run.trainer.descent.norm = torch.tensor(float("inf"))
+    run.trainer.stepper.norm = torch.tensor(float("inf"))
     run.trainer.save()
     run.release()
     events = resume(tmp_path / "run").events()

@@ -20,9 +20,10 @@ import chargen
 from chargen.config import ModelConfig, SampleConfig
 from chargen.evaluation.surprisal import TokenProbability, next_characters, next_words, surprises
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import PromptState, tell_nobody
+from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.nn.model import LanguageModel
+from chargen.progress import no_progress
 from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from tests.support.tiny import logprob_of, tiny
 
@@ -109,7 +110,7 @@ def test_words_are_those_of_an_exhaustive_search(prompt: str) -> None:
     generator = tiny(1, "a", "b", " ")
     generator.model.head.bias.data[2:] += 3  # words are short
     place = generator.read(generator.beginning, prompt, HEALED)
-    found = next_words(generator, place, 4, tell_nobody)
+    found = next_words(generator, place, 4, no_progress)
     before = generator.tokenizer.encode(prompt)
     expected: dict[str, float] = {}
     for size in range(7):

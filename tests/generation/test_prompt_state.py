@@ -122,12 +122,14 @@ def test_read_at_once_or_bit_by_bit(subwords: TextGenerator, text: str) -> None:
 def test_what_is_told_may_stop_the_reading(characters: TextGenerator) -> None:
     heard: list[float] = []
 
-    def told(share: float) -> None:
+    def on_progress(share: float) -> None:
         heard.append(share)
         if len(heard) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        characters.go_on(characters.beginning, "The sky\n" * 10_000, SampleConfig(), told=told)
+        characters.go_on(
+            characters.beginning, "The sky\n" * 10_000, SampleConfig(), on_progress=on_progress
+        )
     assert heard == sorted(heard)
     assert heard[-1] < 1

@@ -31,7 +31,7 @@ def test_a_file_holds_the_samples(model: TextGenerator, tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     shares: list[float] = []
     config = SampleConfig(**OPTIONS, seed=5)
-    given = list(fill(model, "The ", config, path, told=shares.append))
+    given = list(fill(model, "The ", config, path, on_progress=shares.append))
     written = lines(path)
     assert [line["index"] for line in written] == list(range(10))
     assert {line["seed"] for line in written} == {5}
@@ -48,7 +48,7 @@ def test_the_share_that_is_told_counts_what_is_asked_for(model: TextGenerator) -
     """And not the rows that pad the batch."""
     shares: list[float] = []
     config = SampleConfig(num_samples=6, max_tokens=4, seed=1)
-    list(model.complete("The ", config, rows=4, told=shares.append))
+    list(model.complete("The ", config, rows=4, on_progress=shares.append))
     expected = [4 / 24, 8 / 24, 12 / 24, 16 / 24, 18 / 24, 20 / 24, 22 / 24, 1, 1]
     assert shares == pytest.approx(expected)
 

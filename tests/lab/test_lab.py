@@ -25,7 +25,7 @@ from chargen.lab import forget as forgetting
 from chargen.lab import gradient_worlds, text_worlds
 from chargen.lab import toy_texts as little_texts
 from chargen.lab.echo_state import Reservoir, solve_ridge
-from chargen.lab.finding import Finding, tell_nobody
+from chargen.lab.finding import Finding
 from chargen.lab.forget import Mean
 from chargen.lab.gradient_worlds import DISTANCES, Outcome, Way
 from chargen.lab.text_worlds import Answer
@@ -38,23 +38,24 @@ from chargen.lab.toy_training import (
     steady,
     train_toy,
 )
+from chargen.progress import no_progress
 from tests.support.command import Chargen
 
 ORDER = ["memoryless", "vanishing", "exploding", "two-ones", "namaskar", "strawberry", "forget"]
 # Each so small that it takes a second and learns little.
 SMALL: dict[str, Callable[[int], Finding]] = {
-    "memoryless": lambda seed: text_worlds.memoryless(seed, tell_nobody, steps=3, subjects=60),
+    "memoryless": lambda seed: text_worlds.memoryless(seed, no_progress, steps=3, subjects=60),
     "vanishing": lambda seed: gradient_worlds.vanishing(
-        seed, tell_nobody, steps=4, reservoir_size=20, back=100
+        seed, no_progress, steps=4, reservoir_size=20, back=100
     ),
-    "exploding": lambda seed: gradient_worlds.exploding(seed, tell_nobody, steps=2, longest=12),
-    "two-ones": lambda seed: text_worlds.two_ones(seed, tell_nobody, steps=3, fresh=20),
-    "namaskar": lambda seed: text_worlds.namaskar(seed, tell_nobody, steps=4),
+    "exploding": lambda seed: gradient_worlds.exploding(seed, no_progress, steps=2, longest=12),
+    "two-ones": lambda seed: text_worlds.two_ones(seed, no_progress, steps=3, fresh=20),
+    "namaskar": lambda seed: text_worlds.namaskar(seed, no_progress, steps=4),
     "strawberry": lambda seed: text_worlds.strawberry(
-        seed, tell_nobody, steps=2, hidden_size=8
+        seed, no_progress, steps=2, hidden_size=8
     ),
     "forget": lambda seed: forgetting.forget(
-        seed, tell_nobody, steps=2, subjects=50, fresh=10
+        seed, no_progress, steps=2, subjects=50, fresh=10
     ),
 }  # fmt: skip
 
@@ -108,7 +109,7 @@ def test_a_finding_is_whole_and_its_seed_repeats_it(name: str) -> None:
 def test_whoever_is_told_hears_a_growing_share_and_can_end_it() -> None:
     heard: list[float] = []
 
-    def told(doing: str, share: float) -> None:
+    def on_progress(doing: str, share: float) -> None:
         assert doing
         heard.append(share)
         if len(heard) == 20:
@@ -116,7 +117,7 @@ def test_whoever_is_told_hears_a_growing_share_and_can_end_it() -> None:
 
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     with pytest.raises(KeyboardInterrupt):
-        lab.run("two-ones", told=told)
+        lab.run("two-ones", on_progress=on_progress)
     assert heard == sorted(heard)
     assert 0 < heard[-1] < 1
     assert torch.get_num_threads() == threads
@@ -197,7 +198,7 @@ def test_no_memoryless_network_is_below_the_entropy_after_one_letter() -> None:
     alphabet = CharVocab(text)
     model = make_network("gru", len(alphabet), seed=1, hidden_size=32)
     tokens = alphabet.encode(text)
-    text_worlds.teach_memoryless(model, tokens, 1, 60, tell_nobody_share)
+    text_worlds.teach_memoryless(model, tokens, 1, 60, no_progress_share)
     bits = text_worlds.bits_per_letter(model, tokens, memory=False)
     floor = little_texts.entropy_after_one(text)
     assert floor < bits < floor + 0.5
@@ -208,7 +209,7 @@ def test_no_memoryless_network_is_below_the_entropy_after_one_letter() -> None:
     assert first == second
 
 
-def tell_nobody_share(share: float) -> None:
+def no_progress_share(share: float) -> None:
     pass
 
 

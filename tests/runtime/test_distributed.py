@@ -26,8 +26,8 @@ from chargen.errors import ConfigError
 from chargen.runtime.device import is_out_of_memory
 from chargen.runtime.distributed import ALONE, Ranks
 from tests.support.command import Chargen
-from tests.support.descend import descend, descent_of
 from tests.support.samples import SMALL
+from tests.support.steps import stepper_of, take_steps
 
 SMALL_FLAGS = [
     flag
@@ -74,10 +74,10 @@ def test_ranks_learn_as_one_process_does(
 ) -> None:
     """Six streams: three each of two, one or two each of four, whose counts differ."""
     out = tmp_path / "losses.json"
-    done = run(ranks, "-m", "tests.support.descend", corpus_file, out, 50, *options, folder=HOUSE)
+    done = run(ranks, "-m", "tests.support.steps", corpus_file, out, 50, *options, folder=HOUSE)
     assert done.returncode == 0, done.stderr
     named = {name: json.loads(value) for name, value in (o.split("=") for o in options)}
-    alone, _ = descend(descent_of(corpus_file, **named | {"accumulate": 1}), 53)
+    alone, _ = take_steps(stepper_of(corpus_file, **named | {"accumulate": 1}), 53)
     together = json.loads(out.read_text(encoding="utf-8"))
     assert together == pytest.approx(alone, abs=1e-5)
     assert together[-1] < together[0] - 0.5
@@ -95,7 +95,8 @@ def test_streams_that_are_read_in_parts_give_the_same_steps(
         "temporal_penalty": 0.5,
     }
     whole, in_parts = (
-        descend(descent_of(corpus_file, **options, accumulate=count), 50)[0] for count in (1, parts)
+        take_steps(stepper_of(corpus_file, **options, accumulate=count), 50)[0]
+        for count in (1, parts)
     )
     assert in_parts == pytest.approx(whole, abs=1e-5)
 
@@ -105,7 +106,7 @@ def test_every_stream_has_one_rank(ranks: int, streams: int) -> None:
     found = []
     for rank in range(ranks):
         one = Ranks()
-        one.rank, one.count = rank, ranks
+        one.rank, one.world_size = rank, ranks
         found += list(one.rows(streams))
         assert len(one.rows(streams)) - streams // ranks in (0, 1)
     assert found == list(range(streams))
@@ -114,7 +115,7 @@ def test_every_stream_has_one_rank(ranks: int, streams: int) -> None:
 
 def test_more_ranks_than_streams_are_refused() -> None:
     one = Ranks()
-    one.count = 3
+    one.world_size = 3
     with pytest.raises(ConfigError, match="3 ranks cannot share 2 streams"):
         one.rows(2)
 
@@ -127,8 +128,8 @@ def test_where_memory_ends_the_same_steps_are_taken_in_smaller_parts(
     corpus_file: Path, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A device that has room for so many streams at once."""
-    plain, _ = descend(descent_of(corpus_file, reset=0.3), 20)
-    tight = descent_of(corpus_file, reset=0.3)
+    plain, _ = take_steps(stepper_of(corpus_file, reset=0.3), 20)
+    tight = stepper_of(corpus_file, reset=0.3)
     read = tight.model.read
 
     def read_some(tokens: torch.Tensor, state: object) -> object:
@@ -137,7 +138,7 @@ def test_where_memory_ends_the_same_steps_are_taken_in_smaller_parts(
         return read(tokens, state)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tight.model, "read", read_some)
-    losses, _ = descend(tight, 20)
+    losses, _ = take_steps(tight, 20)
     assert losses == pytest.approx(plain, abs=1e-5)
     assert tight.parts == {1: 6, 2: 4, 4: 2}[room]
 
@@ -145,14 +146,14 @@ def test_where_memory_ends_the_same_steps_are_taken_in_smaller_parts(
 def test_where_there_is_no_room_for_one_stream_it_is_told(
     corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    descent = descent_of(corpus_file)
+    stepper = stepper_of(corpus_file)
 
     def read(tokens: torch.Tensor, state: object) -> object:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried too much")
 
-    monkeypatch.setattr(descent.model, "read", read)
+    monkeypatch.setattr(stepper.model, "read", read)
     with pytest.raises(RuntimeError) as raised:
-        descent.step(0.01)
+        stepper.step(0.01)
     assert is_out_of_memory(raised.value)
 
 

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from chargen.data.corpus import BatchLoader
 from chargen.data.shards import Shards
 from chargen.runtime.cuda_graphs import GraphedStep
-from tests.support.descend import descend, descent_of
+from tests.support.steps import stepper_of, take_steps
 
 CPU = torch.device("cpu")
 
@@ -52,45 +52,45 @@ def test_what_is_recorded_is_the_plain_step(
 ) -> None:
     """All that differs from step to step lies in tensors, as a CUDA graph needs it."""
     plain, from_tensors = (
-        descent_of(corpus_file, cell=cell, reset=0.3, **options) for _ in range(2)
+        stepper_of(corpus_file, cell=cell, reset=0.3, **options) for _ in range(2)
     )
     from_tensors.streams.make_resident()
     from_tensors._make_recordable()
-    expected, found = descend(plain, 30), descend(from_tensors, 30)
+    expected, found = take_steps(plain, 30), take_steps(from_tensors, 30)
     assert found[0] == expected[0]
     assert all(torch.equal(found[1][name], tensor) for name, tensor in expected[1].items())
 
 
 def test_steps_of_drawn_lengths_are_not_recorded(corpus_file: Path) -> None:
     for random_bptt in (False, True):
-        descent = descent_of(corpus_file, random_bptt=random_bptt)
-        descent.streams.make_resident()
-        assert descent._can_be_recorded is not random_bptt
+        stepper = stepper_of(corpus_file, random_bptt=random_bptt)
+        stepper.streams.make_resident()
+        assert stepper._can_be_recorded is not random_bptt
 
 
 def test_states_stay_where_they_were(corpus_file: Path) -> None:
     """A recorded step finds weights, states and running mean in the same memory."""
-    descent = descent_of(corpus_file, reset=0.3, average=0.9)
-    tensors = [*descent.model.parameters(), *(p for layer in descent.state.layers for p in layer)]
+    stepper = stepper_of(corpus_file, reset=0.3, average=0.9)
+    tensors = [*stepper.model.parameters(), *(p for layer in stepper.state.layers for p in layer)]
     before = [tensor.data_ptr() for tensor in tensors]
-    _, kept = descend(descent, 3)
-    descent.restore(kept, descent.numbers())
-    descend(descent, 3)
+    _, kept = take_steps(stepper, 3)
+    stepper.restore(kept, stepper.numbers())
+    take_steps(stepper, 3)
     assert [tensor.data_ptr() for tensor in tensors] == before
 
 
 def test_a_descent_goes_on_from_what_it_was(corpus_file: Path) -> None:
     """As after an explosion, on a text that lies on the device, too."""
     for resident in (False, True):
-        descent = descent_of(corpus_file, reset=0.3, average=0.9)
+        stepper = stepper_of(corpus_file, reset=0.3, average=0.9)
         if resident:
-            descent.streams.make_resident()
-            descent._make_recordable()
-        _, tensors = descend(descent, 20)
-        kept, numbers = {n: tensor.clone() for n, tensor in tensors.items()}, descent.numbers()
-        expected, _ = descend(descent, 10)
-        descent.restore(kept, numbers)
-        assert descend(descent, 10)[0] == expected
+            stepper.streams.make_resident()
+            stepper._make_recordable()
+        _, tensors = take_steps(stepper, 20)
+        kept, numbers = {n: tensor.clone() for n, tensor in tensors.items()}, stepper.numbers()
+        expected, _ = take_steps(stepper, 10)
+        stepper.restore(kept, numbers)
+        assert take_steps(stepper, 10)[0] == expected
 
 
 @pytest.mark.parametrize("fails", ["embedding_dense_backward", "cat"])
@@ -108,11 +108,11 @@ def test_a_step_that_memory_ends_in_is_taken_once(corpus_file: Path, fails: str)
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return func(*args, **(kwargs or {}))
 
-    plain, _ = descend(descent_of(corpus_file), 6)
-    descent = descent_of(corpus_file)
+    plain, _ = take_steps(stepper_of(corpus_file), 6)
+    stepper = stepper_of(corpus_file)
     with EndOfMemory():  # type: ignore[no-untyped-call]
-        losses, _ = descend(descent, 6)
-    assert EndOfMemory.left == 0 and descent.parts == 2
+        losses, _ = take_steps(stepper, 6)
+    assert EndOfMemory.left == 0 and stepper.parts == 2
     assert losses == pytest.approx(plain, abs=1e-5)
 
 

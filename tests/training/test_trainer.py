@@ -150,7 +150,7 @@ def test_one_seed_gives_one_model(corpus: Corpus) -> None:
 
 def test_random_lengths_average_to_bptt_and_read_on_without_a_gap(corpus: Corpus) -> None:
     trainer = make_trainer(corpus, steps=200, random_bptt=True)
-    batch = trainer.descent.streams.batch
+    batch = trainer.stepper.streams.batch
     asked: list[tuple[int, int]] = []
 
     def watched(place: int | torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -158,7 +158,7 @@ def test_random_lengths_average_to_bptt_and_read_on_without_a_gap(corpus: Corpus
         asked.append((place, length))
         return batch(place, length)
 
-    trainer.descent.streams.batch = watched  # type: ignore[method-assign]
+    trainer.stepper.streams.batch = watched  # type: ignore[method-assign]
     list(trainer.run())
     places, lengths = zip(*asked, strict=True)
     assert set(lengths) == set(range(6, 19))
@@ -174,7 +174,7 @@ def test_a_penalty_makes_smaller_what_it_is_on(corpus: Corpus, name: str) -> Non
         options: dict[str, Any] = {"steps": 60, "learning_rate": 0.02, name: weight}
         trainer = make_trainer(corpus, **options)
         events = list(trainer.run())
-        inputs, _ = trainer.descent.streams.batch(0, 12)
+        inputs, _ = trainer.stepper.streams.batch(0, 12)
         with torch.no_grad():
             x, _ = trainer.model.read(inputs, trainer.model.initial_state(4))
         change = x[:, 1:] - x[:, :-1] if name == "temporal_penalty" else x
@@ -189,13 +189,13 @@ def test_a_penalty_makes_smaller_what_it_is_on(corpus: Corpus, name: str) -> Non
 def test_a_running_mean_of_the_weights_is_scored_and_kept(corpus: Corpus) -> None:
     trainer = make_trainer(corpus, steps=30, evaluations=1, average=0.9)
     seen: list[torch.Tensor] = []
-    batch = trainer.descent.streams.batch
+    batch = trainer.stepper.streams.batch
 
     def watched(place: int | torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         seen.append(trainer.model.head.weight.detach().clone())
         return batch(place, length)
 
-    trainer.descent.streams.batch = watched  # type: ignore[method-assign]
+    trainer.stepper.streams.batch = watched  # type: ignore[method-assign]
     [report] = evaluations(list(trainer.run()))
     mean = seen[0]
     for updates, weight in enumerate([*seen[1:], trainer.model.head.weight.detach()], start=1):
@@ -470,7 +470,7 @@ def test_no_stream_starts_afresh_within_a_character(tmp_path: Path) -> None:
     corpus = open_corpus([text], CorpusConfig(tokenizer="byte", valid_fraction=0, test_fraction=0))
     trainer = make_trainer(corpus, steps=60, reset=1.0, bptt=13)
     begun: list[int] = []
-    batch = trainer.descent.streams.batch
+    batch = trainer.stepper.streams.batch
 
     def watched(place: int | torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Look at a batch once the step has marked in it which streams start afresh."""
@@ -480,7 +480,7 @@ def test_no_stream_starts_afresh_within_a_character(tmp_path: Path) -> None:
         return inputs, targets
 
     seen: list[tuple[torch.Tensor, int]] = []
-    trainer.descent.streams.batch = watched  # type: ignore[method-assign]
+    trainer.stepper.streams.batch = watched  # type: ignore[method-assign]
     list(trainer.run())
     assert 20 < len(begun) < 60 * 4
     assert all(byte & 0xC0 != 0x80 for byte in begun[4:])

@@ -1,6 +1,6 @@
-"""What torchrun starts in test_distributed.py: some steps of a descent, whose losses rank 0 writes.
+"""What torchrun starts in test_distributed.py: some steps of a stepper, whose losses rank 0 writes.
 
-torchrun --nproc-per-node 2 -m tests.support.descend TEXT OUT STEPS [NAME=VALUE ...]
+torchrun --nproc-per-node 2 -m tests.support.steps TEXT OUT STEPS [NAME=VALUE ...]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chargen.runtime.distributed import ALONE, Ranks, join
 from chargen.training.stepper import TrainStepper
 
 
-def descent_of(
+def stepper_of(
     text: Path, ranks: Ranks = ALONE, cell: str = "lstm", **options: Any
 ) -> TrainStepper:
     """The same at every rank."""
@@ -33,27 +33,27 @@ def descent_of(
     return TrainStepper(model, corpus.train, corpus.tokenizer, training, ranks)
 
 
-def descend(descent: TrainStepper, steps: int) -> tuple[list[float], Tensors]:
+def take_steps(stepper: TrainStepper, steps: int) -> tuple[list[float], Tensors]:
     """The loss of each step, and all tensors after them."""
     for _ in range(steps):
-        descent.step(0.01)
-    weights = {f"model.{name}": tensor for name, tensor in descent.weights().items()}
-    return descent.losses(), weights | descent.tensors()
+        stepper.step(0.01)
+    weights = {f"model.{name}": tensor for name, tensor in stepper.weights().items()}
+    return stepper.losses(), weights | stepper.tensors()
 
 
 def main(text: str, out: str, steps: str, *options: str) -> None:
     torch.set_num_threads(1)
     ranks, _ = join(torch.device("cpu"))
     named = {name: json.loads(value) for name, value in (o.split("=") for o in options)}
-    descent = descent_of(Path(text), ranks, **named)
-    if not ranks.leads:
-        descent.follow()
+    stepper = stepper_of(Path(text), ranks, **named)
+    if not ranks.is_main:
+        stepper.follow()
         return
-    losses, tensors = descend(descent, int(steps))
+    losses, tensors = take_steps(stepper, int(steps))
     # What goes back to other ranks must come back as it was: the next steps tell.
-    descent.restore(tensors, descent.numbers())
-    more, _ = descend(descent, 3)
-    descent.end()
+    stepper.restore(tensors, stepper.numbers())
+    more, _ = take_steps(stepper, 3)
+    stepper.end()
     Path(out).write_text(json.dumps([*losses, *more]), encoding="utf-8")
 
 
