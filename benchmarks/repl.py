@@ -85,7 +85,7 @@ def place(checkpoint: Path, rounds: int) -> None:
 
     def draw() -> None:
         work = Continuation(generator, "The", config)
-        for _ in work.draw([work.writer()], [RandomStream(1)]):
+        for _ in work.sample([work.writer()], [RandomStream(1)]):
             pass
 
     def stream() -> None:

@@ -103,7 +103,7 @@ def whole_step(generator: TextGenerator, rows: int) -> Step:
     config = SampleConfig(max_tokens=10**9, num_samples=rows, seed=1)
     work = Continuation(generator, "", config)
     writers = [work.writer() for _ in range(rows)]
-    draws: Iterator[object] = work.draw(writers, list(islice(streams(1), rows)))
+    draws: Iterator[object] = work.sample(writers, list(islice(streams(1), rows)))
     return lambda: next(draws)
 
 

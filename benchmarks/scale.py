@@ -122,7 +122,7 @@ def two_ranks(rounds: int) -> None:
                 steps.append(seconds_of(partial(stepper.step, 1e-3), rounds))
                 stepper.end()
             else:
-                stepper.follow()
+                stepper.run_follower()
     for size in ADDED_UP:
         add_up = partial(ranks.all_reduce, torch.zeros(size // 4))
         sums.append(statistics.median(timed(add_up, 20) for _ in range(rounds)))

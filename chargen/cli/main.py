@@ -435,7 +435,7 @@ def inspect(arguments: Arguments) -> int:
         for place, part in enumerate(inspection.parts):
             values = {v.probe.name: float(v.values[place]) for v in inspection.views if v.probe}
             bits = part.nats / LN_2
-            print_json(dataclasses.asdict(part) | {"bits": bits, "values": values})
+            print_json(part.as_dict() | {"bits": bits, "values": values})
         gates = [dataclasses.asdict(gate) for gate in inspection.gates]
         print_json({"cells": [dataclasses.asdict(f) for f in seen.followers], "gates": gates})
         return 0

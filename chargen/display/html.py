@@ -43,7 +43,7 @@ def page(seen: InspectionResult, model: str) -> str:
             [
                 part.text,
                 round(part.nats / math.log(2), 3),
-                [[chance.text, float(f"{chance.probability:.3g}")] for chance in part.likeliest],
+                [[chance.text, float(f"{chance.probability:.3g}")] for chance in part.most_likely],
             ]
             for part in inspection.parts
         ],

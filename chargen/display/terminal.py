@@ -192,7 +192,7 @@ class TextPrinter:
             line = Text(f"{surprise.nats / math.log(2):7.2f}  ")
             label = _label(surprise.text)
             line.append(label, _style(surprise.nats)).append(" " * (12 - cell_len(label)))
-            for chance in surprise.likeliest:
+            for chance in surprise.most_likely:
                 line.append(f"  {_label(chance.text)}", TEXT_STYLE)
                 line.append(f" {_share(chance.probability)}", "dim")
             # What is less likely has no room in a narrow terminal; elsewhere nothing is cut off.

@@ -6,17 +6,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from chargen.config import SampleConfig
-from chargen.generation import prompt_state as places
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import DecodingStart, PromptState
+from chargen.generation.prompt_state import DecodingStart, PromptState, start_decoding
 from chargen.generation.sampling import NEG_INF
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
@@ -40,7 +39,15 @@ class Surprisal:
 
     text: str
     nats: float
-    likeliest: tuple[TokenProbability, ...]
+    most_likely: tuple[TokenProbability, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """As `chargen inspect --json` prints it."""
+        return {
+            "text": self.text,
+            "nats": self.nats,
+            "likeliest": [asdict(other) for other in self.most_likely],
+        }
 
 
 @torch.inference_mode()
@@ -94,19 +101,19 @@ def surprises(
     there; their texts joined are `text`, whose end may cut the last one."""
     decoder = StreamDecoder(generator.tokenizer)
     rows: list[Surprisal] = []
-    shown, cost, likeliest = "", 0.0, tuple[TokenProbability, ...]()
+    shown, cost, most_likely = "", 0.0, tuple[TokenProbability, ...]()
     costs = _costs(generator, place, tokens, text, count)
     for number, (token, inside, nats, here) in enumerate(costs):
         on_progress(number / len(tokens))
         if not decoder.inside_character:
-            shown, cost, likeliest = "", 0.0, here
+            shown, cost, most_likely = "", 0.0, here
         cost += nats
         shown += decoder.feed(token, inside)
         if not decoder.inside_character:
-            rows.append(Surprisal(text[: len(shown)], cost, likeliest))
+            rows.append(Surprisal(text[: len(shown)], cost, most_likely))
             text = text[len(shown) :]
     if decoder.inside_character:
-        rows.append(Surprisal(text, cost, likeliest))
+        rows.append(Surprisal(text, cost, most_likely))
     return rows
 
 
@@ -152,7 +159,7 @@ def _costs(
 
 
 def _begin(generator: TextGenerator, place: PromptState) -> DecodingStart:
-    return places.begin(generator.model, generator.engine, generator.tokenizer, place)
+    return start_decoding(generator.model, generator.engine, generator.tokenizer, place)
 
 
 def _pairs(ways: Spellings) -> list[tuple[int, int]]:

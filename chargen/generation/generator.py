@@ -22,12 +22,11 @@ from torch import Tensor
 from chargen.checkpoint.store import load_checkpoint
 from chargen.config import MAX_PROMPT, SampleConfig, build_config
 from chargen.errors import ConfigError, TokenizerError
-from chargen.generation import prompt_state as places
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.constraints import NOWHERE, Guide, States
 from chargen.generation.healing import Spellings
-from chargen.generation.prompt_state import PromptState
+from chargen.generation.prompt_state import PromptState, document_start, prefill, start_decoding
 from chargen.generation.sampling import (
     LOOKING_BACK,
     NEG_INF,
@@ -67,9 +66,9 @@ class TextGenerator:
         return bool(seen[self.tokenizer.end]) and not any(b"\n" in piece for piece in known)
 
     @property
-    def beginning(self) -> PromptState:
+    def document_start(self) -> PromptState:
         """Where a document begins."""
-        return places.beginning(self.model, self.tokenizer)
+        return document_start(self.model, self.tokenizer)
 
     def stream(
         self, prompt: str = "", config: SampleConfig | None = None, **options: Any
@@ -84,9 +83,9 @@ class TextGenerator:
         if config.beams is not None:
             events = self.search(prompt, config)
             return (event for event in events if isinstance(event, Piece))
-        return self.go_on(self.beginning, prompt, config)
+        return self.continue_from(self.document_start, prompt, config)
 
-    def go_on(
+    def continue_from(
         self,
         place: PromptState,
         prompt: str,
@@ -146,7 +145,7 @@ class TextGenerator:
         size = rows or min(config.batch_size, config.num_samples or 1)
         return self._samples(Continuation(self, prompt, config), first, size, on_progress)
 
-    def read(
+    def prefill(
         self,
         place: PromptState,
         text: str,
@@ -157,7 +156,7 @@ class TextGenerator:
         penalties will look back. Raises TokenizerError."""
         _check_prompt(self.tokenizer, text)
         heal, window = config.heal, config.penalty_window
-        return places.read(
+        return prefill(
             self.model,
             self.tokenizer,
             place,
@@ -179,9 +178,9 @@ class TextGenerator:
         TokenizerError, both at once."""
         work = Continuation(self, prompt, config, place, on_progress)
         search = BeamSearch(self.engine, self.tokenizer, config, work.dropped, work.guide)
-        return search.run(work.beginning, prompt)
+        return search.run(work.document_start, prompt)
 
-    def side_by_side(
+    def generate_batch(
         self,
         place: PromptState,
         prompt: str,
@@ -264,13 +263,15 @@ class Continuation:
         self.dropped = ~seen if self.guide is None else torch.zeros_like(seen)
         if self._banned is not None:
             self.dropped |= self._banned
-        self.place = generator.read(place or generator.beginning, prompt, config, on_progress)
-        found = places.begin(model, self._engine, tokenizer, self.place)
+        self.place = generator.prefill(
+            place or generator.document_start, prompt, config, on_progress
+        )
+        found = start_decoding(model, self._engine, tokenizer, self.place)
         if found.spellings is None:
             self._check_not_hopeless()
         else:
             found = replace(found, spellings=self._limited(found.spellings))
-        self.beginning = found
+        self.document_start = found
 
     def writer(self) -> CompletionBuilder:
         return CompletionBuilder(self._tokenizer, self.config)
@@ -281,7 +282,7 @@ class Continuation:
         """The first `needed` of the texts that are drawn from the streams, all of them at once."""
         writers = [self.writer() for _ in streams]
         written: list[list[Piece]] = [[] for _ in range(needed)]
-        for number, drawn in enumerate(self.draw(writers, streams, writers[:needed])):
+        for number, drawn in enumerate(self.sample(writers, streams, writers[:needed])):
             for row, piece in zip(written, drawn.pieces, strict=False):
                 if piece is not None:
                     row.append(piece)
@@ -290,7 +291,7 @@ class Continuation:
             yield complete(self.prompt, row, writer)
 
     @torch.inference_mode()
-    def draw(
+    def sample(
         self,
         writers: list[CompletionBuilder],
         streams: Sequence[RandomStream],
@@ -298,7 +299,7 @@ class Continuation:
     ) -> Iterator[Drawn]:
         """Draw a token for each writer and yield what they can show, again and again until all of
         them, or all that are `needed`, have finished."""
-        engine, spellings = self._engine, self.beginning.spellings
+        engine, spellings = self._engine, self.document_start.spellings
         needed = needed or writers
         numbers = Numbers(streams)
         sampler = Sampler(self.config, numbers, self._banned)
@@ -306,8 +307,10 @@ class Continuation:
         before = recent.expand(len(writers), -1)  # (B, N)
         states = np.zeros(len(writers), dtype=np.int32)
         if spellings is None:
-            logits = self.beginning.logits.expand(len(writers), -1)  # (B, V)
-            memory = engine.start(self.beginning.state.map(lambda p: p.expand(len(writers), -1)))
+            logits = self.document_start.logits.expand(len(writers), -1)  # (B, V)
+            memory = engine.start(
+                self.document_start.state.map(lambda p: p.expand(len(writers), -1))
+            )
         else:
             ways = self._draw_ways(spellings, numbers, len(writers))  # (B,)
             tokens = spellings.tokens[ways]
@@ -390,7 +393,7 @@ class TextStream(Iterator[Piece]):
         self._pieces = tokenizer.pieces
         self._end = tokenizer.end
         self._writer = work.writer()
-        self._draws = work.draw([self._writer], [stream])
+        self._draws = work.sample([self._writer], [stream])
         self._first, self._used = stream, 0
         # The place: a state, which may be the one that a step will change, and what it has not read
         self._state, self._is_live = self.start.state, False

@@ -45,13 +45,13 @@ class DecodingStart:
     spellings: Spellings | None = None
 
 
-def beginning(model: LanguageModel, tokenizer: Tokenizer) -> PromptState:
+def document_start(model: LanguageModel, tokenizer: Tokenizer) -> PromptState:
     """Where a document begins: after the end of another."""
     return PromptState(model.initial_state(1), (tokenizer.end,))
 
 
 @torch.inference_mode()
-def read(
+def prefill(
     model: LanguageModel,
     tokenizer: Tokenizer,
     place: PromptState,
@@ -83,7 +83,7 @@ def read(
 
 
 @torch.inference_mode()
-def begin(
+def start_decoding(
     model: LanguageModel, engine: Engine, tokenizer: Tokenizer, place: PromptState
 ) -> DecodingStart:
     """What may come next: token by token, so that a text goes on exactly as if it had not been

@@ -157,7 +157,7 @@ def read_text(
     ]
     use = np.zeros((len(gates), 3))  # sums of the value, of open and of shut
     nats: list[Floats] = []
-    likeliest: list[tuple[TokenProbability, ...]] = []
+    most_likely: list[tuple[TokenProbability, ...]] = []
     values: list[Floats] = []
     at_once = min(CHUNK_TOKENS, max(1, MAX_LOGITS // model.vocab_size))
     for chunk, foretelling, found in _read(generator, tokens, at_once, on_progress):
@@ -168,7 +168,7 @@ def read_text(
         best = logprobs.topk(min(top, logprobs.shape[1]), dim=-1)
         for ids, chances in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True):
             pairs = zip(ids, chances, strict=True)
-            likeliest.append(
+            most_likely.append(
                 tuple(TokenProbability(spelled(tokenizer.pieces[t]), p) for t, p in pairs)
             )
         columns = [_probed(found, probe) for probe in probes]
@@ -181,7 +181,7 @@ def read_text(
     costs_of_tokens, begins = np.concatenate(nats), [begin for begin, _, _ in spans]
     cost = np.add.reduceat(costs_of_tokens, begins)  # (P,)
     parts = tuple(
-        Surprisal(part, float(nat), likeliest[begin])
+        Surprisal(part, float(nat), most_likely[begin])
         for (begin, _, part), nat in zip(spans, cost, strict=True)
     )
     after = np.concatenate(values)[[end - 1 for _, end, _ in spans]]  # (P, K)

@@ -85,7 +85,7 @@ def next_chances(
     return dict(zip(alphabet.characters, chances, strict=True))
 
 
-def likeliest(chances: Mapping[str, float]) -> tuple[str, float]:
+def most_likely(chances: Mapping[str, float]) -> tuple[str, float]:
     letter = max(chances, key=chances.__getitem__)
     return letter, chances[letter]
 
@@ -127,7 +127,7 @@ def memoryless(
     rows: list[tuple[Cell, ...]] = []
     for beginning in ENDING_ALIKE:
         said = [
-            likeliest(next_chances(model, alphabet, beginning, memory=name != "memoryless"))
+            most_likely(next_chances(model, alphabet, beginning, memory=name != "memoryless"))
             for name, model in models.items()
         ]
         rows.append(
@@ -158,7 +158,7 @@ def memoryless(
         ],
     )
     every = [
-        likeliest(next_chances(models["memoryless"], alphabet, letter))[0] == commonest[letter]
+        most_likely(next_chances(models["memoryless"], alphabet, letter))[0] == commonest[letter]
         for letter in commonest
     ]
     says = say_memoryless(sum(every), len(every), bits["memoryless"], bits["with memory"], floor)
@@ -334,7 +334,7 @@ def namaskar(seed: int, on_progress: OnProgress, *, steps: int = 700) -> Finding
         counts = next_letters(beginning)
         best[beginning] = counts[expected] / counts.total()
         chances[beginning] = (memory[expected], without[expected])
-        says = (shown(likeliest(memory)[0]), shown(likeliest(without)[0]))
+        says = (shown(most_likely(memory)[0]), shown(most_likely(without)[0]))
         rows.append((beginning, expected, best[beginning], *chances[beginning], *says))
     columns = (
         "beginning",

@@ -412,7 +412,7 @@ def _continue(host: Host, rest: str) -> None:
     if now.mode == "chat" and (now.last is None or now.finish_reason in ("stop", "end")):
         raise ConfigError("it is your turn", hint="write something, or /retry")
     last = now.last
-    events = host.session.go_on()
+    events = host.session.continue_text()
     text = last.read + last.text if last else ""
     host.show(last.prompt if last else "", events, before=_ending(text))
 

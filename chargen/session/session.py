@@ -91,7 +91,7 @@ class Session:
         self.tokens_per_second: float | None = None
         self._past: deque[Moment] = deque(maxlen=MAX_UNDO)
         self._take(folder)
-        self.now = Moment("complete", self.generator.beginning)
+        self.now = Moment("complete", self.generator.document_start)
 
     # -- the model ----------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class Session:
         before = self.__dict__.copy()
         try:
             self._take(folder)
-            place = self._read(self.generator.beginning, self.text, on_progress)
+            place = self._read(self.generator.document_start, self.text, on_progress)
         except BaseException:
             self.__dict__.update(before)
             raise
@@ -175,7 +175,7 @@ class Session:
         settings = self.settings | {name: value}
         config = _checked(settings)
         if name in CHECKED_BY_THE_MODEL:
-            self.generator.go_on(self.generator.beginning, "", config)
+            self.generator.continue_from(self.generator.document_start, "", config)
         self.settings = settings
         if name == "seed":
             self.now = replace(self.now, stream=None)
@@ -220,7 +220,7 @@ class Session:
     def reset(self) -> None:
         """Begin a new text; the settings stay."""
         count = len(self.exchanges)
-        self._become(Moment(self.now.mode, self.generator.beginning, count=count, begun=count))
+        self._become(Moment(self.now.mode, self.generator.document_start, count=count, begun=count))
 
     @property
     def text(self) -> str:
@@ -254,7 +254,7 @@ class Session:
         stream = self._drawn_by
         return self._write(self._again(replace(stream, row=stream.row + 1)))
 
-    def go_on(self) -> Events:
+    def continue_text(self) -> Events:
         """More of the last text, from exactly where it stopped, and past what stopped it; where
         there is none, a text from nothing."""
         now = self.now
@@ -263,7 +263,7 @@ class Session:
         if now.finish_reason == "end":
             end = self.generator.tokenizer.end
             # What was taken back to be spelled anew stands before the end.
-            place = self.generator.read(now.place, "", replace(self._drawing, heal=False))
+            place = self.generator.prefill(now.place, "", replace(self._drawing, heal=False))
             now = replace(now, place=replace(place, unread=(*place.unread, end)))
         return self._write(now)
 
@@ -280,8 +280,8 @@ class Session:
         text = self.text.removesuffix(self.exchanges[-1].text)
         other = load(folder, self.device)
         [mine] = self._rows(before, 1, on_progress)
-        [theirs] = other.side_by_side(
-            other.beginning, text, self._drawing, [self._drawn_by], on_progress
+        [theirs] = other.generate_batch(
+            other.document_start, text, self._drawing, [self._drawn_by], on_progress
         )
         return mine, theirs
 
@@ -399,7 +399,7 @@ class Session:
         now, read = self.now, prompt
         place, stream, begun = now.place, now.stream, now.begun
         if now.mode == "complete":
-            place, stream, begun = self.generator.beginning, None, now.count
+            place, stream, begun = self.generator.document_start, None, now.count
         elif now.mode == "chat":
             user, bot = self.roles
             line = "" if now.count == now.begun else "\n"
@@ -450,7 +450,7 @@ class Session:
         before = replace(before, drawn_by=before.drawn_by or stream)
         if config.beams is not None:
             return self._record(self.generator.search("", config, before.place), before, origin)
-        passage = self.generator.go_on(before.place, "", config, stream)
+        passage = self.generator.continue_from(before.place, "", config, stream)
         return self._record(passage, before, origin)
 
     def _record(self, events: Events, before: Moment, origin: PromptState | None) -> Events:
@@ -494,7 +494,7 @@ class Session:
         """So many answers at a moment, each drawn by a stream of its own."""
         first = before.stream or self._fresh_stream()
         streams = [replace(first, row=first.row + index) for index in range(count)]
-        return self.generator.side_by_side(before.place, "", self._drawing, streams, on_progress)
+        return self.generator.generate_batch(before.place, "", self._drawing, streams, on_progress)
 
     def _fresh_stream(self) -> RandomStream:
         seed = self.settings["seed"]
@@ -503,11 +503,11 @@ class Session:
     def _read(
         self, place: PromptState, text: str, on_progress: OnShare = no_progress
     ) -> PromptState:
-        return self.generator.read(place, text, self._drawing, on_progress)
+        return self.generator.prefill(place, text, self._drawing, on_progress)
 
     def _place_for(self, text: str) -> PromptState:
         begins = bool(text) and self.now.mode == "complete"
-        return self._read(self.generator.beginning if begins else self.now.place, text)
+        return self._read(self.generator.document_start if begins else self.now.place, text)
 
     def _to_be_learnt(self, origin: PromptState, exchange: Exchange | None) -> None:
         """Learn what the network read for an exchange before the next one: until then the model is

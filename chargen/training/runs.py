@@ -168,7 +168,7 @@ class Run:
         self.trainer.stepper.end(asdict(self.report()) | {"checkpoint": str(self.folder)})
 
     def _follow(self, is_stopped: Callable[[], bool]) -> Generator[Event, None, None]:
-        outcome = self.trainer.stepper.follow(is_stopped)
+        outcome = self.trainer.stepper.run_follower(is_stopped)
         self._report = TrainReport(**outcome | {"checkpoint": self.folder})
         yield from ()
 

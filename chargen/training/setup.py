@@ -151,7 +151,7 @@ def _plan(
 def _try_out(corpus: Corpus, ranks: Ranks, device: torch.device) -> None:
     """Take part in what rank 0 times to plan."""
     while (options := ranks.broadcast(None)) is not None:
-        _trial(options, corpus, ranks, device).stepper.follow()
+        _trial(options, corpus, ranks, device).stepper.run_follower()
 
 
 def _trial(

@@ -43,7 +43,7 @@ STEP, LOSSES, GATHER, RESTORE, END = range(5)
 
 class TrainStepper:
     """Training, step by step. Of several ranks the first calls its methods, and the others, which
-    have all but the scores, `follow`."""
+    have all but the scores, `run_follower`."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class TrainStepper:
         return self._replay is not None and self._replay.is_recorded
 
     @property
-    def is_settled(self) -> bool:
+    def is_steady(self) -> bool:
         """Whether the next steps are run as the last one was."""
         return self._replay is None or self._replay.is_settled
 
@@ -319,7 +319,7 @@ class TrainStepper:
 
     # -- several ranks ------------------------------------------------------------------------
 
-    def follow(self, is_stopped: Callable[[], bool] = lambda: False) -> Any:
+    def run_follower(self, is_stopped: Callable[[], bool] = lambda: False) -> Any:
         """Do what rank 0 does, until it ends: what it gave to `end`. It is told once where this
         rank `is_stopped`."""
         has_asked = False

@@ -597,7 +597,7 @@ def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:
     """The seconds that a step of this trainer takes: the median of so many, or of as many as there
     is time for, after those that warm it up."""
     trainer.train_step()
-    while not trainer.stepper.is_settled:
+    while not trainer.stepper.is_steady:
         trainer.train_step()
     trainer.report()  # waits for the device
     taken: list[float] = []

@@ -66,7 +66,7 @@ def test_characters_are_added_up_over_tokens(seed: int, prompt: str) -> None:
     expected: dict[str, float] = defaultdict(float)
     for token, piece in enumerate(generator.tokenizer.pieces):
         expected[piece.decode()[:1]] += probability_of(generator, before, token)
-    place = generator.read(generator.beginning, prompt, UNHEALED)
+    place = generator.prefill(generator.document_start, prompt, UNHEALED)
     found = as_dict(next_characters(generator, place, EVERYTHING))
     assert found == pytest.approx(dict(expected), abs=1e-6)
     assert sum(found.values()) == pytest.approx(1)
@@ -78,7 +78,7 @@ def test_characters_are_added_up_over_tokens(seed: int, prompt: str) -> None:
 def test_after_a_healed_prompt_over_all_ways_to_spell_it(seed: int, prompt: str) -> None:
     generator = tiny(seed, *PIECES)
     pieces = generator.tokenizer.pieces
-    place = generator.read(generator.beginning, prompt, HEALED)
+    place = generator.prefill(generator.document_start, prompt, HEALED)
     assert place.tail
     before = generator.tokenizer.encode(prompt.removesuffix(place.tail.decode()))
     expected: dict[str, float] = defaultdict(float)
@@ -95,7 +95,7 @@ def test_after_a_healed_prompt_over_all_ways_to_spell_it(seed: int, prompt: str)
 
 def test_the_end_and_parts_of_characters_are_told_apart() -> None:
     generator = of_bytes(3)
-    chances = as_dict(next_characters(generator, generator.beginning, EVERYTHING))
+    chances = as_dict(next_characters(generator, generator.document_start, EVERYTHING))
     assert len(chances) == 257
     assert chances[""] == pytest.approx(probability_of(generator, [], 256), abs=1e-6)
     assert chances["<E4>"] == pytest.approx(probability_of(generator, [], 0xE4), abs=1e-6)
@@ -109,7 +109,7 @@ def test_the_end_and_parts_of_characters_are_told_apart() -> None:
 def test_words_are_those_of_an_exhaustive_search(prompt: str) -> None:
     generator = tiny(1, "a", "b", " ")
     generator.model.head.bias.data[2:] += 3  # words are short
-    place = generator.read(generator.beginning, prompt, HEALED)
+    place = generator.prefill(generator.document_start, prompt, HEALED)
     found = next_words(generator, place, 4, no_progress)
     before = generator.tokenizer.encode(prompt)
     expected: dict[str, float] = {}
@@ -127,7 +127,7 @@ def test_words_are_those_of_an_exhaustive_search(prompt: str) -> None:
 def test_words_of_the_text(checkpoint: Path) -> None:
     generator = chargen.load(checkpoint)
     heard: list[float] = []
-    place = generator.read(generator.beginning, "The sky is", HEALED)
+    place = generator.prefill(generator.document_start, "The sky is", HEALED)
     found = next_words(generator, place, 5, heard.append)
     assert found[0].text == " blue"
     assert heard
@@ -156,7 +156,7 @@ def written(
     generator: TextGenerator, prompt: str, config: SampleConfig, seed: int, pieces: int | None
 ) -> tuple[PromptState, tuple[int, ...], str, float]:
     """Where a text began, its tokens, the text, and its log-probability."""
-    passage = generator.go_on(generator.beginning, prompt, config, RandomStream(seed))
+    passage = generator.continue_from(generator.document_start, prompt, config, RandomStream(seed))
     given = list(islice(passage, pieces))
     tokens = tuple(token for piece in given for token in piece.tokens)
     text = "".join(piece.text for piece in given)
@@ -209,14 +209,14 @@ def test_a_character_of_several_bytes_is_one_row() -> None:
     generator = of_bytes(1)
     text = "a\u00e9\u6f22\U0001f353b"
     tokens = generator.tokenizer.encode(text)
-    rows = surprises(generator, generator.beginning, tokens, text, 300)
+    rows = surprises(generator, generator.document_start, tokens, text, 300)
     assert [row.text for row in rows] == list(text)
     at = 0
     for row in rows:
         spelled = row.text.encode()
         expected = logprob_of(generator, tokens[:at], list(spelled))
         assert row.nats == pytest.approx(-expected, abs=1e-5)
-        first = {chance.text: chance.probability for chance in row.likeliest}
+        first = {chance.text: chance.probability for chance in row.most_likely}
         shown = chr(spelled[0]) if spelled[0] < 128 else f"<{spelled[0]:02X}>"
         chance = probability_of(generator, tokens[:at], spelled[0])
         assert first[shown] == pytest.approx(chance, abs=1e-6)
@@ -227,7 +227,7 @@ def test_bytes_that_are_no_character() -> None:
     generator = of_bytes(1)
     for tokens in ([0xC3, 0xE4, 0xBD, 0xA0, ord("a")], [0x80, 0x80], [0xC3, 256], [0xE4, 0xBD]):
         text = generator.tokenizer.decode(tokens)
-        rows = surprises(generator, generator.beginning, tokens, text, 2)
+        rows = surprises(generator, generator.document_start, tokens, text, 2)
         assert "".join(row.text for row in rows) == text
         total = sum(row.nats for row in rows)
         assert total == pytest.approx(-logprob_of(generator, [], tokens), abs=1e-5)
@@ -237,19 +237,19 @@ def test_bytes_that_are_no_character() -> None:
 def test_the_likeliest_are_those_of_the_plain_model(count: int) -> None:
     generator = tiny(4, *PIECES)
     tokens, size = generator.tokenizer.encode("ba ababb"), generator.tokenizer.vocab_size
-    rows = surprises(generator, generator.beginning, tokens, "ba ababb", count)
+    rows = surprises(generator, generator.document_start, tokens, "ba ababb", count)
     for at, (row, token) in enumerate(zip(rows, tokens, strict=True)):
         chances = [probability_of(generator, tokens[:at], other) for other in range(size)]
         best = sorted(zip(chances, generator.tokenizer.texts, strict=True), reverse=True)[:count]
-        assert [chance.text for chance in row.likeliest] == [text for _, text in best]
-        shares = [chance.probability for chance in row.likeliest]
+        assert [chance.text for chance in row.most_likely] == [text for _, text in best]
+        shares = [chance.probability for chance in row.most_likely]
         assert shares == pytest.approx([share for share, _ in best], abs=1e-6)
         assert row.nats == pytest.approx(-math.log(chances[token]), abs=1e-5)
 
 
 def test_the_end_of_a_document_is_a_row_without_text() -> None:
     generator = tiny(1, "a", "b")
-    rows = surprises(generator, generator.beginning, (0, 1, 2), "ab", 1)
+    rows = surprises(generator, generator.document_start, (0, 1, 2), "ab", 1)
     assert [row.text for row in rows] == ["a", "b", ""]
     assert rows[2].nats == pytest.approx(-logprob_of(generator, [0, 1], [2]), abs=1e-5)
 
@@ -257,7 +257,7 @@ def test_the_end_of_a_document_is_a_row_without_text() -> None:
 def test_a_first_token_that_began_in_the_prompt_costs_its_share_of_the_ways() -> None:
     generator = tiny(2, "a", "b", "ab")
     model = replace(HEALED, max_tokens=1)
-    place = generator.read(generator.beginning, "a", model)
+    place = generator.prefill(generator.document_start, "a", model)
     assert place.tail == b"a"
     alone, beyond = (probability_of(generator, [], token) for token in (0, 2))
     [row] = surprises(generator, place, (2,), "b", 3)

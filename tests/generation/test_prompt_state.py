@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import SampleConfig
-from chargen.generation import prompt_state as places
 from chargen.generation.generator import TextGenerator, TextStream
+from chargen.generation.prompt_state import PromptState, prefill, start_decoding
 from chargen.generation.sampling import RandomStream
 from chargen.nn.model import State
 from tests.support.tiny import logprob_of, tiny
@@ -51,11 +51,11 @@ def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
 ) -> None:  # fmt: skip
     model: TextGenerator = request.getfixturevalue(kind)
     config = SampleConfig(max_tokens=40, **options)  # type: ignore[arg-type]
-    whole = model.go_on(model.beginning, prompt, config, RandomStream(3))
+    whole = model.continue_from(model.document_start, prompt, config, RandomStream(3))
     pieces = [piece.text for piece in whole]
-    begun = model.go_on(model.beginning, prompt, config, RandomStream(3))
+    begun = model.continue_from(model.document_start, prompt, config, RandomStream(3))
     assert text_of(begun, stop_after) == "".join(pieces[:stop_after])
-    rest = model.go_on(begun.place, "", config, begun.stream)
+    rest = model.continue_from(begun.place, "", config, begun.stream)
     left = "".join(pieces[stop_after:])
     assert text_of(rest).startswith(left)  # it has more tokens left
 
@@ -65,10 +65,10 @@ def test_the_place_is_that_of_the_text(seed: int, count: int, prompt: str) -> No
     """Whatever stopped it where, what comes next has the chances that the whole text gives it."""
     model = tiny(5, "a", "b", "c", "ab", "bca")
     config = SampleConfig(max_tokens=30, stop=("cc", "aba"), heal=False)
-    passage = model.go_on(model.beginning, prompt, config, RandomStream(seed))
+    passage = model.continue_from(model.document_start, prompt, config, RandomStream(seed))
     tokens = [t for piece in islice(passage, count) for t in piece.tokens]
     shown = model.tokenizer.encode(prompt) + [t for t in tokens if t != model.tokenizer.end]
-    logits = places.begin(model.model, model.engine, model.tokenizer, passage.place).logits
+    logits = start_decoding(model.model, model.engine, model.tokenizer, passage.place).logits
     place = passage.place
     if place.tail:
         return  # the text ended inside a token
@@ -80,23 +80,25 @@ def test_the_place_is_that_of_the_text(seed: int, count: int, prompt: str) -> No
 
 def test_a_text_that_ends_inside_a_token_goes_on_inside_it(subwords: TextGenerator) -> None:
     config = SampleConfig(temperature=0, max_chars=3)
-    passage = subwords.go_on(subwords.beginning, "The str", config)
+    passage = subwords.continue_from(subwords.document_start, "The str", config)
     assert text_of(passage) == "awb"
     assert passage.place.tail.endswith(b"b")
-    rest = subwords.go_on(passage.place, "", SampleConfig(temperature=0, until="word"))
+    rest = subwords.continue_from(passage.place, "", SampleConfig(temperature=0, until="word"))
     assert text_of(rest) == "erry"
-    other = subwords.go_on(passage.place, "e", SampleConfig(temperature=0, until="word"))
+    other = subwords.continue_from(passage.place, "e", SampleConfig(temperature=0, until="word"))
     assert text_of(other) == "rry"
 
 
 def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerator) -> None:
     model = tiny(3, "a", "b")
     for seed in range(20):
-        passage = model.go_on(model.beginning, "a", SampleConfig(max_tokens=50), RandomStream(seed))
+        passage = model.continue_from(
+            model.document_start, "a", SampleConfig(max_tokens=50), RandomStream(seed)
+        )
         text = text_of(passage)
         if passage.finish_reason == "end":
-            place = places.read(
-                model.model, model.tokenizer, model.beginning, "a" + text, heal=False, window=9
+            place = prefill(
+                model.model, model.tokenizer, model.document_start, "a" + text, heal=False, window=9
             )
             assert passage.place.unread == place.unread
             return
@@ -105,15 +107,15 @@ def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerato
 
 @pytest.mark.parametrize("text", ["The sky", "GRANNY'S caf\u00e9 \u4e2d", "x" * 50])
 def test_read_at_once_or_bit_by_bit(subwords: TextGenerator, text: str) -> None:
-    def read(place: places.PromptState, some: str, heal: bool) -> places.PromptState:
-        return places.read(
+    def read(place: PromptState, some: str, heal: bool) -> PromptState:
+        return prefill(
             subwords.model, subwords.tokenizer, place, some, heal=heal, window=256
         )  # fmt: skip
 
-    whole = read(subwords.beginning, text, True)
-    place = subwords.beginning
+    whole = read(subwords.document_start, text, True)
+    place = subwords.document_start
     for cut in range(1, len(text), 3):
-        place = read(subwords.beginning, text[:cut], True)
+        place = read(subwords.document_start, text[:cut], True)
         place = read(place, text[cut:], True)
         assert place.tail.endswith(whole.tail[-1:])
         place.tail.decode()  # whole characters
@@ -128,8 +130,8 @@ def test_what_is_told_may_stop_the_reading(characters: TextGenerator) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        characters.go_on(
-            characters.beginning, "The sky\n" * 10_000, SampleConfig(), on_progress=on_progress
+        characters.continue_from(
+            characters.document_start, "The sky\n" * 10_000, SampleConfig(), on_progress=on_progress
         )
     assert heard == sorted(heard)
     assert heard[-1] < 1

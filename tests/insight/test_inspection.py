@@ -54,8 +54,8 @@ def test_parts_are_whole_characters_with_what_they_cost(
         tokens = tokenizer.encode_array(found.text)[len(before) :]
         count = next(n for n in range(1, 9) if tokenizer.decode(tokens[:n]) == part.text)
         assert part.nats == pytest.approx(-logprob_of(generator, before, tokens[:count]), abs=1e-5)
-        assert len(part.likeliest) == 2
-        assert part.likeliest[0].probability >= part.likeliest[1].probability
+        assert len(part.most_likely) == 2
+        assert part.most_likely[0].probability >= part.most_likely[1].probability
         before += tokens[:count].tolist()
     np.testing.assert_allclose(
         found.views[0].values, [part.nats / math.log(2) for part in found.parts]

@@ -19,10 +19,9 @@ from hypothesis import strategies as st
 
 from chargen.config import SampleConfig
 from chargen.errors import ChargenError, ConfigError, SessionError
-from chargen.generation import prompt_state as places
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import PromptState
+from chargen.generation.prompt_state import PromptState, start_decoding
 from chargen.generation.writing import Piece
 from chargen.session.session import MAX_UNDO, MODES, Events, Moment, Session
 from tests.support.tiny import logprob_of, tiny
@@ -55,7 +54,7 @@ def over(folder: Path, generator: TextGenerator) -> Session:
     """A session with a model that is not in its folder."""
     session = Session(folder)
     session.generator = session._as_loaded = generator
-    session.now = Moment("complete", generator.beginning)
+    session.now = Moment("complete", generator.document_start)
     return session
 
 
@@ -77,7 +76,7 @@ def tokens_of(session: Session) -> list[int]:
 
 
 def logprobs_at(generator: TextGenerator, place: PromptState) -> torch.Tensor:
-    found = places.begin(generator.model, generator.engine, generator.tokenizer, place)
+    found = start_decoding(generator.model, generator.engine, generator.tokenizer, place)
     assert found.spellings is None
     return found.logits[0].double().log_softmax(-1)
 
@@ -113,7 +112,7 @@ def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
     drain(parted.answer("\nUNCLE JO"), next(sizes))
     while len(tokens_of(parted)) < len(tokens_of(whole)):
         parted.change("max_tokens", 30 - len(tokens_of(parted)))
-        drain(parted.go_on(), next(sizes, None))
+        drain(parted.continue_text(), next(sizes, None))
     assert parted.exchanges == whole.exchanges
     assert parted.text == whole.text
     assert tokens_of(parted) == tokens_of(whole) == [t for p in pieces for t in p.tokens]
@@ -130,11 +129,11 @@ def test_a_text_goes_on_past_what_stopped_it(talk: Session) -> None:
     talk.change("temperature", 0)
     assert drain(talk.answer("The sky")) == " is blue"
     assert talk.now.finish_reason == "stop"
-    assert drain(talk.go_on()).startswith(".\n")
+    assert drain(talk.continue_text()).startswith(".\n")
     talk.change("until", "word")
     before = talk.text
-    drain(talk.go_on())
-    drain(talk.go_on())
+    drain(talk.continue_text())
+    drain(talk.continue_text())
     assert len(talk.text) > len(before) + 1
 
 
@@ -144,7 +143,7 @@ def test_what_was_never_begun_is_not_there(talk: Session) -> None:
     assert talk.now is before
     assert not talk.exchanges
     talk.change("seed", 5)
-    from_nothing = drain(talk.go_on())
+    from_nothing = drain(talk.continue_text())
     talk.reset()
     assert from_nothing == drain(talk.answer(""))
 
@@ -196,7 +195,7 @@ def test_past_the_end_of_a_document_another_begins(
     if ask is draw:  # the tokens may be others than those of the text
         tokens = model.tokenizer.encode("ab") + tokens_of(session)[:-1]
     session.change("beams", None)
-    drain(session.go_on(), 1)
+    drain(session.continue_text(), 1)
     start = session.now.segments[-1].start
     assert (start.unread[-1], start.tail) == (model.tokenizer.end, b"")
     logprobs, after = logprobs_at(model, start), [*tokens, model.tokenizer.end]
@@ -229,8 +228,8 @@ def test_what_comes_next_is_what_the_text_read_anew_says(talk: Session, mode: st
     talk.enter(mode)
     for prompt in ("The straw", "\nGRAN", "caf\u00e9 \u4e2d"):
         drain(talk.answer(prompt))
-        drain(talk.go_on(), 3)
-    anew = talk.generator.read(talk.generator.beginning, talk.text, talk.config)
+        drain(talk.continue_text(), 3)
+    anew = talk.generator.prefill(talk.generator.document_start, talk.text, talk.config)
     one, other = (logprobs_at(talk.generator, place) for place in (talk.now.place, anew))
     torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
@@ -309,7 +308,7 @@ STEPS: dict[str, Callable[[Session], object]] = {
     "stopped": lambda session: drain(session.answer("GRAN"), 1),
     "several": lambda session: session.several("A"),
     "retry": lambda session: drain(session.retry()),
-    "continue": lambda session: drain(session.go_on()),
+    "continue": lambda session: drain(session.continue_text()),
     "reset": lambda session: session.reset(),
     "chat": lambda session: session.enter("chat"),
     "story": lambda session: session.enter("story"),
@@ -348,11 +347,15 @@ def test_undo_brings_all_back(folders: list[Path], which: int, steps: list[str])
 def test_after_undo_the_same_comes_again(session: Session) -> None:
     session.enter("story")
     drain(session.answer("The sky"))
-    texts = [drain(session.answer("\nGRAN")), drain(session.go_on()), drain(session.retry())]
+    texts = [
+        drain(session.answer("\nGRAN")),
+        drain(session.continue_text()),
+        drain(session.retry()),
+    ]
     for _ in texts:
         session.undo()
     assert [
-        drain(session.answer("\nGRAN")), drain(session.go_on()), drain(session.retry())
+        drain(session.answer("\nGRAN")), drain(session.continue_text()), drain(session.retry())
     ] == texts  # fmt: skip
 
 
@@ -404,7 +407,7 @@ def test_a_story_does_not_draw_the_same_numbers_again(talk: Session) -> None:
 
 def test_a_model_beside_itself_writes_the_same(session: Session) -> None:
     drain(session.answer("The straw"))
-    drain(session.go_on())
+    drain(session.continue_text())
     mine, theirs = session.compare(session.folder)
     assert mine.text == theirs.text
     assert session.text.startswith("The straw" + mine.text)
@@ -447,7 +450,7 @@ def test_what_was_loaded_and_found_can_be_done_again(talk: Session) -> None:
     answer_nothing(talk)
     talk.load(talk.folder)
     talk.change("beams", 2)
-    assert drain(talk.go_on()) == talk.exchanges[-1].text
+    assert drain(talk.continue_text()) == talk.exchanges[-1].text
     drain(talk.retry())
 
 
@@ -462,11 +465,11 @@ def test_beams_go_on_from_the_best_text(session: Session, mode: str) -> None:
     assert "".join(piece.text for piece in pieces if isinstance(piece, Piece)) == best
     assert session.exchanges[-1].text == best
     assert session.now.finish_reason == found.completions[0].finish_reason
-    anew = session.generator.read(session.generator.beginning, session.text, session.config)
+    anew = session.generator.prefill(session.generator.document_start, session.text, session.config)
     assert session.now.place.tail == anew.tail
     session.change("beams", None)
     text = session.text
-    more = drain(session.go_on())
+    more = drain(session.continue_text())
     assert session.text == text + more
     session.change("temperature", 0)
     assert drain(session.retry())
@@ -484,7 +487,7 @@ def test_the_first_of_several_goes_on(talk: Session, heal: bool) -> None:
     assert talk.exchanges[-1].text == found[0].text == whole[:10]
     assert [done.text for done in talk.variants(3)] == [done.text for done in found]
     talk.change("max_tokens", 30)
-    assert whole[:10] + drain(talk.go_on()) == whole
+    assert whole[:10] + drain(talk.continue_text()) == whole
     talk.change("beams", 2)
     assert not talk.draws_several
     talk.change("beams", None)
@@ -664,10 +667,10 @@ def test_another_model_takes_over_the_text(session: Session, folders: list[Path]
     session.load(other, heard.append)
     assert heard[-1] == 1
     assert (session.folder, session.text, session.exchanges) == (other, text, exchanges)
-    anew = session.generator.read(session.generator.beginning, text, session.config)
+    anew = session.generator.prefill(session.generator.document_start, text, session.config)
     assert session.now.place.tail == anew.tail
     assert session.now.place.unread == anew.unread
-    more = drain(session.go_on())
+    more = drain(session.continue_text())
     assert session.text == text + more
     with pytest.raises(ConfigError, match="answer"):
         session.retry()

@@ -17,7 +17,7 @@ import pytest
 
 from chargen.errors import ChargenError, SessionError
 from chargen.generation import generator as generation
-from chargen.generation import prompt_state as places
+from chargen.generation import prompt_state
 from chargen.generation.writing import Piece
 from chargen.nn.engine import Engine
 from chargen.runtime.files import to_builtins
@@ -63,7 +63,7 @@ def test_an_opened_session_goes_on_as_the_saved_one(
     assert (opened.exchanges, opened.text) == (session.exchanges, session.text)
     assert (opened.now.mode, opened.now.begun) == (session.now.mode, session.now.begun)
     steps: list[Callable[[Session], Events]] = [
-        Session.go_on, Session.go_on, lambda s: s.answer("\nANNA"), Session.retry
+        Session.continue_text, Session.continue_text, lambda s: s.answer("\nANNA"), Session.retry
     ]  # fmt: skip
     for step in steps:
         assert drain(step(session)) == drain(step(opened))
@@ -96,8 +96,8 @@ def test_nothing_is_read_when_it_is_opened(
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("the text is read")
 
-    for owner, name in ((places, "read_tokens"), (places, "read"), (Engine, "step"),
-                        (Engine, "start"), (generation.TextGenerator, "read")):  # fmt: skip
+    for owner, name in ((prompt_state, "read_tokens"), (generation, "prefill"), (Engine, "step"),
+                        (Engine, "start"), (generation.TextGenerator, "prefill")):  # fmt: skip
         monkeypatch.setattr(owner, name, fail)
     opened.open(tmp_path / "a.session")
     assert opened.exchanges
@@ -249,7 +249,8 @@ def test_a_damaged_file_is_told_and_changes_nothing(
         path.write_bytes(mutant)
         assert kept == values_in(path)
         other.settings = other.settings | {"max_tokens": 2, "beams": None}
-        asks: tuple[Callable[[Session], Events], ...] = (Session.go_on, lambda s: s.answer("a"))
+        asks: tuple[Callable[[Session], Events], ...]
+        asks = (Session.continue_text, lambda s: s.answer("a"))
         for ask in asks:
             with suppress(ChargenError):
                 drain(ask(other))

@@ -47,7 +47,7 @@ def main(text: str, out: str, steps: str, *options: str) -> None:
     named = {name: json.loads(value) for name, value in (o.split("=") for o in options)}
     stepper = stepper_of(Path(text), ranks, **named)
     if not ranks.is_main:
-        stepper.follow()
+        stepper.run_follower()
         return
     losses, tensors = take_steps(stepper, int(steps))
     # What goes back to other ranks must come back as it was: the next steps tell.
