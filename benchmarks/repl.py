@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pexpect
@@ -118,7 +119,8 @@ def files(checkpoint: Path) -> None:
             # The rest of the text is put there: reading it would say nothing of the file.
             last = session.exchanges[-1]
             more = type(last)(last.prompt, "x" * (length - 1000), last.text)
-            session.exchanges[-1] = more
+            history = replace(session.state.history, exchanges=(*session.exchanges[:-1], more))
+            session.state = replace(session.state, history=history)
             session.save(path)
             text = sum(len((e.read + e.text + e.prompt).encode()) for e in session.exchanges)
             other = Session(checkpoint)

@@ -83,7 +83,7 @@ class Host:
         on_progress = self.progress(
             "learning and reading" if session.has_learnt else "reading the prompt"
         )
-        if session.draws_several:
+        if session.samples_several:
             self.show_all(prompt, session.several(prompt, on_progress))
             self.write_log()
         else:
@@ -455,7 +455,7 @@ def _bits(completion: Completion) -> str:
 def _info(host: Host, rest: str) -> None:
     session = host.session
     count, size = len(session.exchanges) - session.now.begun, len(session.text)
-    facts = facts_of(session.about, session.generator.model.num_parameters)
+    facts = facts_of(session.metadata, session.generator.model.num_parameters)
     host.printer.facts(
         [
             *((name, value, "") for name, value in facts),

@@ -1,5 +1,6 @@
 """A session as a file: the text, the settings, where the random numbers are, what the network
-remembers, and the hash of the model that remembers it.
+remembers, and the hash of the model that remembers it. Knows the format alone: what is done with a
+session is not its concern.
 
 Two lines of JSON: the first says what this is and the sha256 of the second, so that damage is seen
 before anything is believed. What the network remembers takes a few kilobytes, however long the
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chargen.config import CorpusConfig
 from chargen.errors import SessionError
 from chargen.generation.prompt_state import PromptState
+from chargen.generation.sampling import RandomStream
 from chargen.generation.writing import FinishReason
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import Record, decode, encode, read_file, write_file
+from chargen.session.history import MODES, Exchange, History, Moment
+from chargen.session.settings import settings_from_json
+from chargen.session.state import SessionState
 
 FORMAT = 1
 MAX_BYTES = 1 << 28
+MAX_USED = 10**8  # random numbers of a stream, which is a second to skip
 HINT = "pass a file that /save wrote"
 _BEGINNING = b'{"chargen_session":'
 
@@ -34,7 +42,7 @@ class _Head(Record):
     sha256: str
 
 
-class SavedPlace(Record, forbid_unknown_fields=True, frozen=True):
+class SavedPromptState(Record, forbid_unknown_fields=True, frozen=True):
     """A `PromptState`; `state` and `tail` in base64, the state as float32, little end first."""
 
     state: str
@@ -54,7 +62,7 @@ class SavedSession(Record, forbid_unknown_fields=True, frozen=True):
     bot: str
     exchanges: list[tuple[str, str, str]]
     begun: int
-    place: SavedPlace
+    place: SavedPromptState
     stream: tuple[int, int, int] | None
     finish_reason: FinishReason | None
 
@@ -112,11 +120,58 @@ def _is_session(path: Path) -> bool:
         return file.read(len(_BEGINNING)) == _BEGINNING
 
 
-def pack(place: PromptState) -> SavedPlace:
-    """A place as JSON can hold it."""
+def pack(state: SessionState) -> SavedSession:
+    """A session as JSON can hold it."""
+    now, stream = state.now, state.now.stream
+    user, bot = state.roles
+    return SavedSession(
+        model=state.model.sha256,
+        checkpoint=os.fsencode(state.model.metadata.folder).decode(errors="replace"),
+        settings=state.settings,
+        mode=now.mode,
+        user=user,
+        bot=bot,
+        exchanges=[(e.prompt, e.read, e.text) for e in state.history.exchanges],
+        begun=now.begun,
+        place=_pack_prompt_state(now.place),
+        stream=None if stream is None else (stream.seed, stream.row, stream.used),
+        finish_reason=now.finish_reason,
+    )
+
+
+def unpack(saved: SavedSession, state: SessionState) -> SessionState:
+    """The session, for the model of another one, which is the one that it was saved with. Raises
+    ValueError, TypeError, ConfigError where it cannot be."""
+    history = _unpack_history(saved, state.generator.model)
+    settings = settings_from_json(saved.settings)
+    roles = saved.user, saved.bot
+    CorpusConfig(user=saved.user, bot=saved.bot)
+    named = None if state.named_roles is None and roles == state.roles else roles
+    return SessionState(state.model, history, settings, named)
+
+
+def _unpack_history(saved: SavedSession, model: LanguageModel) -> History:
+    exchanges = tuple(Exchange(*parts) for parts in saved.exchanges)
+    count = len(exchanges)
+    stream = None
+    if saved.mode not in MODES or not 0 <= saved.begun <= count:
+        raise ValueError("there is no such mode or exchange")
+    if saved.stream is not None:
+        stream = RandomStream(*saved.stream)
+        if not (0 <= stream.seed < 2**63 and 0 <= stream.row < 2**63):
+            raise ValueError("there is no such stream of random numbers")
+        if not 0 <= stream.used <= MAX_USED:
+            raise ValueError("too many of its random numbers are used")
+    last = exchanges[-1] if count > saved.begun else None
+    place = _unpack_prompt_state(saved.place, model)
+    now = Moment(saved.mode, place, stream, saved.finish_reason, count, saved.begun, last)
+    return History(now, exchanges)
+
+
+def _pack_prompt_state(place: PromptState) -> SavedPromptState:
     parts = [part.float().cpu().numpy() for layer in place.state.layers for part in layer]
     state = np.concatenate(parts, axis=None).astype("<f4").tobytes()
-    return SavedPlace(
+    return SavedPromptState(
         base64.b64encode(state).decode(),
         list(place.unread),
         base64.b64encode(place.tail).decode(),
@@ -124,7 +179,7 @@ def pack(place: PromptState) -> SavedPlace:
     )
 
 
-def unpack(saved: SavedPlace, model: LanguageModel) -> PromptState:
+def _unpack_prompt_state(saved: SavedPromptState, model: LanguageModel) -> PromptState:
     """The place, for the model that it was made with. Raises ValueError where it does not fit."""
     numbers = np.frombuffer(base64.b64decode(saved.state, validate=True), dtype="<f4")
     blank = model.initial_state(1)

@@ -113,10 +113,10 @@ def test_a_mistake_is_told_in_one_line_and_changes_nothing(
     host: Host, say: Piped, line: str, told: str
 ) -> None:
     session = host.session
-    before = (session.settings, session.now, list(session.exchanges), session.roles)
+    before = session.state
     with pytest.raises(ChargenError):
         host.run(line)
-    assert (session.settings, session.now, session.exchanges, session.roles) == before
+    assert session.state is before
     done = say(line, code=1)
     assert done.stdout == ""
     assert told in done.stderr

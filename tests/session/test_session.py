@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState, start_decoding
 from chargen.generation.writing import Piece
-from chargen.session.session import MAX_UNDO, MODES, Events, Moment, Session
+from chargen.session.history import MAX_UNDO, MODES, Exchange, History, Moment
+from chargen.session.session import Events, Session
+from chargen.session.state import SessionState
 from tests.support.tiny import logprob_of, tiny
 
 KINDS = ("checkpoint", "subword_checkpoint")
@@ -53,8 +55,8 @@ def seeded(folder: Path, mode: str = "complete", max_tokens: int = 40) -> Sessio
 def over(folder: Path, generator: TextGenerator) -> Session:
     """A session with a model that is not in its folder."""
     session = Session(folder)
-    session.generator = session._as_loaded = generator
-    session.now = Moment("complete", generator.document_start)
+    model = replace(session.state.model, loaded=generator, generator=generator)
+    session.state = SessionState(model, History(Moment("complete", generator.document_start)))
     return session
 
 
@@ -151,7 +153,7 @@ def test_what_was_never_begun_is_not_there(talk: Session) -> None:
 @pytest.mark.parametrize("prompt", ["\ud800", "a\udfff"])
 def test_a_prompt_that_is_no_text_changes_nothing(session: Session, prompt: str) -> None:
     drain(session.answer("The sky"))
-    before, exchanges = session.now, list(session.exchanges)
+    before, exchanges = session.now, session.exchanges
     with pytest.raises(ChargenError):
         session.answer(prompt)
     assert session.now is before
@@ -294,8 +296,8 @@ def test_memory_does_not_grow_with_the_exchanges(talk: Session, mode: str) -> No
     for count in range(1, 2 * MAX_UNDO + 41):
         drain(talk.answer("a"))
         if count % 20 == 0:
-            kept = [talk.now, *talk._past]
-            assert len(talk._past) <= MAX_UNDO
+            kept = [talk.now, *talk.state.history.past]
+            assert len(talk.state.history.past) <= MAX_UNDO
             assert all(len(moment.segments) <= 1 for moment in kept)
             counts.append(len(set(itertools.chain.from_iterable(map(states, kept)))))
     assert counts[-1] == counts[-2] == counts[-3]
@@ -325,15 +327,15 @@ def folders(checkpoint: Path, subword_checkpoint: Path) -> list[Path]:
 @given(which=st.integers(0, 1), steps=st.lists(st.sampled_from(list(STEPS)), max_size=12))
 def test_undo_brings_all_back(folders: list[Path], which: int, steps: list[str]) -> None:
     session = seeded(folders[which], max_tokens=3)
-    before: list[tuple[Moment, list[object], str]] = []
+    before: list[tuple[Moment, tuple[Exchange, ...], str]] = []
     for step in steps:
-        stood = session.now, [*session.exchanges], session.text
+        stood = session.now, session.exchanges, session.text
         try:
             STEPS[step](session)
         except ConfigError:
             assert (session.now, session.exchanges, session.text) == stood
         if session.now is not stood[0]:
-            before.append(stood)  # type: ignore[arg-type]
+            before.append(stood)
     while before:
         moment, exchanges, text = before.pop()
         session.undo()
@@ -480,7 +482,7 @@ def test_the_first_of_several_goes_on(talk: Session, heal: bool) -> None:
     talk.change("heal", heal)
     whole = drain(talk.answer("The "))
     talk.change("num_samples", 3)
-    assert talk.draws_several
+    assert talk.samples_several
     talk.change("max_tokens", 10)
     found = talk.several("The ")
     assert len({done.text for done in found}) > 1
@@ -489,10 +491,10 @@ def test_the_first_of_several_goes_on(talk: Session, heal: bool) -> None:
     talk.change("max_tokens", 30)
     assert whole[:10] + drain(talk.continue_text()) == whole
     talk.change("beams", 2)
-    assert not talk.draws_several
+    assert not talk.samples_several
     talk.change("beams", None)
     talk.enter("story")
-    assert not talk.draws_several
+    assert not talk.samples_several
 
 
 # -- settings ---------------------------------------------------------------------------------
@@ -560,7 +562,7 @@ def test_what_is_learnt_is_likelier_and_forgotten(session: Session, tmp_path: Pa
         session.save(tmp_path / "after.session")
     learnt = session.generator
     drain(session.retry())
-    drain(session.go_on())
+    drain(session.continue_text())
     assert session.generator is learnt  # the model's own text teaches it nothing
     session.learn(True)
     assert session.generator is learnt
@@ -654,14 +656,14 @@ def test_what_was_learnt_becomes_a_checkpoint(session: Session, tmp_path: Path) 
     kept.open(tmp_path / "a.session")
     assert kept.text == text
     assert bytes_in(old) == files
-    assert Session(tmp_path / "new").about.scores.valid_loss is None
+    assert Session(tmp_path / "new").metadata.scores.valid_loss is None
 
 
 def test_another_model_takes_over_the_text(session: Session, folders: list[Path]) -> None:
     session.enter("story")
     for prompt in ("The straw", "\nGRAN"):
         drain(session.answer(prompt))
-    text, exchanges = session.text, list(session.exchanges)
+    text, exchanges = session.text, session.exchanges
     [other] = [folder for folder in folders if folder != session.folder]
     heard: list[float] = []
     session.load(other, heard.append)
@@ -682,7 +684,7 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(
     session.enter("story")
     drain(session.answer("The straw"))
     session.learn(True)
-    before = session.__dict__.copy()
+    before = session.state
 
     def interrupted(share: float) -> None:
         raise KeyboardInterrupt
@@ -691,7 +693,7 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(
         session.load(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         session.load(folders[0], interrupted)
-    assert session.__dict__ == before
+    assert session.state is before
     session.undo()
 
 

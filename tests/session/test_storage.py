@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from chargen.generation import prompt_state
 from chargen.generation.writing import Piece
 from chargen.nn.engine import Engine
 from chargen.runtime.files import to_builtins
-from chargen.session.session import MODES, Events, Session
+from chargen.session.history import MODES
+from chargen.session.session import Events, Session
 from chargen.session.storage import read_session
 from tests.support.mutations import mutated_bytes, mutated_values, state_of
 
@@ -83,7 +85,7 @@ def test_an_empty_session_is_one(checkpoint: Path, mode: str, tmp_path: Path) ->
     session.save(tmp_path / "a.session")
     opened = talking(checkpoint, "story")
     opened.open(tmp_path / "a.session")
-    assert (opened.exchanges, opened.text, opened.now.mode) == ([], "", mode)
+    assert (opened.exchanges, opened.text, opened.now.mode) == ((), "", mode)
     assert drain(opened.answer("The")) == drain(session.answer("The"))
 
 
@@ -128,11 +130,11 @@ def test_another_model_is_refused_by_name(
 ) -> None:
     talking(checkpoint, "story").save(tmp_path / "a.session")
     other = talking(subword_checkpoint, "chat")
-    before = other.__dict__.copy()
+    before = other.state
     with pytest.raises(SessionError, match="of another model") as raised:
         other.open(tmp_path / "a.session")
     assert raised.value.hint == f"/load {checkpoint} first"
-    assert other.__dict__ == before
+    assert other.state is before
     other.load(checkpoint)
     other.open(tmp_path / "a.session")
     assert other.now.mode == "story"
@@ -150,13 +152,13 @@ def test_what_is_no_session_is_neither_opened_nor_replaced(
 ) -> None:
     path, session = tmp_path / "a.txt", talking(checkpoint, "story")
     path.write_bytes(content)
-    before = session.__dict__.copy()
+    before = session.state
     with pytest.raises(SessionError, match="no session file"):
         session.open(path)
     with pytest.raises(SessionError, match="is no session file; name another one"):
         session.save(path)
     assert path.read_bytes() == content
-    assert session.__dict__ == before
+    assert session.state is before
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
@@ -165,7 +167,7 @@ def test_a_path_that_cannot_be_read_or_written(checkpoint: Path, name: str, tmp_
     (tmp_path / "file").write_text("x")
     os.mkfifo(tmp_path / "pipe")  # nobody writes into it, so to read it would take for ever
     session = talking(checkpoint, "story")
-    before = session.__dict__.copy()
+    before = session.state
     with pytest.raises(SessionError):
         session.open(tmp_path / name)
     if name != "missing":
@@ -173,7 +175,7 @@ def test_a_path_that_cannot_be_read_or_written(checkpoint: Path, name: str, tmp_
             session.save(tmp_path / name)
     with pytest.raises(SessionError):
         session.save(tmp_path / "no such folder" / "a.session")
-    assert session.__dict__ == before
+    assert session.state is before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write anything")
@@ -231,7 +233,7 @@ def test_a_damaged_file_is_told_and_changes_nothing(
     data = path.read_bytes()
     content = data.split(b"\n")[1]
     other = talking(checkpoint, "story")
-    before, exchanges = other.__dict__.copy(), list(other.exchanges)
+    before = other.state
     draw = random.Random(mode)
 
     def opens(mutant: bytes) -> bool:
@@ -240,23 +242,21 @@ def test_a_damaged_file_is_told_and_changes_nothing(
         try:
             other.open(path)
         except ChargenError:
-            assert other.__dict__ == before
-            assert other.exchanges == exchanges
+            assert other.state is before
             return False
         # What was believed is a session: it says again what the file says, and it goes on.
         other.save(path)
         kept = values_in(path)
         path.write_bytes(mutant)
         assert kept == values_in(path)
-        other.settings = other.settings | {"max_tokens": 2, "beams": None}
+        settings = other.settings | {"max_tokens": 2, "beams": None}
+        other.state = replace(other.state, settings=settings)
         asks: tuple[Callable[[Session], Events], ...]
         asks = (Session.continue_text, lambda s: s.answer("a"))
         for ask in asks:
             with suppress(ChargenError):
                 drain(ask(other))
-        other.__dict__.update(before)
-        other.exchanges = list(exchanges)
-        before["exchanges"] = other.exchanges
+        other.state = before
         return True
 
     for _ in range(150):
@@ -317,10 +317,10 @@ def test_what_cannot_be_is_refused_behind_the_checksum(
     session.open(path)
     change(name, value)(content)
     path.write_bytes(sealed(json.dumps(content).encode()))
-    before = session.__dict__.copy()
+    before = session.state
     with pytest.raises(SessionError):
         session.open(path)
-    assert session.__dict__ == before
+    assert session.state is before
 
 
 def test_another_format_is_told(checkpoint: Path, tmp_path: Path) -> None:

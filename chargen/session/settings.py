@@ -1,0 +1,50 @@
+"""The settings of a session: a dict of every field of SampleConfig, checked whenever one changes.
+
+Knows which of them a beam search ignores and which sampling ignores, so that both sets can be kept
+at once and none is lost by switching. Knows nothing of models and texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from chargen.config import DRAWING, SEARCHING, SampleConfig, build_config
+from chargen.errors import ConfigError
+
+Settings = dict[str, Any]  # never changed in place
+
+# Whether a model can write any text at all under these, only the model can say.
+CHECKED_BY_THE_MODEL = ("regex", "charset", "ban")
+
+
+def default_settings() -> Settings:
+    return asdict(SampleConfig())
+
+
+def sample_config(settings: Settings) -> SampleConfig:
+    """The settings without those that a search, or else sampling, has no use for."""
+    idle = SEARCHING if settings["beams"] is None else DRAWING
+    return build_config(SampleConfig, {n: value for n, value in settings.items() if n not in idle})
+
+
+def without_search(settings: Settings) -> Settings:
+    """The same, should the text be sampled after all."""
+    return settings | {"beams": None}
+
+
+def check_settings(settings: Settings) -> None:
+    """Check those of sampling and those of a search, whichever is on. Raises ConfigError."""
+    beams = settings["beams"]
+    sample_config(settings | {"beams": 1 if beams is None else beams})
+    sample_config(without_search(settings))
+
+
+def settings_from_json(values: Mapping[str, Any]) -> Settings:
+    """The settings that a file holds, each of them checked. Raises ConfigError, TypeError."""
+    settings = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    if settings.keys() != default_settings().keys():
+        raise ConfigError("its settings are others")
+    check_settings(settings)
+    return settings

@@ -1,0 +1,126 @@
+"""All of a session that changes, as one frozen record: a step builds the next one and the session
+takes it up at once, so that whatever fails on the way leaves everything as it was.
+
+Knows how settings, roles, model and history bear on each other: how the next text is sampled, and
+where an exchange begins. Changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from chargen.config import SampleConfig
+from chargen.generation.generator import TextGenerator
+from chargen.generation.prompt_state import PromptState
+from chargen.generation.sampling import RandomStream, new_seed
+from chargen.generation.writing import Completion
+from chargen.progress import OnShare, no_progress
+from chargen.session.history import Exchange, History, Moment
+from chargen.session.learning import SessionModel
+from chargen.session.settings import Settings, default_settings, sample_config, without_search
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """A model, how it is sampled, how the turns of a chat begin, and what was said."""
+
+    model: SessionModel
+    history: History
+    settings: Settings = field(default_factory=default_settings)
+    named_roles: tuple[str, str] | None = None  # by the user; None: those of the model
+
+    @property
+    def generator(self) -> TextGenerator:
+        return self.model.generator
+
+    @property
+    def now(self) -> Moment:
+        return self.history.now
+
+    @property
+    def roles(self) -> tuple[str, str]:
+        """How the turns of the user and of the model begin, in a chat."""
+        options = self.model.metadata.corpus_options
+        return self.named_roles or (options.user, options.bot)
+
+    @property
+    def config(self) -> SampleConfig:
+        """How the next text is sampled, or searched for: then the settings of sampling wait. A turn
+        of a chat ends where the next one begins, and with a blank line."""
+        return self._config_of(self.settings)
+
+    @property
+    def sampling(self) -> SampleConfig:
+        """How it would be sampled if it were not searched for."""
+        return self._config_of(without_search(self.settings))
+
+    def _config_of(self, settings: Settings) -> SampleConfig:
+        if self.now.mode == "chat":
+            ends = tuple(f"\n{role}" for role in self.roles)
+            settings = settings | {"stop": (*settings["stop"], *ends, "\n\n")}
+        return sample_config(settings)
+
+    def fresh_stream(self) -> RandomStream:
+        """Random numbers of their own, or those of the seed that is set."""
+        seed = self.settings["seed"]
+        return RandomStream(new_seed() if seed is None else seed)
+
+    # -- what the network reads ---------------------------------------------------------------
+
+    def read(
+        self, place: PromptState, text: str, on_progress: OnShare = no_progress
+    ) -> PromptState:
+        """The place after some more text. Raises TokenizerError."""
+        return self.generator.prefill(place, text, self.sampling, on_progress)
+
+    def place_for(self, text: str) -> PromptState:
+        """The place after the text so far and this one, or in complete mode after this one."""
+        begins = bool(text) and self.now.mode == "complete"
+        return self.read(self.generator.document_start if begins else self.now.place, text)
+
+    def begin(self, prompt: str, on_progress: OnShare) -> tuple[PromptState, Moment]:
+        """Where an exchange begins, and the moment with its prompt and no answer yet. Raises
+        TokenizerError."""
+        now, read = self.now, prompt
+        place, stream, begun = now.place, now.stream, now.begun
+        if now.mode == "complete":
+            place, stream, begun = self.generator.document_start, None, now.count
+        elif now.mode == "chat":
+            user, bot = self.roles
+            line = "" if now.count == now.begun else "\n"
+            read = f"{line}{user} {prompt}\n{bot}"
+        end = self.read(place, read, on_progress)
+        stream = stream or self.fresh_stream()
+        return place, Moment(
+            now.mode,
+            end,
+            stream,
+            count=now.count + 1,
+            begun=begun,
+            last=Exchange(prompt, read),
+            sampled_with=stream,
+        )
+
+    def past_the_end(self) -> Moment:
+        """Now, but past the end of the document, should the model have ended it: another begins."""
+        now = self.now
+        if now.finish_reason != "end":
+            return now
+        # What was taken back to be spelled anew stands before the end.
+        config = replace(self.sampling, heal=False)
+        place = self.generator.prefill(now.place, "", config)
+        end = self.generator.tokenizer.end
+        return replace(now, place=replace(place, unread=(*place.unread, end)))
+
+    # -- several answers at once --------------------------------------------------------------
+
+    def sample_rows(
+        self, before: Moment, count: int, on_progress: OnShare = no_progress
+    ) -> list[Completion]:
+        """So many answers at a moment, each from a random stream of its own."""
+        first = before.stream or self.fresh_stream()
+        streams: Sequence[RandomStream] = [
+            replace(first, row=first.row + index) for index in range(count)
+        ]
+        return self.generator.generate_batch(before.place, "", self.sampling, streams, on_progress)
