@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, named, setting
 
 DEFAULT_MINUTES = 10.0
 TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless told
@@ -95,7 +95,7 @@ class CorpusConfig(Config):
     def check_together(self) -> None:
         if self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError(
-                "`valid_fraction` and `test_fraction` together leave no text to train on",
+                named("valid_fraction", "test_fraction") + " together leave no text to train on",
                 hint="their sum must be below 1",
             )
         for name in SPEAKERS:
@@ -109,7 +109,7 @@ class CorpusConfig(Config):
                 )
         if self.user == self.bot:
             raise ConfigError(
-                f"`user` and `bot` must differ, but both are {self.user!r}",
+                named("user", "bot") + f" must differ, but both are {self.user!r}",
                 hint="give what a turn of each begins with",
             )
 
@@ -156,8 +156,12 @@ class ModelConfig(Config):
     def check_together(self) -> None:
         if self.tie_weights and self.embedding_size != self.hidden_size:
             raise ConfigError(
-                f"`tie_weights` needs `embedding_size` ({self.embedding_size}) equal to "
-                f"`hidden_size` ({self.hidden_size})",
+                named("tie_weights")
+                + " needs "
+                + named("embedding_size")
+                + f" ({self.embedding_size}) equal to "
+                + named("hidden_size")
+                + f" ({self.hidden_size})",
                 hint=f"add --embedding-size {self.hidden_size}",
             )
 
@@ -215,7 +219,9 @@ class TrainConfig(Config):
 
     def check_together(self) -> None:
         if sum(length is not None for length in (self.minutes, self.epochs, self.steps)) > 1:
-            raise ConfigError("`minutes`, `epochs` and `steps` cannot be combined", hint="give one")
+            raise ConfigError(
+                named("minutes", "epochs", "steps") + " cannot be combined", hint="give one"
+            )
 
 
 # What is done to the logits before a token is drawn, in this order, each where its option is set.
@@ -300,23 +306,28 @@ class SampleConfig(Config):
             if getattr(self, name) == "":
                 raise ConfigError("must not be empty", option=name)
         if (self.no_repeat_ngram or 0) > self.penalty_window:
-            raise ConfigError("`no_repeat_ngram` must not be more than `penalty_window`")
+            raise ConfigError(
+                named("no_repeat_ngram") + " must not be more than " + named("penalty_window")
+            )
         if self.charset is not None and self.regex is not None:
             raise ConfigError(
-                "`charset` and `regex` cannot be combined",
+                named("charset", "regex") + " cannot be combined",
                 hint="write the characters into the expression, as in [a-z ]*",
             )
         if (self.min_chars or 0) > (self.max_chars or MAX_VALUE):
-            raise ConfigError("`min_chars` must not be more than `max_chars`")
+            raise ConfigError(named("min_chars") + " must not be more than " + named("max_chars"))
         if self.beams is None:
             for name in SEARCHING:
                 if getattr(self, name) != getattr(type(self), name):
-                    raise ConfigError(f"`{name}` needs `beams`", hint="add --beams 5")
+                    raise ConfigError(
+                        named(name) + " needs " + named("beams"),
+                        hint="add " + setting("beams") + " 5",
+                    )
             return
         for name in DRAWING:
             if getattr(self, name) != getattr(type(self), name):
                 raise ConfigError(
-                    f"`beams` and `{name}` cannot be combined",
+                    named("beams", name) + " cannot be combined",
                     hint="beam search finds the likeliest texts, it draws nothing",
                 )
 

@@ -1,22 +1,94 @@
 """What can go wrong through no fault of chargen: a message, and a way out.
 
 Everything that a user can cause is a ChargenError; anything else is a bug and keeps its traceback.
+A message may name options. Python, the command line and the REPL write these differently, so they
+are kept as what they are, and whoever shows the message spells them.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An option named in a message, as a thing or, where `to_set`, as what to type to set it."""
+
+    option: str
+    to_set: bool = False
+
+
+Spelling = Callable[[Mention], str]
+
+
+def flag(option: str) -> str:
+    """The option on the command line: `top_k` is `--top-k` there."""
+    return "--" + option.replace("_", "-")
+
+
+def _in_python(mention: Mention) -> str:
+    # The way out is given as on the command line, where most people meet it.
+    return flag(mention.option) if mention.to_set else f"`{mention.option}`"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Words with mentions of options among them, put together by `+`."""
+
+    parts: tuple[str | Mention, ...]
+
+    def __add__(self, more: str | Wording) -> Wording:
+        return Wording(self.parts + _parts(more))
+
+    def __radd__(self, before: str) -> Wording:
+        return Wording((before, *self.parts))
+
+    def __str__(self) -> str:
+        return self.spelled(_in_python)
+
+    def spelled(self, spell: Spelling) -> str:
+        return "".join(part if isinstance(part, str) else spell(part) for part in self.parts)
+
+
+def _parts(words: str | Wording) -> tuple[str | Mention, ...]:
+    return (words,) if isinstance(words, str) else words.parts
+
+
+def named(first: str, *others: str, last: str = " and ") -> Wording:
+    """One option or several, as what a message is about: `named("seed") + " needs " + ...`. The
+    `last` two are joined by this, those before by commas."""
+    wording = Wording((Mention(first),))
+    for index, option in enumerate(others, start=1):
+        wording += (last if index == len(others) else ", ") + Wording((Mention(option),))
+    return wording
+
+
+def setting(option: str) -> Wording:
+    """The option as what to type: `"add " + setting("beams") + " 5"`."""
+    return Wording((Mention(option, to_set=True),))
 
 
 class ChargenError(Exception):
     """A mistake or an accident that the user can mend.
 
-    `message` says what is wrong and why, `hint` how to go on; `str()` joins them in one line.
+    `message` says what is wrong and why, `hint` how to go on; `str()` joins them in one line, and
+    so does `spelled()`, with the options written as its caller's users type them.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, message: str | Wording, *, hint: str | Wording | None = None) -> None:
+        self.message = str(message)
+        self.hint = None if hint is None else str(hint)
+        super().__init__(self.message)
+        self._wording = Wording(_parts(message))
+        if hint:
+            self._wording += "; " + Wording(_parts(hint))
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        return str(self._wording)
+
+    def spelled(self, spell: Spelling) -> str:
+        return self._wording.spelled(spell)
 
 
 class ConfigError(ChargenError):
@@ -26,8 +98,22 @@ class ConfigError(ChargenError):
     ("must be at least 1, not -3").
     """
 
-    def __init__(self, message: str, *, option: str | None = None, hint: str | None = None) -> None:
-        super().__init__(f"{option} {message}" if option else message, hint=hint)
+    def __init__(
+        self,
+        message: str | Wording,
+        *,
+        option: str | None = None,
+        hint: str | Wording | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.option = option
+
+    def __str__(self) -> str:
+        return super().__str__() if self.option is None else f"{self.option} {super().__str__()}"
+
+    def spelled(self, spell: Spelling) -> str:
+        words = super().spelled(spell)
+        return words if self.option is None else f"{spell(Mention(self.option))} {words}"
 
 
 class CorpusError(ChargenError):

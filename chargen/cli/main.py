@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from chargen.cli.parser import Arguments, flag, make_parser, options_given
+from chargen.cli.parser import Arguments, make_parser, options_given
 from chargen.config import (
     MAX_PROMPT,
     CorpusConfig,
@@ -36,7 +36,7 @@ from chargen.config import (
     split_options,
     unescape,
 )
-from chargen.errors import ChargenError, ConfigError, CorpusError
+from chargen.errors import ChargenError, ConfigError, CorpusError, Mention, flag, named
 from chargen.runtime.signals import EXIT_CODES, Interrupts, ends_us
 from chargen.runtime.torchrun import is_one_of_several, is_rank_0
 
@@ -109,7 +109,7 @@ def _show_error(error: ChargenError) -> None:
     if who is not None:
         from chargen.display.terminal import show_error
 
-        show_error(who + _in_flags(str(error)))
+        show_error(who + error.spelled(_as_flag))
 
 
 def _forget_output() -> None:
@@ -117,13 +117,11 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _in_flags(message: str) -> str:
-    """Errors name options as Python does, `top_k` or at their very beginning; here as flags."""
-    message = re.sub(r"`([a-z_]+)`", lambda name: flag(name[1]), message)
-    return re.sub(r"^[a-z_]+(?= must )", lambda name: flag(name[0]), message)
+def _as_flag(mention: Mention) -> str:
+    return flag(mention.option)
 
 
-class _Terminated(Exception):
+class _Terminated(BaseException):
     """SIGTERM or SIGHUP came where nothing is at stake."""
 
     def __init__(self, by: signal.Signals) -> None:
@@ -278,17 +276,24 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
         others = [name for name in _ONLY_DRAWN if getattr(arguments, name)]
         for name in [*given, *others]:
             raise ConfigError(
-                f"`choices` and `{name}` cannot be combined", hint="nothing is drawn but a choice"
+                named("choices", name) + " cannot be combined", hint="nothing is drawn but a choice"
             )
     for name in ("resume", "overwrite"):
         if getattr(arguments, name) and arguments.out is None:
-            raise ConfigError(f"`{name}` needs `out`", hint="as in --out samples.jsonl")
+            raise ConfigError(
+                named(name) + " needs " + named("out"), hint="as in --out samples.jsonl"
+            )
     if arguments.json and arguments.out is not None:
-        raise ConfigError("`json` and `out` cannot be combined", hint="the file holds JSON anyway")
+        raise ConfigError(
+            named("json", "out") + " cannot be combined", hint="the file holds JSON anyway"
+        )
     if arguments.resume and arguments.overwrite:
-        raise ConfigError("`resume` and `overwrite` cannot be combined", hint="give one")
+        raise ConfigError(named("resume", "overwrite") + " cannot be combined", hint="give one")
     if arguments.text and not arguments.check_copies:
-        raise ConfigError("`text` needs `check_copies`", hint="it is where copies are looked for")
+        raise ConfigError(
+            named("text") + " needs " + named("check_copies"),
+            hint="it is where copies are looked for",
+        )
 
 
 def _choose(arguments: Arguments, prompt: str) -> int:
@@ -315,7 +320,7 @@ def _split(name: str, text: str) -> list[str]:
         # A line break would end the row; `unescape` brings it back.
         split = next(csv.reader([text.replace("\n", "\\n")], strict=True), [])
     except csv.Error as error:
-        raise ConfigError(f"`{name}` cannot be split at its commas: {error}") from None
+        raise ConfigError(named(name) + f" cannot be split at its commas: {error}") from None
     return [unescape(part) for part in split]
 
 
@@ -410,14 +415,15 @@ def inspect(arguments: Arguments) -> int:
     config = build_config(InspectConfig, given)
     build_config(LookBackConfig, looking)
     if arguments.memory and given:
-        raise ConfigError(f"`memory` and `{next(iter(given))}` cannot be combined")
+        raise ConfigError(named("memory", next(iter(given))) + " cannot be combined")
     if looking and not arguments.memory:
-        raise ConfigError(f"`{next(iter(looking))}` needs `memory`")
+        raise ConfigError(named(next(iter(looking))) + " needs " + named("memory"))
     if arguments.memory:
         return _look_back(arguments, looking)
     if len(arguments.checkpoint) > 1:
         raise ConfigError(
-            "several checkpoints are compared with `memory`", hint="else give one at a time"
+            "several checkpoints are compared with " + named("memory"),
+            hint="else give one at a time",
         )
 
     from chargen.display.plots import FORMATS, draw_text, write_output
@@ -462,7 +468,7 @@ def _picture(arguments: Arguments, formats: Sequence[str]) -> Path | None:
     if arguments.out is None:
         return None
     if arguments.json:
-        raise ConfigError("`json` and `out` cannot be combined", hint="give one")
+        raise ConfigError(named("json", "out") + " cannot be combined", hint="give one")
     out = Path(arguments.out)
     check_output(out, formats)
     return out
@@ -503,7 +509,7 @@ def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
     text = None if arguments.text is None else [arguments.text]
     if arguments.text == "-" and len(arguments.checkpoint) > 1:
         raise ConfigError(
-            "`text` - can be read once, not for several checkpoints", hint="name a file"
+            named("text") + " - can be read once, not for several checkpoints", hint="name a file"
         )
     found = []
     for folder in arguments.checkpoint:

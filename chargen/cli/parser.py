@@ -30,15 +30,10 @@ from chargen.config import (
     parse,
     unescape,
 )
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, flag
 from chargen.runtime.torchrun import is_first_of_its_machine
 
 Arguments = argparse.Namespace
-
-
-def flag(name: str) -> str:
-    """The flag of an option."""
-    return "--" + name.replace("_", "-")
 
 
 def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str, Any]:
@@ -320,6 +315,6 @@ def _reader(config_type: type[Config], name: str) -> Any:
         try:
             return parse(config_type, name, text)
         except ConfigError as error:
-            raise argparse.ArgumentTypeError(error.message.removeprefix(name + " ")) from None
+            raise argparse.ArgumentTypeError(error.message) from None
 
     return read

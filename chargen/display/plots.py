@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chargen.errors import ChargenError, ConfigError, OutputError
+from chargen.errors import ChargenError, ConfigError, OutputError, named
 from chargen.insight.charts import Chart
 from chargen.runtime.files import write_file
 
@@ -40,7 +40,7 @@ def check_output(path: Path, formats: Sequence[str] = FORMATS) -> None:
     """What can be told before there is something to draw. Raises ConfigError where files of such a
     name are not drawn, OutputError where the folder is missing."""
     if path.suffix.lower() not in formats:
-        raise ConfigError(f"`out` must end in {', '.join(formats)}, not {path.name!r}")
+        raise ConfigError(named("out") + f" must end in {', '.join(formats)}, not {path.name!r}")
     if not path.parent.is_dir():
         raise OutputError(
             f"cannot write {path}: there is no folder {path.parent}", hint="make it first"

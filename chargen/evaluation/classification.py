@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from chargen.config import TEMPLATE
-from chargen.errors import ConfigError, CorpusError
+from chargen.errors import ConfigError, CorpusError, named
 from chargen.evaluation.prompts import read_pairs
 from chargen.generation.generator import TextGenerator
 
@@ -91,13 +91,13 @@ def check_labels(labels: Sequence[str]) -> None:
     """Raises ConfigError where there are not two at least, or an empty one, or one twice."""
     hint = "as in --labels positive,negative"
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
-        raise ConfigError("`labels` must be a list of texts", hint=hint)
+        raise ConfigError(named("labels") + " must be a list of texts", hint=hint)
     if not all(labels):
-        raise ConfigError("`labels` must not be empty", hint=hint)
+        raise ConfigError(named("labels") + " must not be empty", hint=hint)
     if len(labels) < 2:
-        raise ConfigError("`labels` must be two at least, to be compared", hint=hint)
+        raise ConfigError(named("labels") + " must be two at least, to be compared", hint=hint)
     if len(set(labels)) < len(labels):
-        raise ConfigError("`labels` must differ from each other")
+        raise ConfigError(named("labels") + " must differ from each other")
 
 
 def check_template(template: str) -> None:
@@ -108,10 +108,10 @@ def check_template(template: str) -> None:
 def _parts(template: str) -> tuple[str, str]:
     """What stands before the label and what stands after it, one of them with {text}."""
     if not isinstance(template, str):
-        raise ConfigError(f"`template` must be a text, not {template!r}")
+        raise ConfigError(named("template") + f" must be a text, not {template!r}")
     if template.count("{text}") != 1 or template.count("{label}") != 1:
         raise ConfigError(
-            f"`template` needs {{text}} and {{label}} once each, not {template!r}",
+            named("template") + f" needs {{text}} and {{label}} once each, not {template!r}",
             hint=f"as in --template '{TEMPLATE}'",
         )
     before, after = template.split("{label}")
@@ -123,7 +123,8 @@ def _check_beginnings(ways: Sequence[str]) -> None:
     for shorter, longer in pairwise(sorted(ways)):
         if longer.startswith(shorter):
             raise ConfigError(
-                f"`labels` cannot be compared: {shorter!r} is the beginning of {longer!r}, so it "
+                named("labels")
+                + f" cannot be compared: {shorter!r} is the beginning of {longer!r}, so it "
                 "never loses",
                 hint="let the template end with what ends a label, as in "
                 f"--template '{TEMPLATE}\\n'",
@@ -137,7 +138,7 @@ def read_examples(path: str | os.PathLike[str], labels: Sequence[str]) -> list[E
     for place, _, label in rows:
         if label not in labels:
             raise CorpusError(
-                f"{place} has the label {label!r}, which is not among `labels`",
+                f"{place} has the label {label!r}, which is not among " + named("labels"),
                 hint="name all that it has",
             )
     return [Example(text, label) for _, text, label in rows]

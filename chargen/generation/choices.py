@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, named
 from chargen.generation.healing import spell
 from chargen.nn.engine import Engine, read_tokens
 from chargen.nn.model import LanguageModel, State
@@ -57,9 +57,11 @@ def choose(
     of each. Raises ConfigError where there are none, or an empty one, or one twice;
     TokenizerError."""
     if isinstance(choices, str) or not choices or not all(choices):
-        raise ConfigError("`choices` must not be empty", hint="as in --choices ' red, green'")
+        raise ConfigError(
+            named("choices") + " must not be empty", hint="as in --choices ' red, green'"
+        )
     if len(set(choices)) < len(choices):
-        raise ConfigError("`choices` must differ from each other")
+        raise ConfigError(named("choices") + " must differ from each other")
     for text in (prompt, *choices):
         tokenizer.check(text)
     before = tokenizer.encode_array(prompt)

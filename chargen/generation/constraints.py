@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import SampleConfig, unescape
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, named
 from chargen.generation.automata import UNDECIDABLE, steps_of
 from chargen.generation.sampling import NEG_INF
 from chargen.tokenizers.tokenizer import NUM_BYTES, Tokenizer
@@ -61,7 +61,7 @@ class Automaton:
         try:  # Python's own messages tell best what is wrong; it does not know \p alone
             re.compile(re.sub(r"\\[pP](\w|\{[^}]*\})", r"\\w", pattern))
         except (re.error, OverflowError, RecursionError) as error:
-            raise ConfigError(f"`regex` is no regular expression: {error}") from None
+            raise ConfigError(named("regex") + f" is no regular expression: {error}") from None
         _check_size(pattern)
         # The text matches as a whole anyway, and an automaton knows no anchors.
         inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
@@ -69,15 +69,18 @@ class Automaton:
             found = steps_of(inner)
         except ImportError:
             raise ConfigError(
-                "`regex` needs the package outlines-core", hint="pip install 'chargen[regex]'"
+                named("regex") + " needs the package outlines-core",
+                hint="pip install 'chargen[regex]'",
             ) from None
         if found == UNDECIDABLE:
             raise ConfigError(
-                f"`regex` cannot be decided letter by letter: {pattern}",
+                named("regex") + f" cannot be decided letter by letter: {pattern}",
                 hint="it knows no looking around, no \\b, ^ or $ inside and no references back",
             )
         if isinstance(found, int):
-            raise ConfigError(f"`regex` has too many states: {pattern}", hint="make it simpler")
+            raise ConfigError(
+                named("regex") + f" has too many states: {pattern}", hint="make it simpler"
+            )
         steps, finals = found
         num_states = 1 + max([0, *finals, *(max(state, after) for state, _, after in steps)])
         table = np.full((num_states, NUM_BYTES), NOWHERE, dtype=np.int32)
@@ -109,7 +112,7 @@ def _check_size(pattern: str) -> None:
             last *= max([1, *(int(count[:9]) for count in counts)])
         if sum(sums) + last > MAX_PLACES:
             raise ConfigError(
-                "`regex` repeats too much within repeats", hint="make its counts smaller"
+                named("regex") + " repeats too much within repeats", hint="make its counts smaller"
             )
 
 
@@ -122,7 +125,9 @@ def _characters(spelled: str) -> set[str]:
         if text[at + 1 : at + 2] == "-" and at + 2 < len(text):
             first, last = text[at], text[at + 2]
             if first > last:
-                raise ConfigError(f"`charset` has a range from back to front: {text[at : at + 3]}")
+                raise ConfigError(
+                    named("charset") + f" has a range from back to front: {text[at : at + 3]}"
+                )
             characters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
             at += 3
         else:
@@ -214,7 +219,7 @@ def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> States:
     num_states, lengths = len(automaton.table), tokenizer.byte_lengths
     if num_states * tokenizer.vocab_size > MAX_ENTRIES:
         raise ConfigError(
-            f"`regex` or `charset` has {num_states:,} states, too many for "
+            named("regex", "charset", last=" or ") + f" has {num_states:,} states, too many for "
             f"{tokenizer.vocab_size:,} tokens",
             hint="make it simpler",
         )

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from chargen.checkpoint.store import load_checkpoint
 from chargen.config import MAX_PROMPT, SampleConfig, build_config
-from chargen.errors import ConfigError, TokenizerError
+from chargen.errors import ConfigError, TokenizerError, named, setting
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.constraints import NOWHERE, Guide, States
@@ -370,7 +370,8 @@ class Continuation:
     def _check_not_hopeless(self) -> None:
         if self.guide is not None and not self.guide.can_begin:
             raise ConfigError(
-                "no text that this model can write keeps to `regex` or `charset`",
+                "no text that this model can write keeps to "
+                + named("regex", "charset", last=" or "),
                 hint="it never draws what its training text did not hold, nor what is banned",
             )
 
@@ -510,10 +511,12 @@ def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Tensor 
         holding = torch.tensor([text.encode() in piece for piece in tokenizer.pieces])
         if not holding.any():
             raise ConfigError(
-                f"no token of this model holds {text!r}, so `ban` cannot keep it out",
-                hint="ban something shorter, or end the text before it with --stop",
+                f"no token of this model holds {text!r}, so "
+                + named("ban")
+                + " cannot keep it out",
+                hint="ban something shorter, or end the text before it with " + setting("stop"),
             )
         banned |= holding
     if not (seen & ~banned).any():
-        raise ConfigError("`ban` leaves nothing to draw", hint="ban less")
+        raise ConfigError(named("ban") + " leaves nothing to draw", hint="ban less")
     return banned

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from chargen.config import SampleConfig
-from chargen.errors import ConfigError, OutputError
+from chargen.errors import ConfigError, OutputError, named
 from chargen.generation.generator import TextGenerator
 from chargen.generation.writing import Completion
 from chargen.progress import OnShare, no_progress
@@ -42,7 +42,9 @@ def fill(
     """
     path = Path(path)
     if config.beams is not None:
-        raise ConfigError("`beams` and `out` cannot be combined", hint="--json prints all beams")
+        raise ConfigError(
+            named("beams", "out") + " cannot be combined", hint="--json prints all beams"
+        )
     try:
         if str(path) in (".", "-") or path.is_dir():
             raise OutputError(f"{path} is no file", hint="name one, as in --out samples.jsonl")

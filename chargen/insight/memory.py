@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from chargen.errors import CorpusError
+from chargen.errors import CorpusError, named
 from chargen.insight.charts import Chart, Line
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import unroll
@@ -84,7 +84,7 @@ def measure(
         raise CorpusError(
             f"the text is too short, {len(tokens):,} tokens: a context of {longest_context:,} and "
             f"a distance of {longest_distance:,} take {needed:,}",
-            hint="give a longer text, or lower `max_context` and `max_distance`",
+            hint="give a longer text, or lower " + named("max_context", "max_distance"),
         )
     if (tokens == end).all():
         raise CorpusError("the text is empty", hint="there is nothing to foretell")

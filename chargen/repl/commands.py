@@ -675,7 +675,6 @@ COMMANDS: dict[str, Command] = {
 
 
 def in_commands(error: ChargenError) -> str:
-    """Errors name options as Python and flags do; here as settings."""
-    message = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda m: "/set " + m[1].replace("-", "_"),
-                     str(error))  # fmt: skip
-    return re.sub(r"`([a-z_]+)`", r"\1", message)
+    """The message, with options written as in this REPL."""
+    return error.spelled(lambda mention: f"/set {mention.option}" if mention.to_set
+                         else mention.option)  # fmt: skip

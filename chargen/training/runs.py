@@ -51,6 +51,7 @@ from chargen.errors import (
     ConfigError,
     CorpusError,
     RanksError,
+    named,
 )
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
@@ -264,7 +265,7 @@ def prepare(
     if resume and any(others.values()):
         other = next(name for name, value in others.items() if value)
         raise ConfigError(
-            f"`resume` and `{other}` cannot be combined", hint="resume goes on with what is there"
+            named("resume", other) + " cannot be combined", hint="resume goes on with what is there"
         )
     if resume:
         ranks, picked = join(pick_device(device))
@@ -272,7 +273,7 @@ def prepare(
             return _go_on(paths, out, tensorboard, ranks, picked, options, started, on_progress)
     if preset is not None and init_from is not None:
         raise ConfigError(
-            "`preset` and `init_from` cannot be combined",
+            named("preset", "init_from") + " cannot be combined",
             hint="a model that is gone on with keeps its size",
         )
     split_options(options)  # a wrong option is told before a text is read
@@ -408,13 +409,14 @@ def _check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if name in kept and value != kept[name]:
             raise CheckpointError(
-                f"`{name}` is {kept[name]} in {source.about.folder} and cannot become {value}",
-                hint="leave it out, or train without `init_from`",
+                named(name)
+                + f" is {kept[name]} in {source.about.folder} and cannot become {value}",
+                hint="leave it out, or train without " + named("init_from"),
             )
     for name in ("vocab_size", "subword_model"):
         if name in options:
             raise CheckpointError(
-                f"`{name}` and `init_from` cannot be combined",
+                named(name, "init_from") + " cannot be combined",
                 hint=f"the tokenizer of {source.about.folder} is used",
             )
 
@@ -620,8 +622,10 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(
-                f"`{name}` is {kept[name]} in this run and cannot become {value}",
-                hint="a resumed run may change its length, `save_every`, `accumulate`, the device",
+                named(name) + f" is {kept[name]} in this run and cannot become {value}",
+                hint="a resumed run may change its length, "
+                + named("save_every", "accumulate", last=", ")
+                + ", the device",
             )
     changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
     lengths = ("minutes", "epochs", "steps")

@@ -1,0 +1,88 @@
+"""One error, and the options in it as each surface writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from chargen.config import SampleConfig, build_config
+from chargen.errors import (
+    ChargenError,
+    CheckpointError,
+    ConfigError,
+    Mention,
+    flag,
+    named,
+    setting,
+)
+from chargen.repl.commands import in_commands
+
+
+def in_flags(error: ChargenError) -> str:
+    return error.spelled(lambda mention: flag(mention.option))
+
+
+@pytest.mark.parametrize(
+    ("error", "in_python", "on_the_command_line", "in_the_repl"),
+    [
+        (
+            ConfigError("must be at least 1, not 0", option="top_k"),
+            "top_k must be at least 1, not 0",
+            "--top-k must be at least 1, not 0",
+            "top_k must be at least 1, not 0",
+        ),
+        (
+            ConfigError(named("early_stopping") + " needs " + named("beams"),
+                        hint="add " + setting("beams") + " 5"),
+            "`early_stopping` needs `beams`; add --beams 5",
+            "--early-stopping needs --beams; add --beams 5",
+            "early_stopping needs beams; add /set beams 5",
+        ),
+        (
+            ConfigError(named("minutes", "epochs", "steps") + " cannot be combined"),
+            "`minutes`, `epochs` and `steps` cannot be combined",
+            "--minutes, --epochs and --steps cannot be combined",
+            "minutes, epochs and steps cannot be combined",
+        ),
+        (
+            CheckpointError("it has another size", hint="lower " + named("top_k", "top_p")),
+            "it has another size; lower `top_k` and `top_p`",
+            "it has another size; lower --top-k and --top-p",
+            "it has another size; lower top_k and top_p",
+        ),
+    ],
+)  # fmt: skip
+def test_each_surface_spells_the_options(
+    error: ChargenError, in_python: str, on_the_command_line: str, in_the_repl: str
+) -> None:
+    assert str(error) == in_python
+    assert in_flags(error) == on_the_command_line
+    assert in_commands(error) == in_the_repl
+
+
+def test_what_the_user_wrote_is_no_option() -> None:
+    """However much it looks like one."""
+    error = ConfigError(named("regex") + " has too many states: `top_k` --top-k")
+    assert in_flags(error) == "--regex has too many states: `top_k` --top-k"
+    assert in_commands(error) == "regex has too many states: `top_k` --top-k"
+
+
+def test_an_error_keeps_its_option_and_its_parts() -> None:
+    with pytest.raises(ConfigError) as raised:
+        build_config(SampleConfig, {"top_k": 0})
+    assert raised.value.option == "top_k"
+    assert raised.value.message == "must be at least 1, not 0"
+    error = ConfigError("no", hint="add " + setting("beams"))
+    assert (error.message, error.hint, error.option) == ("no", "add --beams", None)
+
+
+def test_all_options_can_be_told_from_an_error() -> None:
+    mentions: list[Mention] = []
+
+    def spell(mention: Mention) -> str:
+        mentions.append(mention)
+        return ""
+
+    ConfigError(named("beams", "seed") + " cannot be combined", hint=setting("beams")).spelled(
+        spell
+    )
+    assert mentions == [Mention("beams"), Mention("seed"), Mention("beams", to_set=True)]
