@@ -1,5 +1,7 @@
 # make demo: train a small model for a minute and let it talk.   make test: all checks.
-# make everyday: the model that comes with chargen, made anew.
+# make everyday: the bundled model, made anew.
+# make test-isa, test-lowest, test-wheel: the tests by other instructions, with the lowest versions
+# that pyproject.toml allows, and as somebody else installs it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +14,13 @@ RECIPE := --cell lstm --hidden-size 192 --num-layers 2 --embedding-size 64 \
           --batch-size 16 --bptt 64 --valid-fraction 0.03 --test-fraction 0
 TRAIN := $(BIN)/chargen train corpora/everyday.txt --overwrite $(RECIPE)
 
-.PHONY: demo everyday test clean
+# What computes numbers, in short: command lines, terminals and files are the same everywhere.
+NUMBERS := tests/nn tests/generation tests/evaluation tests/training tests/insight tests/lab \
+           tests/session tests/end_to_end/test_everyday.py tests/end_to_end/test_tasks.py
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
+LOWEST := .venv-lowest
+
+.PHONY: demo everyday test test-isa test-sse test-lowest test-wheel clean
 
 # One environment for all targets, made anew when the dependencies change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -41,7 +49,30 @@ test: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/lint-imports
+	$(PYTEST)
+
+# The same numbers, or nearly, by whatever instructions: ATen and oneDNN choose theirs by the CPU.
+test-isa: test-sse
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) $(NUMBERS)
+	ONEDNN_MAX_CPU_ISA=AVX512_CORE $(PYTEST) $(NUMBERS)
+	CHARGEN_TEST_THREADS=2 $(PYTEST) $(NUMBERS)
+
+test-sse: $(VENV)/installed
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(NUMBERS)
+
+# torch of those days comes with CUDA, some gigabytes.
+test-lowest: $(VENV)/installed
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+	    --resolution lowest-direct -e '.[dev]'
+	$(LOWEST)/bin/pytest -n auto --dist worksteal
+
+# Elsewhere, from the wheel alone: train, resume, sample, talk.
+test-wheel: $(VENV)/installed
+	bash tests/wheel.sh $(PYTHON)
 
 clean:
-	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	    .import_linter_cache
