@@ -41,7 +41,7 @@ from chargen.runtime.signals import EXIT_CODES, Interrupts, ends_us
 from chargen.runtime.torchrun import is_one_of_several, is_rank_0
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
-    from chargen.display.terminal import TextPrinter
+    from chargen.display.text import TextPrinter
     from chargen.evaluation.classification import Classified, Example
     from chargen.evaluation.copies import CopyIndex
     from chargen.generation.beam_search import BeamResult
@@ -107,7 +107,7 @@ def _show_error(error: ChargenError) -> None:
 
         who = error_prefix()
     if who is not None:
-        from chargen.display.terminal import show_error
+        from chargen.display.console import show_error
 
         show_error(who + error.spelled(_as_flag))
 
@@ -184,7 +184,8 @@ def sample(arguments: Arguments) -> int:
     if arguments.choices is not None:
         return _choose(arguments, prompt)
 
-    from chargen.display.terminal import TextPrinter, show_note
+    from chargen.display.console import show_note
+    from chargen.display.text import TextPrinter
     from chargen.generation.generator import load
 
     folder = _checkpoint(arguments)
@@ -231,7 +232,7 @@ def sample(arguments: Arguments) -> int:
 def _print_samples(completions: Iterable[Completion], copies: CopyIndex | None) -> int:
     """One JSON line a sample; with what is copied of it, beside what held-out text of the first
     one's length has in common with the training text."""
-    from chargen.display.terminal import print_json
+    from chargen.display.console import print_json
 
     held_out = None
     for index, completion in enumerate(completions):
@@ -249,6 +250,7 @@ def _search(
     printer: TextPrinter, events: Iterator[Piece | BeamResult], prompt: str, beams: int
 ) -> list[str]:
     """Show the best text as it becomes certain, then all that was found; return their texts."""
+    from chargen.display.tables import show_beams
     from chargen.generation.beam_search import BeamResult
 
     completions: list[Completion] = []
@@ -262,7 +264,7 @@ def _search(
     if shows_best:
         printer.close()
     if beams > 1:
-        printer.beams(completions)
+        show_beams(completions)
     return [completion.text for completion in completions]
 
 
@@ -297,7 +299,8 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
 
 
 def _choose(arguments: Arguments, prompt: str) -> int:
-    from chargen.display.terminal import print_json, show_choices, show_note
+    from chargen.display.console import print_json, show_note
+    from chargen.display.tables import show_choices
     from chargen.generation.generator import load
 
     choices = _split("choices", arguments.choices)
@@ -331,7 +334,7 @@ def _fill(
     config: SampleConfig,
     copies: CopyIndex | None,
 ) -> int:
-    from chargen.display.terminal import Bar, show_note
+    from chargen.display.console import Bar, show_note
     from chargen.generation.sample_file import fill, read_texts
 
     try:
@@ -361,7 +364,7 @@ def _copies(arguments: Arguments, folder: Path) -> CopyIndex | None:
 
 
 def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
-    from chargen.display.terminal import show_copies
+    from chargen.display.tables import show_copies
     from chargen.evaluation.copies import together
 
     left, reports, count = iter(texts), [], 0
@@ -375,7 +378,8 @@ def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
 def score(arguments: Arguments) -> int:
     """Show what each token of a text costs a model."""
     from chargen.data.corpus import read_documents
-    from chargen.display.terminal import TokenTable, print_json, show_score
+    from chargen.display.console import print_json
+    from chargen.display.tables import TokenTable, show_score
     from chargen.evaluation.scores import NOTHING, count, surprises
     from chargen.generation.generator import load
 
@@ -426,8 +430,9 @@ def inspect(arguments: Arguments) -> int:
             hint="else give one at a time",
         )
 
+    from chargen.display.checkpoints import facts_of
+    from chargen.display.console import Bar, print_json, show_note
     from chargen.display.plots import FORMATS, draw_text, write_output
-    from chargen.display.terminal import Bar, facts_of, print_json, show_note
     from chargen.insight.from_checkpoint import inspect as look
 
     out = _picture(arguments, (".html", *FORMATS))
@@ -477,7 +482,7 @@ def _picture(arguments: Arguments, formats: Sequence[str]) -> Path | None:
 def _text(given: str, most: int) -> str:
     """So many characters of a text that was given itself, in a file or on standard input."""
     from chargen.data.corpus import read_beginning
-    from chargen.display.terminal import show_note
+    from chargen.display.console import show_note
 
     text = read_beginning(given, most + 1) if _is_file(given) else given
     if len(text) > most:
@@ -487,7 +492,7 @@ def _text(given: str, most: int) -> str:
 
 def _is_file(text: str) -> bool:
     """Whether a text is not given itself but in a file or on standard input. Raises CorpusError."""
-    from chargen.display.terminal import show_note
+    from chargen.display.console import show_note
 
     if text == "-" or os.path.isfile(text):
         return True
@@ -500,8 +505,8 @@ def _is_file(text: str) -> bool:
 
 def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
     from chargen.checkpoint.metadata import require_checkpoint
+    from chargen.display.console import Bar, print_json, show_note
     from chargen.display.plots import FORMATS, draw_charts
-    from chargen.display.terminal import Bar, print_json, show_note
     from chargen.insight.from_checkpoint import look_back
     from chargen.insight.memory import charts
 
@@ -547,7 +552,7 @@ def lab(arguments: Arguments) -> int:
         if arguments.out is not None or "seed" in arguments:
             raise ConfigError("a world must be named", hint="as in: chargen lab namaskar")
         if arguments.json:
-            from chargen.display.terminal import print_json
+            from chargen.display.console import print_json
 
             for world in WORLDS.values():
                 print_json({"world": world.name, "question": world.question})
@@ -556,9 +561,9 @@ def lab(arguments: Arguments) -> int:
 
         show_worlds(WORLDS.values())
         return 0
+    from chargen.display.console import Bar, print_json, show_note
     from chargen.display.insight import show_finding
     from chargen.display.plots import FORMATS, draw_charts
-    from chargen.display.terminal import Bar, print_json, show_note
     from chargen.lab import run
 
     out = _picture(arguments, FORMATS)
@@ -595,7 +600,8 @@ def evaluate(arguments: Arguments) -> int:
         return _ask(arguments)
 
     from chargen.data.corpus import read_documents
-    from chargen.display.terminal import print_json, show_score
+    from chargen.display.console import print_json
+    from chargen.display.tables import show_score
     from chargen.evaluation.scores import NOTHING, score_document
     from chargen.generation.generator import load
 
@@ -613,7 +619,8 @@ def evaluate(arguments: Arguments) -> int:
 
 
 def _ask(arguments: Arguments) -> int:
-    from chargen.display.terminal import print_json, show_answers
+    from chargen.display.console import print_json
+    from chargen.display.tables import show_answers
     from chargen.evaluation.prompts import ask, read_prompts
     from chargen.generation.generator import load
 
@@ -634,7 +641,8 @@ def _ask(arguments: Arguments) -> int:
 
 def classify(arguments: Arguments) -> int:
     """Rank labels for texts, or for examples whose labels are known."""
-    from chargen.display.terminal import ClassTable, print_json, show_labels, show_note
+    from chargen.display.console import print_json, show_note
+    from chargen.display.tables import ClassTable, show_labels
     from chargen.evaluation.classification import check_labels, check_template, read_examples
     from chargen.evaluation.classification import classify as ask
     from chargen.generation.generator import load
@@ -671,7 +679,8 @@ def _judge(
     ask: Callable[[str], Classified],
 ) -> int:
     """Tell which examples a model gets wrong, and how many."""
-    from chargen.display.terminal import print_json, show_judged
+    from chargen.display.console import print_json
+    from chargen.display.tables import show_judged
     from chargen.evaluation.classification import accuracy
 
     found = []
@@ -706,9 +715,9 @@ def _lines() -> Iterator[str]:
 def plot(arguments: Arguments) -> int:
     """Draw how runs learnt."""
     from chargen.checkpoint.metadata import load_metrics
+    from chargen.display.console import show_note
     from chargen.display.plots import Curve
     from chargen.display.plots import plot as draw
-    from chargen.display.terminal import show_note
 
     curves = []
     for folder in arguments.checkpoint:
@@ -723,7 +732,8 @@ def plot(arguments: Arguments) -> int:
 def info(arguments: Arguments) -> int:
     """Show what a checkpoint is."""
     from chargen.checkpoint.store import load_checkpoint
-    from chargen.display.terminal import print_json, show_info
+    from chargen.display.checkpoints import show_info
+    from chargen.display.console import print_json
 
     checkpoint = load_checkpoint(arguments.checkpoint)
     if arguments.json:
@@ -736,7 +746,8 @@ def info(arguments: Arguments) -> int:
 def list_(arguments: Arguments) -> int:
     """List the checkpoints below ./checkpoints."""
     from chargen.checkpoint.metadata import list_checkpoints
-    from chargen.display.terminal import print_json, show_list, show_note
+    from chargen.display.checkpoints import show_list
+    from chargen.display.console import print_json, show_note
 
     listed = list_checkpoints(refused=lambda error: show_note(str(error)))
     if arguments.json:
@@ -751,7 +762,7 @@ def _checkpoint(arguments: Arguments) -> Path:
     if arguments.checkpoint is not None:
         return Path(arguments.checkpoint)
     from chargen.checkpoint.metadata import COMES_WITH_CHARGEN, newest_checkpoint
-    from chargen.display.terminal import show_note
+    from chargen.display.console import show_note
 
     folder = newest_checkpoint()
     if folder == COMES_WITH_CHARGEN:

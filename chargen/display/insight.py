@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chargen.display.braille import Point, draw
-from chargen.display.terminal import NARROW, TextPrinter, console, printable, show_note
+from chargen.display.console import NARROW, console, printable, show_note
+from chargen.display.text import show_alternatives, show_surprisals
 from chargen.insight.charts import Chart, Line
 
 if TYPE_CHECKING:  # types alone
@@ -42,8 +43,7 @@ def show_seen(seen: InspectionResult) -> None:
     out, inspection = console(), seen.inspection
     parts = inspection.parts[:SHOWN]
     left = len(inspection.parts) - len(parts)
-    printer = TextPrinter()
-    printer.surprises(parts)
+    show_surprisals(parts)
     drawn = seen.asked
     if drawn and out.color_system is None:
         show_note(
@@ -60,7 +60,7 @@ def show_seen(seen: InspectionResult) -> None:
     worst = sorted(range(len(every)), key=lambda place: -every[place].nats)[:WORST]
     out.print()
     _heading(out, "where it was surprised most")
-    printer.alternatives([every[place] for place in sorted(worst)])
+    show_alternatives([every[place] for place in sorted(worst)])
     if inspection.gates:
         out.print()
         out.print(_gates(inspection.gates))

@@ -145,9 +145,13 @@ def _draw_view(
         written = "".join(letter if letter.isprintable() else "\u00b7" for letter, _ in line)
         written = written.replace("$", r"\$")  # else it begins a formula
         axes.text(
-            -0.5, row, written, va="center_baseline", family="DejaVu Sans Mono",
+            -0.5,
+            row,
+            written,
+            va="center_baseline",
+            family="DejaVu Sans Mono",
             size=72 * WIDE / MONOSPACE,
-        )  # fmt: skip
+        )
     low = -1.0 if view.signed else 0.0
     colours = "RdBu_r" if view.signed else "Reds"
     image = axes.imshow(shades, cmap=colours, vmin=low * 1.4, vmax=1.4, aspect="auto")

@@ -46,7 +46,9 @@ from chargen.checkpoint.metadata import (
     read_about,
     require_checkpoint,
 )
-from chargen.display.terminal import TextPrinter, show_list, show_note
+from chargen.display.checkpoints import show_list
+from chargen.display.console import show_note
+from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
 from chargen.repl.commands import COMMANDS, Host, Quit, in_commands, mark
 from chargen.runtime.signals import Interrupts

@@ -29,7 +29,10 @@ from chargen.config import (
     parse,
     unescape,
 )
-from chargen.display.terminal import TextPrinter, facts_of, print_json
+from chargen.display.checkpoints import facts_of
+from chargen.display.console import print_json
+from chargen.display.tables import show_beams, show_columns, show_definitions, show_next
+from chargen.display.text import TextPrinter, show_alternatives, show_surprisals
 from chargen.errors import ChargenError, ConfigError, OutputError
 from chargen.runtime.files import write_file
 
@@ -144,7 +147,7 @@ class Host:
             if is_empty and printer.is_terminal:
                 printer.say("(nothing)", style="dim")
         if beams > 1 and found:
-            printer.beams(found)
+            show_beams(found)
 
     def _until_stopped(self, events: Events) -> Events:
         """The events up to where the work should end; then they are closed, which keeps the text as
@@ -164,7 +167,7 @@ class Host:
         elif self.printer.is_terminal:
             titles = [(f"{n}", c.text) for n, c in enumerate(completions, start=1)]
             self.printer.recall(_shortened(prompt), self.mark)
-            self.printer.columns(titles)
+            show_columns(titles)
         else:
             for index, completion in enumerate(completions):
                 if index:
@@ -262,7 +265,7 @@ def _help(host: Host, rest: str) -> None:
         if command.more:
             host.say(command.more)
         return
-    host.printer.facts((command.usage, command.help, "") for command in COMMANDS.values())
+    show_definitions((command.usage, command.help, "") for command in COMMANDS.values())
     host.say(
         "anything else is a prompt (// for one that begins with /); Alt-Enter begins a new line, "
         "Ctrl-R searches in what you wrote, Ctrl-C stops a text, Ctrl-D leaves"
@@ -291,7 +294,7 @@ def _set(host: Host, rest: str) -> None:
     name, _, text = rest.partition(" ")
     name = name.replace("-", "_").lower()
     if not name:
-        host.printer.facts((n, _spell(value), _about(n)) for n, value in settings.items())
+        show_definitions((n, _spell(value), _about(n)) for n, value in settings.items())
         return
     if name not in settings:
         near = _nearest(name, settings)
@@ -367,20 +370,20 @@ def _top(host: Host, rest: str) -> None:
         print_json({"next": [asdict(chance) for chance in found]})
     else:
         # What is next to impossible says nothing, unless all is.
-        host.printer.bars([c for n, c in enumerate(found) if n < 3 or c.probability >= 1e-4])
+        show_next([c for n, c in enumerate(found) if n < 3 or c.probability >= 1e-4])
 
 
 def _why(host: Host, rest: str) -> None:
     count = _number(rest, 1, 20, "/why 4") if rest and rest != "all" else ALTERNATIVES
-    surprises = host.session.why(count, host.progress("looking"))
+    surprisals = host.session.why(count, host.progress("looking"))
     host.printer.status("")
     if host.json:
-        for surprise in surprises:
-            print_json(asdict(surprise))
+        for surprisal in surprisals:
+            print_json(asdict(surprisal))
     elif rest:
-        host.printer.alternatives(surprises)
+        show_alternatives(surprisals)
     else:
-        host.printer.surprises(surprises)
+        show_surprisals(surprisals)
 
 
 def _retry(host: Host, rest: str) -> None:
@@ -439,7 +442,7 @@ def _compare(host: Host, rest: str) -> None:
             prompt = last.prompt if last else ""
             print_json(completion.as_dict() | {"prompt": prompt, "checkpoint": str(name)})
         return
-    host.printer.columns(
+    show_columns(
         [
             (f"{name}: {_bits(completion)}", completion.text)
             for name, completion in zip((host.session.folder, folder), pair, strict=True)
@@ -456,7 +459,7 @@ def _info(host: Host, rest: str) -> None:
     session = host.session
     count, size = len(session.exchanges) - session.now.begun, len(session.text)
     facts = facts_of(session.metadata, session.generator.model.num_parameters)
-    host.printer.facts(
+    show_definitions(
         [
             *((name, value, "") for name, value in facts),
             ("mode", session.now.mode, ""),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chargen.config import SampleConfig, field_names
-from chargen.display.terminal import TextPrinter
+from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
 from chargen.repl.app import run_piped
 from chargen.repl.commands import COMMANDS, Host, Quit

@@ -1,0 +1,92 @@
+"""What a checkpoint is, in names and values, and many of them, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from chargen.display.console import console, printable
+from chargen.display.numbers import clock, count
+from chargen.display.tables import show_facts
+
+if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+    from chargen.checkpoint.metadata import CheckpointMetadata
+    from chargen.checkpoint.store import Checkpoint
+
+
+def show_info(checkpoint: Checkpoint) -> None:
+    show_facts(facts_of(checkpoint.about, checkpoint.model.num_parameters))
+
+
+def facts_of(about: CheckpointMetadata, num_parameters: int) -> list[tuple[str, str]]:
+    """What a model is, in names and values."""
+    model, scores = about.model, about.scores
+    texts = ", ".join(f"{name} ({count(size)}B)" for name, size, _ in about.corpus.files)
+    facts = [
+        ("checkpoint", str(about.folder)),
+        ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "
+                  f"{model.embedding_size}, dropout {model.dropout:g}, "
+                  f"{num_parameters:,} parameters"),
+        ("tokenizer", f"{about.tokenizer}, {about.vocab_size:,} tokens"),
+        ("corpus", texts),
+        ("trained", f"{scores.steps:,} steps, {scores.epochs:.2f} epochs, "
+                    f"{clock(scores.seconds)}"),
+    ]  # fmt: skip
+    if scores.valid_loss is not None:
+        facts.append(
+            (
+                "validation",
+                f"{scores.valid_loss:.4f} nats per token, {scores.bits_per_byte:.4f} bits per byte",
+            )
+        )
+    return [*facts, ("saved", about.saved_at)]
+
+
+def show_list(listed: Sequence[CheckpointMetadata], most: int | None = None) -> None:
+    """The checkpoints, the first `most` of them, as one line each."""
+    left = len(listed) - len(listed[:most])
+    _show_listed(listed[:most])
+    if left:
+        console().print(Text(f"and {left:,} more: chargen list", "dim"), soft_wrap=True)
+
+
+def _show_listed(listed: Sequence[CheckpointMetadata]) -> None:
+    if not listed:
+        message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
+        console().print(Text(message), soft_wrap=True)
+        return
+    if console().width < 70:
+        for entry in listed:
+            _show_in_short(entry)
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("checkpoint", "saved", "model", "tokens"):
+        table.add_column(name, no_wrap=True)
+    for name in ("size", "bits/byte"):
+        table.add_column(name, justify="right")
+    table.add_column("corpus", overflow="fold")
+    for entry in listed:
+        model, bits = entry.model, entry.scores.bits_per_byte
+        table.add_row(
+            entry.folder.name,
+            entry.saved_at[:16].replace("T", " "),
+            f"{model.cell} {model.num_layers} x {model.hidden_size}",
+            entry.tokenizer,
+            f"{count(entry.bytes)}B",
+            "" if bits is None else f"{bits:.3f}",
+            entry.corpus.name,
+        )
+    console().print(table)
+
+
+def _show_in_short(entry: CheckpointMetadata) -> None:
+    """A checkpoint where there is no room for a table."""
+    bits = entry.scores.bits_per_byte
+    facts = [
+        entry.saved_at[:10], f"{count(entry.bytes)}B",
+        *([] if bits is None else [f"{bits:.3f} bits/byte"]), entry.corpus.name,
+    ]  # fmt: skip
+    console().print(Text.assemble((printable(entry.folder.name), "bold"), f"  {'  '.join(facts)}"))

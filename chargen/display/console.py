@@ -1,0 +1,113 @@
+"""Where things are shown: the consoles, errors, notes, JSON lines and progress bars; and text made
+harmless for them. Knows nothing of what is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+NARROW = 36  # columns in which no table fits
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: no markup, no highlighting, no emoji codes."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def message_console() -> Console:
+    """For messages of ours: stdout in a terminal, else stderr, which leaves stdout to texts."""
+    out = console()
+    return out if out.is_terminal else console(stderr=True)
+
+
+def show_error(message: str) -> None:
+    """One line on stderr."""
+    line = Text.assemble(("chargen: ", "bold red"), printable(message).replace("\n", " "))
+    out = console(stderr=True)
+    out.print(line, soft_wrap=not out.is_terminal)
+
+
+def show_note(message: str) -> None:
+    """A line on stderr that is no error."""
+    console(stderr=True).print(Text(printable(message), "dim"), soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON line on stdout; a number that is none becomes null."""
+    print(json.dumps(_finite(value), ensure_ascii=False), flush=True)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+class Bar:
+    """A progress bar on stderr, for work that reports its share; it may go when that is done."""
+
+    def __init__(self, doing: str, *, stays: bool = True) -> None:
+        out = console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=out,
+            disable=not out.is_terminal,
+            transient=not stays,
+        )
+        self._task = self._progress.add_task(doing, total=1.0)
+
+    def update(self, share: float) -> None:
+        self._progress.update(self._task, completed=share)
+
+    def show(self, doing: str, share: float) -> None:
+        """The same of one of several works, by its name."""
+        self._progress.update(self._task, description=doing, completed=share)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+# -- harmless text ----------------------------------------------------------------------------
+
+
+def printable(text: str) -> str:
+    """The text with control characters made visible, so that none reaches the terminal."""
+    return text.translate(_VISIBLE)
+
+
+# Unicode has a picture for each control character, and one for delete.
+_VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+_VISIBLE |= {0x7F: 0x2421} | {code: 0xFFFD for code in range(0x80, 0xA0)}
+# No terminal takes half a character, as Python spells bytes that are no UTF-8.
+_VISIBLE |= {code: 0xFFFD for code in range(0xD800, 0xE000)}
+# These turn the direction of what follows, our own words too, or break the line.
+_VISIBLE |= dict.fromkeys((*range(0x2028, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
+
+
+def in_one_line(text: str) -> str:
+    """The same, with signs for newlines and tabs."""
+    return printable(text).replace("\n", "\u21b5").replace("\t", "\u21e5")

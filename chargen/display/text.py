@@ -1,0 +1,162 @@
+"""The text of a model as people see it: streaming after its prompt, or coloured by surprisal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from chargen.display.console import console, in_one_line, message_console, printable, show_error
+from chargen.display.numbers import percent
+
+if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+    from chargen.evaluation.surprisal import Surprisal
+    from chargen.generation.writing import Completion, Piece
+
+PROMPT_STYLE = "dim"
+TEXT_STYLE = "green"
+SPACE = "\u2423"  # where a space by itself must be seen
+# The style of a text by the bits that it costs, up to each; attributes for where no colours are.
+SURPRISAL_STYLES = (
+    (1, "green"),
+    (3, "yellow"),
+    (6, "red underline"),
+    (math.inf, "bold red reverse"),
+)
+
+
+class TextPrinter:
+    """Prints a prompt and what the model adds to it, told apart by colour.
+
+    Where stdout is no terminal it prints the completion alone, as it is, and messages go to stderr.
+    """
+
+    def __init__(self) -> None:
+        self._out = console()
+        self._messages = message_console()
+        self._line_is_open = False
+        self._status = ""
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.is_terminal
+
+    def say(self, message: str, style: str = "default") -> None:
+        """A message of ours, on lines of its own."""
+        self._messages.print(Text(printable(message), style))
+
+    def error(self, message: str) -> None:
+        """What went wrong, on stderr."""
+        self.status("")
+        show_error(message)
+
+    def status(self, message: str) -> None:
+        """What is being done, in a terminal's last line; an empty one takes it away."""
+        if self._out.is_terminal and not self._out.is_dumb_terminal and message != self._status:
+            line = message[: self._out.width - 1]
+            self._out.file.write(f"\r\x1b[2K\x1b[2m{line}\x1b[0m" if line else "\r\x1b[2K")
+            self._out.file.flush()
+            self._status = message
+
+    def prompt(self, text: str, mark: str = "") -> None:
+        """The beginning of a text, after the mark that the user wrote it at."""
+        if self._out.is_terminal:
+            self._print(mark, "bold")
+            self._print(text, PROMPT_STYLE)
+
+    def recall(self, text: str, mark: str = "") -> None:
+        """A text that was there before, on lines of its own; where there is a terminal."""
+        if self._out.is_terminal:
+            self.prompt(text, mark)
+            self.close()
+
+    def echo(self, line: str, mark: str) -> None:
+        """A line that the user wrote, after its mark."""
+        self._print(mark, "bold")
+        self._print(line, "default")
+        self.close()
+
+    def piece(self, piece: Piece) -> None:
+        self._print(piece.text, TEXT_STYLE)
+
+    def text(self, completion: Completion) -> None:
+        """A prompt and its completion at once."""
+        self.prompt(completion.prompt)
+        self._print(completion.text, TEXT_STYLE)
+
+    def separator(self) -> None:
+        """What stands between texts."""
+        self._out.print("---")
+
+    def close(self) -> None:
+        """End the line that the text has left open."""
+        if self._line_is_open or not self._out.is_terminal:
+            self._out.file.write("\n")
+        self._out.file.flush()
+        self._line_is_open = False
+
+    def _print(self, text: str, style: str) -> None:
+        if not text:
+            return
+        self.status("")
+        if self._out.is_terminal:
+            self._out.print(Text(printable(text), style), end="", soft_wrap=True)
+        else:
+            self._out.file.write(text)
+        self._out.file.flush()
+        self._line_is_open = not text.endswith("\n")
+
+
+# -- surprisal --------------------------------------------------------------------------------
+
+
+def show_surprisals(surprisals: Sequence[Surprisal]) -> None:
+    """A text, each part of it coloured by what it cost."""
+    out = console()
+    parts = [(_marked(s.text, _style(s.nats)), _style(s.nats)) for s in surprisals]
+    out.print(Text.assemble(*parts), soft_wrap=True)
+    if not out.is_terminal:
+        return
+    legend: list[tuple[str, str] | str] = []
+    low = "under"
+    for bits, style in SURPRISAL_STYLES:
+        words = f"over {low}" if bits == math.inf else f"{low} {bits:g}"
+        legend += [(words, style), "  "]
+        low = f"{bits:g} to" if bits < 6 else f"{bits:g}"
+    out.print(Text.assemble(("bits  ", "dim"), *legend[:-1]))
+
+
+def show_alternatives(surprisals: Sequence[Surprisal]) -> None:
+    """The same a line each, with the most likely at each place."""
+    out = console()
+    out.print(Text("   bits  text          likeliest there", "dim"), soft_wrap=True)
+    for surprisal in surprisals:
+        line = Text(f"{surprisal.nats / math.log(2):7.2f}  ")
+        text = as_label(surprisal.text)
+        line.append(text, _style(surprisal.nats)).append(" " * (12 - cell_len(text)))
+        for chance in surprisal.most_likely:
+            line.append(f"  {as_label(chance.text)}", TEXT_STYLE)
+            line.append(f" {percent(chance.probability)}", "dim")
+        # What is less likely has no room in a narrow terminal; elsewhere nothing is cut off.
+        if out.is_terminal:
+            line.truncate(out.width)
+        out.print(line, soft_wrap=True)
+
+
+def _style(nats: float) -> str:
+    bits = nats / math.log(2)
+    return next(style for most, style in SURPRISAL_STYLES if bits <= most)
+
+
+def _marked(text: str, style: str) -> str:
+    """The text as it is shown in a style: where a space surprises, it must be seen."""
+    text = printable(text) if style == SURPRISAL_STYLES[0][1] else as_label(text)
+    return text.replace("\u21b5", "\u21b5\n")
+
+
+def as_label(text: str) -> str:
+    """Some text in one line; a character that would not be seen by a sign for it."""
+    return in_one_line(text).replace(" ", SPACE) if text else "(end)"

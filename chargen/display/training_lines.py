@@ -1,0 +1,186 @@
+"""The words, tables and curves that a training is shown in, live or line by line.
+
+Values come in, texts and tables go out; nothing is printed here.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chargen.config import DEFAULT_MINUTES
+from chargen.display.braille import draw
+from chargen.display.numbers import clock, count
+
+if TYPE_CHECKING:  # types alone: the display needs no torch
+    from chargen.training.planner import Choice
+    from chargen.training.runs import Run, TrainReport
+    from chargen.training.trainer import EvalReport, OutOfMemory, Rollback, StepReport
+
+TRAIN_STYLE = "cyan"
+VALID_STYLE = "yellow"
+
+
+def headline(run: Run, width: int) -> list[Text]:
+    """Which text becomes which model, and how."""
+    model, config, corpus = run.model, run.trainer.config, run.corpus
+    size = sum(size for _, size, _ in corpus.sources)
+    layers = f"{model.config.num_layers} x " if model.config.num_layers > 1 else ""
+    if config.steps is not None:
+        length = f"{config.steps:,} steps"
+    elif config.epochs is not None:
+        length = f"{config.epochs:g} epochs"
+    else:
+        length = f"{config.minutes or DEFAULT_MINUTES:g} min"
+    facts = [
+        f"{model.config.cell} {layers}{model.config.hidden_size}",
+        f"{count(model.num_parameters)} parameters",
+        f"{corpus.tokenizer.kind}, {corpus.tokenizer.vocab_size:,} tokens",
+        f"batch {config.batch_size}, bptt {config.bptt}",
+        length,
+        run.device,
+    ]
+    verb = "going on with" if run.resumed else "training on"
+    if run.trainer.finished:
+        verb = "finished already, give a longer length in all to extend it:"
+    first = Text.assemble(
+        (f"{verb} ", "dim"),
+        (corpus.name, "bold"),
+        (f" ({count(size)}B) into ", "dim"),
+        (str(run.folder), "bold"),
+    )
+    return [first, flow([Text(fact, "dim") for fact in facts], " \u00b7 ", width)]
+
+
+def plan_table(plan: Sequence[Choice]) -> Table:
+    """What was chosen for the text, the device and the time, and why."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("planned", no_wrap=True)
+    table.add_column("value", justify="right", style="bold", no_wrap=True)
+    table.add_column("why", style="dim")
+    for choice in plan:
+        table.add_row(choice.name, choice_value(choice.value), choice.reason)
+    return table
+
+
+def choice_value(value: float) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def metrics(evaluation: EvalReport | None, report: StepReport | None) -> list[tuple[str, str, str]]:
+    """(name, value, style) of what there is to tell, the most telling first."""
+    found = []
+    if report is not None:
+        found.append(("train", f"{report.train_loss:.3f}", TRAIN_STYLE))
+    if evaluation is not None and evaluation.valid_loss is not None:
+        found.append(("valid", f"{evaluation.valid_loss:.3f}", VALID_STYLE))
+        found.append(("bits/byte", f"{evaluation.bits_per_byte:.3f}", "bold"))
+    if report is not None:
+        found.append(("tokens/s", f"{report.tokens_per_second:,.0f}", "default"))
+        found.append(("step", f"{report.step:,}", "default"))
+        found.append(("epoch", f"{report.epoch:.2f}", "default"))
+        found.append(("lr", f"{report.learning_rate:.2g}", "default"))
+        found.append(("grad", f"{report.gradient_norm:.2f}", "default"))
+    return found
+
+
+def progress_line(report: StepReport, width: int) -> RenderableType:
+    left = "" if report.seconds_left is None else f"{clock(report.seconds_left)} left"
+    line = Table.grid(padding=(0, 1), expand=False)
+    bar = ProgressBar(total=1.0, completed=report.progress, width=max(8, min(width, 80) - 18))
+    line.add_row(bar, Text(f"{report.progress:4.0%}", "bold"), Text(left, "dim"))
+    return line
+
+
+def curves(
+    train: Sequence[tuple[float, float]],
+    valid: Sequence[tuple[float, float]],
+    width: int,
+    height: int,
+) -> Text:
+    """Two loss curves over the whole run, in braille; points are (progress, nats per token)."""
+    label = 6
+    columns = max(10, min(width, 80) - label)
+    losses = sorted(loss for _, loss in [*train, *valid])
+    low = losses[0]
+    high = max(losses[int(0.95 * (len(losses) - 1))], low + 1e-3)  # the first steps are far above
+    lines = [
+        [(place, (loss - low) / (high - low)) for place, loss in points if math.isfinite(loss)]
+        for points in (train, valid)
+    ]
+    cells = draw(lines, columns, height)
+    text = Text()
+    for row in range(height):
+        tick = {0: f"{high:.2f}", height - 1: f"{low:.2f}"}.get(row, "")
+        text.append(f"{tick:>{label - 1}} ", "dim")
+        for column in range(columns):
+            character, line = cells.get((row, column), (" ", 0))
+            text.append(character, (TRAIN_STYLE, VALID_STYLE)[line])
+        text.append("\n")
+    text.append(" " * label)
+    text.append("train", TRAIN_STYLE)
+    if valid:
+        text.append("  validation", VALID_STYLE)
+    text.append("  nats per token", "dim")
+    return text
+
+
+def setback(event: Rollback | OutOfMemory) -> str:
+    if event.kind == "memory":
+        return (
+            f"step {event.step:,} did not fit into memory: the streams are read in {event.parts} "
+            f"parts now, one after the other, as by --accumulate {event.parts}"
+        )
+    return (
+        f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; going on from "
+        f"step {event.back_to:,} with half the learning rate, {event.learning_rate:.2g}"
+    )
+
+
+def closing(report: TrainReport, stopped: bool) -> Text:
+    if stopped:
+        return how_to_resume(report)
+    score = ""
+    if report.valid_loss is not None:
+        score = (
+            f"validation {report.valid_loss:.3f} nats a token, "
+            f"{report.bits_per_byte:.3f} bits a byte, "
+        )
+    early = ", stopped early: it got no better" if report.stopped_early else ""
+    return Text.assemble(
+        (f"{score}{report.steps:,} steps, {clock(report.seconds)}{early}\n", "default"),
+        ("talk to it: ", "dim"),
+        (f"chargen repl {shlex.quote(str(report.checkpoint))}", "bold"),
+    )
+
+
+def how_to_resume(report: TrainReport) -> Text:
+    return Text.assemble(
+        f"stopped at step {report.steps:,} and saved; go on with: ",
+        (f"chargen train --resume --out {shlex.quote(str(report.checkpoint))}", "bold"),
+    )
+
+
+def flow(chunks: Sequence[Text], gap: str, width: int) -> Text:
+    """The chunks in lines of at most `width` columns, none of them broken."""
+    flown = Text()
+    room = width
+    for chunk in chunks:
+        needed = len(gap) + chunk.cell_len
+        if flown and needed > room:
+            flown.append("\n")
+            room = width - chunk.cell_len
+        elif flown:
+            flown.append(gap, "dim")
+            room -= needed
+        else:
+            room -= chunk.cell_len
+        flown.append_text(chunk)
+    return flown
