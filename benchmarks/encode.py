@@ -43,7 +43,7 @@ WORDS = [
 ]
 ENCODE = """
 import sys
-from chargen.config import CorpusConfig
+from chargen.config import (CorpusConfig)
 from chargen.data.corpus import open_corpus
 corpus = open_corpus([sys.argv[1]], CorpusConfig({options}))
 print(len(corpus.train))

@@ -218,7 +218,7 @@ def table(rounds: int) -> Iterator[str]:
 TAKE = """
 import sys
 from chargen.training.trainer import Trainer
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.config import (CorpusConfig, ModelConfig, TrainConfig)
 from chargen.data.corpus import open_corpus
 from chargen.nn.model import LanguageModel
 import torch

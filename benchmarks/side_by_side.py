@@ -18,7 +18,7 @@ SECONDS = 6
 STEPS = f"""
 import time
 import torch
-from chargen.config import ModelConfig
+from chargen.config import (ModelConfig)
 from chargen.nn.model import LanguageModel
 model = LanguageModel(ModelConfig(), 257)
 tokens = torch.randint(257, (16, 64))

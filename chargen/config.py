@@ -1,65 +1,32 @@
-"""Every option of chargen: its name, default, limits and one line of help.
+"""The options of chargen: the corpus, the model, training, sampling, and looking inside.
 
-The name of a field is its flag (`hidden_size`, `--hidden-size`), its JSON key and its Python
-argument. A config is frozen, flat and JSON-able, and checks itself at birth, so deeper code
-trusts it. `None` is the only "off".
+Each config says which of its options cannot go together; all else about them is in `options`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
-import types
-import typing
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from chargen.errors import ConfigError, named, setting
+from chargen.options import (
+    MAX_VALUE,
+    Config,
+    ConfigType,
+    build_config,
+    check_names,
+    field_names,
+    option,
+)
 
 DEFAULT_MINUTES = 10.0
 TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless told
 MAX_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
-MAX_VALUE = 1e12  # of anything that has no lower limit of its own
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("small", "medium", "large")
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    planned: bool = False,
-) -> Any:
-    """A config field: its default, its help in one line with the unit, and its limits.
-
-    What is `planned` is chosen for the text, the device and the time where it is not given; the
-    default stands for it in configs that are made by hand.
-    """
-    limits = {"at least": at_least, "at most": at_most, "above": above, "below": below}
-    limits = {words: bound for words, bound in limits.items() if bound is not None}
-    metadata = {"help": help, "choices": choices, "limits": limits, "planned": planned}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What all configs share: they check their own fields when they are made."""
-
-    def __post_init__(self) -> None:
-        known = field_types(type(self))
-        for field in dataclasses.fields(self):
-            _check(field, *known[field.name], getattr(self, field.name))
-        self.check_together()
-
-    def check_together(self) -> None:
-        """Refuse options that are right one by one but cannot go together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +34,19 @@ class CorpusConfig(Config):
     """How a text becomes tokens and is split."""
 
     tokenizer: str = option(
-        "char", "what a token is: a character, a byte or a subword",
+        "char",
+        "what a token is: a character, a byte or a subword",
         choices=("char", "byte", "subword"),
-    )  # fmt: skip
+    )
     vocab_size: int = option(
         2000, "tokens that a subword vocabulary may hold", at_least=270, at_most=1_000_000
     )
     subword_model: str = option("unigram", "how subwords are found", choices=("unigram", "bpe"))
     documents: str = option(
-        "file", "what a document is: a file, split by position, or a line, shuffled first",
+        "file",
+        "what a document is: a file, split by position, or a line, shuffled first",
         choices=("file", "line"),
-    )  # fmt: skip
+    )
     newlines: str = option(
         "keep", "keep CRLF and CR as they are, or turn them into LF", choices=("keep", "lf")
     )
@@ -128,13 +97,19 @@ class ModelConfig(Config):
         1, "recurrent layers, one upon the other", at_least=1, at_most=64, planned=True
     )
     embedding_size: int = option(
-        64, "numbers that stand for a token on its way in",
-        at_least=1, at_most=65536, planned=True,
-    )  # fmt: skip
+        64,
+        "numbers that stand for a token on its way in",
+        at_least=1,
+        at_most=65536,
+        planned=True,
+    )
     dropout: float = option(
-        0.0, "share of the top layer's units dropped in training, the same all along a step",
-        at_least=0, below=1, planned=True,
-    )  # fmt: skip
+        0.0,
+        "share of the top layer's units dropped in training, the same all along a step",
+        at_least=0,
+        below=1,
+        planned=True,
+    )
     layer_dropout: float | None = option(
         None, "the same between layers (default: as --dropout)", at_least=0, below=1
     )
@@ -143,9 +118,12 @@ class ModelConfig(Config):
         0.0, "share of the tokens whose embedding is dropped for a step", at_least=0, below=1
     )
     weight_dropout: float = option(
-        0.0, "share of the recurrent weights dropped for a step (DropConnect)",
-        at_least=0, below=1, planned=True,
-    )  # fmt: skip
+        0.0,
+        "share of the recurrent weights dropped for a step (DropConnect)",
+        at_least=0,
+        below=1,
+        planned=True,
+    )
     layer_norm: bool = option(False, "normalise the output of each layer")
     residual: bool = option(False, "add to a layer's output what it read, where their sizes match")
     nonlinearity: str = option("tanh", "activation of the plain rnn cell", choices=("tanh", "relu"))
@@ -172,9 +150,10 @@ class TrainConfig(Config):
 
     batch_size: int = option(16, "parallel streams of text in a step", at_least=1, planned=True)
     accumulate: int = option(
-        1, "parts that the streams of a step are read in, one after the other, for less memory",
+        1,
+        "parts that the streams of a step are read in, one after the other, for less memory",
         at_least=1,
-    )  # fmt: skip
+    )
     bptt: int = option(64, "tokens that back-propagation reaches back", at_least=1, planned=True)
     random_bptt: bool = option(
         False, "draw the length of each step, evenly from half of --bptt to one and a half"
@@ -186,9 +165,11 @@ class TrainConfig(Config):
     weight_decay: float = option(0.1, "decay of weight matrices, by AdamW", at_least=0)
     clip: float = option(1.0, "longest gradient norm that a step follows", above=0)
     reset: float = option(
-        0.02, "chance, per step and stream, to forget the state and start afresh",
-        at_least=0, at_most=1,
-    )  # fmt: skip
+        0.02,
+        "chance, per step and stream, to forget the state and start afresh",
+        at_least=0,
+        at_most=1,
+    )
     activation_penalty: float = option(
         0.0, "penalty on the mean square of the top layer's output (AR)", at_least=0
     )
@@ -196,24 +177,30 @@ class TrainConfig(Config):
         0.0, "penalty on the mean square of its change from token to token (TAR)", at_least=0
     )
     average: float = option(
-        0.0, "decay, a step, of a running mean of the weights, which is what is scored and kept",
-        at_least=0, below=1,
-    )  # fmt: skip
+        0.0,
+        "decay, a step, of a running mean of the weights, which is what is scored and kept",
+        at_least=0,
+        below=1,
+    )
     precision: str = option(
-        "auto", "of products: bfloat16 where the device is faster so, else float32",
+        "auto",
+        "of products: bfloat16 where the device is faster so, else float32",
         choices=("auto", "float32", "bfloat16"),
-    )  # fmt: skip
+    )
     minutes: float | None = option(
-        None, f"train for so many minutes, everything included (default {DEFAULT_MINUTES:g})",
+        None,
+        f"train for so many minutes, everything included (default {DEFAULT_MINUTES:g})",
         above=0,
-    )  # fmt: skip
+    )
     epochs: float | None = option(None, "train for so many passes over the text", above=0)
     steps: int | None = option(None, "train for so many steps", at_least=1)
     evaluations: int = option(10, "validations, spread evenly over the run", at_least=1)
     patience: int | None = option(
-        None, "end after so many validations in a row without a better one",
-        at_least=1, planned=True,
-    )  # fmt: skip
+        None,
+        "end after so many validations in a row without a better one",
+        at_least=1,
+        planned=True,
+    )
     save_every: float = option(30.0, "seconds between saves of the state", above=0)
     seed: int = option(1, "seed of all randomness", at_least=0, at_most=2**63 - 1)
 
@@ -226,9 +213,17 @@ class TrainConfig(Config):
 
 # What is done to the logits before a token is drawn, in this order, each where its option is set.
 PROCESSOR_ORDER = (
-    "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram", "ban",
-    "top_k", "top_p", "min_p", "typical_p", "temperature",
-)  # fmt: skip
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "no_repeat_ngram",
+    "ban",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "temperature",
+)
 UNITS = ("word", "sentence", "line", "paragraph")
 
 
@@ -239,29 +234,36 @@ class SampleConfig(Config):
     max_tokens: int = option(200, "tokens to write at most", at_least=1)
     max_chars: int | None = option(None, "characters to write at most", at_least=1)
     min_chars: int | None = option(
-        None, "characters before which no stop text and no end of a document ends the text",
+        None,
+        "characters before which no stop text and no end of a document ends the text",
         at_least=1,
-    )  # fmt: skip
+    )
     stop: tuple[str, ...] = option((), "end before this text, \\n a newline (may be given again)")
     until: str | None = option(None, "end after so much", choices=UNITS)
     repetition_penalty: float | None = option(
-        None, "divide the logits of recent tokens by this, above 1 against repeating",
-        at_least=0.01, at_most=100,
-    )  # fmt: skip
+        None,
+        "divide the logits of recent tokens by this, above 1 against repeating",
+        at_least=0.01,
+        at_most=100,
+    )
     presence_penalty: float | None = option(
         None, "take this from the logits of recent tokens, in nats", at_least=-1e6, at_most=1e6
     )
     frequency_penalty: float | None = option(
-        None, "take this from them for each time that they stand there, in nats",
-        at_least=-1e6, at_most=1e6,
-    )  # fmt: skip
+        None,
+        "take this from them for each time that they stand there, in nats",
+        at_least=-1e6,
+        at_most=1e6,
+    )
     no_repeat_ngram: int | None = option(
         None, "draw no token that ends so many that stand in the window already", at_least=1
     )
     penalty_window: int = option(
-        256, "tokens, the prompt's last ones too, that these four look at", at_least=1,
+        256,
+        "tokens, the prompt's last ones too, that these four look at",
+        at_least=1,
         at_most=1_000_000,
-    )  # fmt: skip
+    )
     ban: tuple[str, ...] = option((), "draw no token that holds this text (may be given again)")
     top_k: int | None = option(None, "draw only from the k likeliest tokens", at_least=1)
     top_p: float | None = option(
@@ -286,13 +288,17 @@ class SampleConfig(Config):
         256, "texts that are drawn side by side at most", at_least=1, at_most=65536
     )
     beams: int | None = option(
-        None, "search with so many beams for the likeliest texts instead of drawing",
-        at_least=1, at_most=10_000,
-    )  # fmt: skip
+        None,
+        "search with so many beams for the likeliest texts instead of drawing",
+        at_least=1,
+        at_most=10_000,
+    )
     length_penalty: float = option(
-        0.0, "rank beams by log-probability over tokens to this power; above 0 favours long texts",
-        at_least=0, at_most=10,
-    )  # fmt: skip
+        0.0,
+        "rank beams by log-probability over tokens to this power; above 0 favours long texts",
+        at_least=0,
+        at_most=10,
+    )
     early_stopping: bool = option(False, "end the search once as many texts as beams have ended")
     seed: int | None = option(
         None, "repeat the same draws (default: new ones)", at_least=0, at_most=2**63 - 1
@@ -317,14 +323,14 @@ class SampleConfig(Config):
         if (self.min_chars or 0) > (self.max_chars or MAX_VALUE):
             raise ConfigError(named("min_chars") + " must not be more than " + named("max_chars"))
         if self.beams is None:
-            for name in SEARCHING:
+            for name in BEAM_OPTIONS:
                 if getattr(self, name) != getattr(type(self), name):
                     raise ConfigError(
                         named(name) + " needs " + named("beams"),
                         hint="add " + setting("beams") + " 5",
                     )
             return
-        for name in DRAWING:
+        for name in SAMPLING_OPTIONS:
             if getattr(self, name) != getattr(type(self), name):
                 raise ConfigError(
                     named("beams", name) + " cannot be combined",
@@ -340,14 +346,17 @@ class InspectConfig(Config):
         (), "colour the text by this cell, L:I, its layer and place from 0 (may be given again)"
     )
     gate: str | None = option(
-        None, "by this gate: of the cells that are given, else the mean over each layer",
+        None,
+        "by this gate: of the cells that are given, else the mean over each layer",
         choices=("forget", "input", "output", "reset", "update"),
-    )  # fmt: skip
+    )
     top: int = option(3, "likeliest tokens to show at each place", at_least=1, at_most=100)
     max_chars: int = option(
-        20_000, "characters of a text to read at most; of the model's own it is 2,000 unless told",
-        at_least=1, at_most=1_000_000,
-    )  # fmt: skip
+        20_000,
+        "characters of a text to read at most; of the model's own it is 2,000 unless told",
+        at_least=1,
+        at_most=1_000_000,
+    )
 
     def check_together(self) -> None:
         for text in self.cell:
@@ -369,150 +378,42 @@ class LookBackConfig(Config):
     )
 
 
-# Options that a search for the likeliest texts has no use for, and those that it alone has.
-DRAWING = (
-    "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram",
-    "penalty_window", "top_k", "top_p", "min_p", "typical_p", "temperature", "num_samples",
-    "batch_size", "seed",
-)  # fmt: skip
-SEARCHING = ("length_penalty", "early_stopping")
-
-
-def unescape(text: str) -> str:
-    """A typed text with `\\n` and `\\t` as what they stand for."""
-    return text.replace("\\n", "\n").replace("\\t", "\t")
-
-
-ConfigType = TypeVar("ConfigType", bound=Config)
-
-
-def field_types(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
-    """Of each option, by name: its type without None, and whether it may be None."""
-    return {name: _kind(hint) for name, hint in typing.get_type_hints(config_type).items()}
-
-
-def field_names(config_type: type[Config]) -> list[str]:
-    """The names of a config's options, in order."""
-    return [field.name for field in dataclasses.fields(config_type)]
-
-
-def help_of(config_type: type[Config], name: str) -> str:
-    """What the option of this name does."""
-    return str(config_type.__dataclass_fields__[name].metadata["help"])
-
-
-def choices_of(config_type: type[Config], name: str) -> tuple[str, ...]:
-    """The values that the option of this name may have; none where any will do."""
-    fields = config_type.__dataclass_fields__
-    return tuple(fields[name].metadata["choices"] or ())
-
-
-def build_config(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
-    """The config with the given options, all others at their defaults.
-
-    Raises ConfigError for a name that the config does not have, or a value it refuses.
-    """
-    for name in options:
-        if name not in field_names(config_type):
-            raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
-    return config_type(**options)
-
+# What only sampling has a use for, and what only beam search has.
+SAMPLING_OPTIONS = (
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "no_repeat_ngram",
+    "penalty_window",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "temperature",
+    "num_samples",
+    "batch_size",
+    "seed",
+)
+BEAM_OPTIONS = ("length_penalty", "early_stopping")
 
 Configs = tuple[CorpusConfig, ModelConfig, TrainConfig]
 
 
 def split_options(options: Mapping[str, Any]) -> Configs:
     """The three configs of a training, with the given options. Raises ConfigError."""
-    field_types: tuple[type[Config], ...] = (CorpusConfig, ModelConfig, TrainConfig)
-    known = [name for kind in field_types for name in field_names(kind)]
-    for name in options:
-        if name not in known:
-            raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
+    known = [
+        name
+        for config_type in (CorpusConfig, ModelConfig, TrainConfig)
+        for name in field_names(config_type)
+    ]
+    check_names(options, known)
     if options.get("tie_weights"):  # where one of the two sizes is given, it is both
         sizes = ("hidden_size", "embedding_size")
         size = next((options[name] for name in sizes if name in options), ModelConfig.hidden_size)
         options = dict.fromkeys(sizes, size) | dict(options)
-    corpus, model, training = (
-        build_config(kind, {name: options[name] for name in field_names(kind) if name in options})
-        for kind in field_types
-    )
-    assert isinstance(corpus, CorpusConfig)
-    assert isinstance(model, ModelConfig)
-    assert isinstance(training, TrainConfig)
-    return corpus, model, training
 
+    def part(config_type: type[ConfigType]) -> ConfigType:
+        names = [name for name in field_names(config_type) if name in options]
+        return build_config(config_type, {name: options[name] for name in names})
 
-def parse(config_type: type[Config], name: str, text: str) -> Any:
-    """The value that `text` spells for the option `name`; `off` or `none` is None.
-
-    Raises ConfigError where there is no such option or the text is not of its type.
-    """
-    if name not in field_names(config_type):
-        raise ConfigError(f"there is no option {name!r}", hint=_known(config_type))
-    kind, optional = field_types(config_type)[name]
-    if optional and text.lower() in ("off", "none"):
-        return None
-    if kind is bool:
-        if text.lower() not in ("true", "false", "on", "off"):
-            raise ConfigError(f"must be on or off, not {text!r}", option=name)
-        return text.lower() in ("true", "on")
-    if kind is tuple:
-        return () if text.lower() in ("off", "none") else (unescape(text),)
-    try:
-        return kind(text)
-    except ValueError:
-        noun = {int: "a whole number", float: "a number"}.get(kind, "a text")
-        raise ConfigError(f"must be {noun}, not {text!r}", option=name) from None
-
-
-def _known(config_type: type[Config]) -> str:
-    return "there are " + ", ".join(field_names(config_type))
-
-
-def _kind(hint: Any) -> tuple[Any, bool]:
-    if isinstance(hint, types.UnionType):
-        return next(arm for arm in hint.__args__ if arm is not types.NoneType), True
-    return typing.get_origin(hint) or hint, False
-
-
-def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any) -> None:
-    if value is None and optional:
-        return
-    if kind in (int, float):
-        accepted = (int, float) if kind is float else (int,)
-        if isinstance(value, bool) or not isinstance(value, accepted):
-            noun = "a whole number" if kind is int else "a number"
-            raise ConfigError(f"must be {noun}, not {value!r}", option=field.name)
-        if value != value:
-            raise ConfigError("must be a number, not nan", option=field.name)
-        for words, bound in ({"at most": MAX_VALUE} | field.metadata["limits"]).items():
-            if not _within(value, words, bound):
-                shown = str(value)[:20]
-                raise ConfigError(
-                    f"must be {words} {_written(bound)}, not {shown}", option=field.name
-                )
-    elif kind in (str, bool):
-        if not isinstance(value, kind):
-            raise ConfigError(f"must be a {kind.__name__}, not {value!r}", option=field.name)
-        choices = field.metadata["choices"]
-        if choices and value not in choices:
-            raise ConfigError(f"must be one of {', '.join(choices)}, not {value!r}",
-                              option=field.name)  # fmt: skip
-    elif not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-        raise ConfigError(f"must be a tuple of texts, not {value!r}", option=field.name)
-
-
-def _written(bound: float) -> str:
-    return f"{bound:,}" if isinstance(bound, int) and abs(bound) >= 1e6 else f"{bound:g}"
-
-
-def _within(value: float, words: str, bound: float) -> bool:
-    match words:
-        case "at least":
-            return value >= bound
-        case "at most":
-            return value <= bound
-        case "above":
-            return value > bound
-        case _:
-            return value < bound
+    return part(CorpusConfig), part(ModelConfig), part(TrainConfig)

@@ -8,17 +8,9 @@ from typing import Any
 
 import pytest
 
-from chargen.config import (
-    Config,
-    CorpusConfig,
-    ModelConfig,
-    SampleConfig,
-    TrainConfig,
-    build_config,
-    field_names,
-    parse,
-)
+from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
 from chargen.errors import ConfigError
+from chargen.options import Config, build_config, field_names
 
 KINDS: list[type[Config]] = [CorpusConfig, ModelConfig, TrainConfig, SampleConfig]
 
@@ -68,18 +60,3 @@ def test_a_flag_belongs_to_one_training_config() -> None:
 def test_wrong_options_are_refused(kind: type[Config], options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says.replace("(", "\\(")):
         build_config(kind, options)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [("temperature", "0.7", 0.7), ("top_k", "off", None), ("top_k", "5", 5), ("stop", "x", ("x",)),
-     ("stop", "off", ())],
-)  # fmt: skip
-def test_text_is_read_as_the_type_of_its_option(name: str, text: str, value: object) -> None:
-    assert parse(SampleConfig, name, text) == value
-
-
-@pytest.mark.parametrize(("name", "text"), [("temperature", "warm"), ("top_k", "2.5"), ("x", "1")])
-def test_text_of_another_type_is_refused(name: str, text: str) -> None:
-    with pytest.raises(ConfigError):
-        parse(SampleConfig, name, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chargen.config import SampleConfig, build_config
+from chargen.config import SampleConfig
 from chargen.errors import (
     ChargenError,
     CheckpointError,
@@ -14,6 +14,7 @@ from chargen.errors import (
     named,
     setting,
 )
+from chargen.options import build_config
 from chargen.repl.commands import in_commands
 
 

@@ -15,8 +15,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from chargen.config import ConfigType, CorpusConfig, ModelConfig, TrainConfig, build_config
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.errors import ChargenError, CheckpointError
+from chargen.options import ConfigType, build_config
 from chargen.runtime.files import (
     MAX_BYTES,
     Record,

@@ -32,11 +32,10 @@ from chargen.config import (
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    build_config,
     split_options,
-    unescape,
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError, Mention, flag, named
+from chargen.options import build_config, unescape
 from chargen.runtime.signals import EXIT_CODES, Interrupts, ends_us
 from chargen.runtime.torchrun import is_one_of_several, is_rank_0
 

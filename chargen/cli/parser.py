@@ -18,19 +18,15 @@ from chargen.config import (
     PRESETS,
     PROCESSOR_ORDER,
     TEMPLATE,
-    Config,
     CorpusConfig,
     InspectConfig,
     LookBackConfig,
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    field_names,
-    field_types,
-    parse,
-    unescape,
 )
 from chargen.errors import ConfigError, flag
+from chargen.options import Config, field_names, field_types, parse, unescape
 from chargen.runtime.torchrun import is_first_of_its_machine
 
 Arguments = argparse.Namespace

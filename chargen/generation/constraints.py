@@ -19,10 +19,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from chargen.config import SampleConfig, unescape
+from chargen.config import SampleConfig
 from chargen.errors import ConfigError, named
 from chargen.generation.automata import UNDECIDABLE, steps_of
 from chargen.generation.sampling import NEG_INF
+from chargen.options import unescape
 from chargen.tokenizers.tokenizer import NUM_BYTES, Tokenizer
 
 States = npt.NDArray[np.int32]

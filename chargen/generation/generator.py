@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from chargen.checkpoint.store import load_checkpoint
-from chargen.config import MAX_PROMPT, SampleConfig, build_config
+from chargen.config import MAX_PROMPT, SampleConfig
 from chargen.errors import ConfigError, TokenizerError, named, setting
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
@@ -40,6 +40,7 @@ from chargen.generation.sampling import (
 from chargen.generation.writing import Completion, CompletionBuilder, FinishReason, Piece, complete
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
+from chargen.options import build_config
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device
 from chargen.tokenizers.tokenizer import Tokenizer

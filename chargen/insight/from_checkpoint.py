@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chargen.checkpoint.metadata import CheckpointMetadata, read_about, require_checkpoint
-from chargen.config import InspectConfig, LookBackConfig, build_config
+from chargen.config import InspectConfig, LookBackConfig
 from chargen.data.corpus import read_tokens
 from chargen.data.shards import Ids
 from chargen.data.texts import Paths
@@ -29,6 +29,7 @@ from chargen.insight.inspection import (
     read_text,
 )
 from chargen.insight.memory import MemoryCurves, measure, needed_tokens
+from chargen.options import build_config
 from chargen.progress import OnProgress, no_progress
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chargen.config import TrainConfig, build_config
+from chargen.config import TrainConfig
 from chargen.errors import ConfigError
 from chargen.lab.finding import Finding
+from chargen.options import build_config
 from chargen.progress import OnProgress, no_progress
 
 __all__ = ["WORLDS", "Finding", "OnProgress", "World", "run"]

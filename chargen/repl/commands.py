@@ -20,20 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chargen.checkpoint.metadata import is_checkpoint, list_checkpoints
-from chargen.config import (
-    SampleConfig,
-    choices_of,
-    field_names,
-    field_types,
-    help_of,
-    parse,
-    unescape,
-)
+from chargen.config import SampleConfig
 from chargen.display.checkpoints import facts_of
 from chargen.display.console import print_json
 from chargen.display.tables import show_beams, show_columns, show_definitions, show_next
 from chargen.display.text import TextPrinter, show_alternatives, show_surprisals
 from chargen.errors import ChargenError, ConfigError, OutputError
+from chargen.options import choices_of, field_names, field_types, help_of, parse, unescape
 from chargen.runtime.files import write_file
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from chargen.config import DRAWING, SEARCHING, SampleConfig, build_config
+from chargen.config import BEAM_OPTIONS, SAMPLING_OPTIONS, SampleConfig
 from chargen.errors import ConfigError
+from chargen.options import build_config
 
 Settings = dict[str, Any]  # never changed in place
 
@@ -25,7 +26,7 @@ def default_settings() -> Settings:
 
 def sample_config(settings: Settings) -> SampleConfig:
     """The settings without those that a search, or else sampling, has no use for."""
-    idle = SEARCHING if settings["beams"] is None else DRAWING
+    idle = BEAM_OPTIONS if settings["beams"] is None else SAMPLING_OPTIONS
     return build_config(SampleConfig, {n: value for n, value in settings.items() if n not in idle})
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.config import ModelConfig, TrainConfig, field_names
+from chargen.config import ModelConfig, TrainConfig
 from chargen.nn.model import GATES
+from chargen.options import field_names
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
 PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS

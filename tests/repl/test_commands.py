@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chargen.config import SampleConfig, field_names
+from chargen.config import SampleConfig
 from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
+from chargen.options import field_names
 from chargen.repl.app import run_piped
 from chargen.repl.commands import COMMANDS, Host, Quit
 from chargen.session.session import Session

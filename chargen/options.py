@@ -1,0 +1,172 @@
+"""What an option is: a field of a config, with its default, its limits and one line of help.
+
+The name of a field is its flag (`hidden_size`, `--hidden-size`), its JSON key and its Python
+argument. A config is frozen, flat and JSON-able, and checks itself at birth, so deeper code
+trusts it. `None` is the only "off". Which options there are stands in `config`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from chargen.errors import ConfigError
+
+MAX_VALUE = 1e12  # of anything that has no lower limit of its own
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    planned: bool = False,
+) -> Any:
+    """A config field: its default, its help in one line with the unit, and its limits.
+
+    What is `planned` is chosen for the text, the device and the time where it is not given; the
+    default stands for it in configs that are made by hand.
+    """
+    limits = {"at least": at_least, "at most": at_most, "above": above, "below": below}
+    limits = {words: bound for words, bound in limits.items() if bound is not None}
+    metadata = {"help": help, "choices": choices, "limits": limits, "planned": planned}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What all configs share: they check their own fields when they are made."""
+
+    def __post_init__(self) -> None:
+        known = field_types(type(self))
+        for field in dataclasses.fields(self):
+            _check(field, *known[field.name], getattr(self, field.name))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Refuse options that are right one by one but cannot go together."""
+
+
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+def field_types(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
+    """Of each option, by name: its type without None, and whether it may be None."""
+    return {name: _type_of(hint) for name, hint in typing.get_type_hints(config_type).items()}
+
+
+def field_names(config_type: type[Config]) -> list[str]:
+    """The names of a config's options, in order."""
+    return [field.name for field in dataclasses.fields(config_type)]
+
+
+def help_of(config_type: type[Config], name: str) -> str:
+    """What the option of this name does."""
+    return str(config_type.__dataclass_fields__[name].metadata["help"])
+
+
+def choices_of(config_type: type[Config], name: str) -> tuple[str, ...]:
+    """The values that the option of this name may have; none where any will do."""
+    fields = config_type.__dataclass_fields__
+    return tuple(fields[name].metadata["choices"] or ())
+
+
+def build_config(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
+    """The config with the given options, all others at their defaults.
+
+    Raises ConfigError for a name that the config does not have, or a value it refuses.
+    """
+    check_names(options, field_names(config_type))
+    return config_type(**options)
+
+
+def check_names(names: Iterable[str], known: Sequence[str]) -> None:
+    """Raises ConfigError for a name that is not among the known ones."""
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
+
+
+def parse(config_type: type[Config], name: str, text: str) -> Any:
+    """The value that `text` spells for the option `name`; `off` or `none` is None.
+
+    Raises ConfigError where there is no such option or the text is not of its type.
+    """
+    check_names([name], field_names(config_type))
+    kind, optional = field_types(config_type)[name]
+    if optional and text.lower() in ("off", "none"):
+        return None
+    if kind is bool:
+        if text.lower() not in ("true", "false", "on", "off"):
+            raise ConfigError(f"must be on or off, not {text!r}", option=name)
+        return text.lower() in ("true", "on")
+    if kind is tuple:
+        return () if text.lower() in ("off", "none") else (unescape(text),)
+    try:
+        return kind(text)
+    except ValueError:
+        noun = {int: "a whole number", float: "a number"}.get(kind, "a text")
+        raise ConfigError(f"must be {noun}, not {text!r}", option=name) from None
+
+
+def unescape(text: str) -> str:
+    """A typed text with `\\n` and `\\t` as what they stand for."""
+    return text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+def _type_of(hint: Any) -> tuple[Any, bool]:
+    if isinstance(hint, types.UnionType):
+        return next(arm for arm in hint.__args__ if arm is not types.NoneType), True
+    return typing.get_origin(hint) or hint, False
+
+
+def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any) -> None:
+    if value is None and optional:
+        return
+    if kind in (int, float):
+        accepted = (int, float) if kind is float else (int,)
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            noun = "a whole number" if kind is int else "a number"
+            raise ConfigError(f"must be {noun}, not {value!r}", option=field.name)
+        if value != value:
+            raise ConfigError("must be a number, not nan", option=field.name)
+        for words, bound in ({"at most": MAX_VALUE} | field.metadata["limits"]).items():
+            if not _within(value, words, bound):
+                shown = str(value)[:20]
+                raise ConfigError(
+                    f"must be {words} {_written(bound)}, not {shown}", option=field.name
+                )
+    elif kind in (str, bool):
+        if not isinstance(value, kind):
+            raise ConfigError(f"must be a {kind.__name__}, not {value!r}", option=field.name)
+        choices = field.metadata["choices"]
+        if choices and value not in choices:
+            raise ConfigError(
+                f"must be one of {', '.join(choices)}, not {value!r}", option=field.name
+            )
+    elif not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+        raise ConfigError(f"must be a tuple of texts, not {value!r}", option=field.name)
+
+
+def _written(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) and abs(bound) >= 1e6 else f"{bound:g}"
+
+
+def _within(value: float, words: str, bound: float) -> bool:
+    match words:
+        case "at least":
+            return value >= bound
+        case "at most":
+            return value <= bound
+        case "above":
+            return value > bound
+        case _:
+            return value < bound
