@@ -28,7 +28,8 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.data.shards import Shards
 from chargen.nn.model import LanguageModel
-from chargen.runtime.device import autocast, describe, pick_device
+from chargen.runtime.device import describe, pick_device
+from chargen.runtime.precision import autocast
 from chargen.training.trainer import Trainer
 
 BATCH_SIZE, BPTT, EMBEDDING = 16, 64, 64

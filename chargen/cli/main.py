@@ -36,7 +36,7 @@ from chargen.config import (
 )
 from chargen.errors import ChargenError, ConfigError, CorpusError, Mention, flag, named
 from chargen.options import build_config, unescape
-from chargen.runtime.signals import EXIT_CODES, Interrupts, ends_us
+from chargen.runtime.signals import EXIT_CODES, Interrupts, ends_us, exit_at_once
 from chargen.runtime.torchrun import is_one_of_several, is_rank_0
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
@@ -162,7 +162,7 @@ def train(arguments: Arguments) -> int:
         )
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
         with (
-            Interrupts() as interrupts,
+            Interrupts(on_second_sigint=exit_at_once) as interrupts,
             closing(run.events(lambda: interrupts.caught is not None)) as events,
         ):
             view.begin(run)
@@ -211,7 +211,7 @@ def sample(arguments: Arguments) -> int:
         pieces = generator.stream(prompt, config)
         printer.prompt(prompt)
         empty = True
-        with Interrupts() as interrupts:
+        with Interrupts(on_second_sigint=exit_at_once) as interrupts:
             for piece in pieces:
                 printer.piece(piece)
                 empty = False

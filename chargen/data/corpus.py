@@ -41,7 +41,7 @@ from chargen.data.texts import (
 )
 from chargen.errors import ChargenError, CorpusError
 from chargen.progress import OnProgress, no_progress
-from chargen.runtime.device import free_memory, send
+from chargen.runtime.device import send
 from chargen.runtime.files import (
     Count,
     Lock,
@@ -52,6 +52,7 @@ from chargen.runtime.files import (
     sync_folder,
     write_file,
 )
+from chargen.runtime.memory import free_memory
 from chargen.runtime.workers import each
 from chargen.tokenizers.tokenizer import (
     SUBWORD_SAMPLE_BYTES,

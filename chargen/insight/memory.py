@@ -20,7 +20,7 @@ from chargen.insight.charts import Chart, Line
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import unroll
 from chargen.progress import OnShare, no_progress
-from chargen.runtime.device import autocast
+from chargen.runtime.precision import autocast
 from chargen.tokenizers.tokenizer import Tokens
 
 TARGETS = 8192  # tokens of a text whose loss is measured, with every context the same

@@ -92,7 +92,7 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
 def run_piped(session: Session, lines: IO[bytes], as_json: bool) -> int:
     """Answer a prompt a line on stdout, which gets nothing else; the exit code."""
     failed = False
-    interrupts = Interrupts(patient=True)
+    interrupts = Interrupts()
     printer = TextPrinter()
     host = Host(session, printer, lambda: interrupts.caught is not None, json=as_json)
     for number, line in enumerate(lines):
@@ -137,7 +137,7 @@ class Repl:
     def __init__(self, folder: Path, device: str, keys: str) -> None:
         self._folder = folder
         self._printer = TextPrinter()
-        self._interrupts = Interrupts(patient=True)
+        self._interrupts = Interrupts()
         self._pastes = _Pastes()
         self._completer = _Completer()
         self._leaving = False  # Ctrl-C was pressed at an empty prompt
@@ -222,7 +222,7 @@ class Repl:
     def _do(self, written: str) -> None:
         """Answer a line. Raises Quit, and what loading the model raises."""
         line = self._pastes.whole(written)
-        self._interrupts = Interrupts(patient=True)
+        self._interrupts = Interrupts()
         try:
             with self._interrupts:
                 if self._is_stopped_already(written):

@@ -12,11 +12,15 @@ from collections.abc import Callable
 import torch
 
 from chargen.errors import DeviceError
-from chargen.runtime.device import is_out_of_memory
+from chargen.runtime.memory import is_out_of_memory
 
 # cuBLAS, cuDNN and autograd make themselves ready on each stream, which cannot be recorded: so many
 # calls before the recording are on the stream that is recorded.
 WARM_UP = 3
+# torch has no public name for it; a torch without it records nothing, which gives the same.
+_clear_cublas_workspaces: Callable[[], None] | None = getattr(
+    torch._C, "_cuda_clearCublasWorkspaces", None
+)
 SWITCH = "CHARGEN_CUDA_GRAPHS"  # 0 in the environment: record nothing
 
 
@@ -29,7 +33,11 @@ class GraphedStep:
     ) -> None:
         self._work = work
         self._device = device
-        self._is_recordable = device.type == "cuda" and os.environ.get(SWITCH) != "0"
+        self._is_recordable = (
+            device.type == "cuda"
+            and os.environ.get(SWITCH) != "0"
+            and _clear_cublas_workspaces is not None
+        )
         self._left = max(after, WARM_UP)
         self._stream: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -70,7 +78,8 @@ class GraphedStep:
         current = torch.cuda.current_stream(self._device)
         # cuBLAS's workspace must lie in this graph's own memory: that of a stream is freed with the
         # next graph that was recorded on it (pytorch issue 193402).
-        torch._C._cuda_clearCublasWorkspaces()
+        assert _clear_cublas_workspaces is not None
+        _clear_cublas_workspaces()
         try:
             with torch.cuda.graph(graph, stream=self._stream):
                 self._work()  # only recorded
@@ -83,5 +92,5 @@ class GraphedStep:
             ) from error
         finally:
             torch.cuda.set_stream(current)  # torch leaves the other one where recording fails
-            torch._C._cuda_clearCublasWorkspaces()
+            _clear_cublas_workspaces()
         return graph

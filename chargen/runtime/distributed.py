@@ -283,6 +283,9 @@ def exit_if_failed(exit_code: int) -> None:
         os._exit(exit_code)
 
 
+# A process is in one group for as long as it lives: torch.distributed keeps that group for it,
+# torchrun starts it for one run, and NCCL and gloo do not leave and join again. So who joined first
+# is remembered here, for the later trainings of a script and for those who show its mistakes.
 _joined: Ranks | None = None
 
 

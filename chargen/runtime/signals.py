@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+SignalHandler = Callable[[int, FrameType | None], object]
 
 
 def ends_us(number: signal.Signals) -> bool:
@@ -16,16 +18,25 @@ def ends_us(number: signal.Signals) -> bool:
     return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
 
 
-class Interrupts:
-    """While it is entered, a first signal only sets `caught`; a second SIGINT ends at once.
+def exit_at_once(number: int, frame: FrameType | None) -> None:
+    """For a second SIGINT on the command line, whose process is ours to end: not in a library,
+    where it would take somebody's notebook with it."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the live display hid the cursor
+    os._exit(EXIT_CODES[signal.SIGINT])
 
-    With `patient`, further signals change nothing: for work that ends within a token. Outside the
-    main thread, where Python takes no signals, nothing is ever caught.
+
+class Interrupts:
+    """While it is entered, a first signal only sets `caught`.
+
+    Further ones change nothing, except that a further SIGINT calls `on_second_sigint`, where there
+    is one: for work that may take long to reach a place where stopping is safe. Outside the main
+    thread, where Python takes no signals, nothing is ever caught.
     """
 
-    def __init__(self, *, patient: bool = False) -> None:
+    def __init__(self, *, on_second_sigint: SignalHandler | None = None) -> None:
         self.caught: signal.Signals | None = None
-        self._patient = patient
+        self._on_second_sigint = on_second_sigint
         self._before: dict[signal.Signals, object] = {}
 
     @property
@@ -44,8 +55,6 @@ class Interrupts:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.caught and number == signal.SIGINT and not self._patient:
-            if sys.stderr.isatty():
-                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the live display hid the cursor
-            os._exit(EXIT_CODES[signal.SIGINT])
+        if self.caught and number == signal.SIGINT and self._on_second_sigint is not None:
+            self._on_second_sigint(number, frame)
         self.caught = self.caught or signal.Signals(number)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from chargen.config import TrainConfig
 
@@ -70,7 +71,8 @@ class WeightAverage:
         """Take in the weights as they are now."""
         self.updates += 1
         decay = min(self._decay, self.updates / (self.updates + 10))
-        torch._foreach_lerp_(self._mean, self._parameters, 1 - decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(self._mean, self._parameters, self.updates)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

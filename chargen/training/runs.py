@@ -56,9 +56,10 @@ from chargen.errors import (
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnProgress, no_progress
-from chargen.runtime.device import describe, is_out_of_memory, pick_device, within_memory
+from chargen.runtime.device import describe, pick_device
 from chargen.runtime.distributed import Ranks, join
 from chargen.runtime.files import Lock, is_part, remove_parts, sync_folder
+from chargen.runtime.memory import is_out_of_memory, within_memory
 from chargen.runtime.signals import Interrupts
 from chargen.training.planner import Choice
 from chargen.training.setup import open_together, plan_together
@@ -230,7 +231,7 @@ def train(
         device=device,
         options=options,
     )
-    with Interrupts() as interrupts:
+    with Interrupts(on_second_sigint=signal.default_int_handler) as interrupts:
         events = run.events(lambda: interrupts.caught is not None)
         for _ in events:
             if interrupts.caught:

@@ -20,8 +20,8 @@ from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import CorpusError, DeviceError
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnProgress
-from chargen.runtime.device import free_memory, release_memory
 from chargen.runtime.distributed import Ranks
+from chargen.runtime.memory import free_memory, release_memory
 from chargen.tokenizers.tokenizer import Tokenizer, deserialize
 from chargen.training.planner import Choice, Task, fits, make_plan, memory_needed
 from chargen.training.trainer import Trainer, time_steps

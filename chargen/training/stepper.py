@@ -24,16 +24,11 @@ from chargen.data.corpus import BatchLoader
 from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel, State
 from chargen.runtime.cuda_graphs import GraphedStep
-from chargen.runtime.device import (
-    autocast,
-    is_out_of_memory,
-    random_states,
-    release_memory,
-    send,
-    set_random_states,
-    uses_bfloat16,
-)
+from chargen.runtime.device import send
 from chargen.runtime.distributed import ALONE, Ranks
+from chargen.runtime.memory import is_out_of_memory, release_memory
+from chargen.runtime.precision import autocast, uses_bfloat16
+from chargen.runtime.random_states import random_states, set_random_states
 from chargen.tokenizers.tokenizer import Tokenizer
 from chargen.training.optimizer import WeightAverage, make_optimizer
 

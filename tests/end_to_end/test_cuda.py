@@ -17,7 +17,8 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
 from chargen.nn.engine import RECORDED_AFTER, Engine
 from chargen.nn.model import LanguageModel
-from chargen.runtime.device import autocast, pick_device
+from chargen.runtime.device import pick_device
+from chargen.runtime.precision import autocast
 from chargen.training.runs import prepare
 from chargen.training.stepper import TrainStepper
 from tests.support.samples import SMALL

@@ -1,7 +1,8 @@
-"""The device is picked, or it is said why not; memory is looked at before it is taken."""
+"""The device is picked, or it is said why not."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 
@@ -10,8 +11,7 @@ import torch
 
 from chargen.errors import DeviceError
 from chargen.runtime import device
-from chargen.runtime.device import describe, free_memory, pick_device, within_memory
-from tests.support.command import Chargen
+from chargen.runtime.device import describe, pick_device
 
 OLD_DRIVER = (
     "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040). "
@@ -72,74 +72,17 @@ def test_where_there_is_no_gpu_nothing_is_said_of_it(monkeypatch: pytest.MonkeyP
         assert "GPU" not in describe(torch.device("cpu"))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't "
-     "allocate memory")],
-)  # fmt: skip
-def test_running_out_of_memory_is_told(error: Exception) -> None:
-    with pytest.raises(DeviceError, match="do not fit into memory"), within_memory():
-        raise error
-
-
-def test_other_errors_are_not_taken_for_it() -> None:
-    with pytest.raises(RuntimeError, match="a bug"), within_memory():
-        raise RuntimeError("a bug")
-
-
-@pytest.mark.parametrize(
-    ("flags", "parts_would_help"),
-    [(["--hidden-size", 8000], False), (["--hidden-size", 64, "--batch-size", 10**6], True)],
-)
-def test_what_has_no_room_is_refused_before_it_is_taken(
-    run_chargen: Chargen,
-    corpus_file: object,
-    flags: list[object],
-    parts_would_help: bool,
+def test_cublas_is_asked_for_the_same_sums_where_it_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    free = free_memory(torch.device("cpu"))
-    assert free is None or free > 1 << 20
-    monkeypatch.setattr("chargen.training.setup.free_memory", lambda _: 10**9)
-    done = run_chargen("train", corpus_file, *flags, "--steps", 1, "--out", "run")
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert "GB at the least, and 1.0 GB of memory are free" in line and "--bptt smaller" in line
-    assert ("--accumulate" in line) is parts_would_help
-
-
-@pytest.mark.parametrize("isa", ["SSE41", "AVX2", "AVX512_CORE"])
-def test_an_lstm_trains_whatever_instructions_onednn_may_use(
-    spawn_chargen: Chargen, corpus_file: object, isa: str
-) -> None:
-    done = spawn_chargen(
-        "train", corpus_file, "--steps", 2, "--hidden-size", 16, "--out", "run",
-        ONEDNN_MAX_CPU_ISA=isa,
-    )  # fmt: skip
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_bfloat16_that_does_not_work_is_left_or_refused(
-    cell: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("could not create a primitive descriptor. Run workload with environment")
-
-    state = torch.get_rng_state()
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
-    assert device.uses_bfloat16(cpu, "gru", "auto") is False
-    assert device.uses_bfloat16(cpu, cell, "float32") is False
-    device.bfloat16_refusal.cache_clear()
-    for name in ("lstm", "gru", "rnn_tanh"):
-        monkeypatch.setattr(torch, name, broken)
-    assert device.uses_bfloat16(cpu, cell, "auto") is False
-    with pytest.raises(DeviceError) as raised:
-        device.uses_bfloat16(cpu, cell, "bfloat16")
-    device.bfloat16_refusal.cache_clear()
-    assert str(raised.value) == (
-        f"precision bfloat16 does not work for {cell} on this cpu: could not create a primitive "
-        "descriptor; use --precision auto or float32"
-    )
-    assert torch.equal(torch.get_rng_state(), state)
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    monkeypatch.setenv(name, "for monkeypatch to restore")
+    monkeypatch.delenv(name)
+    pick_device("cpu")
+    assert name not in os.environ
+    monkeypatch.setattr(device, "cuda_refusal", lambda: None)
+    assert pick_device("cuda") == pick_device("auto") == torch.device("cuda")
+    assert os.environ[name] == ":4096:2"
+    monkeypatch.setenv(name, ":16:8")
+    pick_device("cuda")
+    assert os.environ[name] == ":16:8", "what the user has set stays"

@@ -23,8 +23,8 @@ import torch
 from chargen.checkpoint.metadata import read_about
 from chargen.checkpoint.store import load_snapshot
 from chargen.errors import ConfigError
-from chargen.runtime.device import is_out_of_memory
 from chargen.runtime.distributed import ALONE, Ranks
+from chargen.runtime.memory import is_out_of_memory
 from tests.support.command import Chargen
 from tests.support.samples import SMALL
 from tests.support.steps import stepper_of, take_steps

@@ -1,0 +1,49 @@
+"""Memory is looked at before it is taken, and its end is said."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from chargen.errors import DeviceError
+from chargen.runtime.memory import free_memory, within_memory
+from tests.support.command import Chargen
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_running_out_of_memory_is_told(error: Exception) -> None:
+    with pytest.raises(DeviceError, match="do not fit into memory"), within_memory():
+        raise error
+
+
+def test_other_errors_are_not_taken_for_it() -> None:
+    with pytest.raises(RuntimeError, match="a bug"), within_memory():
+        raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts_would_help"),
+    [(["--hidden-size", 8000], False), (["--hidden-size", 64, "--batch-size", 10**6], True)],
+)
+def test_what_has_no_room_is_refused_before_it_is_taken(
+    run_chargen: Chargen,
+    corpus_file: object,
+    flags: list[object],
+    parts_would_help: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = free_memory(torch.device("cpu"))
+    assert free is None or free > 1 << 20
+    monkeypatch.setattr("chargen.training.setup.free_memory", lambda _: 10**9)
+    done = run_chargen("train", corpus_file, *flags, "--steps", 1, "--out", "run")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "GB at the least, and 1.0 GB of memory are free" in line and "--bptt smaller" in line
+    assert ("--accumulate" in line) is parts_would_help

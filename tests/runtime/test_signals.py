@@ -1,0 +1,56 @@
+"""A first signal is a flag; what a second one does is its caller's choice, never a library's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+import pytest
+
+from chargen.runtime.signals import Interrupts
+
+
+def send(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_the_first_signal_is_kept_and_further_ones_change_nothing() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts() as interrupts:
+        assert (interrupts.caught, interrupts.exit_code) == (None, 0)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            send(number)
+        assert (interrupts.caught, interrupts.exit_code) == (signal.SIGTERM, 143)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_second_sigint_does_what_was_chosen() -> None:
+    calls: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        calls.append(number)
+
+    with Interrupts(on_second_sigint=note) as interrupts:
+        send(signal.SIGINT)
+        assert calls == []
+        send(signal.SIGTERM)
+        send(signal.SIGINT)
+        assert calls == [signal.SIGINT]
+        assert interrupts.caught == signal.SIGINT
+    with pytest.raises(KeyboardInterrupt), Interrupts(on_second_sigint=signal.default_int_handler):
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+
+
+def test_the_command_line_may_have_it_end_the_process() -> None:
+    code = (
+        "import os, signal\n"
+        "from chargen.runtime.signals import Interrupts, exit_at_once\n"
+        "with Interrupts(on_second_sigint=exit_at_once):\n"
+        "    for _ in range(2):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 130
