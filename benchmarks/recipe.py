@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import chargen
-from chargen.checkpoint.metadata import load_metrics
+from chargen.checkpoint.metrics import load_metrics
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "as planned": {},

@@ -33,7 +33,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process that has threads cannot be fork
 import torch
 
 import chargen
-from chargen.checkpoint.store import Snapshot, load_checkpoint, load_snapshot, weights_of
+from chargen.checkpoint.folder import load_checkpoint, load_snapshot
+from chargen.checkpoint.snapshot import Snapshot
+from chargen.checkpoint.store import weights_of
 from chargen.cli.main import main as run_command
 
 TEXT = Path(__file__).resolve().parent.parent / "corpora" / "everyday.txt"

@@ -79,7 +79,7 @@ def test_nothing_heavy_is_imported_before_it_is_used(command: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "from chargen.checkpoint.metadata import list_checkpoints; print(len(list_checkpoints()))",
+        "from chargen.checkpoint.locate import list_checkpoints; print(len(list_checkpoints()))",
         "import chargen.cli.main; chargen.cli.main.main(['list', '--json'])",
     ],
 )

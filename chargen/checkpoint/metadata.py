@@ -1,4 +1,4 @@
-"""What config.json says of a model, and where models lie. Knows no tensors, so it needs no torch.
+"""What config.json says of a model. Knows no tensors, so it needs no torch.
 
 Every version that was ever written is read: what has been added since is filled in. Since format 4
 a record carries its own sha256, the seal: no number in it can have changed unnoticed.
@@ -8,43 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from chargen.checkpoint.files import (
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    MAX_HEADER_BYTES,
+    TRAINING,
+    DamagedError,
+    blaming,
+    read_content,
+)
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
-from chargen.errors import ChargenError, CheckpointError
+from chargen.errors import CheckpointError
 from chargen.options import ConfigType, build_config
 from chargen.runtime.files import (
     MAX_BYTES,
     Record,
-    RecordType,
     Scalar,
     decode,
-    decode_lines,
     encode,
     encode_sorted,
     open_regular,
-    read_file,
     to_builtins,
 )
 
 FORMAT = 5
 SEALED_SINCE = 4
-# Bytes of JSON, which takes many times as much memory once it is read.
-MAX_CONFIG_BYTES = 10_000_000
-MAX_HEADER_BYTES = 20_000_000  # in training.safetensors
-CONFIG = "config.json"
-MODEL = "model.safetensors"
-METRICS = "metrics.jsonl"
-TRAINING = "training.safetensors"
-# The model that comes with chargen lies in the installed package, and beside it in a clone.
-_IN_PACKAGE = Path(__file__).resolve().parents[1] / "assets" / "everyday"
-_IN_CLONE = Path(__file__).resolve().parents[2] / "checkpoints" / "everyday"
-COMES_WITH_CHARGEN = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
 # The options that a format was the first to name, by groups, as they were before it.
 _ADDED: dict[int, dict[str, dict[str, Any]]] = {
     2: {
@@ -144,17 +139,6 @@ class _Header(Record, rename={"metadata": "__metadata__"}):
     metadata: dict[str, str]
 
 
-class _Metrics(Record):
-    """What of a line of metrics.jsonl is drawn."""
-
-    step: int
-    epoch: float
-    seconds: float
-    train_loss: float | None
-    valid_loss: float | None
-    bits_per_byte: float | None
-
-
 @dataclass(frozen=True)
 class CheckpointMetadata:
     """What config.json says of a model, which is all but its weights."""
@@ -181,110 +165,10 @@ class CheckpointMetadata:
         return facts
 
 
-def load_metrics(path: str | os.PathLike[str]) -> tuple[CheckpointMetadata, list[dict[str, Any]]]:
-    """What a folder says of its model, and its evaluations. Raises CheckpointError."""
-    folder = require_checkpoint(path)
-    try:
-        about = read_config(folder)
-        content = read_content(folder, METRICS)
-        if METRICS in about.sha256:  # formats 1 to 3 kept none
-            _check_hash(about, METRICS, content)
-        lines = _read_lines(folder, METRICS, content)
-    except DamagedError:
-        if not os.path.isfile(folder / TRAINING):
-            raise
-        with open_training(folder) as (state, _):
-            about = about_of(folder, state.config)
-            content = b"\n".join(map(encode, state.metrics))
-            lines = _read_lines(folder, TRAINING, content)
-    return about, [to_builtins(line) for line in lines]
-
-
-def _read_lines(folder: Path, name: str, content: bytes) -> list[_Metrics]:
-    try:
-        return decode_lines(content, _Metrics)
-    except ValueError as error:
-        raise damaged(folder, name, str(error)) from error
-
-
-def is_checkpoint(folder: Path) -> bool:
-    """Whether the folder holds what chargen writes, whole or not."""
-    return os.path.isfile(folder / CONFIG) or os.path.isfile(folder / TRAINING)
-
-
-def list_checkpoints(
-    root: Path = Path("checkpoints"), refused: Callable[[ChargenError], None] = lambda error: None
-) -> list[CheckpointMetadata]:
-    """The checkpoints right below `root`, the newest first. What cannot be read is left out, and
-    `refused` hears why. Raises CheckpointError where `root` itself is closed to us."""
-    listed = []
-    try:
-        folders = sorted(root.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise CheckpointError(f"cannot look into {root}: {error.strerror}") from error
-    for folder in folders:
-        if is_checkpoint(folder):
-            try:
-                listed.append(read_about(folder))
-            except ChargenError as error:
-                refused(error)
-    return sorted(listed, key=lambda about: (about.saved_at, about.folder.name), reverse=True)
-
-
-def newest_checkpoint(root: Path = Path("checkpoints")) -> Path:
-    """The folder saved last below `root`; where there is none, the model that comes with chargen.
-    Raises CheckpointError where that is gone, too."""
-    listed = [about.folder for about in list_checkpoints(root)]
-    own = [folder for folder in listed if folder.resolve() != COMES_WITH_CHARGEN]
-    # Where all are damaged, reading one tells what is wrong.
-    if found := own or listed or sorted(filter(is_checkpoint, root.glob("*/"))):
-        return found[0]
-    if is_checkpoint(COMES_WITH_CHARGEN):
-        return COMES_WITH_CHARGEN
-    raise CheckpointError(
-        f"no checkpoint below {root.resolve()}, and none at {COMES_WITH_CHARGEN}",
-        hint="make one with: chargen train corpus.txt",
-    )
-
-
 # -- reading ----------------------------------------------------------------------------------
 
 
-def require_checkpoint(path: str | os.PathLike[str]) -> Path:
-    """The folder, if there is a checkpoint in it, whole or not. Raises CheckpointError."""
-    folder = Path(path)
-    try:
-        folder.stat()
-        exists = True
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL names no file
-        exists = False
-    except OSError as error:  # a name that is too long, a folder above that is closed, a loop
-        raise CheckpointError(f"cannot look at {str(path)[:80]}: {error.strerror}") from error
-    if not exists:
-        near: list[str] = []
-        with suppress(ChargenError):
-            near = [entry.folder.name for entry in list_checkpoints()][:5]
-        hint = f"below checkpoints/ there are: {', '.join(near)}" if near else (
-            "make one with: chargen train corpus.txt"
-        )  # fmt: skip
-        raise CheckpointError(f"no such checkpoint: {folder}", hint=hint)
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"{folder} is a file, not a checkpoint",
-            hint="pass the folder that `chargen train` wrote",
-        )
-    if not os.access(folder, os.X_OK):
-        raise CheckpointError(f"cannot look into {folder}: Permission denied")
-    if not is_checkpoint(folder):
-        raise CheckpointError(
-            f"{folder} has no {CONFIG}", hint="pass the folder that `chargen train` wrote"
-        )
-    return folder
-
-
-def read_about(folder: Path) -> CheckpointMetadata:
+def read_metadata(folder: Path) -> CheckpointMetadata:
     """What the folder says of its model: its config.json, or the training state where that is
     missing or damaged. Raises CheckpointError."""
     try:
@@ -293,56 +177,67 @@ def read_about(folder: Path) -> CheckpointMetadata:
         if not os.path.isfile(folder / TRAINING):
             raise
     with open_training(folder) as (state, _):
-        return about_of(folder, state.config)
+        return metadata_of(folder, state.config)
 
 
 def read_config(folder: Path) -> CheckpointMetadata:
     """What its config.json says. Raises CheckpointError."""
     content = read_content(folder, CONFIG, MAX_CONFIG_BYTES)
-    check_format(folder, _read_json(folder, CONFIG, content, Format))
-    return about_of(folder, _read_json(folder, CONFIG, content, ConfigFile))
+    with blaming(folder, CONFIG):
+        _check_format(folder, decode(content, Format))
+        return metadata_of(folder, decode(content, ConfigFile))
 
 
 @contextmanager
 def open_training(folder: Path) -> Iterator[tuple[TrainingFile, BufferedReader]]:
     """What the header of training.safetensors says, and the file, to be read from its beginning.
-    Raises CheckpointError."""
-    try:
-        with open_regular(folder / TRAINING) as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > MAX_HEADER_BYTES:
-                raise ValueError("its header is too long")
-            header = decode(file.read(length), _Header)
-            content = header.metadata.get("chargen", "").encode()
-            check_format(folder, _read_json(folder, TRAINING, content, _Enclosed).config)
-            state = _read_json(folder, TRAINING, content, TrainingFile)
-            file.seek(0)
-            yield state, file
-    except OSError as error:
-        raise _unreadable(folder, TRAINING, error) from error
-    except ValueError as error:
-        raise damaged(folder, TRAINING, str(error)) from error
+    Whoever reads on finds that file blamed for what goes wrong. Raises CheckpointError."""
+    with blaming(folder, TRAINING), open_regular(folder / TRAINING) as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER_BYTES:
+            raise ValueError("its header is too long")
+        header = decode(file.read(length), _Header)
+        content = header.metadata.get("chargen", "").encode()
+        _check_format(folder, decode(content, _Enclosed).config)
+        state = decode(content, TrainingFile)
+        file.seek(0)
+        yield state, file
 
 
-def about_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
+def metadata_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
     """What the file says, of any format, about a model in the folder; here it is all checked.
     Raises CheckpointError."""
-    about = CheckpointMetadata(
-        folder=folder,
-        bytes=_size(folder),
-        model=_options(folder, ModelConfig, _upgraded(config, "model")),
-        corpus_options=_options(folder, CorpusConfig, _upgraded(config, "corpus_options")),
-        training=_options(folder, TrainConfig, _upgraded(config, "training")),
-        tokenizer=config.tokenizer,
-        vocab_size=config.vocab_size,
-        corpus=config.corpus,
-        scores=config.scores,
-        saved_at=config.saved_at,
-        sha256=config.sha256,
-    )
-    if (config.format >= SEALED_SINCE or config.seal) and config.seal != config.sealed():
-        raise damaged(folder, CONFIG, "its seal is not that of what it says, so it was changed")
-    return about
+    with blaming(folder, CONFIG):
+        metadata = CheckpointMetadata(
+            folder=folder,
+            bytes=_size(folder),
+            model=_options(ModelConfig, _upgraded(config, "model")),
+            corpus_options=_options(CorpusConfig, _upgraded(config, "corpus_options")),
+            training=_options(TrainConfig, _upgraded(config, "training")),
+            tokenizer=config.tokenizer,
+            vocab_size=config.vocab_size,
+            corpus=config.corpus,
+            scores=config.scores,
+            saved_at=config.saved_at,
+            sha256=config.sha256,
+        )
+        if (config.format >= SEALED_SINCE or config.seal) and config.seal != config.sealed():
+            raise ValueError("its seal is not that of what it says, so it was changed")
+    return metadata
+
+
+def read_hashed(metadata: CheckpointMetadata, name: str, at_most: int = MAX_BYTES) -> bytes:
+    """The content of a file of the folder, if it is what was written. Raises DamagedError."""
+    content = read_content(metadata.folder, name, at_most)
+    check_hash(metadata, name, content)
+    return content
+
+
+def check_hash(metadata: CheckpointMetadata, name: str, content: bytes) -> None:
+    """Raises DamagedError where this is not the content that the file was written with."""
+    with blaming(metadata.folder, name):
+        if metadata.sha256.get(name) != hashlib.sha256(content).hexdigest():
+            raise ValueError(f"its sha256 is not the one in {CONFIG}")
 
 
 def _size(folder: Path) -> int:
@@ -354,7 +249,7 @@ def _size(folder: Path) -> int:
     return size
 
 
-def check_format(folder: Path, config: Format) -> None:
+def _check_format(folder: Path, config: Format) -> None:
     """Tell another version of chargen before its new fields are taken for damage."""
     if not 1 <= config.format <= FORMAT:
         age = "a newer" if config.format > FORMAT else "no known"
@@ -374,60 +269,10 @@ def _upgraded(config: ConfigFile, group: str) -> dict[str, Any]:
     return values
 
 
-def _read_json(folder: Path, name: str, content: bytes, kind: type[RecordType]) -> RecordType:
-    """The record in the content of the folder's file `name`. Raises DamagedError."""
-    try:
-        return decode(content, kind)
-    except ValueError as error:
-        raise damaged(folder, name, str(error)) from error
-
-
-def _options(folder: Path, config_type: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:
-    """The config that `values` spell, every one of its options named. Raises CheckpointError."""
+def _options(config_type: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:
+    """The config that `values` spell, every one of its options named. Raises ValueError,
+    ConfigError."""
     missing = set(asdict(config_type())) - set(values)
     if missing:
-        raise damaged(folder, CONFIG, f"{', '.join(sorted(missing))} missing")
-    try:
-        return build_config(config_type, values)
-    except ChargenError as error:
-        raise damaged(folder, CONFIG, str(error)) from error
-
-
-def read_content(folder: Path, name: str, at_most: int = MAX_BYTES) -> bytes:
-    """A file of a checkpoint, of no more than so many bytes. Raises DamagedError."""
-    try:
-        return read_file(folder / name, at_most)
-    except (OSError, ValueError) as error:
-        raise _unreadable(folder, name, error) from error
-
-
-def read_hashed(about: CheckpointMetadata, name: str, at_most: int = MAX_BYTES) -> bytes:
-    """The same, if it is what was written. Raises DamagedError."""
-    content = read_content(about.folder, name, at_most)
-    _check_hash(about, name, content)
-    return content
-
-
-def _check_hash(about: CheckpointMetadata, name: str, content: bytes) -> None:
-    if about.sha256.get(name) != hashlib.sha256(content).hexdigest():
-        raise damaged(about.folder, name, f"its sha256 is not the one in {CONFIG}")
-
-
-class DamagedError(CheckpointError):
-    """A file is missing or not what was written; the training state may still be whole."""
-
-
-def damaged(folder: Path, name: str, why: str) -> DamagedError:
-    """The error that tells what is wrong with a file of the folder."""
-    hint = "use another checkpoint, or train it again"
-    if name == TRAINING:
-        hint = "its model may be whole: use that, or start from it with --init-from"
-    return DamagedError(f"{folder / name} is damaged: {why}", hint=hint)
-
-
-def _unreadable(folder: Path, name: str, error: OSError | ValueError) -> DamagedError:
-    why = error.strerror if isinstance(error, OSError) else error
-    hint = "pass a whole folder that `chargen train` wrote"
-    if isinstance(error, PermissionError):
-        hint = "it may be whole: have yourself allowed to read it"
-    return DamagedError(f"cannot read {folder / name}: {why}", hint=hint)
+        raise ValueError(f"{', '.join(sorted(missing))} missing")
+    return build_config(config_type, values)

@@ -503,7 +503,7 @@ def _is_file(text: str) -> bool:
 
 
 def _look_back(arguments: Arguments, given: dict[str, Any]) -> int:
-    from chargen.checkpoint.metadata import require_checkpoint
+    from chargen.checkpoint.locate import require_checkpoint
     from chargen.display.console import Bar, print_json, show_note
     from chargen.display.plots import FORMATS, draw_charts
     from chargen.insight.from_checkpoint import look_back
@@ -713,7 +713,7 @@ def _lines() -> Iterator[str]:
 
 def plot(arguments: Arguments) -> int:
     """Draw how runs learnt."""
-    from chargen.checkpoint.metadata import load_metrics
+    from chargen.checkpoint.metrics import load_metrics
     from chargen.display.console import show_note
     from chargen.display.plots import Curve
     from chargen.display.plots import plot as draw
@@ -730,13 +730,13 @@ def plot(arguments: Arguments) -> int:
 
 def info(arguments: Arguments) -> int:
     """Show what a checkpoint is."""
-    from chargen.checkpoint.store import load_checkpoint
+    from chargen.checkpoint.folder import load_checkpoint
     from chargen.display.checkpoints import show_info
     from chargen.display.console import print_json
 
     checkpoint = load_checkpoint(arguments.checkpoint)
     if arguments.json:
-        print_json(checkpoint.about.facts() | {"parameters": checkpoint.model.num_parameters})
+        print_json(checkpoint.metadata.facts() | {"parameters": checkpoint.model.num_parameters})
     else:
         show_info(checkpoint)
     return 0
@@ -744,11 +744,11 @@ def info(arguments: Arguments) -> int:
 
 def list_(arguments: Arguments) -> int:
     """List the checkpoints below ./checkpoints."""
-    from chargen.checkpoint.metadata import list_checkpoints
+    from chargen.checkpoint.locate import list_checkpoints
     from chargen.display.checkpoints import show_list
     from chargen.display.console import print_json, show_note
 
-    listed = list_checkpoints(refused=lambda error: show_note(str(error)))
+    listed = list_checkpoints(on_rejected=lambda error: show_note(str(error)))
     if arguments.json:
         for entry in listed:
             print_json(entry.facts())
@@ -760,11 +760,11 @@ def list_(arguments: Arguments) -> int:
 def _checkpoint(arguments: Arguments) -> Path:
     if arguments.checkpoint is not None:
         return Path(arguments.checkpoint)
-    from chargen.checkpoint.metadata import COMES_WITH_CHARGEN, newest_checkpoint
+    from chargen.checkpoint.locate import BUNDLED, newest_checkpoint
     from chargen.display.console import show_note
 
     folder = newest_checkpoint()
-    if folder == COMES_WITH_CHARGEN:
+    if folder == BUNDLED:
         show_note("no checkpoint below ./checkpoints; this is the model that comes with chargen")
     return folder
 

@@ -13,12 +13,12 @@ from chargen.display.numbers import clock, count
 from chargen.display.tables import show_facts
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+    from chargen.checkpoint.folder import Checkpoint
     from chargen.checkpoint.metadata import CheckpointMetadata
-    from chargen.checkpoint.store import Checkpoint
 
 
 def show_info(checkpoint: Checkpoint) -> None:
-    show_facts(facts_of(checkpoint.about, checkpoint.model.num_parameters))
+    show_facts(facts_of(checkpoint.metadata, checkpoint.model.num_parameters))
 
 
 def facts_of(about: CheckpointMetadata, num_parameters: int) -> list[tuple[str, str]]:

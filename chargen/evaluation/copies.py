@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chargen.checkpoint.metadata import read_about, require_checkpoint
+from chargen.checkpoint.locate import require_checkpoint
+from chargen.checkpoint.metadata import read_metadata
 from chargen.data.corpus import cache_folder, scratch_folder
 from chargen.data.texts import Paths, read_sources, split_texts
 from chargen.errors import CorpusError
@@ -223,7 +224,7 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
 
     Raises CheckpointError; CorpusError where the text is missing or another one.
     """
-    about = read_about(require_checkpoint(checkpoint))
+    about = read_metadata(require_checkpoint(checkpoint))
     paths = find_origin(about) if text is None else text
     with scratch_folder() as spool:
         sources = read_sources(paths, spool)

@@ -7,12 +7,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from chargen.checkpoint.metadata import (
-    COMES_WITH_CHARGEN,
-    TRAINING,
-    CheckpointMetadata,
-    open_training,
-)
+from chargen.checkpoint.files import TRAINING
+from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.metadata import CheckpointMetadata, open_training
 from chargen.data.corpus import open_corpus, scratch_folder
 from chargen.data.shards import Ids, Shards
 from chargen.data.texts import SPLITS, Split, read_sources, split_texts
@@ -34,7 +31,7 @@ def find_origin(about: CheckpointMetadata) -> list[Path]:
     Raises CorpusError."""
     names = [name for name, _, _ in about.corpus.files]
     candidates = [[folder / name for name in names] for folder in (Path(), Path("corpora"))]
-    candidates.append([COMES_WITH_CHARGEN.parent.parent / "corpora" / name for name in names])
+    candidates.append([BUNDLED.parent.parent / "corpora" / name for name in names])
     if os.path.isfile(about.folder / TRAINING):
         with suppress(CheckpointError), open_training(about.folder) as (state, _):
             if [os.path.basename(path) for path in state.paths] == names:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.checkpoint.store import load_checkpoint
+from chargen.checkpoint.folder import load_checkpoint
 from chargen.config import MAX_PROMPT, SampleConfig
 from chargen.errors import ConfigError, TokenizerError, named, setting
 from chargen.generation.beam_search import BeamResult, BeamSearch

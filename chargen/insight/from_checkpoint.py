@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.checkpoint.metadata import CheckpointMetadata, read_about, require_checkpoint
+from chargen.checkpoint.locate import require_checkpoint
+from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
 from chargen.config import InspectConfig, LookBackConfig
 from chargen.data.corpus import read_tokens
 from chargen.data.shards import Ids
@@ -87,7 +88,7 @@ def inspect(
         InspectConfig, options | {"cell": (cell,) if isinstance(cell, str) else tuple(cell)}
     )
     folder = require_checkpoint(checkpoint)
-    generator, about = load(folder, device), read_about(folder)
+    generator, about = load(folder, device), read_metadata(folder)
     if text is not None:
         generator.tokenizer.check(text)
     probes = asked(config, about.model.num_layers)
@@ -152,7 +153,7 @@ def look_back(
     """
     config = build_config(LookBackConfig, options)
     folder = require_checkpoint(checkpoint)
-    generator, about = load(folder, device), read_about(folder)
+    generator, about = load(folder, device), read_metadata(folder)
     tokenizer = generator.tokenizer
     tokens: Ids
     if text is not None:

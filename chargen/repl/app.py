@@ -39,13 +39,13 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
-from chargen.checkpoint.metadata import (
-    COMES_WITH_CHARGEN,
+from chargen.checkpoint.locate import (
+    BUNDLED,
     list_checkpoints,
     newest_checkpoint,
-    read_about,
     require_checkpoint,
 )
+from chargen.checkpoint.metadata import read_metadata
 from chargen.display.checkpoints import show_list
 from chargen.display.console import show_note
 from chargen.display.text import TextPrinter
@@ -76,7 +76,7 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
         folder = newest_checkpoint()
         if is_terminal:
             show_list(list_checkpoints(), most=MAX_LISTED)
-        if folder == COMES_WITH_CHARGEN:
+        if folder == BUNDLED:
             show_note("this is the model that comes with chargen")
     require_checkpoint(folder)
     if is_terminal:
@@ -255,7 +255,7 @@ class Repl:
     def _greet(self) -> None:
         line = str(self._folder)
         with suppress(ChargenError):  # the model may be read all the same: see load_checkpoint
-            about = read_about(self._folder)
+            about = read_metadata(self._folder)
             model = about.model
             line += f" \u00b7 {model.cell} {model.num_layers} x {model.hidden_size}"
             line += f" \u00b7 {about.tokenizer}"

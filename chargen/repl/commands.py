@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from chargen.checkpoint.metadata import is_checkpoint, list_checkpoints
+from chargen.checkpoint.locate import is_checkpoint, list_checkpoints
 from chargen.config import SampleConfig
 from chargen.display.checkpoints import facts_of
 from chargen.display.console import print_json

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
-from chargen.checkpoint.store import load_checkpoint
 from chargen.generation.dynamic_evaluation import Learner
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
@@ -90,4 +90,4 @@ def load_model(folder: AnyPath, device: str) -> SessionModel:
     checkpoint = load_checkpoint(folder)
     model = checkpoint.model.to(pick_device(device))
     generator = TextGenerator(model, checkpoint.tokenizer)
-    return SessionModel(checkpoint.about, generator, generator)
+    return SessionModel(checkpoint.metadata, generator, generator)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from chargen.checkpoint.folder import save_model
 from chargen.checkpoint.metadata import CheckpointMetadata
-from chargen.checkpoint.store import save_model
 from chargen.config import CorpusConfig, SampleConfig
 from chargen.errors import ChargenError, ConfigError, SessionError
 from chargen.evaluation import surprisal

@@ -18,23 +18,12 @@ from typing import Any
 
 import torch
 
-from chargen.checkpoint.metadata import (
-    TRAINING,
-    CorpusFacts,
-    is_checkpoint,
-    list_checkpoints,
-    require_checkpoint,
-)
-from chargen.checkpoint.store import (
-    Checkpoint,
-    Snapshot,
-    is_complete,
-    load_checkpoint,
-    load_snapshot,
-    load_weights,
-    save,
-    weights_of,
-)
+from chargen.checkpoint.files import TRAINING
+from chargen.checkpoint.folder import Checkpoint, is_complete, load_checkpoint, load_snapshot, save
+from chargen.checkpoint.locate import is_checkpoint, list_checkpoints, require_checkpoint
+from chargen.checkpoint.metadata import CorpusFacts
+from chargen.checkpoint.snapshot import Snapshot
+from chargen.checkpoint.store import load_weights, weights_of
 from chargen.config import (
     PRESETS,
     CorpusConfig,
@@ -367,7 +356,7 @@ def _fresh(
         None if source is None else source.tokenizer,
         on_progress,
     )
-    given = {} if source is None else _shape(source.about.model)
+    given = {} if source is None else _shape(source.metadata.model)
     given, plan = plan_together(
         corpus,
         given | dict(options),
@@ -406,19 +395,19 @@ def _shape(config: ModelConfig) -> dict[str, Any]:
 
 def _check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
     """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
-    kept = _shape(source.about.model) | {"tokenizer": source.tokenizer.kind}
+    kept = _shape(source.metadata.model) | {"tokenizer": source.tokenizer.kind}
     for name, value in options.items():
         if name in kept and value != kept[name]:
             raise CheckpointError(
                 named(name)
-                + f" is {kept[name]} in {source.about.folder} and cannot become {value}",
+                + f" is {kept[name]} in {source.metadata.folder} and cannot become {value}",
                 hint="leave it out, or train without " + named("init_from"),
             )
     for name in ("vocab_size", "subword_model"):
         if name in options:
             raise CheckpointError(
                 named(name, "init_from") + " cannot be combined",
-                hint=f"the tokenizer of {source.about.folder} is used",
+                hint=f"the tokenizer of {source.metadata.folder} is used",
             )
 
 

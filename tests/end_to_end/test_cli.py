@@ -388,7 +388,7 @@ def test_where_there_is_no_checkpoint_the_one_that_comes_along_is_taken(
 def test_where_there_is_none_at_all_both_places_are_named(
     run_chargen: Chargen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chargen.checkpoint.metadata.COMES_WITH_CHARGEN", tmp_path / "gone")
+    monkeypatch.setattr("chargen.checkpoint.locate.BUNDLED", tmp_path / "gone")
     for command in ([], ["sample"]):
         done = run_chargen(*command)
         assert done.returncode == 1

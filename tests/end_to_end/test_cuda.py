@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import chargen
-from chargen.checkpoint.store import load_snapshot
+from chargen.checkpoint.folder import load_snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
 from chargen.nn.engine import RECORDED_AFTER, Engine

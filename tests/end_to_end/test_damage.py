@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 import chargen
-from chargen.checkpoint.metadata import (
-    CheckpointMetadata,
-    list_checkpoints,
-    load_metrics,
-    newest_checkpoint,
-)
-from chargen.checkpoint.store import load_checkpoint, load_snapshot, weights_of
+from chargen.checkpoint.folder import load_checkpoint, load_snapshot
+from chargen.checkpoint.locate import list_checkpoints, newest_checkpoint
+from chargen.checkpoint.metadata import CheckpointMetadata
+from chargen.checkpoint.metrics import load_metrics
+from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError
 from chargen.training.runs import prepare
 from tests.support.mutations import damage, forge
@@ -64,7 +62,7 @@ def test_what_an_accident_changed_is_not_believed(source: Path, tmp_path: Path, 
             told += 1
             assert "\n" not in str(error), what
         else:
-            assert said(found.about) == said(whole.about), what
+            assert said(found.metadata) == said(whole.metadata), what
             assert equal(weights_of(found.model), weights_of(whole.model)), what
             assert found.tokenizer == whole.tokenizer, what
         with suppress(ChargenError):
@@ -74,7 +72,7 @@ def test_what_an_accident_changed_is_not_believed(source: Path, tmp_path: Path, 
             assert snapshot.progress == run.progress, what
         with suppress(ChargenError):
             assert load_metrics(folder)[1] == lines, what
-        assert [said(about) for about in list_checkpoints(tmp_path)] in ([], [said(whole.about)])
+        assert [said(about) for about in list_checkpoints(tmp_path)] in ([], [said(whole.metadata)])
         with suppress(ChargenError):
             newest_checkpoint(tmp_path)
     assert MUTATIONS / 4 < told < MUTATIONS

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint.metadata import COMES_WITH_CHARGEN, list_checkpoints
+from chargen.checkpoint.locate import BUNDLED, list_checkpoints
 from chargen.evaluation.prompts import Prompt, ask, read_prompts
 
 HOUSE = Path(__file__).parents[2]
@@ -114,7 +114,7 @@ def test_the_model_is_small() -> None:
 
 
 def test_it_is_the_one_that_a_bare_chargen_falls_back_to() -> None:
-    assert COMES_WITH_CHARGEN.samefile(HOUSE / "checkpoints" / "everyday")
+    assert BUNDLED.samefile(HOUSE / "checkpoints" / "everyday")
 
 
 def test_it_goes_on_as_promised(model: chargen.TextGenerator) -> None:

@@ -16,7 +16,9 @@ import pytest
 import torch
 
 import chargen
-from chargen.checkpoint.store import Snapshot, load_checkpoint, load_snapshot, save, weights_of
+from chargen.checkpoint.folder import load_checkpoint, load_snapshot, save
+from chargen.checkpoint.snapshot import Snapshot
+from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError, CheckpointError
 from chargen.evaluation.scores import Score
 from chargen.runtime.files import Lock
@@ -132,7 +134,7 @@ def test_a_kill_between_any_two_operations_leaves_one_state_or_the_next(
         assert found.scores.steps in (before.scores.steps, run.trainer.step)
         # The first rename is the move from one state to the next.
         assert (found.scores.steps == run.trainer.step) == (moments >= 2)
-        assert loaded.about.scores == found.scores
+        assert loaded.metadata.scores == found.scores
         assert equal(weights_of(loaded.model), found.best)
         moments += 1
     assert moments >= 15, "five files, each of them synced, renamed, and the folder synced"
@@ -168,13 +170,15 @@ def test_a_clock_that_was_set_back_makes_no_state_older(
 ) -> None:
     run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
     run.trainer.train_step()
-    monkeypatch.setattr("chargen.checkpoint.store.time.strftime", lambda *_: "2001-01-01T00:00:00Z")
+    monkeypatch.setattr(
+        "chargen.checkpoint.folder.time.strftime", lambda *_: "2001-01-01T00:00:00Z"
+    )
     with monkeypatch.context() as patch:
         killed_at(2, patch)
         with pytest.raises(KilledError):
             run.trainer.save()
     run.release()
-    assert load_checkpoint(tmp_path / "run").about.scores.steps == 1
+    assert load_checkpoint(tmp_path / "run").metadata.scores.steps == 1
     assert resume(tmp_path / "run").trainer.step == 1
 
 
@@ -250,7 +254,7 @@ def test_a_crash_between_the_files_is_mended_though_the_run_is_done(
     (folder / "training.safetensors").unlink()
     mended = load_checkpoint(folder)
     assert equal(weights_of(mended.model), weights_of(expected.model))
-    assert mended.about.scores.valid_loss == expected.about.scores.valid_loss
+    assert mended.metadata.scores.valid_loss == expected.metadata.scores.valid_loss
 
 
 def json_events(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:

@@ -7,27 +7,27 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint.metadata import read_about
-from chargen.checkpoint.store import load_checkpoint
+from chargen.checkpoint.folder import load_checkpoint
+from chargen.checkpoint.metadata import read_metadata
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import check_same_text, find_origin, held_out_text, held_out_tokens
 from tests.support.samples import TEXT
 
 
 def test_a_text_is_found_where_the_run_read_it(checkpoint: Path, corpus_file: Path) -> None:
-    assert find_origin(read_about(checkpoint)) == [corpus_file]
+    assert find_origin(read_metadata(checkpoint)) == [corpus_file]
 
 
 def test_else_by_its_name(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "training.safetensors").unlink()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CorpusError, match=r"the training text is not here: tiny.txt.*--text"):
-        find_origin(read_about(folder))
+        find_origin(read_metadata(folder))
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora" / "tiny.txt").write_text(TEXT, encoding="utf-8")
-    assert find_origin(read_about(folder)) == [Path("corpora/tiny.txt")]
+    assert find_origin(read_metadata(folder)) == [Path("corpora/tiny.txt")]
     (tmp_path / "tiny.txt").mkdir()  # no text
-    assert find_origin(read_about(folder)) == [Path("corpora/tiny.txt")]
+    assert find_origin(read_metadata(folder)) == [Path("corpora/tiny.txt")]
 
 
 def test_another_text_of_that_name_is_refused(
@@ -38,8 +38,8 @@ def test_another_text_of_that_name_is_refused(
     (tmp_path / "tiny.txt").write_text(TEXT + "more", encoding="utf-8")
     loaded = load_checkpoint(folder)
     with pytest.raises(CorpusError, match=r"tiny.txt is not the text that .* was trained on"):
-        held_out_text(loaded.about, 1, 10)
-    about = loaded.about
+        held_out_text(loaded.metadata, 1, 10)
+    about = loaded.metadata
     check_same_text(about, [("renamed", size, sha256) for _, size, sha256 in about.corpus.files])
 
 
@@ -47,14 +47,14 @@ def test_lines_that_are_documents_stay_lines(corpus_file: Path, tmp_path: Path) 
     chargen.train(
         corpus_file, out=tmp_path / "lines", documents="line", steps=1, hidden_size=8, batch_size=2
     )
-    text, _ = held_out_text(read_about(tmp_path / "lines"), 1, 100_000)
+    text, _ = held_out_text(read_metadata(tmp_path / "lines"), 1, 100_000)
     assert len(text.splitlines()) > 3
     assert set(text.splitlines()) <= set(TEXT.splitlines())
 
 
 def test_what_it_did_not_train_on_is_taken_first(checkpoint: Path) -> None:
     loaded = load_checkpoint(checkpoint)
-    about, tokenizer = loaded.about, loaded.tokenizer
+    about, tokenizer = loaded.metadata, loaded.tokenizer
     tokens, name = held_out_tokens(about, tokenizer, 1, 10_000)
     text, name_of_text = held_out_text(about, 1, 10_000)
     assert name == name_of_text == "valid"  # nothing of it was kept for a test

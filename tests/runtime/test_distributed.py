@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 import torch
 
-from chargen.checkpoint.metadata import read_about
-from chargen.checkpoint.store import load_snapshot
+from chargen.checkpoint.folder import load_snapshot
+from chargen.checkpoint.metadata import read_metadata
 from chargen.errors import ConfigError
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.memory import is_out_of_memory
@@ -188,7 +188,7 @@ def test_a_run_of_two_goes_on_as_one_and_as_three(corpus_file: Path, tmp_path: P
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         assert [line["event"] for line in lines].count("done") == 1  # rank 0 alone shows
         assert lines[-1]["steps"] == count
-    assert read_about(out).scores.steps == 40
+    assert read_metadata(out).scores.steps == 40
     snapshot = load_snapshot(out)
     streams = SMALL["batch_size"]
     assert snapshot.learner["state.0.0"].shape == (streams, SMALL["hidden_size"])

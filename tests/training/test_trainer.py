@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import chargen
-from chargen.checkpoint.store import Tensors, load_checkpoint, load_snapshot, load_weights
+from chargen.checkpoint.folder import load_checkpoint, load_snapshot
+from chargen.checkpoint.store import Tensors, load_weights
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
@@ -413,7 +414,7 @@ def test_a_finished_run_can_be_extended(tmp_path: Path, small_run: dict[str, Any
     longer = prepare([], out=tmp_path / "run", resume=True, options={"steps": 45})
     list(longer.events())
     assert longer.trainer.step == 45
-    assert load_checkpoint(tmp_path / "run").about.training.steps == 45
+    assert load_checkpoint(tmp_path / "run").metadata.training.steps == 45
 
 
 def test_a_run_stopped_before_its_last_evaluation_makes_up_for_it(

@@ -1,0 +1,274 @@
+"""The checkpoint folder: write atomically, read safely.
+
+    config.json           what the model is, how it was trained, its scores, hashes of its files
+    model.safetensors     the best weights so far
+    tokenizer.json        or tokenizer.model (sentencepiece)
+    metrics.jsonl         one line an evaluation
+    training.safetensors  alone holds all that resuming needs; the other files follow from it
+
+`training.safetensors` is replaced first, by one rename. A crash between it and the others leaves
+files that do not match, which reading sees by their hashes: then it reads the training state.
+No pickle anywhere. A folder can be copied, renamed and loaded elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chargen.checkpoint.files import (
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    MAX_HEADER_BYTES,
+    METRICS,
+    MODEL,
+    TRAINING,
+    DamagedError,
+    blaming,
+)
+from chargen.checkpoint.locate import require_checkpoint
+from chargen.checkpoint.metadata import (
+    FORMAT,
+    CheckpointMetadata,
+    ConfigFile,
+    CorpusFacts,
+    Scores,
+    metadata_of,
+    open_training,
+    read_config,
+    read_hashed,
+    read_metadata,
+)
+from chargen.checkpoint.metrics import encode_metrics
+from chargen.checkpoint.snapshot import (
+    Snapshot,
+    make_tokenizer,
+    read_snapshot,
+    snapshot_to_bytes,
+)
+from chargen.checkpoint.store import (
+    Tensors,
+    blank_model,
+    check_weights,
+    load_weights,
+    num_bytes,
+    own_copies,
+    tensors_from_bytes,
+    tensors_to_bytes,
+    weights_of,
+)
+from chargen.config import Configs
+from chargen.errors import CheckpointError
+from chargen.nn.model import LanguageModel
+from chargen.runtime.files import encode_indented, write_file
+from chargen.tokenizers.tokenizer import TOKENIZERS, Tokenizer, file_name_of
+
+MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take in its file
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that was trained, on the CPU, with its tokenizer."""
+
+    metadata: CheckpointMetadata
+    model: LanguageModel
+    tokenizer: Tokenizer
+
+
+# -- writing ----------------------------------------------------------------------------------
+
+
+def save(folder: Path, snapshot: Snapshot) -> None:
+    """Replace the folder's content by the snapshot's, each file at once. Raises CheckpointError."""
+    configs = (snapshot.corpus_config, snapshot.model_config, snapshot.train_config)
+    tokenizer = snapshot.tokenizer
+    not_before = ""
+    with suppress(CheckpointError):  # the later of two saves is the newer, whatever the clock did
+        not_before = read_config(folder).saved_at
+    config, files = _model_files(
+        configs,
+        tokenizer,
+        snapshot.corpus,
+        snapshot.scores,
+        snapshot.best,
+        snapshot.metrics,
+        not_before,
+    )
+    content = snapshot_to_bytes(snapshot, config)
+    header_bytes = int.from_bytes(content[:8], "little")
+    if header_bytes > MAX_HEADER_BYTES or len(files[CONFIG]) > MAX_CONFIG_BYTES:
+        raise CheckpointError(
+            f"what is to be said of this run takes {header_bytes / 1e6:.0f} MB without its "
+            "weights, more than can be read again",
+            hint="join the texts into fewer files, or take a smaller vocabulary",
+        )
+    try:
+        write_file(folder / TRAINING, content)
+        for name, content in files.items():
+            write_file(folder / name, content)
+        for name in {file_name_of(kind) for kind in TOKENIZERS}:
+            if name != tokenizer.file_name:  # of an overwritten run
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot save to {folder}: {error.strerror}",
+            hint="what was saved before is kept; once that is mended, go on with --resume",
+        ) from error
+
+
+def save_model(
+    folder: Path,
+    metadata: CheckpointMetadata,
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    scores: Scores | None = None,
+) -> None:
+    """Write a model whose weights were changed since `metadata` into a new folder.
+
+    It has no training state and no evaluations. Without `scores` the losses are left out: those
+    of `metadata` were other weights'. Raises CheckpointError, and then leaves no folder behind.
+    """
+    if scores is None:
+        scores = Scores(metadata.scores.steps, metadata.scores.epochs, metadata.scores.seconds)
+    configs = (metadata.corpus_options, model.config, metadata.training)
+    _, files = _model_files(configs, tokenizer, metadata.corpus, scores, weights_of(model), [])
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise CheckpointError(f"{folder} exists", hint="name a new folder") from error
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="name another one"
+        ) from error
+    try:
+        for name, content in files.items():
+            write_file(folder / name, content)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        raise CheckpointError(
+            f"cannot save to {folder}: {error.strerror}", hint="make room or name another folder"
+        ) from error
+
+
+def _model_files(
+    configs: Configs,
+    tokenizer: Tokenizer,
+    corpus: CorpusFacts,
+    scores: Scores,
+    weights: Tensors,
+    metrics: list[dict[str, Any]],
+    not_before: str = "",
+) -> tuple[ConfigFile, dict[str, bytes]]:
+    """What config.json says of a model, and the content of its files by name. The time that it is
+    saved at is now, but not before another one.
+
+    They are written in this order, config.json last: a new folder is no checkpoint before it.
+    """
+    corpus_config, model_config, train_config = configs
+    files = {
+        MODEL: tensors_to_bytes(own_copies(weights)),
+        tokenizer.file_name: tokenizer.serialize(),
+        METRICS: encode_metrics(metrics),
+    }
+    config = ConfigFile(
+        format=FORMAT,
+        tokenizer=tokenizer.kind,
+        vocab_size=tokenizer.vocab_size,
+        model=asdict(model_config),
+        corpus_options=asdict(corpus_config),
+        training=asdict(train_config),
+        corpus=corpus,
+        scores=scores,
+        saved_at=max(not_before, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())),
+        sha256={name: _sha256(content) for name, content in files.items()},
+    )
+    config.seal = config.sealed()
+    files[CONFIG] = encode_indented(config)
+    return config, files
+
+
+# -- reading ----------------------------------------------------------------------------------
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """The best model in a checkpoint folder, on the CPU. Raises CheckpointError."""
+    folder = require_checkpoint(path)
+    is_run = os.path.isfile(folder / TRAINING)
+    try:
+        checkpoint = _read_checkpoint(folder)
+    except DamagedError:
+        if not is_run:
+            raise
+    else:
+        if not is_run or not _is_of_another_save(checkpoint.metadata):
+            return checkpoint
+    # A crash came between the files while they were replaced: the training state was the first.
+    snapshot, metadata = read_snapshot(folder)
+    model = blank_model(metadata.model, metadata.vocab_size)
+    load_weights(model, snapshot.best)
+    return Checkpoint(metadata, model.eval(), snapshot.tokenizer)
+
+
+def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
+    """The training state in a checkpoint folder, on the CPU. Raises CheckpointError."""
+    folder = require_checkpoint(path)
+    if not os.path.lexists(folder / TRAINING):
+        raise CheckpointError(
+            f"{folder} has no {TRAINING}, so its training cannot go on",
+            hint="start from its weights with --init-from instead",
+        )
+    snapshot, metadata = read_snapshot(folder)
+    with suppress(DamagedError):
+        if read_config(folder).saved_at > metadata.saved_at:
+            raise CheckpointError(
+                f"{folder / TRAINING} is older than {CONFIG} beside it, so it is of another run",
+                hint=f"to go on from it all the same, remove {CONFIG} first",
+            )
+    return snapshot
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether all files of the folder are there and of one save."""
+    try:
+        metadata = read_config(folder)
+        _read_checkpoint(folder)
+        read_hashed(metadata, METRICS)
+    except DamagedError:
+        return False
+    return not _is_of_another_save(metadata)
+
+
+def _is_of_another_save(metadata: CheckpointMetadata) -> bool:
+    """Whether the training state beside a model that is whole is that of another save, and so a
+    later one."""
+    try:
+        with open_training(metadata.folder) as (state, _):
+            other = metadata_of(metadata.folder, state.config)
+            differs = replace(other, bytes=0) != replace(metadata, bytes=0)
+            return differs and other.saved_at >= metadata.saved_at
+    except CheckpointError:
+        return False  # it is damaged, the model is not
+
+
+def _read_checkpoint(folder: Path) -> Checkpoint:
+    metadata = read_metadata(folder)
+    tokenizer = make_tokenizer(metadata, read_hashed(metadata, file_name_of(metadata.tokenizer)))
+    model = blank_model(metadata.model, metadata.vocab_size)
+    content = read_hashed(metadata, MODEL, at_most=num_bytes(model) + MAX_NAMES)
+    with blaming(folder, MODEL):
+        tensors = tensors_from_bytes(content)
+        check_weights(model, tensors)
+    load_weights(model, tensors)
+    return Checkpoint(metadata, model.eval(), tokenizer)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

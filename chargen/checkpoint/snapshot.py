@@ -1,0 +1,166 @@
+"""A run at a step boundary, and training.safetensors, which alone holds all that resuming needs.
+
+Its JSON stands in one metadata key: safetensors writes several in random order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chargen.checkpoint.files import (
+    CONFIG,
+    MAX_HEADER_BYTES,
+    blaming,
+)
+from chargen.checkpoint.metadata import (
+    SEALED_SINCE,
+    CheckpointMetadata,
+    ConfigFile,
+    CorpusFacts,
+    Scores,
+    TrainingFile,
+    metadata_of,
+    open_training,
+    unsealed,
+)
+from chargen.checkpoint.store import (
+    Tensors,
+    blank_model,
+    check_weights,
+    num_bytes,
+    own_copies,
+    tensors_from_bytes,
+    tensors_to_bytes,
+)
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.nn.model import LanguageModel
+from chargen.runtime.files import encode, read_rest
+from chargen.tokenizers.tokenizer import TOKENIZERS, Tokenizer, deserialize, file_name_of
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at a step boundary: all that is needed to go on as if it had not stopped."""
+
+    model_config: ModelConfig
+    corpus_config: CorpusConfig
+    train_config: TrainConfig
+    tokenizer: Tokenizer
+    corpus: CorpusFacts
+    paths: list[str]  # of the corpus, absolute, to find it again
+    scores: Scores
+    weights: Tensors  # the last
+    best: Tensors  # the best by validation so far
+    learner: Tensors  # optimizer, hidden state, random states, by dotted names
+    progress: dict[str, Any]  # numbers beside the tensors
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+
+def snapshot_to_bytes(snapshot: Snapshot, config: ConfigFile) -> bytes:
+    """The content of training.safetensors, beside the config.json that `config` is."""
+    state = TrainingFile(
+        config=config,
+        tokenizer=base64.b64encode(snapshot.tokenizer.serialize()).decode(),
+        paths=snapshot.paths,
+        progress=snapshot.progress,
+        metrics=snapshot.metrics,
+    )
+    groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
+    tensors = own_copies(
+        {f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()}
+    )
+    state.seal = _seal(state, tensors)
+    return tensors_to_bytes(tensors, {"chargen": encode(state).decode()})
+
+
+def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
+    """What training.safetensors in the folder holds. Raises CheckpointError."""
+    with open_training(folder) as (state, file):
+        metadata = metadata_of(folder, state.config)
+        try:
+            content = base64.b64decode(state.tokenizer, validate=True)
+        except ValueError as error:
+            raise ValueError("its tokenizer is not base64") from error
+        tokenizer = make_tokenizer(metadata, content)
+        blank = blank_model(metadata.model, metadata.vocab_size)
+        tensors = tensors_from_bytes(read_rest(file, _most_bytes(metadata, blank)))
+        is_sealed = state.config.format >= SEALED_SINCE or state.seal
+        if is_sealed and state.seal != _seal(state, tensors):
+            raise ValueError("its seal is not that of what it holds")
+        groups: dict[str, Tensors] = {"model": {}, "best": {}, "learner": {}}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition(".")
+            if group not in groups:
+                raise ValueError(f"it holds an unknown tensor {name!r}")
+            groups[group][rest] = tensor
+        for group in ("model", "best"):
+            check_weights(blank, groups[group])
+    progress = state.progress
+    if state.config.format == 1:
+        progress = progress | _progress_of_format_1(progress, metadata.training.bptt)
+    snapshot = Snapshot(
+        model_config=metadata.model,
+        corpus_config=metadata.corpus_options,
+        train_config=metadata.training,
+        tokenizer=tokenizer,
+        corpus=metadata.corpus,
+        paths=state.paths,
+        scores=metadata.scores,
+        weights=groups["model"],
+        best=groups["best"],
+        learner=groups["learner"],
+        progress=progress,
+        metrics=state.metrics,
+    )
+    return snapshot, metadata
+
+
+def make_tokenizer(metadata: CheckpointMetadata, content: bytes) -> Tokenizer:
+    """The tokenizer of a model, made of the content of its file. Raises DamagedError."""
+    folder, kind = metadata.folder, metadata.tokenizer
+    with blaming(folder, CONFIG):
+        if kind not in TOKENIZERS:
+            raise ValueError(f"unknown tokenizer {kind!r}")
+    with blaming(folder, file_name_of(kind)):
+        tokenizer = deserialize(kind, content)
+    with blaming(folder, CONFIG):
+        if tokenizer.vocab_size != metadata.vocab_size:
+            raise ValueError("its vocab_size is not the tokenizer's")
+    return tokenizer
+
+
+def _most_bytes(metadata: CheckpointMetadata, blank: LanguageModel) -> int:
+    """What a training state may take: weights, the best ones, their mean, two numbers a weight of
+    the optimizer, the hidden state, and most of that once more, to go back to."""
+    state = (
+        2
+        * 4
+        * metadata.training.batch_size
+        * metadata.model.num_layers
+        * metadata.model.hidden_size
+    )
+    return MAX_HEADER_BYTES + 10 * num_bytes(blank) + 2 * state
+
+
+def _seal(state: TrainingFile, tensors: Tensors) -> str:
+    """The sha256 of what the file says and of all its tensors, but for the seal itself."""
+    digest = hashlib.sha256(unsealed(state))
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _progress_of_format_1(progress: dict[str, Any], bptt: int) -> dict[str, Any]:
+    """What `Trainer.restore` wants to know since; such runs had steps of one length and no
+    guard."""
+    step = progress.get("step")
+    place = step * bptt if isinstance(step, int) else None
+    none = dict.fromkeys(("check_sum", "check_steps", "rollbacks", "patience_from"), 0)
+    return {**none, "average_updates": 0, "place": place, "ceiling": None, "good": None}
