@@ -34,7 +34,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import Engine
 from chargen.nn.model import GATES, LanguageModel
 from chargen.runtime.device import describe, pick_device
-from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.trainer import Trainer
 
 HOUSE = Path(__file__).resolve().parent.parent

@@ -37,7 +37,7 @@ from chargen.evaluation.scores import score_document, surprises
 from chargen.generation.dynamic_evaluation import Learner
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel, State
-from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 HOUSE = Path(__file__).resolve().parent.parent
 OTHER_SEED = 8  # everyday.txt is made with 7

@@ -32,7 +32,7 @@ from chargen.generation.sampling import streams
 from chargen.nn.engine import Engine
 from chargen.nn.model import GATES, LanguageModel
 from chargen.runtime.device import describe
-from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
 
 EMBEDDING = 64
 Step = Callable[[], object]

@@ -30,7 +30,7 @@ import torch
 from chargen.config import ModelConfig, TrainConfig
 from chargen.nn.model import GATES, LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks, join
-from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.planner import Task, memory_needed
 from chargen.training.stepper import TrainStepper
 

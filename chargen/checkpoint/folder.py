@@ -67,7 +67,8 @@ from chargen.config import Configs
 from chargen.errors import CheckpointError
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import encode_indented, write_file
-from chargen.tokenizers.tokenizer import TOKENIZERS, Tokenizer, file_name_of
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.registry import TOKENIZERS, file_name_of
 
 MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take in its file
 

@@ -41,7 +41,8 @@ from chargen.checkpoint.store import (
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import encode, read_rest
-from chargen.tokenizers.tokenizer import TOKENIZERS, Tokenizer, deserialize, file_name_of
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.registry import TOKENIZERS, deserialize, file_name_of
 
 
 @dataclass(frozen=True)

@@ -54,18 +54,12 @@ from chargen.runtime.files import (
 )
 from chargen.runtime.memory import free_memory
 from chargen.runtime.workers import each
-from chargen.tokenizers.tokenizer import (
-    SUBWORD_SAMPLE_BYTES,
-    UNICODE_SIZE,
-    ByteTokenizer,
-    CharTokenizer,
-    SubwordTokenizer,
-    Tokenizer,
-    Tokens,
-    count_characters,
-    deserialize,
-    file_name_of,
-)
+from chargen.tokenizers.base import Tokenizer, Tokens
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
+from chargen.tokenizers.registry import deserialize, file_name_of
+from chargen.tokenizers.subword import SAMPLE_BYTES, SubwordTokenizer
+from chargen.tokenizers.unicode import NUM_CODE_POINTS, count_characters
 
 CACHE_FORMAT = 3
 CPU = torch.device("cpu")
@@ -346,10 +340,10 @@ def _train_tokenizer(
     doing = "learning the vocabulary"
     if config.tokenizer == "char":
         on_progress(doing, 0)
-        return CharTokenizer.of_counts(
+        return CharTokenizer.from_counts(
             _character_counts(parts, train.size, partial(on_progress, doing))
         )
-    every = max(1, -(-train.size // SUBWORD_SAMPLE_BYTES))  # of a long text, a sample from all over
+    every = max(1, -(-train.size // SAMPLE_BYTES))  # of a long text, a sample from all over
     if every > 1:
         doing += f" from {_bytes(train.size / every)} of {_bytes(train.size)}"
     on_progress(doing, 0)
@@ -360,19 +354,19 @@ def _train_tokenizer(
 
 
 def _character_counts(parts: Sequence[Split], total: int, told: Callable[[float], None]) -> Tokens:
-    """(UNICODE_SIZE,) how often each character stands in the parts together."""
+    """(NUM_CODE_POINTS,) how often each character stands in the parts together."""
 
     def count_part(index: int) -> Iterator[int | tuple[Tokens, Tokens]]:
         """Yields the characters of each chunk once they are counted, at last which ones they were
         and how many of each."""
-        counts = np.zeros(UNICODE_SIZE, dtype=np.int64)
+        counts = np.zeros(NUM_CODE_POINTS, dtype=np.int64)
         for text, _ in parts[index]:
             count_characters(text, counts)
             yield len(text)
         found = np.flatnonzero(counts)
         yield found, counts[found]
 
-    counts = np.zeros(UNICODE_SIZE, dtype=np.int64)
+    counts = np.zeros(NUM_CODE_POINTS, dtype=np.int64)
     done = 0
     with closing(each(count_part, len(parts), apart=total > PART_BYTES)) as results:
         for _, result in results:

@@ -15,7 +15,7 @@ from chargen.data.shards import Ids, Shards
 from chargen.data.texts import SPLITS, Split, read_sources, split_texts
 from chargen.errors import CheckpointError, CorpusError
 from chargen.progress import OnProgress, no_progress
-from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.tokenizers.base import Tokenizer
 
 # What a split is to the model that was trained on the text.
 SPLIT_WORDS = {

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel, State
 from chargen.runtime.precision import autocast
-from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 Nats = npt.NDArray[np.float64]
 

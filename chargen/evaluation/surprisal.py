@@ -18,7 +18,7 @@ from chargen.generation.healing import Spellings
 from chargen.generation.prompt_state import DecodingStart, PromptState, start_decoding
 from chargen.generation.sampling import NEG_INF
 from chargen.progress import OnShare, no_progress
-from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
+from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
 LONGEST_WORD = 40  # tokens
 

@@ -30,7 +30,7 @@ from chargen.generation.writing import (
     unit_end,
 )
 from chargen.nn.engine import Engine
-from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.tokenizers.base import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from chargen.errors import ConfigError, named
 from chargen.generation.healing import spell
 from chargen.nn.engine import Engine, read_tokens
 from chargen.nn.model import LanguageModel, State
-from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 ROWS_AT_ONCE = 256
 MAX_LOGITS = 1 << 23  # that are computed at once: memory does not grow with the choices

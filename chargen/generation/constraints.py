@@ -24,7 +24,8 @@ from chargen.errors import ConfigError, named
 from chargen.generation.automata import UNDECIDABLE, steps_of
 from chargen.generation.sampling import NEG_INF
 from chargen.options import unescape
-from chargen.tokenizers.tokenizer import NUM_BYTES, Tokenizer
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.unicode import NUM_BYTES
 
 States = npt.NDArray[np.int32]
 NOWHERE = -1  # instead of a state

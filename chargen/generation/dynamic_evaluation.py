@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
 from chargen.progress import OnShare, no_progress
-from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 # Chosen on validation text and on made-up talks (benchmarks/learn.py reports on others).
 RATE = 1e-3  # twice as much learns faster and spoils what a well-trained model knew

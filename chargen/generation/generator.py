@@ -43,7 +43,7 @@ from chargen.nn.model import LanguageModel, State
 from chargen.options import build_config
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device
-from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.tokenizers.base import Tokenizer
 
 
 class TextGenerator:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from chargen.nn.engine import Engine
 from chargen.nn.model import State
-from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.tokenizers.base import Tokenizer
 
 LONGEST_WORD = 32  # bytes that are taken back at most
 MAX_WAYS = 32  # that are followed from one place in the word

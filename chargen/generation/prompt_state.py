@@ -17,7 +17,7 @@ from chargen.generation.healing import Spellings, spell, take_back
 from chargen.nn.engine import Engine, read_tokens
 from chargen.nn.model import LanguageModel, State
 from chargen.progress import OnShare, no_progress
-from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 ENCODED_AT_ONCE = 1 << 13  # characters of a text
 

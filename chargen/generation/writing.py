@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
 
 from chargen.config import SampleConfig
-from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer
+from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
 FinishReason = Literal["length", "stop", "end"]
 

@@ -24,7 +24,7 @@ from chargen.evaluation.surprisal import Surprisal, TokenProbability, spelled
 from chargen.generation.generator import TextGenerator
 from chargen.nn.trace import GATES_OF, Trace, trace
 from chargen.progress import OnShare, no_progress
-from chargen.tokenizers.tokenizer import StreamDecoder, Tokenizer, Tokens
+from chargen.tokenizers.base import StreamDecoder, Tokenizer, Tokens
 
 CHUNK_TOKENS = 512
 MAX_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary

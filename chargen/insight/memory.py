@@ -21,7 +21,7 @@ from chargen.nn.model import LanguageModel
 from chargen.nn.trace import unroll
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.precision import autocast
-from chargen.tokenizers.tokenizer import Tokens
+from chargen.tokenizers.base import Tokens
 
 TARGETS = 8192  # tokens of a text whose loss is measured, with every context the same
 SLACK = 16  # a context of n tokens may be longer by a share of this, so that rows can be shared

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from chargen.nn.model import GATES, LanguageModel, State
 from chargen.runtime.cuda_graphs import GraphedStep
-from chargen.tokenizers.tokenizer import Tokens
+from chargen.tokenizers.base import Tokens
 
 READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
 MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead

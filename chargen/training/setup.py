@@ -22,7 +22,8 @@ from chargen.nn.model import LanguageModel
 from chargen.progress import OnProgress
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.memory import free_memory, release_memory
-from chargen.tokenizers.tokenizer import Tokenizer, deserialize
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.registry import deserialize
 from chargen.training.planner import Choice, Task, fits, make_plan, memory_needed
 from chargen.training.trainer import Trainer, time_steps
 

@@ -29,7 +29,7 @@ from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.memory import is_out_of_memory, release_memory
 from chargen.runtime.precision import autocast, uses_bfloat16
 from chargen.runtime.random_states import random_states, set_random_states
-from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.tokenizers.base import Tokenizer
 from chargen.training.optimizer import WeightAverage, make_optimizer
 
 # What rank 0 tells the others to do.

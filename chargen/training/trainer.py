@@ -25,7 +25,7 @@ from chargen.evaluation.scores import NOTHING, Score, validation
 from chargen.nn.model import LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import Amount, Count, Record, convert, to_builtins
-from chargen.tokenizers.tokenizer import Tokenizer
+from chargen.tokenizers.base import Tokenizer
 from chargen.training.optimizer import share_of_peak
 from chargen.training.stepper import TrainStepper
 

@@ -33,7 +33,8 @@ from chargen.data.corpus import (
 from chargen.data.shards import Ids, Shards
 from chargen.errors import CorpusError
 from chargen.runtime import workers as processes
-from chargen.tokenizers.tokenizer import ByteTokenizer, SubwordTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.subword import SubwordTokenizer
 
 WHOLE = CorpusConfig(valid_fraction=0, test_fraction=0)
 BYTES = CorpusConfig(valid_fraction=0, test_fraction=0, tokenizer="byte")
@@ -384,7 +385,7 @@ def test_subwords_say_how_much_they_are_learnt_from(
 
     monkeypatch.setattr(SubwordTokenizer, "train", watched)
     monkeypatch.setattr(texts, "CHUNK_BYTES", 1000)
-    monkeypatch.setattr(corpus_module, "SUBWORD_SAMPLE_BYTES", 6_000)
+    monkeypatch.setattr(corpus_module, "SAMPLE_BYTES", 6_000)
     monkeypatch.setattr(corpus_module, "_bytes", lambda number: f"{number:.0f} B")
     size = many.stat().st_size
     told.clear()

@@ -27,7 +27,7 @@ from chargen.errors import ChargenError, CorpusError, TokenizerError
 from chargen.generation.generator import TextGenerator
 from chargen.runtime import workers as processes
 from chargen.runtime.files import Lock
-from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.command import Chargen
 
 WHOLE: dict[str, Any] = {"valid_fraction": 0.0, "test_fraction": 0.0}
@@ -439,7 +439,7 @@ import os, sys
 from chargen.cli import main as cli
 from chargen.data import corpus
 from chargen.runtime import workers as processes
-from chargen.tokenizers.tokenizer import ByteTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
 corpus.PART_BYTES = 1000
 processes.cores = lambda: 2
 encode_array = ByteTokenizer.encode_array

@@ -24,7 +24,9 @@ from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.nn.model import LanguageModel
 from chargen.progress import no_progress
-from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
 from tests.support.tiny import logprob_of, tiny
 
 PIECES = ("a", "b", "ab", "ba", "aba", " ", " a", " ab", "bb")

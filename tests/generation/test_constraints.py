@@ -18,7 +18,9 @@ from chargen.config import SampleConfig
 from chargen.errors import ConfigError
 from chargen.generation.constraints import NOWHERE, Automaton, Guide
 from chargen.generation.sampling import NEG_INF
-from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
 from tests.support.tiny import FewTokens, logprob_of, tiny
 
 

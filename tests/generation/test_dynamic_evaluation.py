@@ -17,7 +17,8 @@ from chargen.generation.dynamic_evaluation import CHUNK_TOKENS, DECAY, MAX_SURPR
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import read_tokens
 from chargen.nn.model import LanguageModel
-from chargen.tokenizers.tokenizer import ByteTokenizer, Tokens
+from chargen.tokenizers.base import Tokens
+from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.samples import TEXT
 from tests.support.tiny import tiny
 

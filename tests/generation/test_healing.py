@@ -13,7 +13,8 @@ import torch
 import chargen
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import spell, take_back
-from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
 from tests.support.tiny import logprob_of, tiny
 
 PIECES = ("a", "b", "ab", "ba", "aba", " ", " a", " ab", "bb")

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from chargen.config import SampleConfig
 from chargen.generation.writing import Completion, CompletionBuilder, Piece, complete
-from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
 from tests.support.tiny import FewTokens
 
 

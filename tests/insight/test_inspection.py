@@ -17,7 +17,8 @@ from chargen.insight import inspection as insight
 from chargen.insight.inspection import FEATURES, Probe, features, find_followers, read_text
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import trace
-from chargen.tokenizers.tokenizer import ByteTokenizer, CharTokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
 from tests.nn.test_trace import CELLS
 from tests.support.tiny import FewTokens, logprob_of
 

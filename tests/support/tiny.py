@@ -10,7 +10,7 @@ import torch
 from chargen.config import ModelConfig
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
-from chargen.tokenizers.tokenizer import Tokenizer, Tokens
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 
 class FewTokens(Tokenizer):
