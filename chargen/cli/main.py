@@ -376,7 +376,7 @@ def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
 
 def score(arguments: Arguments) -> int:
     """Show what each token of a text costs a model."""
-    from chargen.data.corpus import read_documents
+    from chargen.data.documents import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import TokenTable, show_score
     from chargen.evaluation.scores import NOTHING, count, surprises
@@ -480,7 +480,7 @@ def _picture(arguments: Arguments, formats: Sequence[str]) -> Path | None:
 
 def _text(given: str, most: int) -> str:
     """So many characters of a text that was given itself, in a file or on standard input."""
-    from chargen.data.corpus import read_beginning
+    from chargen.data.documents import read_beginning
     from chargen.display.console import show_note
 
     text = read_beginning(given, most + 1) if _is_file(given) else given
@@ -598,7 +598,7 @@ def evaluate(arguments: Arguments) -> int:
     if arguments.prompts:
         return _ask(arguments)
 
-    from chargen.data.corpus import read_documents
+    from chargen.data.documents import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import show_score
     from chargen.evaluation.scores import NOTHING, score_document

@@ -12,15 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, overload
+from typing import TYPE_CHECKING, BinaryIO, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from chargen.runtime.files import Count, Record, open_regular
 
+if TYPE_CHECKING:
+    import torch
+
 Ids = npt.NDArray[np.integer]
 HASHED_AT_ONCE = 8  # threads; more than a disk can feed
+SENT_AT_ONCE = 64 << 20  # tokens
 
 
 class ShardFacts(Record, forbid_unknown_fields=True, kw_only=True):
@@ -64,13 +68,15 @@ def create_shard(path: Path, dtype: type[np.integer]) -> Iterator[ShardWriter]:
 class Shards:
     """(N,) token ids, read as an array is: by slices and by arrays of places.
 
-    What is read is an array in memory; of the rest, nothing is.
+    What is read is an array in memory; of the rest, nothing is. A device may hold a copy of the
+    whole, for all that read these shards.
     """
 
     def __init__(self, arrays: Sequence[Ids], dtype: type[np.integer]) -> None:
         self._arrays = arrays
         self._stops = np.cumsum([len(array) for array in arrays], dtype=np.int64)
         self.dtype = np.dtype(dtype)
+        self._copy: tuple[torch.device, torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return int(self._stops[-1]) if len(self._stops) else 0
@@ -110,6 +116,25 @@ class Shards:
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.empty(0, self.dtype)
+
+    def is_on(self, device: torch.device) -> bool:
+        """Whether the device holds a copy already."""
+        return self._copy is not None and self._copy[0] == device
+
+    def on(self, device: torch.device) -> torch.Tensor:
+        """(N,) the copy on this device, made the first time that it is asked for, in place of one
+        on another device. torch has few operations for unsigned numbers: it holds their bits, read
+        as int16 or int32."""
+        import torch
+
+        if self._copy is None or self._copy[0] != device:
+            dtype = torch.int16 if self.dtype.itemsize == 2 else torch.int32
+            copy = torch.empty(len(self), dtype=dtype, device=device)
+            for at in range(0, len(self), SENT_AT_ONCE):
+                chunk = torch.from_numpy(np.array(self[at : at + SENT_AT_ONCE]))
+                copy[at : at + len(chunk)] = chunk.view(dtype).to(device)
+            self._copy = device, copy
+        return self._copy[1]
 
 
 def shard_path(folder: Path, name: str, index: int) -> Path:

@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import read_metadata
-from chargen.data.corpus import cache_folder, scratch_folder
-from chargen.data.texts import Paths, read_sources, split_texts
+from chargen.data.cache import cache_folder, scratch_folder
+from chargen.data.sources import Paths, read_sources
+from chargen.data.splits import split_texts
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import beginning, check_same_text, find_origin
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from chargen.checkpoint.files import TRAINING
 from chargen.checkpoint.locate import BUNDLED
 from chargen.checkpoint.metadata import CheckpointMetadata, open_training
-from chargen.data.corpus import open_corpus, scratch_folder
+from chargen.data.cache import scratch_folder
+from chargen.data.corpus import open_corpus
 from chargen.data.shards import Ids, Shards
-from chargen.data.texts import SPLITS, Split, read_sources, split_texts
+from chargen.data.sources import read_sources
+from chargen.data.splits import SPLITS, Split, split_texts
 from chargen.errors import CheckpointError, CorpusError
 from chargen.progress import OnProgress, no_progress
 from chargen.tokenizers.base import Tokenizer

@@ -12,9 +12,9 @@ from typing import Any
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
 from chargen.config import InspectConfig, LookBackConfig
-from chargen.data.corpus import read_tokens
+from chargen.data.documents import read_tokens
 from chargen.data.shards import Ids
-from chargen.data.texts import Paths
+from chargen.data.sources import Paths
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
 from chargen.generation.generator import load

@@ -33,7 +33,7 @@ from chargen.config import (
     split_options,
 )
 from chargen.data.corpus import Corpus
-from chargen.data.texts import find_texts, name_of, readable
+from chargen.data.sources import find_texts, name_of, readable
 from chargen.errors import (
     ChargenError,
     CheckpointError,

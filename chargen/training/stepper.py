@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from chargen.checkpoint.store import Tensors, load_weights, weights_of
 from chargen.config import TrainConfig
-from chargen.data.corpus import BatchLoader
+from chargen.data.batches import BatchLoader
 from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel, State
 from chargen.runtime.cuda_graphs import GraphedStep

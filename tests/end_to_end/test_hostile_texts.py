@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import CorpusConfig
-from chargen.data import corpus as corpus_module
-from chargen.data import texts
-from chargen.data.corpus import Corpus, cache_folder, open_corpus, read_documents, scratch_folder
+from chargen.data import encoding, sources, splits
+from chargen.data.cache import cache_folder, scratch_folder
+from chargen.data.corpus import Corpus, open_corpus
+from chargen.data.documents import read_documents
 from chargen.data.shards import ShardWriter
 from chargen.errors import ChargenError, CorpusError, TokenizerError
 from chargen.generation.generator import TextGenerator
@@ -61,7 +62,7 @@ hostile_bytes = st.one_of(
 def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_told(
     chunk: int, content: bytes, kind: str, split: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assume(not content.startswith(texts.GZIP))  # which is no UTF-8 either, but unpacked
+    assume(not content.startswith(sources.GZIP))  # which is no UTF-8 either, but unpacked
     path = tmp_path_factory.mktemp("hostile") / "text.txt"
     path.write_bytes(content)
     config = CorpusConfig(tokenizer=kind, **({} if split else WHOLE))
@@ -71,7 +72,8 @@ def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_told(
     except UnicodeDecodeError as error:
         bad = error.start
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texts, "CHUNK_BYTES", chunk)
+        for module in (sources, splits):
+            patch.setattr(module, "CHUNK_BYTES", chunk)
         try:
             corpus = open_corpus([path], config)
         except CorpusError as error:
@@ -229,7 +231,8 @@ def opened_while(path: Path, doing: str, act: Callable[[], object], **options: A
             happened.append(act())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texts, "CHUNK_BYTES", 64)
+        for module in (sources, splits):
+            patch.setattr(module, "CHUNK_BYTES", 64)
         try:
             return open_corpus([path], CorpusConfig(**WHOLE, **options), on_progress=progress)
         finally:
@@ -297,7 +300,7 @@ def test_so_is_one_that_several_processes_read(
     changing: Path, doing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "cores", lambda: 3)
-    monkeypatch.setattr(corpus_module, "PART_BYTES", 200)
+    monkeypatch.setattr(encoding, "PART_BYTES", 200)
     with pytest.raises(CorpusError, match=r"log.txt became shorter while it was read"):
         opened_while(changing, doing, lambda: os.truncate(changing, 100))
     assert not list(cache_folder().glob("scratch-*"))
@@ -353,9 +356,9 @@ def test_folders_that_lead_back_to_themselves(tmp_path: Path) -> None:
     (tmp_path / "a" / "dead.txt").symlink_to("nowhere")
     os.mkfifo(tmp_path / "a" / "pipe.txt")
     for given_path in (tmp_path / "a", f"{tmp_path}/a/**/one.txt", f"{tmp_path}/**/b"):
-        assert [path.name for path in texts.find_texts([given_path])] == ["one.txt"]
+        assert [path.name for path in sources.find_texts([given_path])] == ["one.txt"]
     same = [tmp_path / "a" / "b" / "one.txt", tmp_path / "a" / "x" / "b" / "y" / "one.txt"]
-    assert texts.find_texts(same) == same[:1]
+    assert sources.find_texts(same) == same[:1]
     with pytest.raises(CorpusError, match=r"cannot read .*self\.txt"):
         open_corpus([tmp_path / "a" / "self.txt"], CorpusConfig())
 
@@ -367,7 +370,7 @@ def test_globs_pass_over_what_is_hidden(tmp_path: Path, monkeypatch: pytest.Monk
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     found = {
-        pattern: [str(path) for path in texts.find_texts([pattern])]
+        pattern: [str(path) for path in sources.find_texts([pattern])]
         for pattern in ("*.txt", "**/*.txt", ".*.txt", "./[ad]*", "a**", ".git/*", "d/../*.txt")
     }
     assert found == {
@@ -420,7 +423,7 @@ def test_a_full_cache_says_so(changing: Path, cores: int, monkeypatch: pytest.Mo
 
     says = r"cannot write token files to .*No space.*XDG_CACHE"
     monkeypatch.setattr(processes, "cores", lambda: cores)
-    monkeypatch.setattr(corpus_module, "PART_BYTES", 200)
+    monkeypatch.setattr(encoding, "PART_BYTES", 200)
     for owner, name, fails in ((os, "fsync", full), (ShardWriter, "write", full_of_shards)):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, fails)
@@ -437,10 +440,10 @@ def test_a_full_cache_says_so(changing: Path, cores: int, monkeypatch: pytest.Mo
 ENCODING = """
 import os, sys
 from chargen.cli import main as cli
-from chargen.data import corpus
+from chargen.data import encoding
 from chargen.runtime import workers as processes
 from chargen.tokenizers.byte import ByteTokenizer
-corpus.PART_BYTES = 1000
+encoding.PART_BYTES = 1000
 processes.cores = lambda: 2
 encode_array = ByteTokenizer.encode_array
 def wait(self, text):

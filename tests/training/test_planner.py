@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.config import ModelConfig, TrainConfig, split_options
-from chargen.data.corpus import BatchLoader
+from chargen.data.batches import BatchLoader
 from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
 from chargen.training.runs import prepare
 

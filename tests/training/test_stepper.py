@@ -5,44 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chargen.data.corpus import BatchLoader
-from chargen.data.shards import Shards
 from chargen.runtime.cuda_graphs import GraphedStep
 from tests.support.steps import stepper_of, take_steps
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize("kind", [np.uint16, np.uint32])
-@pytest.mark.parametrize("rows", [None, range(1, 3)])
-def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | None) -> None:
-    """Wide tokens too, whose bits are those of negative numbers, and once round the text."""
-    tokens = (np.arange(97) * 677 + 65_000 - 32_000).astype(kind)
-    assert tokens.max() > 1 << 15
-    plain, resident = (
-        BatchLoader(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
-    )
-    resident.make_resident()
-    assert resident.are_resident and not plain.are_resident
-    for place in (0, 1, 30, 96, 250):
-        expected = plain.batch(place, 8)
-        for where in (place, torch.tensor(place)):
-            found = resident.batch(where, 8)
-            assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
-
-
-def test_a_text_is_copied_to_the_device_once() -> None:
-    """However many trainings read it, as when a run is planned."""
-    tokens = Shards([np.arange(97, dtype=np.uint16)], np.uint16)
-    found = [BatchLoader(tokens, batch_size=3, bptt=8, end=7, device=CPU) for _ in range(2)]
-    for streams in found:
-        streams.make_resident()
-    assert found[0]._resident is found[1]._resident is not None
 
 
 @pytest.mark.parametrize("options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}])

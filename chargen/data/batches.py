@@ -1,0 +1,100 @@
+"""Batches of token ids out of a corpus, on the device that trains.
+
+Letters: B parallel streams, T tokens a step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chargen.data.shards import Ids, Shards
+from chargen.errors import CorpusError
+from chargen.runtime.device import send
+from chargen.runtime.memory import free_memory
+
+CPU = torch.device("cpu")
+RESIDENT_SHARE = 0.25  # of a GPU's free memory that a text may take there
+
+
+class BatchLoader:
+    """Batches of parallel streams: each row goes on where it ended in the batch before.
+
+    The streams start evenly spread over the text, and each reads on through it, round and round,
+    so its state is always the true one and one number, how far each has read, says where all are.
+    `bptt` is the longest step that will be asked for; `rows`, of all `batch_size` streams, those
+    that are read here. On a GPU the text lies there as a whole where it takes no more than a share
+    of the memory.
+    """
+
+    def __init__(
+        self,
+        tokens: Shards | Ids,
+        *,
+        batch_size: int,
+        bptt: int,
+        end: int,
+        rows: range | None = None,
+        device: torch.device = CPU,
+    ) -> None:
+        needed = batch_size * (bptt + 1)
+        if len(tokens) < needed:
+            raise CorpusError(
+                f"the training text holds {len(tokens):,} tokens, too few for batch size "
+                f"{batch_size} and bptt {bptt}, which need {needed:,}",
+                hint=_fitting(len(tokens)),
+            )
+        if not isinstance(tokens, Shards):
+            tokens = Shards([tokens], tokens.dtype.type)
+        self._tokens = tokens
+        self._end = end
+        self._device = device
+        rows = range(batch_size) if rows is None else rows
+        self._starts = np.array(rows) * (len(tokens) // batch_size)
+        self._resident: Tensor | None = None
+        if device.type != "cpu":
+            free = free_memory(device)
+            room = 0.0 if free is None else RESIDENT_SHARE * free
+            if tokens.is_on(device) or len(tokens) * tokens.dtype.itemsize <= room:
+                self.make_resident()
+
+    @property
+    def are_resident(self) -> bool:
+        """Whether the text lies on the device."""
+        return self._resident is not None
+
+    def make_resident(self) -> None:
+        """Have the text on the device."""
+        self._resident = self._tokens.on(self._device)
+        self._resident_starts = torch.from_numpy(self._starts).to(self._device)
+
+    def batch(self, place: int | Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """(inputs, targets), each (B, T) int64, T the `length`, after each stream has read `place`
+        tokens: the targets are the inputs one token on. On the device, which is not waited for;
+        there `place` may be a () int64, too, where the text is resident."""
+        if self._resident is None:
+            assert isinstance(place, int)
+            offsets = place - 1 + np.arange(length + 1)
+            window = self._tokens[(self._starts[:, None] + offsets) % len(self._tokens)]
+            rows = send(torch.from_numpy(window.astype(np.int64)), self._device)  # (B, T + 1)
+        else:
+            steps = torch.arange(-1, length, device=self._device) + place
+            where = (self._resident_starts[:, None] + steps) % len(self._resident)
+            # The bits of unsigned numbers, as Shards.on has them.
+            mask = 0xFFFF if self._resident.dtype == torch.int16 else 0xFFFFFFFF
+            rows = self._resident[where].long() & mask
+        # Every stream begins as a text begins.
+        if isinstance(place, Tensor):
+            rows[:, 0].masked_fill_(place == 0, self._end)
+        elif place == 0:
+            rows[:, 0] = self._end
+        return rows[:, :-1], rows[:, 1:]
+
+
+def _fitting(count: int) -> str:
+    """Which batch and bptt a text of `count` tokens has room for."""
+    for batch_size, bptt in ((16, 64), (8, 64), (8, 32), (4, 32), (4, 16), (2, 8), (1, 4), (1, 1)):
+        if batch_size * (bptt + 1) <= count:
+            return f"--batch-size {batch_size} --bptt {bptt} would fit"
+    return "give a longer text"

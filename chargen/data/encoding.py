@@ -1,0 +1,124 @@
+"""Texts become token files: a folder of shards, the tokenizer, and what they hold.
+
+    splits -> parts, which all cores encode -> shards of token ids
+
+Letters: V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from chargen.config import CorpusConfig
+from chargen.data.cache import cannot_write
+from chargen.data.shards import ShardFacts, create_shard, shard_path
+from chargen.data.sources import Source, check_unchanged
+from chargen.data.splits import SPLITS, Split, split_texts
+from chargen.data.vocabulary import train_tokenizer
+from chargen.errors import CorpusError
+from chargen.progress import OnProgress
+from chargen.runtime.files import Count, Record, encode, write_file
+from chargen.runtime.workers import each
+from chargen.tokenizers.base import Tokenizer, Tokens
+
+FACTS = "corpus.json"
+# What one process takes at a time, and one shard holds: enough that starting on it costs nothing.
+PART_BYTES = 64 << 20
+MAX_PARTS = 96  # parts of a longer text are longer: each file that is mapped is held open
+
+
+class TokenFacts(Record, forbid_unknown_fields=True, kw_only=True):
+    """What a folder of token files says of them."""
+
+    kind: str
+    wide: bool  # more tokens than 16 bits can tell
+    shards: dict[str, list[ShardFacts]]  # of each split
+    counts: list[Count]  # of each token in the training split
+
+    @property
+    def dtype(self) -> type[np.integer]:
+        return np.uint32 if self.wide else np.uint16
+
+
+def write_tokens(
+    folder: Path,
+    sources: Sequence[Source],
+    config: CorpusConfig,
+    seed: int,
+    tokenizer: Tokenizer | None,
+    on_progress: OnProgress,
+) -> None:
+    """Write tokenizer and token files into a new folder. Raises CorpusError, TokenizerError."""
+    if not any(source.size for source in sources):
+        names = ", ".join(source.name for source in sources)
+        raise CorpusError(f"{names}: the text is empty", hint="give a text with some words in it")
+    splits = split_texts(sources, config, seed)
+    total = sum(source.size for source in sources)
+    size = max(PART_BYTES, total // MAX_PARTS)
+    parts = {name: split.parts(size) for name, split in splits.items()}
+    if tokenizer is None:
+        tokenizer = train_tokenizer(splits["train"], parts["train"], config, on_progress)
+    try:
+        folder.mkdir()
+        facts = _encode_parts(folder, parts, tokenizer, config, total, on_progress)
+        write_file(folder / tokenizer.file_name, tokenizer.serialize())
+        write_file(folder / FACTS, encode(facts))
+    except OSError as error:
+        raise cannot_write(folder.parent.parent, error) from error
+    check_unchanged(sources)
+
+
+def _encode_parts(
+    folder: Path,
+    parts: Mapping[str, Sequence[Split]],
+    tokenizer: Tokenizer,
+    config: CorpusConfig,
+    total: int,
+    on_progress: OnProgress,
+) -> TokenFacts:
+    """Write a shard of each part into the folder. Raises OSError, CorpusError."""
+    facts = TokenFacts(
+        kind=tokenizer.kind,
+        wide=tokenizer.vocab_size > 1 << 16,
+        shards={name: [] for name in SPLITS},
+        counts=[],
+    )
+    jobs = [(name, index) for name in SPLITS for index in range(len(parts[name]))]
+    [newline] = tokenizer.encode("\n")
+
+    def encode_part(job: int) -> Iterator[int | tuple[ShardFacts, Tokens]]:
+        """Yields the characters of each chunk once they are encoded, at last what was written."""
+        name, index = jobs[job]
+        counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+        with create_shard(shard_path(folder, name, index), facts.dtype) as shard:
+            for text, ends in parts[name][index]:
+                tokens = tokenizer.encode_array(text)
+                if config.documents == "line":
+                    tokens[tokens == newline] = tokenizer.end
+                if ends:
+                    tokens = np.append(tokens, tokenizer.end)
+                shard.write(tokens)
+                if name == "train":
+                    counts += np.bincount(tokens, minlength=len(counts))
+                yield len(text)
+        yield shard.facts, counts
+
+    written: dict[int, ShardFacts] = {}
+    counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+    done = 0
+    with closing(each(encode_part, len(jobs), apart=total > PART_BYTES)) as results:
+        for job, result in results:
+            if isinstance(result, int):
+                done += result
+                on_progress("encoding", min(1.0, done / total))
+            else:
+                written[job], of_part = result
+                counts += of_part
+    for job, (name, _) in enumerate(jobs):
+        facts.shards[name].append(written[job])
+    facts.counts = counts.tolist()
+    return facts
