@@ -14,7 +14,7 @@ import pexpect
 import pyte
 import pytest
 
-from chargen.repl.app import toolbar
+from chargen.repl.toolbar import toolbar
 from chargen.session.session import Session
 
 NOTHING: Mapping[str, str] = {}

@@ -14,8 +14,9 @@ from chargen.config import SampleConfig
 from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
 from chargen.options import field_names
-from chargen.repl.app import run_piped
-from chargen.repl.commands import COMMANDS, Host, Quit
+from chargen.repl.commands import COMMANDS, run_command
+from chargen.repl.host import Host, Quit
+from chargen.repl.pipe import run_piped
 from chargen.session.session import Session
 from tests.support.command import Chargen, Done
 
@@ -60,7 +61,7 @@ def test_each_command_explains_itself(say: Piped, name: str) -> None:
 def test_quit_leaves(say: Piped, host: Host) -> None:
     assert say("/quit", "GRANN").stdout == ""
     with pytest.raises(Quit):
-        host.run("/quit")
+        run_command(host, "/quit")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_a_mistake_is_told_in_one_line_and_changes_nothing(
     session = host.session
     before = session.state
     with pytest.raises(ChargenError):
-        host.run(line)
+        run_command(host, line)
     assert session.state is before
     done = say(line, code=1)
     assert done.stdout == ""
@@ -155,7 +156,7 @@ def test_every_setting_can_be_set_and_shown(say: Piped, name: str) -> None:
 def test_texts_keep_their_spaces_in_quotes(
     host: Host, written: str, value: tuple[str, ...]
 ) -> None:
-    host.run(f"/set stop {written}")
+    run_command(host, f"/set stop {written}")
     assert host.session.config.stop == value
 
 
@@ -233,6 +234,7 @@ def test_json_has_all_in_json(say: Piped) -> None:
     assert answer["text"].startswith("Y")
     assert top["next"][0]["probability"] > 0.1 < words["next"][0]["probability"]
     assert "".join(row["text"] for row in why) == answer["text"]
+    assert why[0].keys() == {"text", "nats", "likeliest"}
 
 
 def test_a_space_at_the_end_counts(say: Piped) -> None:

@@ -1,0 +1,75 @@
+"""Commands about files: the model that is talked to, sessions, logs."""
+
+from __future__ import annotations
+
+import os
+
+from chargen.display.checkpoints import facts_of
+from chargen.display.tables import show_definitions
+from chargen.errors import OutputError
+from chargen.repl.arguments import checkpoint_from, path_from
+from chargen.repl.host import Host, shortened
+
+_OFF = "; learning is off"
+_FORGETS = f"; what was learnt is forgotten{_OFF}"
+
+
+def info(host: Host, rest: str) -> None:
+    session = host.session
+    count, size = len(session.exchanges) - session.now.begun, len(session.text)
+    facts = facts_of(session.metadata, session.generator.model.num_parameters)
+    show_definitions(
+        [
+            *((name, value, "") for name, value in facts),
+            ("mode", session.now.mode, ""),
+            ("text so far", f"{_exchanges(count)}, {size:,} characters", ""),
+            ("learning", "on" if session.learns else "off", ""),
+        ]
+    )
+
+
+def _exchanges(count: int) -> str:
+    return f"{count:,} exchange{'s' if count != 1 else ''}"
+
+
+def load(host: Host, rest: str) -> None:
+    learnt, folder = host.session.learns, checkpoint_from(rest, "/load checkpoints/everyday")
+    host.session.load(folder, host.progress("reading the text"))
+    host.printer.status("")
+    host.say(f"talking to {host.session.folder}{_FORGETS if learnt else ''}")
+
+
+def save(host: Host, rest: str) -> None:
+    path = path_from(rest, "/save talk.session")
+    host.session.save(path)
+    host.say(f"saved in {path}; /open {rest} goes on from here")
+
+
+def open_session(host: Host, rest: str) -> None:
+    host.session.open(path_from(rest, "/open talk.session"))
+    session = host.session
+    host.say(f"{_exchanges(len(session.exchanges))}, {session.now.mode} mode")
+    if session.text:
+        host.printer.recall(shortened(session.text))
+
+
+def log(host: Host, rest: str) -> None:
+    if rest == "off":
+        host.say("no log is written" if host.log is None else f"{host.log} has ended")
+        host.log = None
+        return
+    path = path_from(rest, "/log talk.md")
+    if os.path.exists(path) and path not in host.logs:  # Path.exists raises on a name too long
+        raise OutputError(f"{path} exists", hint="name another file")
+    host.log = path
+    host.write_log()
+    host.logs.add(path)
+    host.say(f"all is written into {path}; /log off ends it")
+
+
+def save_model(host: Host, rest: str) -> None:
+    learnt = host.session.learns
+    folder = path_from(rest, "/save-model checkpoints/mine")
+    host.session.save_model(folder, host.progress("learning and reading the text"))
+    host.printer.status("")
+    host.say(f"saved; talking to {host.session.folder}{_OFF if learnt else ''}")

@@ -1,0 +1,40 @@
+"""Prompts and commands from a pipe or a file: a line each, and the answers alone on stdout."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from chargen.display.text import TextPrinter
+from chargen.errors import ChargenError
+from chargen.repl.commands import in_commands, run_line
+from chargen.repl.host import Host, Quit
+from chargen.runtime.signals import Interrupts
+
+if TYPE_CHECKING:
+    from chargen.session.session import Session
+
+
+def run_piped(session: Session, lines: IO[bytes], as_json: bool) -> int:
+    """Answer a prompt a line on stdout, which gets nothing else; the exit code."""
+    failed = False
+    interrupts = Interrupts()
+    printer = TextPrinter()
+    host = Host(session, printer, lambda: interrupts.caught is not None, json=as_json)
+    for number, line in enumerate(lines):
+        try:
+            text = line.decode("utf-8" if number else "utf-8-sig").rstrip("\r\n")
+            with interrupts:
+                run_line(host, text)
+        except UnicodeDecodeError as error:
+            printer.error(f"a prompt is not UTF-8 at its byte {error.start}")
+            failed = True
+        except ChargenError as error:
+            printer.error(in_commands(error))
+            failed = True
+        except Quit:
+            break
+        except KeyboardInterrupt:
+            pass  # the exit code says so, below
+        if interrupts.caught:
+            return interrupts.exit_code
+    return int(failed)
