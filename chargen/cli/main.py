@@ -187,9 +187,8 @@ def sample(arguments: Arguments) -> int:
     from chargen.display.text import TextPrinter
     from chargen.generation.generator import load
 
-    folder = _checkpoint(arguments)
-    generator = load(folder, arguments.device)
-    copies = _copies(arguments, folder)
+    generator = load(_checkpoint(arguments), arguments.device)
+    copies = _copies(arguments, generator)
     if arguments.out is not None:
         return _fill(arguments, generator, prompt, config, copies)
     if arguments.json:
@@ -353,13 +352,14 @@ def _fill(
     return 0
 
 
-def _copies(arguments: Arguments, folder: Path) -> CopyIndex | None:
+def _copies(arguments: Arguments, generator: TextGenerator) -> CopyIndex | None:
     """The training text, ready to be searched, where copies are to be looked for."""
     if not arguments.check_copies:
         return None
-    from chargen.evaluation.copies import open_copies
+    from chargen.evaluation.copies import index_of
 
-    return open_copies(folder, arguments.text)
+    assert generator.metadata is not None  # it was loaded
+    return index_of(generator.metadata, arguments.text)
 
 
 def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:

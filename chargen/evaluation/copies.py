@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chargen.checkpoint.locate import require_checkpoint
-from chargen.checkpoint.metadata import read_metadata
+from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
 from chargen.data.cache import cache_folder, scratch_folder
 from chargen.data.sources import Paths, read_sources
 from chargen.data.splits import split_texts
@@ -225,7 +225,12 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
 
     Raises CheckpointError; CorpusError where the text is missing or another one.
     """
-    about = read_metadata(require_checkpoint(checkpoint))
+    return index_of(read_metadata(require_checkpoint(checkpoint)), text)
+
+
+def index_of(about: CheckpointMetadata, text: Paths | None = None) -> CopyIndex:
+    """The same for a model that is loaded already, by what its checkpoint says. Raises
+    CorpusError."""
     paths = find_origin(about) if text is None else text
     with scratch_folder() as spool:
         sources = read_sources(paths, spool)

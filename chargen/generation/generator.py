@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from chargen.checkpoint.folder import load_checkpoint
+from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import MAX_PROMPT, SampleConfig
 from chargen.errors import ConfigError, TokenizerError, named, setting
 from chargen.generation.beam_search import BeamResult, BeamSearch
@@ -47,11 +48,18 @@ from chargen.tokenizers.base import Tokenizer
 
 
 class TextGenerator:
-    """A model and its tokenizer, ready to write."""
+    """A model and its tokenizer, ready to write; `metadata` says what its checkpoint does, None
+    where it was made by hand."""
 
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        metadata: CheckpointMetadata | None = None,
+    ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self.metadata = metadata
 
     @cached_property
     def engine(self) -> Engine:
@@ -61,7 +69,9 @@ class TextGenerator:
     @cached_property
     def lines_are_documents(self) -> bool:
         """Whether the model was trained on such: it never saw a newline, a line ends as a document
-        does."""
+        does. Without metadata that is read off the tokens that it saw."""
+        if self.metadata is not None:
+            return self.metadata.corpus_options.documents == "line"
         seen = self.model.seen.tolist()
         known = [piece for piece, was in zip(self.tokenizer.pieces, seen, strict=True) if was]
         return bool(seen[self.tokenizer.end]) and not any(b"\n" in piece for piece in known)
@@ -226,7 +236,7 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
     """The model in a checkpoint folder, ready to write. Raises CheckpointError, DeviceError."""
     picked = pick_device(device)
     checkpoint = load_checkpoint(path)
-    return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer)
+    return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer, checkpoint.metadata)
 
 
 class Drawn(NamedTuple):

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.checkpoint.locate import require_checkpoint
-from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
+from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import InspectConfig, LookBackConfig
 from chargen.data.documents import read_tokens
 from chargen.data.shards import Ids
 from chargen.data.sources import Paths
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
-from chargen.generation.generator import load
+from chargen.generation.generator import TextGenerator, load
 from chargen.insight.inspection import (
     MIN_TO_SEARCH,
     Follower,
@@ -87,8 +86,7 @@ def inspect(
     config = build_config(
         InspectConfig, options | {"cell": (cell,) if isinstance(cell, str) else tuple(cell)}
     )
-    folder = require_checkpoint(checkpoint)
-    generator, about = load(folder, device), read_metadata(folder)
+    generator, about = _load(checkpoint, device)
     if text is not None:
         generator.tokenizer.check(text)
     probes = asked(config, about.model.num_layers)
@@ -152,8 +150,7 @@ def look_back(
     `options` are the fields of LookBackConfig. Raises ChargenError.
     """
     config = build_config(LookBackConfig, options)
-    folder = require_checkpoint(checkpoint)
-    generator, about = load(folder, device), read_metadata(folder)
+    generator, about = _load(checkpoint, device)
     tokenizer = generator.tokenizer
     tokens: Ids
     if text is not None:
@@ -172,3 +169,11 @@ def look_back(
         on_progress=lambda share: on_progress("measuring", share),
     )
     return MemoryResult(about, horizon, measured)
+
+
+def _load(
+    checkpoint: str | os.PathLike[str], device: str
+) -> tuple[TextGenerator, CheckpointMetadata]:
+    generator = load(checkpoint, device)
+    assert generator.metadata is not None
+    return generator, generator.metadata

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chargen
+from chargen.checkpoint.metadata import read_metadata
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation.generator import TextGenerator
 from tests.support.tiny import logprob_of, tiny
@@ -101,6 +102,28 @@ def test_a_bad_prompt_is_refused_at_once(model: TextGenerator) -> None:
 
 
 # -- the end of a text ------------------------------------------------------------------------
+
+
+def test_what_is_loaded_keeps_what_its_checkpoint_says(
+    checkpoint: Path,
+) -> None:
+    loaded = chargen.load(checkpoint)
+    assert loaded.metadata is not None
+    assert loaded.metadata == read_metadata(checkpoint)
+    assert TextGenerator(loaded.model, loaded.tokenizer).metadata is None
+
+
+def test_texts_without_a_newline_are_no_lines(tmp_path: Path) -> None:
+    """What a model saw cannot tell them apart; its checkpoint can."""
+    files = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    for file in files:
+        file.write_text("abc " * 200, encoding="utf-8")
+    options: dict[str, Any] = {"steps": 1, "hidden_size": 4, "valid_fraction": 0}
+    for documents in ("file", "line"):
+        chargen.train(files, out=tmp_path / documents, documents=documents, **options)
+        loaded = chargen.load(tmp_path / documents)
+        assert loaded.lines_are_documents == (documents == "line")
+        assert TextGenerator(loaded.model, loaded.tokenizer).lines_are_documents
 
 
 def test_the_end_of_the_document_ends_a_text() -> None:
