@@ -41,20 +41,27 @@ def run(name: str, *, seed: int = 1, on_progress: OnProgress = no_progress) -> F
 
 def _world(name: str, question: str) -> World:
     def run(seed: int, on_progress: OnProgress) -> Finding:
-        from chargen.lab import forget as forgetting
-        from chargen.lab import gradient_worlds, text_worlds
-        from chargen.lab.toy_training import steady
+        from chargen.lab import (
+            exploding,
+            forget,
+            memoryless,
+            namaskar,
+            strawberry,
+            two_ones,
+            vanishing,
+        )
+        from chargen.lab.toy_training import reproducible
 
         runs: dict[str, Callable[[int, OnProgress], Finding]] = {
-            "memoryless": text_worlds.memoryless,
-            "vanishing": gradient_worlds.vanishing,
-            "exploding": gradient_worlds.exploding,
-            "two-ones": text_worlds.two_ones,
-            "namaskar": text_worlds.namaskar,
-            "strawberry": text_worlds.strawberry,
-            "forget": forgetting.forget,
+            "memoryless": memoryless.run,
+            "vanishing": vanishing.run,
+            "exploding": exploding.run,
+            "two-ones": two_ones.run,
+            "namaskar": namaskar.run,
+            "strawberry": strawberry.run,
+            "forget": forget.run,
         }
-        with steady():
+        with reproducible():
             found = runs[name](seed, on_progress)
         on_progress("done", 1.0)
         return found

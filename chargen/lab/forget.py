@@ -17,12 +17,12 @@ from torch import Tensor
 from chargen.insight.charts import Chart, Line
 from chargen.lab.finding import Cell, Finding
 from chargen.lab.toy_texts import CHANGE_OF_SUBJECT, Story, story
-from chargen.lab.toy_training import CharVocab, make_network, teach
+from chargen.lab.toy_training import CharVocab, make_network, train_on_text
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import trace
 from chargen.progress import OnProgress, OnShare, no_progress, part_of
 
-INTO = 5  # characters: a full stop, its space, and the first three of the next sentence
+KEPT_AFTER = 5  # characters: a full stop, its space, and the first three of the next sentence
 FOLLOWED = 12  # characters that the cell is followed for, from a full stop on
 READ_AT_ONCE = 500  # characters
 SKIPPED = 5  # characters of a sentence before "inside" it begins
@@ -45,21 +45,21 @@ class Mean:
         )
 
 
-def forget(
+def run(
     seed: int, on_progress: OnProgress, *, steps: int = 1500, subjects: int = 2500, fresh: int = 400
 ) -> Finding:
     """What an LSTM's forget gate (Gers et al. 2000) does where the subject changes."""
     rng = np.random.default_rng(seed)
     text, others = story(rng, subjects).text, story(rng, fresh)
-    alphabet = CharVocab(text + others.text + CHANGE_OF_SUBJECT)
-    model = make_network("lstm", len(alphabet), seed=seed, hidden_size=64)
+    vocab = CharVocab(text + others.text + CHANGE_OF_SUBJECT)
+    model = make_network("lstm", len(vocab), seed=seed, hidden_size=64)
     on_share = part_of(on_progress, "learning the stories", 0, 0.85)
-    teach(model, alphabet.encode(text), seed, steps, on_share, length=96)
+    train_on_text(model, vocab.encode(text), seed, steps, on_share, length=96)
     on_share = part_of(on_progress, "reading others", 0.85, 1)
-    gates, cells = read_gates(model, alphabet.encode(others.text), on_share)
+    gates, cells = read_gates(model, vocab.encode(others.text), on_share)
     stop = CHANGE_OF_SUBJECT.index(".")
     one = Story(CHANGE_OF_SUBJECT, (0, stop + 2), ("subject", "subject"))
-    one_gates, one_cells = read_gates(model, alphabet.encode(one.text))
+    one_gates, one_cells = read_gates(model, vocab.encode(one.text))
     by_place, by_place_one = means_by_place(others, gates), means_by_place(one, one_gates)
     kept = kept_after(others, gates, cells)
     kept_one = kept_after(one, one_gates, one_cells)["into a new subject"]
@@ -69,9 +69,9 @@ def forget(
         rows.append((place, here.mean if here.count else None, mean.mean, mean.error, mean.count))
     kept_means = {}
     for way, curves in kept.items():
-        kept_means[way] = mean = Mean.of([curve[INTO - 1] for curve in curves])
-        here_kept = kept_one[0][INTO - 1] if way == "into a new subject" else None
-        what = f"cell kept over {INTO} characters, {way}"
+        kept_means[way] = mean = Mean.of([curve[KEPT_AFTER - 1] for curve in curves])
+        here_kept = kept_one[0][KEPT_AFTER - 1] if way == "into a new subject" else None
+        what = f"cell kept over {KEPT_AFTER} characters, {way}"
         rows.append((what, here_kept, mean.mean, mean.error, mean.count))
     columns = (
         "where",
@@ -101,7 +101,7 @@ def forget(
             ],
         ),
     )
-    says = say_forget(
+    says = summarize(
         {place: Mean.of(values) for place, values in by_place.items()}, kept_means, kept_one[0]
     )
     return Finding("forget", columns, tuple(rows), charts, says)
@@ -165,7 +165,7 @@ def kept_after(read: Story, gates: Tensor, cells: Tensor) -> dict[str, list[list
     return found
 
 
-def say_forget(gates: Mapping[str, Mean], kept: Mapping[str, Mean], one: Sequence[float]) -> str:
+def summarize(gates: Mapping[str, Mean], kept: Mapping[str, Mean], one: Sequence[float]) -> str:
     """Two sentences on the forget gate by place, on what is kept of the cell over some characters
     by what comes, and on how that was at the one sentence."""
     stop, inside = gates["full stop before a new subject"], gates["inside words"]
@@ -177,33 +177,34 @@ def say_forget(gates: Mapping[str, Mean], kept: Mapping[str, Mean], one: Sequenc
         f"{inside.mean:.4f} \u00b1 {inside.error:.4f} inside words, and {new.mean:.4f} \u00b1 "
         f"{new.error:.4f} in the first three letters of a new subject"
     )
-    if lower(stop, inside):
+    if is_lower(stop, inside):
         first = "The forget gate closes in part at the end of a sentence"
-    elif lower(inside, stop):
+    elif is_lower(inside, stop):
         first = "The forget gate opens at the end of a sentence, rather than close"
     else:
         first = "The forget gate does nothing of its own at the end of a sentence"
     first += (
         ", and at the name of a new subject it is lower than inside words: "
-        if lower(new, inside)
+        if is_lower(new, inside)
         else ", and it does not close at the name of a new subject: "
     ) + numbers
     change, same = kept["into a new subject"], kept["on with the same subject"]
     numbers = (
-        f"{change.mean:.1%} \u00b1 {change.error:.1%} of the cell is left after {INTO} characters, "
-        f"{same.mean:.1%} \u00b1 {same.error:.1%} where a pronoun goes on with the old subject, "
-        f"{kept['inside a sentence'].mean:.1%} inside a sentence, and {one[INTO - 1]:.1%} "
+        f"{change.mean:.1%} \u00b1 {change.error:.1%} of the cell is left after {KEPT_AFTER} "
+        f"characters, {same.mean:.1%} \u00b1 {same.error:.1%} where a pronoun goes on with "
+        "the old subject, "
+        f"{kept['inside a sentence'].mean:.1%} inside a sentence, and {one[KEPT_AFTER - 1]:.1%} "
         "in the sentences on Sophie and Lynn"
     )
-    if lower(change, same):
+    if is_lower(change, same):
         second = f"More is forgotten when a new subject comes: {numbers}"
-    elif lower(same, change):
+    elif is_lower(same, change):
         second = f"No more is forgotten when a new subject comes, rather less: {numbers}"
     else:
         second = f"A new subject makes it forget no more than an old one: {numbers}"
     return f"{first}. {second}."
 
 
-def lower(one: Mean, other: Mean) -> bool:
-    """Whether a mean is lower by more than three standard errors of the difference."""
+def is_lower(one: Mean, other: Mean) -> bool:
+    """Whether a mean is is_lower by more than three standard errors of the difference."""
     return other.mean - one.mean > 3 * math.hypot(one.error, other.error)

@@ -1,4 +1,4 @@
-"""Teach a small network from batches that are made as it goes. Knows nothing of what is taught.
+"""Train a small network on batches that are made as it goes. Knows nothing of what they mean.
 
 Shapes: B rows, T tokens, V vocabulary.
 """
@@ -6,6 +6,7 @@ Shapes: B rows, T tokens, V vocabulary.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,27 +23,31 @@ from chargen.training.optimizer import make_optimizer, share_of_peak
 LEARNING_RATE = 0.005
 ROWS = 32
 LENGTH = 64  # tokens in a row of a batch of text
-NOT_ASKED = -100  # a target that is not counted, as torch's cross-entropy has it
+IGNORE_INDEX = -100  # a target that is not counted: torch's own default in cross_entropy
 
 Batch = tuple[Tensor, Tensor]  # tokens and targets, (B, T) int64 each
 
 
 @dataclass(frozen=True)
-class Practice:
+class TrainingCurve:
     """What happened at each step: the loss in nats per target, the norm of the gradient before it
-    was clipped. Both end with the first that is no number."""
+    was clipped. Both end with the first that is not finite."""
 
     losses: tuple[float, ...]
     norms: tuple[float, ...]
 
     @property
-    def broke(self) -> bool:
-        """Whether the loss or its gradient became no number."""
+    def diverged(self) -> bool:
         return not (math.isfinite(self.losses[-1]) and math.isfinite(self.norms[-1]))
+
+    def smoothed_bits(self, width: int = 10) -> list[float]:
+        """The losses in bits, each the mean of itself and up to `width` - 1 before it."""
+        bits = [loss / math.log(2) for loss in self.losses]
+        return [statistics.fmean(bits[max(0, at - width + 1) : at + 1]) for at in range(len(bits))]
 
 
 @contextmanager
-def steady() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
     """Within it one thread computes: networks so small gain nothing by a second, lose much where
     another process wants the core, and add up the same on any number of cores. torch's threads and
     random state are afterwards what they were."""
@@ -120,15 +125,15 @@ def train_toy(
     *,
     learning_rate: float,
     clip: float = 1.0,
-    reach: int | None = None,
+    bptt: int | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     on_share: OnShare = no_progress,
-) -> Practice:
+) -> TrainingCurve:
     """Train on `batch(step)` for so many steps, the learning rate as chargen's training has it.
 
-    The gradient goes back `reach` tokens from where it begins, the state is carried on (Williams
+    The gradient goes back `bptt` tokens from where it begins, the state is carried on (Williams
     and Peng 1990); None is the whole row. The optimizer is AdamW unless given. It ends early where
-    the loss or its gradient is no number.
+    the loss or its gradient is not finite.
     """
     optimizer = optimizer or make_optimizer(model, TrainConfig(weight_decay=0.01))
     losses, norms = [], []
@@ -138,17 +143,17 @@ def train_toy(
             group["lr"] = learning_rate * share_of_peak((step + 1) / (steps + 1), 0.05)
         tokens, targets = batch(step)
         optimizer.zero_grad(set_to_none=True)
-        losses.append(_descend(model, tokens, targets, reach))
+        losses.append(_backward(model, tokens, targets, bptt))
         norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), clip)))
         on_share((step + 1) / steps)
         if not (math.isfinite(losses[-1]) and math.isfinite(norms[-1])):
             break
         optimizer.step()
     model.eval()
-    return Practice(tuple(losses), tuple(norms))
+    return TrainingCurve(tuple(losses), tuple(norms))
 
 
-def teach(
+def train_on_text(
     model: LanguageModel,
     tokens: Tensor,
     seed: int,
@@ -157,7 +162,7 @@ def teach(
     *,
     length: int = LENGTH,
     starts: Tensor | None = None,
-) -> Practice:
+) -> TrainingCurve:
     """Train on windows of a text (N,), which begin anywhere or at one of `starts`."""
     random = torch.Generator().manual_seed(seed)
     return train_toy(
@@ -169,23 +174,36 @@ def teach(
     )
 
 
-def _descend(model: LanguageModel, tokens: Tensor, targets: Tensor, reach: int | None) -> float:
+def train_memoryless(
+    model: LanguageModel, tokens: Tensor, seed: int, steps: int, on_share: OnShare
+) -> TrainingCurve:
+    """`train_on_text`, each letter a row of its own, so that the state never holds another one."""
+    random = torch.Generator().manual_seed(seed)
+
+    def batch(step: int) -> Batch:
+        rows, targets = random_windows(tokens, random, ROWS, LENGTH)
+        return rows.reshape(-1, 1), targets.reshape(-1, 1)
+
+    return train_toy(model, batch, steps, learning_rate=2 * LEARNING_RATE, on_share=on_share)
+
+
+def _backward(model: LanguageModel, tokens: Tensor, targets: Tensor, bptt: int | None) -> float:
     """Add the gradient of the mean loss over the targets that are asked; the loss."""
     length = tokens.shape[1]
-    asked = int((targets != NOT_ASKED).sum())
+    asked = int((targets != IGNORE_INDEX).sum())
     state = model.initial_state(len(tokens))
-    reach = reach or length
-    # Cut from the end, so that what is asked there is seen with the whole reach.
-    first = length % reach
-    cuts = [*([first] if first else []), *range(first + reach, length + 1, reach)]
+    bptt = bptt or length
+    # Cut from the end, so that what is asked there is seen with the whole bptt.
+    first = length % bptt
+    cuts = [*([first] if first else []), *range(first + bptt, length + 1, bptt)]
     total, begin = 0.0, 0
     for end in cuts:
         expected = targets[:, begin:end]
-        wanted = bool((expected != NOT_ASKED).any())
+        wanted = bool((expected != IGNORE_INDEX).any())
         with torch.set_grad_enabled(wanted):
             x, state = model.read(tokens[:, begin:end], state)  # (B, T, H)
             if wanted:
-                places = expected != NOT_ASKED
+                places = expected != IGNORE_INDEX
                 logits = model.read_out(x)[places]  # (N, V)
                 loss = F.cross_entropy(logits, expected[places], reduction="sum") / asked
                 loss.backward()  # type: ignore[no-untyped-call]
