@@ -16,8 +16,9 @@ import tempfile
 from pathlib import Path
 
 from chargen.training import trainer as training
-from chargen.training.runs import prepare
-from chargen.training.trainer import EvalReport, Rollback, StepReport
+from chargen.training.events import EvalReport, Rollback, StepReport
+from chargen.training.request import RunRequest
+from chargen.training.train import prepare
 
 CELLS, SIZES, LAYERS = ("lstm", "gru", "rnn"), (64, 512, 1024), (1, 4)
 MAX_STATE, MAX_RISE, MAX_GAP = 5.0, 0.1, 0.2
@@ -41,7 +42,7 @@ def main() -> None:
         options = {"cell": cell, "hidden_size": hidden_size, "num_layers": num_layers,
                    "steps": arguments.steps, "evaluations": 6}  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
-            run = prepare([arguments.text], out=f"{folder}/run", options=options)
+            run = prepare(RunRequest([arguments.text], out=f"{folder}/run", options=options))
             trainer = run.trainer
             largest = {"c": 0.0, "h": 0.0}
             rollbacks = 0

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from chargen.generation.writing import Completion, Piece
     from chargen.insight.from_checkpoint import inspect, look_back
     from chargen.session.session import Session
-    from chargen.training.runs import TrainReport, train
+    from chargen.training.run import TrainReport
+    from chargen.training.train import train
 
 __version__ = "0.1.0"
 
@@ -43,8 +44,8 @@ _HOMES = {
     "Classified": "evaluation.classification",
     "classify": "evaluation.classification",
     "Session": "session.session",
-    "TrainReport": "training.runs",
-    "train": "training.runs",
+    "TrainReport": "training.run",
+    "train": "training.train",
 }
 
 __all__ = [

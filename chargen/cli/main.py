@@ -144,21 +144,24 @@ def train(arguments: Arguments) -> int:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
     from chargen.display.training import training_view
-    from chargen.training.runs import prepare
+    from chargen.training.request import RunRequest
+    from chargen.training.train import prepare
 
     with training_view(arguments.json, shown=is_rank_0()) as view:
         run = prepare(
-            arguments.corpus,
-            out=arguments.out,
-            resume=arguments.resume,
-            overwrite=arguments.overwrite,
-            init_from=arguments.init_from,
-            preset=arguments.preset,
-            tensorboard=arguments.tensorboard,
-            device=arguments.device,
-            options=options,
-            started=started,
-            on_progress=view.preparing,
+            RunRequest(
+                arguments.corpus,
+                out=arguments.out,
+                resume=arguments.resume,
+                overwrite=arguments.overwrite,
+                init_from=arguments.init_from,
+                preset=arguments.preset,
+                tensorboard=arguments.tensorboard,
+                device=arguments.device,
+                options=options,
+                started=started,
+                on_progress=view.preparing,
+            )
         )
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
         with (

@@ -31,8 +31,8 @@ from chargen.display.training_lines import (
 )
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
-    from chargen.training.runs import Run, TrainReport
-    from chargen.training.trainer import EvalReport, Event, StepReport
+    from chargen.training.events import EvalReport, Event, StepReport
+    from chargen.training.run import Run, TrainReport
 
 CURVE_PLACES = 148  # along the run: two to a column of the widest curve
 

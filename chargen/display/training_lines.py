@@ -20,9 +20,9 @@ from chargen.display.braille import draw
 from chargen.display.numbers import clock, count
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
+    from chargen.training.events import EvalReport, OutOfMemory, Rollback, StepReport
     from chargen.training.planner import Choice
-    from chargen.training.runs import Run, TrainReport
-    from chargen.training.trainer import EvalReport, OutOfMemory, Rollback, StepReport
+    from chargen.training.run import Run, TrainReport
 
 TRAIN_STYLE = "cyan"
 VALID_STYLE = "yellow"

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from chargen.config import ModelConfig, TrainConfig
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnShare, no_progress
-from chargen.training.optimizer import make_optimizer, share_of_peak
+from chargen.training.optimizer import learning_rate_factor, make_optimizer
 
 LEARNING_RATE = 0.005
 ROWS = 32
@@ -140,7 +140,7 @@ def train_toy(
     model.train()
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * share_of_peak((step + 1) / (steps + 1), 0.05)
+            group["lr"] = learning_rate * learning_rate_factor((step + 1) / (steps + 1), 0.05)
         tokens, targets = batch(step)
         optimizer.zero_grad(set_to_none=True)
         losses.append(_backward(model, tokens, targets, bptt))

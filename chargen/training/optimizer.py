@@ -46,7 +46,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     return optimizer
 
 
-def share_of_peak(progress: float, warmup: float) -> float:
+def learning_rate_factor(progress: float, warmup: float) -> float:
     """The learning rate, as a share of its peak, when `progress` of the run is done: linear
     warm-up, then half a cosine down to nothing (Loshchilov and Hutter 2017)."""
     if progress < warmup:

@@ -1,9 +1,8 @@
-"""Gradient descent: all that a step of training changes, and the step.
+"""Gradient descent, step by step: read a chunk of each stream, move the weights.
 
-The network, its optimizer, the streams that it reads and what it remembers of each; the state is
-carried from step to step without its gradient (truncated back-propagation through time). Of several
-ranks each reads streams of its own, and has the same weights as the others after every step.
-Knows nothing of time, plans, scores or files.
+The state is carried from step to step without its gradient (truncated back-propagation through
+time). Of several ranks each reads streams of its own, and has the same weights as the others after
+every step. Knows nothing of time, plans, scores or files.
 
 Shapes: B streams of this rank, T tokens a step, V vocabulary, H hidden.
 """
@@ -14,23 +13,23 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from chargen.checkpoint.store import Tensors, load_weights, weights_of
+from chargen.checkpoint.store import Tensors, weights_of
 from chargen.config import TrainConfig
 from chargen.data.batches import BatchLoader
 from chargen.data.shards import Ids, Shards
-from chargen.nn.model import LanguageModel, State
-from chargen.runtime.cuda_graphs import GraphedStep
+from chargen.nn.model import LanguageModel
 from chargen.runtime.device import send
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.memory import is_out_of_memory, release_memory
 from chargen.runtime.precision import autocast, uses_bfloat16
-from chargen.runtime.random_states import random_states, set_random_states
 from chargen.tokenizers.base import Tokenizer
-from chargen.training.optimizer import WeightAverage, make_optimizer
+from chargen.training.learner import Learner
+from chargen.training.objective import Objective
+from chargen.training.recorded_step import RecordedStep
 
 # What rank 0 tells the others to do.
 STEP, LOSSES, GATHER, RESTORE, END = range(5)
@@ -54,7 +53,7 @@ class TrainStepper:
         self.device = model.head.weight.device
         self.steps = 0  # steps taken
         self.place = 0  # tokens that each stream has read
-        self.norm = torch.zeros(())  # of the last gradient, before clipping
+        self.gradient_norm = torch.zeros(())  # of the last gradient, before clipping
         self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
         self.streams = BatchLoader(
@@ -66,19 +65,16 @@ class TrainStepper:
             device=self.device,
         )
         self.parts = min(config.accumulate, len(self._rows))
-        # Written to in place: a recorded step finds it where it was.
-        self.state = model.initial_state(len(self._rows)).map(Tensor.clone)
-        self.average = WeightAverage(model, config.average) if config.average else None
-        self._objective = ranks.wrap_ddp(_Objective(model, config))
-        self._optimizer = make_optimizer(model, config)
-        self._random = torch.Generator().manual_seed(config.seed)  # resets, lengths of steps
+        self._learner = Learner(model, config, ranks)
+        self.state, self.average = self._learner.state, self._learner.average
+        self._optimizer, self._random = self._learner.optimizer, self._learner.random
+        self._objective = ranks.wrap_ddp(Objective(model, config))
         self._end = tokenizer.end
         self._begins_character = torch.from_numpy(tokenizer.character_lengths > 0).to(self.device)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
-        self._replay: GraphedStep | None = None
-        self._given: tuple[Tensor, Tensor]
-        self._forget_recording()
+        self._recorded: RecordedStep | None = None
+        self._record_anew()
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -89,14 +85,14 @@ class TrainStepper:
         self.ranks.send_command(STEP, rate)
         config = self.config
         if self.ranks.rank:  # rank 0 alone saves its random state, so others draw from the step's
-            torch.manual_seed(_mixed(config.seed, self.steps, self.ranks.rank))
-        length = self._draw_length()
+            torch.manual_seed(_seed_of(config.seed, self.steps, self.ranks.rank))
+        length = self._sample_length()
         # With the state always carried, a network drifts into saturation and never learns to
         # begin. So now and then a stream forgets, and reads on as if a text began there.
-        drawn = torch.rand(config.batch_size, generator=self._random) < config.reset
-        forget = drawn[self._rows.start : self._rows.stop]
+        random = torch.rand(config.batch_size, generator=self._random) < config.reset
+        forget = random[self._rows.start : self._rows.stop]
         # A step over fewer tokens goes a shorter way (Merity et al. 2018).
-        self._set_rate(rate * length / config.bptt)
+        self._set_learning_rate(rate * length / config.bptt)
         while not self._fits(length, forget):
             self._read_smaller_parts()
         if self.average and self.ranks.is_main:
@@ -108,12 +104,12 @@ class TrainStepper:
     @property
     def is_recorded(self) -> bool:
         """Whether steps are one CUDA graph."""
-        return self._replay is not None and self._replay.is_recorded
+        return self._recorded is not None and self._recorded.is_recorded
 
     @property
     def is_steady(self) -> bool:
         """Whether the next steps are run as the last one was."""
-        return self._replay is None or self._replay.is_settled
+        return self._recorded is None or self._recorded.is_settled
 
     @property
     def has_losses(self) -> bool:
@@ -143,15 +139,12 @@ class TrainStepper:
         return True
 
     def _step_on_device(self, length: int, forget: Tensor) -> None:
-        if self._replay is None:
-            self._learn(self.place, length, send(forget, self.device))
-            return
-        recorded_place, recorded_forget = self._given
-        recorded_place.fill_(self.place)
-        recorded_forget.copy_(send(forget, self.device))
-        self._replay()
+        if self._recorded is None:
+            self._step_at(self.place, length, send(forget, self.device))
+        else:
+            self._recorded(self.place, forget)
 
-    def _learn(self, place: int | Tensor, length: int, forget: Tensor) -> None:
+    def _step_at(self, place: int | Tensor, length: int, forget: Tensor) -> None:
         """The step on the device alone: what it finds and leaves are tensors that stay in place."""
         inputs, targets = self.streams.batch(place, length)  # (B, T) each
         forget = forget & self._begins_character[targets[:, 0]]
@@ -173,7 +166,7 @@ class TrainStepper:
             after.append([part.detach() for part in state.parts()])
         reached = [torch.cat(parts) for parts in zip(*after, strict=True)]
         self._loss = torch.stack(losses).sum()
-        self.norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         # A step that does not fit into memory has changed nothing so far, and takes no more.
         self._optimizer.step()
         for part, new in zip(self.state.parts(), reached, strict=True):
@@ -189,12 +182,12 @@ class TrainStepper:
         """Read the streams in twice as many parts, if there are as many."""
         self.parts = min(2 * self.parts, len(self._rows))
         self._optimizer.zero_grad()
-        self._forget_recording()
+        self._record_anew()
         release_memory(self.device)
 
-    def _forget_recording(self) -> None:
+    def _record_anew(self) -> None:
         """Where steps are recorded, have it done anew from the next ones on."""
-        self._replay = None
+        self._recorded = None
         if self.device.type == "cuda" and self._can_be_recorded:
             self._make_recordable()
 
@@ -205,13 +198,13 @@ class TrainStepper:
 
     def _make_recordable(self) -> None:
         """From now on a step finds its place, and which streams forget, in tensors."""
-        place = torch.zeros((), dtype=torch.int64, device=self.device)
-        forget = torch.zeros(len(self._rows), dtype=torch.bool, device=self.device)
-        self._given = place, forget
-        length = self.config.bptt
-        self._replay = GraphedStep(lambda: self._learn(place, length, forget), self.device)
+        self._recorded = RecordedStep(
+            lambda place, forget: self._step_at(place, self.config.bptt, forget),
+            len(self._rows),
+            self.device,
+        )
 
-    def _set_rate(self, rate: float) -> None:
+    def _set_learning_rate(self, rate: float) -> None:
         for group in self._optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
@@ -225,13 +218,13 @@ class TrainStepper:
         spread = bptt // 2 if self.config.random_bptt else 0
         return range(bptt - spread, bptt + spread + 1)
 
-    def _draw_length(self) -> int:
+    def _sample_length(self) -> int:
         lengths = self._lengths
         if len(lengths) == 1:
             return lengths[0]
         return lengths[int(torch.randint(len(lengths), (), generator=self._random))]
 
-    # -- the state as tensors -----------------------------------------------------------------
+    # -- the state ----------------------------------------------------------------------------
 
     def weights(self) -> Tensors:
         return weights_of(self.model)
@@ -239,18 +232,7 @@ class TrainStepper:
     def tensors(self) -> Tensors:
         """All beside the weights that the next step depends on, by dotted names, of all ranks."""
         self.ranks.send_command(GATHER)
-        tensors = {f"random.{kind}": s for kind, s in random_states(self.device).items()}
-        tensors["random.resets"] = self._random.get_state()
-        for index, slots in self._optimizer.state_dict()["state"].items():
-            for slot, tensor in slots.items():
-                tensors[f"optimizer.{index}.{slot}"] = tensor
-        for index, layer in enumerate(self.state.layers):
-            for part, tensor in enumerate(layer):
-                whole = self.ranks.gather(tensor, self._rows, self.config.batch_size)
-                tensors[f"state.{index}.{part}"] = whole
-        if self.average:
-            tensors |= {f"average.{n}": tensor for n, tensor in self.average.tensors().items()}
-        return tensors
+        return self._learner.tensors()
 
     def numbers(self) -> dict[str, int]:
         """The numbers beside these tensors."""
@@ -259,28 +241,7 @@ class TrainStepper:
 
     def check_shapes(self, tensors: Tensors) -> None:
         """Raises ValueError where these are not the weights and what `tensors` gives."""
-        expected = {f"model.{name}": tensor for name, tensor in self.weights().items()}
-        expected["random.torch"] = torch.get_rng_state()
-        expected["random.resets"] = self._random.get_state()
-        for index, layer in enumerate(self.state.layers):
-            for part, tensor in enumerate(layer):
-                whole = tensor[:1].expand(self.config.batch_size, -1)
-                expected[f"state.{index}.{part}"] = whole
-        if self.average:
-            expected |= {f"average.{n}": tensor for n, tensor in self.average.tensors().items()}
-        if any(name.startswith("optimizer.") for name in tensors):  # not before the first step
-            groups = self._optimizer.param_groups
-            for index, weight in enumerate(p for group in groups for p in group["params"]):
-                slots = {"step": torch.zeros(()), "exp_avg": weight, "exp_avg_sq": weight}
-                expected |= {f"optimizer.{index}.{slot}": t for slot, t in slots.items()}
-        of_other_devices = {"random.cuda", "random.mps"}
-        for name in sorted((expected.keys() | tensors.keys()) - of_other_devices):
-            if name not in tensors or name not in expected:
-                raise ValueError(f"the tensor {name!r} is missing or unknown")
-            if tensors[name].shape != expected[name].shape:
-                raise ValueError(f"the tensor {name!r} has another shape")
-        for name in ("random.torch", "random.resets"):
-            torch.Generator().set_state(tensors[name])  # raises where it is the state of none
+        self._learner.check_shapes(tensors)
 
     def restore(self, tensors: Tensors, numbers: dict[str, int]) -> None:
         """Go on, at all ranks, where a stepper, of whatever number of ranks, had these weights
@@ -288,29 +249,10 @@ class TrainStepper:
         self.ranks.send_command(RESTORE)
         tensors = self.ranks.broadcast_tensors(tensors)
         numbers = self.ranks.broadcast(numbers)
-        grouped: dict[str, Tensors] = {}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition(".")
-            grouped.setdefault(group, {})[rest] = tensor
-        load_weights(self.model, grouped["model"])
-        slots: dict[int, dict[str, Any]] = {}
-        for name, tensor in grouped.get("optimizer", {}).items():
-            weight, _, slot = name.partition(".")
-            slots.setdefault(int(weight), {})[slot] = tensor
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        for index, layer in enumerate(self.state.layers):
-            for which, part in enumerate(layer):
-                whole = grouped["state"][f"{index}.{which}"]
-                part.copy_(whole[self._rows.start : self._rows.stop])
-        if self.ranks.is_main:
-            set_random_states(self.device, grouped["random"])
-        self._random.set_state(grouped["random"]["resets"].cpu())
+        self._learner.restore(tensors, numbers["average_updates"])
         self.steps, self.place = numbers["step"], numbers["place"]
         self._pending = []
-        if self.average:
-            self.average.restore(grouped["average"], numbers["average_updates"])
-        self._forget_recording()
+        self._record_anew()
 
     # -- several ranks ------------------------------------------------------------------------
 
@@ -340,31 +282,6 @@ class TrainStepper:
         self.ranks.broadcast(outcome)
 
 
-class _Objective(nn.Module):
-    """What is made small: the loss, and the penalties on the top layer's output (B, T, H), which
-    ask it to be small and to change slowly (AR and TAR: Merity, McCann and Socher 2017)."""
-
-    def __init__(self, model: LanguageModel, config: TrainConfig) -> None:
-        super().__init__()
-        self.model = model
-        self._config = config
-
-    def forward(
-        self, inputs: Tensor, targets: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
-        """(objective, loss, state after): the first two are means over the (B, T) targets."""
-        x, state = self.model.read(inputs, state)  # (B, T, H)
-        logits = self.model.read_out(x)  # (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        objective = loss
-        if self._config.activation_penalty:
-            objective = objective + self._config.activation_penalty * x.float().square().mean()
-        if self._config.temporal_penalty and x.shape[1] > 1:
-            change = (x[:, 1:] - x[:, :-1]).float().square().mean()
-            objective = objective + self._config.temporal_penalty * change
-        return objective, loss, state
-
-
-def _mixed(*numbers: int) -> int:
+def _seed_of(*numbers: int) -> int:
     """A seed that other numbers do not give."""
-    return hash(numbers) % 2**63
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

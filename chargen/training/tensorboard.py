@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chargen.errors import ChargenError
-from chargen.training.trainer import Event
+from chargen.training.events import Event
 
 SCALARS = {
     "step": ("train_loss", "gradient_norm", "learning_rate", "tokens_per_second"),

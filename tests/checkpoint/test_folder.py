@@ -18,7 +18,8 @@ from chargen.checkpoint.locate import is_checkpoint, list_checkpoints
 from chargen.checkpoint.metrics import load_metrics
 from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError, CheckpointError
-from chargen.training.runs import prepare
+from chargen.training.request import RunRequest
+from chargen.training.train import prepare
 from tests.support.samples import SMALL
 from tests.support.seals import edit_config, edit_training
 
@@ -154,7 +155,7 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
     assert (old.corpus_options.user, old.corpus_options.bot) == ("You:", "Bot:")
     assert load_metrics(folder)[1] == lines
 
-    run = prepare([], out=folder, resume=True, options={"steps": 310})
+    run = prepare(RunRequest([], out=folder, resume=True, options={"steps": 310}))
     assert run.trainer.epoch == load_snapshot(folder).scores.epochs
     list(run.events())
     assert load_checkpoint(folder).metadata.scores.steps == 310

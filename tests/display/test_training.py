@@ -6,7 +6,7 @@ import pytest
 
 from chargen.display.console import console
 from chargen.display.training import PlainView
-from chargen.training.trainer import OutOfMemory, Rollback
+from chargen.training.events import OutOfMemory, Rollback
 
 
 def test_a_setback_says_where_it_goes_on_and_how(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,9 @@ from chargen.nn.engine import RECORDED_AFTER, Engine
 from chargen.nn.model import LanguageModel
 from chargen.runtime.device import pick_device
 from chargen.runtime.precision import autocast
-from chargen.training.runs import prepare
+from chargen.training.request import RunRequest
 from chargen.training.stepper import TrainStepper
+from chargen.training.train import prepare
 from tests.support.samples import SMALL
 from tests.support.steps import take_steps
 
@@ -45,7 +46,7 @@ def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None
     recorded, plain, on_cpu = (
         stepper_on(name, corpus_file, cell, reset=0.3) for name in ("cuda", "cuda", "cpu")
     )
-    plain._replay = None
+    plain._recorded = None
     losses = [take_steps(stepper, 50)[0] for stepper in (recorded, plain, on_cpu)]
     assert recorded.is_recorded and not plain.is_recorded
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
@@ -59,7 +60,7 @@ def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: 
     stepper = stepper_on("cuda", corpus_file, precision=precision, reset=0.3)
     if not resident:
         stepper.streams._resident = None
-        stepper._forget_recording()
+        stepper._record_anew()
     for _ in range(6):
         stepper.step(0.01)
     torch.cuda.set_sync_debug_mode("error")
@@ -95,7 +96,7 @@ def test_a_run_moves_between_gpu_and_cpu(
 ) -> None:
     out = tmp_path / "run"
     chargen.train(corpus_file, out=out, steps=40, device=first, learning_rate=0.02, **SMALL)
-    run = prepare([], out=out, resume=True, device=second, options={"steps": 80})
+    run = prepare(RunRequest([], out=out, resume=True, device=second, options={"steps": 80}))
     assert run.model.head.weight.device.type == second
     list(run.events())
     losses = [line["valid_loss"] for line in load_snapshot(out).metrics]
@@ -109,7 +110,7 @@ def test_a_run_moves_between_gpu_and_cpu(
 
 def test_dropout_draws_the_same_when_it_is_recorded(corpus_file: Path) -> None:
     recorded, plain = (stepper_on("cuda", corpus_file, reset=0.3) for _ in range(2))
-    plain._replay = None
+    plain._recorded = None
     losses = []
     for stepper in (recorded, plain):
         stepper.model.config = ModelConfig(hidden_size=32, embedding_size=8, dropout=0.3)

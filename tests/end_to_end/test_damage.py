@@ -19,7 +19,8 @@ from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.checkpoint.metrics import load_metrics
 from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError
-from chargen.training.runs import prepare
+from chargen.training.request import RunRequest
+from chargen.training.train import prepare
 from tests.support.mutations import damage, forge
 from tests.support.samples import SMALL
 from tests.support.seals import edit_config, edit_training
@@ -100,7 +101,11 @@ def test_what_was_forged_is_told_or_works(source: Path, tmp_path: Path, seed: in
         list_checkpoints(tmp_path)
         if draw.random() < 0.2:
             with suppress(ChargenError):
-                list(prepare([], out=folder, resume=True, options={"steps": 301}).events())
+                list(
+                    prepare(
+                        RunRequest([], out=folder, resume=True, options={"steps": 301})
+                    ).events()
+                )
     assert MUTATIONS / 8 < told < MUTATIONS // 2
 
 
@@ -118,10 +123,10 @@ def test_a_state_cannot_make_us_read_what_is_no_file(
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     options: dict[str, Any] = SMALL | {"steps": 2}
-    list(prepare([corpus_file], out="run", options=options).events())
+    list(prepare(RunRequest([corpus_file], out="run", options=options)).events())
     edit_training(Path("run"), lambda state: state.update(paths=[place]))
     with pytest.raises(ChargenError, match=r"cannot be read again: .*; name it"):
-        prepare([], out="run", resume=True, options={"steps": 3})
+        prepare(RunRequest([], out="run", resume=True, options={"steps": 3}))
 
 
 def test_memory_is_not_taken_on_a_files_word(tmp_path: Path, source: Path) -> None:

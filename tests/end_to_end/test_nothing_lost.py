@@ -22,8 +22,10 @@ from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError, CheckpointError
 from chargen.evaluation.scores import Score
 from chargen.runtime.files import Lock
-from chargen.training.runs import Run, prepare
-from chargen.training.trainer import EvalReport, Rollback, Saved
+from chargen.training.events import EvalReport, Rollback, Saved
+from chargen.training.request import RunRequest
+from chargen.training.run import Run
+from chargen.training.train import prepare
 from tests.support.command import Chargen
 from tests.support.samples import SMALL, TEXT
 from tests.support.seals import edit_training
@@ -60,13 +62,13 @@ def whole(tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 7)
     # it is read in several parts
     monkeypatch.setattr("chargen.evaluation.scores.VALIDATION_BURN_IN", 4)
-    list(prepare([corpus_file], out=tmp_path / "whole", options=RUN).events())
+    list(prepare(RunRequest([corpus_file], out=tmp_path / "whole", options=RUN)).events())
     return load_snapshot(tmp_path / "whole")
 
 
 def resume(folder: Path, **options: Any) -> Run:
     torch.manual_seed(99)  # another process would not have the same global state
-    return prepare([], out=folder, resume=True, options=options)
+    return prepare(RunRequest([], out=folder, resume=True, options=options))
 
 
 # -- at any moment ----------------------------------------------------------------------------
@@ -77,7 +79,7 @@ def test_a_run_goes_on_from_each_of_its_events(
 ) -> None:
     """Left after each event in turn, those in the midst of an evaluation among them."""
     monkeypatch.setattr("chargen.training.trainer.REPORT_SECONDS", 0)
-    run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
+    run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
     kinds = []
     while not run.trainer.finished:
         events = run.events()
@@ -117,7 +119,7 @@ def test_a_kill_between_any_two_operations_leaves_one_state_or_the_next(
     tmp_path: Path, corpus_file: Path, whole: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    run = prepare([corpus_file], out=folder, options=RUN)
+    run = prepare(RunRequest([corpus_file], out=folder, options=RUN))
     events = run.events()
     next(event for event in events if isinstance(event, EvalReport))
     run.trainer.save()
@@ -168,7 +170,7 @@ def test_a_run_that_is_done_stays_as_it_is(run_chargen: Chargen, folder: Path) -
 def test_a_clock_that_was_set_back_makes_no_state_older(
     tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
+    run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
     run.trainer.train_step()
     monkeypatch.setattr(
         "chargen.checkpoint.folder.time.strftime", lambda *_: "2001-01-01T00:00:00Z"
@@ -186,7 +188,7 @@ def test_a_network_that_can_write_nothing_is_the_guards_matter(
     tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sample that comes with an evaluation does not end a run."""
-    run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
+    run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
     monkeypatch.setattr("chargen.generation.generator.check_finite", refused)
     reports = [event for event in run.events() if isinstance(event, EvalReport)]
     assert [report.sample for report in reports] == ["", "", ""]
@@ -203,7 +205,7 @@ def test_a_training_state_of_another_time_is_not_believed(
     """An older one than what lies beside it was put there by somebody."""
     expected = weights_of(load_checkpoint(folder).model)
     other = tmp_path / "other"
-    list(prepare([corpus_file], out=other, options=RUN).events())
+    list(prepare(RunRequest([corpus_file], out=other, options=RUN)).events())
     edit_training(other, lambda s: s["config"].update(saved_at="2001-01-01T00:00:00Z"))
     (other / "training.safetensors").replace(folder / "training.safetensors")
     assert equal(weights_of(load_checkpoint(folder).model), expected)
@@ -219,8 +221,8 @@ def test_a_folder_that_a_kill_left_without_a_state_can_be_used(
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".chargen-123-456.part").write_bytes(b"half a state")
     with pytest.raises(CheckpointError, match="exists; it is empty: --overwrite takes it"):
-        prepare([corpus_file], out=tmp_path / "run", options=RUN)
-    run = prepare([corpus_file], out=tmp_path / "run", overwrite=True, options=RUN)
+        prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
+    run = prepare(RunRequest([corpus_file], out=tmp_path / "run", overwrite=True, options=RUN))
     run.release()
     assert not list((tmp_path / "run").glob(".*"))
 
@@ -228,12 +230,16 @@ def test_a_folder_that_a_kill_left_without_a_state_can_be_used(
 def test_a_resumed_run_remembers_the_files_that_it_was_given(
     tmp_path: Path, corpus_file: Path
 ) -> None:
-    list(prepare([corpus_file], out=tmp_path / "run", options=RUN).events())
+    list(prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN)).events())
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "tiny.txt").write_bytes(corpus_file.read_bytes())
     for steps, given in ((21, [folder]), (22, [])):
-        list(prepare(given, out=tmp_path / "run", resume=True, options={"steps": steps}).events())
+        list(
+            prepare(
+                RunRequest(given, out=tmp_path / "run", resume=True, options={"steps": steps})
+            ).events()
+        )
     assert load_snapshot(tmp_path / "run").paths == [str(folder / "tiny.txt")]
     assert load_snapshot(tmp_path / "run").corpus.name == "tiny"
 
@@ -284,7 +290,7 @@ def test_a_killed_process_is_resumed_bit_for_bit(
     tmp_path: Path, corpus_file: Path, cell: str, length: dict[str, Any]
 ) -> None:
     options = {k: v for k, v in RUN.items() if k != "steps"} | length | {"cell": cell}
-    list(prepare([corpus_file], out=tmp_path / "whole", options=options).events())
+    list(prepare(RunRequest([corpus_file], out=tmp_path / "whole", options=options)).events())
     saves = ["--save-every", "1e-6"]
     with start(tmp_path, corpus_file, "--out", "run", *flags(options), *saves) as process:
         for event in json_events(process):
@@ -333,11 +339,11 @@ def test_a_gradient_that_was_no_number_is_not_forgotten(
 ) -> None:
     """The guard looks at the last gradient, which may be the last thing before a kill."""
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 5)
-    run = prepare([corpus_file], out=tmp_path / "run", options=RUN)
+    run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
     run.trainer._check()
     while run.trainer.step < 5:
         run.trainer.train_step()
-    run.trainer.stepper.norm = torch.tensor(float("inf"))
+    run.trainer.stepper.gradient_norm = torch.tensor(float("inf"))
     run.trainer.save()
     run.release()
     events = resume(tmp_path / "run").events()
@@ -347,7 +353,9 @@ def test_a_gradient_that_was_no_number_is_not_forgotten(
 
 
 def test_no_broken_state_is_saved_between_two_checks(tmp_path: Path, corpus_file: Path) -> None:
-    run = prepare([corpus_file], out=tmp_path / "run", options=RUN | {"save_every": 1e-6})
+    run = prepare(
+        RunRequest([corpus_file], out=tmp_path / "run", options=RUN | {"save_every": 1e-6})
+    )
     saved = []
     for event in run.events():
         if isinstance(event, Saved):
@@ -432,8 +440,8 @@ def test_no_more_is_lost_than_was_asked_for(
         clock.now += 20
         yield Score(1.0, 1, 1, 1)
 
-    monkeypatch.setattr("chargen.training.trainer.validation", slow)
-    corpus = prepare([corpus_file], out=tmp_path / "run", options=RUN).corpus
+    monkeypatch.setattr("chargen.training.evaluator.validation", slow)
+    corpus = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN)).corpus
     trainer = make_trainer(corpus, steps=2000, evaluations=8, save_every=30, clock=clock)
     saved = 0.0
     evaluated = 0
@@ -456,10 +464,10 @@ def test_a_loss_that_is_no_number_is_beaten_by_any(
     def scored(*_: object) -> list[Score]:
         return [Score(losses[current[-1].trainer.step], 1, 1, 1)]
 
-    monkeypatch.setattr("chargen.training.trainer.validation", scored)
+    monkeypatch.setattr("chargen.training.evaluator.validation", scored)
     best = []
     for out, stop in (("whole", 99), ("one", 7), ("two", 14)):
-        current.append(prepare([corpus_file], out=tmp_path / out, options=RUN))
+        current.append(prepare(RunRequest([corpus_file], out=tmp_path / out, options=RUN)))
         events = current[-1].events()
         for event in events:
             if isinstance(event, EvalReport) and event.step == stop:
@@ -495,7 +503,7 @@ def test_a_lock_is_let_go_when_the_run_is_over_or_was_none(
     tmp_path: Path, corpus_file: Path
 ) -> None:
     out = tmp_path / "run"
-    list(prepare([corpus_file], out=out, options=RUN).events())
+    list(prepare(RunRequest([corpus_file], out=out, options=RUN)).events())
     Lock(out).release()
     with pytest.raises(CheckpointError, match="`hidden_size` is 48 in this run"):
         resume(out, hidden_size=5)
@@ -518,7 +526,7 @@ def test_a_full_disk_ends_a_run_with_its_last_good_state(
 ) -> None:
     """At each file in turn."""
     folder = tmp_path / "run"
-    run = prepare([corpus_file], out=folder, options=RUN | {"save_every": 1e-6})
+    run = prepare(RunRequest([corpus_file], out=folder, options=RUN | {"save_every": 1e-6}))
     replace, full, before = os.replace, "", 0
 
     def move(source: Path, target: Path) -> None:

@@ -41,7 +41,7 @@ def test_what_has_no_room_is_refused_before_it_is_taken(
 ) -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or free > 1 << 20
-    monkeypatch.setattr("chargen.training.setup.free_memory", lambda _: 10**9)
+    monkeypatch.setattr("chargen.training.trials.free_memory", lambda _: 10**9)
     done = run_chargen("train", corpus_file, *flags, "--steps", 1, "--out", "run")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()

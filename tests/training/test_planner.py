@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from chargen.config import ModelConfig, TrainConfig, split_options
 from chargen.data.batches import BatchLoader
 from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
-from chargen.training.runs import prepare
+from chargen.training.request import RunRequest
+from chargen.training.train import prepare
 
 PLANNED = {
     field.name
@@ -172,7 +173,7 @@ def test_tied_weights_have_one_size() -> None:
 
 def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) -> None:
     options = {"steps": 2, "hidden_size": 24}
-    run = prepare([corpus_file], out=tmp_path / "run", options=options)
+    run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=options))
     values = {choice.name: choice.value for choice in run.plan}
     assert values.keys() == PLANNED - {"hidden_size", "patience"}
     made = dataclasses.asdict(run.model.config) | dataclasses.asdict(run.trainer.config)

@@ -16,16 +16,10 @@ from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
 from chargen.evaluation.scores import Score, validate
 from chargen.nn.model import LanguageModel, State
-from chargen.training.runs import prepare
-from chargen.training.trainer import (
-    EvalReport,
-    Event,
-    OutOfMemory,
-    Rollback,
-    Saved,
-    StepReport,
-    Trainer,
-)
+from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
+from chargen.training.request import RunRequest
+from chargen.training.train import prepare
+from chargen.training.trainer import Trainer
 from tests.support.samples import SMALL
 
 SHAPE: dict[str, Any] = {"hidden_size": 16, "embedding_size": 8}
@@ -124,7 +118,7 @@ def test_the_best_weights_are_kept(corpus: Corpus, monkeypatch: pytest.MonkeyPat
         kept.append({name: tensor.clone() for name, tensor in trainer.weights().items()})
         return [Score(next(scores), 1, 1, 1)]
 
-    monkeypatch.setattr("chargen.training.trainer.validation", scored)
+    monkeypatch.setattr("chargen.training.evaluator.validation", scored)
     found = evaluations(list(trainer.run()))
     assert [report.best for report in found] == [True, True, False, True, False, False]
     assert equal(trainer.best, kept[3])
@@ -335,7 +329,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     trainer = make_trainer(corpus, steps=100, evaluations=10, patience=3)
     scores = iter([3.0, 2.0, 2.5, 1.0, 4.0, 2.0, 1.0, 0.5, 0.4, 0.3])
     monkeypatch.setattr(
-        "chargen.training.trainer.validation", lambda *_: [Score(next(scores), 1, 1, 1)]
+        "chargen.training.evaluator.validation", lambda *_: [Score(next(scores), 1, 1, 1)]
     )
     assert len(evaluations(list(trainer.run()))) == 7
     assert trainer.finished and trainer.out_of_patience
@@ -378,16 +372,16 @@ def test_resumed_equals_uninterrupted(
     monkeypatch.setattr("chargen.training.trainer.REPORT_SECONDS", 0)
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 7)
     small_run["options"] |= {"cell": cell} | EVERY_REGULARISER
-    whole = prepare(out=tmp_path / "whole", **small_run)
+    whole = prepare(RunRequest(out=tmp_path / "whole", **small_run))
     list(whole.events())
 
-    halves = prepare(out=tmp_path / "halves", **small_run)
+    halves = prepare(RunRequest(out=tmp_path / "halves", **small_run))
     events = halves.events()
     for event in events:
         if event.step == stop:
             events.close()
     torch.manual_seed(99)  # another process would not have the same global state
-    resumed = prepare([], out=tmp_path / "halves", resume=True, options={})
+    resumed = prepare(RunRequest([], out=tmp_path / "halves", resume=True, options={}))
     assert resumed.trainer.step == stop
     list(resumed.events())
 
@@ -407,11 +401,11 @@ def test_resumed_equals_uninterrupted(
 
 
 def test_a_finished_run_can_be_extended(tmp_path: Path, small_run: dict[str, Any]) -> None:
-    list(prepare(out=tmp_path / "run", **small_run).events())
-    again = prepare([], out=tmp_path / "run", resume=True, options={})
+    list(prepare(RunRequest(out=tmp_path / "run", **small_run)).events())
+    again = prepare(RunRequest([], out=tmp_path / "run", resume=True, options={}))
     assert again.trainer.finished
     assert list(again.events()) == []
-    longer = prepare([], out=tmp_path / "run", resume=True, options={"steps": 45})
+    longer = prepare(RunRequest([], out=tmp_path / "run", resume=True, options={"steps": 45}))
     list(longer.events())
     assert longer.trainer.step == 45
     assert load_checkpoint(tmp_path / "run").metadata.training.steps == 45
@@ -422,13 +416,13 @@ def test_a_run_stopped_before_its_last_evaluation_makes_up_for_it(
 ) -> None:
     # reports at evaluations alone
     monkeypatch.setattr("chargen.training.trainer.REPORT_SECONDS", 1e9)
-    run = prepare(out=tmp_path / "run", **small_run)
+    run = prepare(RunRequest(out=tmp_path / "run", **small_run))
     events = run.events()
     for event in events:
         if isinstance(event, StepReport) and event.progress == 1.0:
             events.close()
     assert [report.step for report in run.trainer.history] == [10, 20]
-    resumed = prepare([], out=tmp_path / "run", resume=True, options={})
+    resumed = prepare(RunRequest([], out=tmp_path / "run", resume=True, options={}))
     list(resumed.events())
     assert [report.step for report in resumed.trainer.history] == [10, 20, 30]
 
@@ -440,7 +434,7 @@ def test_the_time_of_a_stopped_run_counts(corpus: Corpus) -> None:
         if event.seconds > 12:
             events.close()
     second = make_trainer(corpus, minutes=0.5, clock=Clock())
-    second.restore(first.weights(), first.best, first.learner(), first.position(), first.metrics())
+    second.restore(first.state())
     assert second.seconds > 12
     list(second.run())
     assert second.seconds <= 30
@@ -451,10 +445,10 @@ def test_fine_tuning_keeps_what_was_learnt(
 ) -> None:
     text = tmp_path / "more.txt"
     text.write_text("A new line with a Q.\n" * 100, encoding="utf-8")
-    run = prepare(
+    run = prepare(RunRequest(
         [text], out=tmp_path / "tuned", init_from=checkpoint,
         options={"steps": 1, "batch_size": 2, "bptt": 8},
-    )  # fmt: skip
+    ))  # fmt: skip
     source = chargen.load(checkpoint)
     assert run.corpus.tokenizer == source.tokenizer
     assert torch.equal(run.model.head.bias, source.model.head.bias)

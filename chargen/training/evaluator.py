@@ -1,0 +1,84 @@
+"""How good a model gets in a run: its validation text, the best weights so far, patience."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import asdict
+from typing import Any
+
+from chargen.checkpoint.store import Tensors
+from chargen.data.shards import Shards
+from chargen.evaluation.scores import NOTHING, Score, validation
+from chargen.nn.model import LanguageModel
+from chargen.runtime.files import convert
+from chargen.tokenizers.base import Tokenizer
+from chargen.training.events import EvalReport
+
+# A validation reads the whole text where that is short, else at most this share of what is trained
+# on between two of them, so that it takes a small share of the time.
+VALIDATION_TOKENS = 1 << 17
+VALIDATION_SHARE = 0.25
+
+
+class Evaluator:
+    """The evaluations of one run: what they found, and the weights that were best."""
+
+    def __init__(
+        self, model: LanguageModel, tokenizer: Tokenizer, text: Shards, patience: int | None
+    ) -> None:
+        self.history: list[EvalReport] = []
+        self.best: Tensors = {}  # weights; empty before the first evaluation
+        self.limit: int | None = None  # tokens that a validation reads
+        self.patience_from = 0  # evaluations before this one do not count against patience
+        self._model = model
+        self._tokenizer = tokenizer
+        self._text = text
+        self._patience = patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the last `patience` evaluations were all worse than one before."""
+        counted = self.history[self.patience_from :]
+        if self._patience is None or len(counted) < self._patience:
+            return False
+        return not any(report.best for report in counted[-self._patience :])
+
+    def validate(self, tokens_between: float) -> Generator[Score, None, None]:
+        """Yields what the parts of the validation text that were read so far cost; nothing where
+        there is none. `tokens_between` are those trained on from one evaluation to the next."""
+        if not len(self._text):
+            return
+        if self.limit is None:
+            self.limit = max(VALIDATION_TOKENS, int(VALIDATION_SHARE * tokens_between))
+        self._model.eval()
+        try:
+            score = NOTHING
+            for part in validation(self._model, self._tokenizer, self._text, self.limit):
+                score += part
+                yield score
+        finally:
+            self._model.train()
+
+    def is_best(self, score: Score | None) -> bool:
+        """Whether no earlier one was better."""
+        return score is None or all(
+            score.loss < _inf_unless_finite(report.valid_loss) for report in self.history
+        )
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One line an evaluation, without its sample."""
+        return [
+            {name: value for name, value in asdict(report).items() if name != "sample"}
+            for report in self.history
+        ]
+
+    def restore(self, metrics: list[dict[str, Any]], best: Tensors) -> None:
+        """Go on from there. Raises ValueError, TypeError where those are no evaluations."""
+        self.history = [convert(asdict(EvalReport(**line)), EvalReport) for line in metrics]
+        self.best = best if self.history else {}
+
+
+def _inf_unless_finite(loss: float | None) -> float:
+    """A loss to be beaten: any number beats none."""
+    return loss if loss is not None and math.isfinite(loss) else math.inf

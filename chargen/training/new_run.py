@@ -1,0 +1,120 @@
+"""A run from its beginning: a new model of a text, or one that was trained before (fine-tuning)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chargen.checkpoint.folder import Checkpoint, load_checkpoint
+from chargen.checkpoint.metadata import CorpusFacts
+from chargen.checkpoint.store import load_weights, weights_of
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig, split_options
+from chargen.data.corpus import Corpus
+from chargen.data.sources import find_texts, name_of
+from chargen.errors import CheckpointError, named
+from chargen.nn.model import LanguageModel
+from chargen.runtime.memory import within_memory
+from chargen.training.planner import Choice
+from chargen.training.run import Run
+from chargen.training.run_folder import FolderSaver, claim_folder, lock_folder
+from chargen.training.setup import Setup
+from chargen.training.tensorboard import Recorder
+from chargen.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class _Parts:
+    corpus: Corpus
+    corpus_config: CorpusConfig
+    train_config: TrainConfig
+    model: LanguageModel
+    plan: list[Choice]
+
+
+def begin_run(setup: Setup) -> Run:
+    """Everything up to the first step. Raises a ChargenError, and then leaves nothing behind."""
+    request, ranks = setup.request, setup.ranks
+    found = find_texts(request.paths)  # a wrong path is told before a folder is made
+    with ranks.failing_together(), within_memory():
+        if not ranks.is_main:
+            parts = _make_parts(setup)
+            trainer = Trainer(parts.model, parts.corpus, parts.train_config, ranks=ranks)
+            return Run(Path(ranks.broadcast(None)), parts.corpus, trainer, resumed=False)
+        folder, is_new = claim_folder(request.out, name_of(request.paths), request.overwrite)
+        lock = lock_folder(folder)
+        try:
+            parts = _make_parts(setup)
+            corpus = parts.corpus
+            facts = CorpusFacts(corpus.name, list(corpus.sources))
+            trainer = Trainer(
+                parts.model,
+                corpus,
+                parts.train_config,
+                save=FolderSaver(folder, corpus, facts, parts.corpus_config, found),
+                started=request.started,
+                ranks=ranks,
+            )
+            ranks.broadcast(str(folder))
+            trainer.save()  # from here on the run can be resumed
+            recorder = Recorder(folder / "tensorboard") if request.tensorboard else None
+        except BaseException:
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+            raise
+        return Run(folder, corpus, trainer, False, lock, parts.plan, recorder)
+
+
+def _make_parts(setup: Setup) -> _Parts:
+    """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned. Ranks
+    that follow receive the plan, and get their weights from rank 0 when they begin."""
+    request = setup.request
+    corpus_config, _, train_config = split_options(request.options)
+    source = None
+    if setup.ranks.is_main and request.init_from is not None:
+        source = load_checkpoint(request.init_from)
+        _check_shape(source, request.options)
+    tokenizer = None if source is None else source.tokenizer
+    corpus = setup.open_corpus(request.paths, corpus_config, train_config.seed, tokenizer)
+    given = {} if source is None else _shape(source.metadata.model)
+    given, plan = setup.plan(
+        corpus, given | dict(request.options), network_is_given=source is not None
+    )
+    _, model_config, train_config = split_options(given)
+    torch.manual_seed(train_config.seed)
+    model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
+    counts = torch.from_numpy(corpus.counts)
+    if source is None:
+        model.start_from_counts(counts)
+    else:
+        load_weights(model, weights_of(source.model))
+        model.seen |= counts > 0
+    return _Parts(corpus, corpus_config, train_config, model.to(setup.device), plan)
+
+
+def _shape(config: ModelConfig) -> dict[str, Any]:
+    """The options that a model's weights are made for; the others are free to change."""
+    return {name: value for name, value in asdict(config).items() if "dropout" not in name}
+
+
+def _check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
+    """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
+    kept = _shape(source.metadata.model) | {"tokenizer": source.tokenizer.kind}
+    for name, value in options.items():
+        if name in kept and value != kept[name]:
+            raise CheckpointError(
+                named(name)
+                + f" is {kept[name]} in {source.metadata.folder} and cannot become {value}",
+                hint="leave it out, or train without " + named("init_from"),
+            )
+    for name in ("vocab_size", "subword_model"):
+        if name in options:
+            raise CheckpointError(
+                named(name, "init_from") + " cannot be combined",
+                hint=f"the tokenizer of {source.metadata.folder} is used",
+            )

@@ -1,0 +1,56 @@
+"""What a run is asked for: values alone, checked when they are put together. Needs no torch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from chargen.config import PRESETS, split_options
+from chargen.errors import ConfigError, named
+from chargen.progress import OnProgress, no_progress
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run over the texts `paths`, new or resumed. Raises ConfigError where what is asked for is
+    wrong by itself.
+
+    `options` are fields of CorpusConfig, ModelConfig and TrainConfig. `started` is the reading of
+    `time.monotonic()` from which the time of the run counts.
+    """
+
+    paths: Sequence[str | os.PathLike[str]]
+    _: KW_ONLY
+    options: Mapping[str, Any] = field(default_factory=dict)
+    out: str | os.PathLike[str] | None = None
+    resume: bool = False
+    overwrite: bool = False
+    init_from: str | os.PathLike[str] | None = None
+    preset: str | None = None
+    tensorboard: bool = False
+    device: str = "auto"
+    started: float = field(default_factory=time.monotonic)
+    on_progress: OnProgress = no_progress
+
+    def __post_init__(self) -> None:
+        if self.resume:
+            for other in ("overwrite", "init_from", "preset"):
+                if getattr(self, other):
+                    raise ConfigError(
+                        named("resume", other) + " cannot be combined",
+                        hint="resume goes on with what is there",
+                    )
+            return  # the options are compared with those that the run has
+        if self.preset is not None and self.init_from is not None:
+            raise ConfigError(
+                named("preset", "init_from") + " cannot be combined",
+                hint="a model that is gone on with keeps its size",
+            )
+        split_options(self.options)
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ConfigError(
+                f"must be one of {', '.join(PRESETS)}, not {self.preset!r}", option="preset"
+            )

@@ -1,0 +1,155 @@
+"""A run that goes on at the step where it was saved last, as if it had not stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chargen.checkpoint.folder import is_complete, load_snapshot
+from chargen.checkpoint.locate import require_checkpoint
+from chargen.checkpoint.snapshot import Snapshot
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig, split_options
+from chargen.data.corpus import Corpus
+from chargen.data.sources import find_texts, name_of
+from chargen.errors import CheckpointError, CorpusError, named
+from chargen.nn.model import LanguageModel
+from chargen.runtime.memory import is_out_of_memory, within_memory
+from chargen.training.run import Run
+from chargen.training.run_folder import FolderSaver, last_run, lock_folder
+from chargen.training.setup import Setup
+from chargen.training.tensorboard import Recorder
+from chargen.training.trainer import Trainer
+from chargen.training.trainer_state import TrainerState
+
+# What may change when a run is resumed: how long it goes on, how often it is saved, and in how many
+# parts its streams are read.
+CHANGEABLE = {"minutes", "epochs", "steps", "save_every", "accumulate"}
+
+
+def resume_run(setup: Setup) -> Run:
+    """The run in `out`, or the last one of this corpus, which rank 0 locks."""
+    request, ranks = setup.request, setup.ranks
+    with ranks.failing_together(), within_memory():
+        if not ranks.is_main:
+            return _open_run(setup, None)
+        name = name_of(request.paths) if request.paths else None
+        folder = require_checkpoint(last_run(name) if request.out is None else request.out)
+        lock = lock_folder(folder)
+        try:
+            run = _open_run(setup, folder)
+            # What a crash has left half-done is done, and a folder that cannot be written is told
+            # before there is something to lose. What is whole and done stays as it is.
+            if not run.trainer.finished or not is_complete(folder):
+                run.trainer.save()
+            recorder = Recorder(folder / "tensorboard") if request.tensorboard else None
+        except BaseException:
+            lock.release()
+            raise
+        return replace(run, lock=lock, recorder=recorder)
+
+
+def _open_run(setup: Setup, folder: Path | None) -> Run:
+    """The run in a folder; ranks that follow name no folder and receive what is in it."""
+    request, ranks = setup.request, setup.ranks
+    snapshot = None if folder is None else load_snapshot(folder)
+    agreed = None
+    try:
+        if snapshot is not None:
+            train_config = _resumed_config(snapshot, request.options)
+            paths = find_texts(request.paths) if request.paths else _files(snapshot.paths)
+            configs = (snapshot.corpus_config, snapshot.model_config, train_config)
+            agreed = str(folder), list(map(str, paths)), list(map(asdict, configs))
+        name, found, (of_corpus, of_model, of_training) = ranks.broadcast(agreed)
+        train_config = TrainConfig(**of_training)
+        corpus = setup.open_corpus(
+            found,
+            CorpusConfig(**of_corpus),
+            train_config.seed,
+            None if snapshot is None else snapshot.tokenizer,
+            None if snapshot is None else partial(_check_same_text, folder, snapshot),
+        )
+    except CorpusError as error:
+        if request.paths:
+            raise
+        raise CorpusError(
+            f"the text of {folder or 'this run'} cannot be read again: {error.message}",
+            hint=f"name it: chargen train TEXT --resume --out {folder or 'FOLDER'}",
+        ) from error
+    model = LanguageModel(ModelConfig(**of_model), corpus.tokenizer.vocab_size).to(setup.device)
+    if snapshot is None or folder is None:
+        trainer = Trainer(model, corpus, train_config, ranks=ranks)
+        return Run(Path(name), corpus, trainer, resumed=True)
+    trainer = Trainer(
+        model,
+        corpus,
+        train_config,
+        save=FolderSaver(folder, corpus, snapshot.corpus, snapshot.corpus_config, paths),
+        started=request.started,
+        ranks=ranks,
+    )
+    state = TrainerState(
+        weights=snapshot.weights,
+        best=snapshot.best,
+        learner=snapshot.learner,
+        position=snapshot.progress,
+        metrics=snapshot.metrics,
+    )
+    try:
+        with ranks.failing_together():
+            trainer.restore(state)
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise CheckpointError(
+            f"the training state in {folder} is damaged: {error}",
+            hint="start from its weights with --init-from instead",
+        ) from error
+    return Run(folder, corpus, trainer, resumed=True)
+
+
+def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) -> None:
+    """Raises CorpusError where a run did not begin with this text."""
+    if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
+        raise CorpusError(
+            f"this is not the text that {folder} was trained on",
+            hint="to learn another text from these weights, use --init-from",
+        )
+
+
+def _files(paths: Sequence[str]) -> list[Path]:
+    """The texts that a checkpoint names. It may come from anybody, so it names files alone: no
+    pipe, no device, no pattern for them. Raises CorpusError."""
+    for path in paths:
+        if path == "-":
+            raise CorpusError("it came from standard input")
+        if not os.path.isfile(path):
+            exists = os.path.exists(path)
+            raise CorpusError(f"{path} is no file" if exists else f"no such text: {path}")
+    return [Path(path) for path in paths]
+
+
+def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConfig:
+    """The run's own options, with those given that may change. Raises ConfigError."""
+    kept = (
+        asdict(snapshot.corpus_config)
+        | asdict(snapshot.model_config)
+        | asdict(snapshot.train_config)
+    )
+    split_options(options)  # unknown names and wrong values are told first
+    for name, value in options.items():
+        if name not in CHANGEABLE and value != kept[name]:
+            raise CheckpointError(
+                named(name) + f" is {kept[name]} in this run and cannot become {value}",
+                hint="a resumed run may change its length, "
+                + named("save_every", "accumulate", last=", ")
+                + ", the device",
+            )
+    changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
+    lengths = ("minutes", "epochs", "steps")
+    if any(name in options for name in lengths):
+        changed = dict.fromkeys(lengths) | changed
+    return replace(snapshot.train_config, **changed)

@@ -1,0 +1,151 @@
+"""A run: a trainer with all its parts, and the folder it saves to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from chargen.config import SampleConfig
+from chargen.data.corpus import Corpus
+from chargen.errors import ChargenError, RanksError
+from chargen.generation.generator import TextGenerator
+from chargen.nn.model import LanguageModel
+from chargen.runtime.device import describe
+from chargen.runtime.distributed import Ranks
+from chargen.runtime.files import Lock
+from chargen.runtime.memory import within_memory
+from chargen.training.events import EvalReport, Event
+from chargen.training.planner import Choice
+from chargen.training.tensorboard import Recorder
+from chargen.training.trainer import Trainer
+
+SAMPLE = SampleConfig(max_tokens=160, temperature=0.8, seed=1)
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What came of a training. Losses in nats per token, None where nothing was validated."""
+
+    checkpoint: Path
+    steps: int
+    seconds: float
+    tokens_per_second: float
+    valid_loss: float | None
+    bits_per_byte: float | None
+    bits_per_character: float | None
+    stopped_early: bool  # out of patience
+
+
+@dataclass
+class Run:
+    """A trainer with all its parts, and the folder it saves to, which is locked till it ends. Of
+    several ranks the first has the lock, trains and saves; the others follow it."""
+
+    folder: Path
+    corpus: Corpus
+    trainer: Trainer
+    resumed: bool
+    lock: Lock | None = None
+    plan: Sequence[Choice] = ()  # what was chosen, and why
+    recorder: Recorder | None = None
+    _report: TrainReport | None = None  # what rank 0 sent the others
+
+    @property
+    def model(self) -> LanguageModel:
+        return self.trainer.model
+
+    @property
+    def ranks(self) -> Ranks:
+        return self.trainer.stepper.ranks
+
+    @property
+    def device(self) -> str:
+        """Where it computes, in a few words."""
+        device = describe(self.model.head.weight.device)
+        return (
+            device
+            if self.ranks.world_size == 1
+            else f"{self.ranks.world_size} ranks, each {device}"
+        )
+
+    def release(self) -> None:
+        """Let others train in the folder."""
+        if self.lock:
+            self.lock.release()
+
+    def events(
+        self, is_stopped: Callable[[], bool] = lambda: False
+    ) -> Generator[Event, None, None]:
+        """Train; each evaluation comes with a fresh sample of what the model writes. Ranks that
+        follow have none to show; where one of them `is_stopped`, all stop, which is a
+        RanksError."""
+        try:
+            with self.ranks.failing_together(), within_memory():
+                yield from self._lead() if self.ranks.is_main else self._follow(is_stopped)
+        except RanksError as error:
+            raise RanksError(
+                error.message,
+                hint=f"what was saved last is there: go on with --resume --out {self.folder}, on "
+                f"any number of ranks up to {self.trainer.config.batch_size}",
+            ) from error
+
+    def _lead(self) -> Generator[Event, None, None]:
+        events = self.trainer.run()
+        reason: str | None = None
+        try:
+            try:
+                for event in events:
+                    if reason is not None:  # who runs us has had an event's time to stop it himself
+                        raise RanksError(reason)
+                    reason = self.ranks.stop_reason()
+                    shown = self._with_sample(event) if isinstance(event, EvalReport) else event
+                    if self.recorder:
+                        self.recorder.record(shown)
+                    yield shown
+            finally:
+                try:
+                    events.close()
+                finally:
+                    self.release()
+                    if self.recorder:
+                        self.recorder.close()
+        except GeneratorExit:
+            self._end()
+            raise
+        self._end()
+
+    def _end(self) -> None:
+        """The others, who follow, end with the same report."""
+        self.trainer.stepper.end(asdict(self.report()) | {"checkpoint": str(self.folder)})
+
+    def _follow(self, is_stopped: Callable[[], bool]) -> Generator[Event, None, None]:
+        outcome = self.trainer.stepper.run_follower(is_stopped)
+        self._report = TrainReport(**outcome | {"checkpoint": self.folder})
+        yield from ()
+
+    def report(self) -> TrainReport:
+        """What has come of it so far; at ranks that follow, once it has ended."""
+        if self._report is not None:
+            return self._report
+        scores = self.trainer.scores()
+        return TrainReport(
+            self.folder,
+            scores.steps,
+            scores.seconds,
+            self.trainer.tokens_per_second,
+            scores.valid_loss,
+            scores.bits_per_byte,
+            scores.bits_per_character,
+            self.trainer.out_of_patience,
+        )
+
+    def _with_sample(self, report: EvalReport) -> EvalReport:
+        with self.trainer.scored_weights():
+            writer = TextGenerator(self.model, self.corpus.tokenizer)
+            sample = ""
+            with suppress(ChargenError):  # a state that is not finite: the guard's matter
+                sample = "".join(piece.text for piece in writer.stream("", SAMPLE))
+        self.model.train()
+        return replace(report, sample=sample)

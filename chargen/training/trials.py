@@ -1,0 +1,93 @@
+"""Steps of networks that are not kept, taken by all ranks at once to learn what they cost; and
+whether there is room for one at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from chargen.config import split_options
+from chargen.data.corpus import Corpus
+from chargen.errors import DeviceError
+from chargen.nn.model import LanguageModel
+from chargen.runtime.distributed import Ranks
+from chargen.runtime.memory import free_memory, release_memory
+from chargen.training.planner import Task, fits, memory_needed
+from chargen.training.trainer import Trainer, time_steps
+
+
+class Trials:
+    """Of one corpus, on the device of each rank. Rank 0 asks for `step_seconds` until it is done;
+    the others `follow`."""
+
+    def __init__(self, corpus: Corpus, ranks: Ranks, device: torch.device) -> None:
+        self._corpus = corpus
+        self._ranks = ranks
+        self._device = device
+        self._timed: dict[tuple[Any, ...], float] = {}
+
+    def task(self, **more: Any) -> Task:
+        """What is to be learnt, and where."""
+        memory = free_memory(self._device)
+        if memory is not None and self._device.type == "cpu":
+            memory //= self._ranks.local_world_size  # the ranks of a machine share its memory
+        return Task(
+            train_tokens=len(self._corpus.train),
+            vocab_size=self._corpus.tokenizer.vocab_size,
+            device=self._device.type,
+            memory=memory,
+            ranks=self._ranks.world_size,
+            **{"seconds": None, **more},
+        )
+
+    def step_seconds(self, options: Mapping[str, Any]) -> float:
+        """What a step takes with these options; infinite where memory has no room for it."""
+        _, model_config, config = split_options(options)
+        sizes = (model_config.hidden_size, model_config.num_layers, config.batch_size, config.bptt)
+        if sizes not in self._timed:
+            self._ranks.broadcast(options)
+            trainer = self._trainer(options)
+            self._timed[sizes] = time_steps(trainer)
+            trainer.stepper.end()
+            if trainer.stepper.parts > config.accumulate:  # it would fit in smaller parts alone
+                self._timed[sizes] = math.inf
+            del trainer
+            release_memory(self._device)
+        return self._timed[sizes]
+
+    def end(self) -> None:
+        """Let the others go."""
+        self._ranks.broadcast(None)
+
+    def follow(self) -> None:
+        """Take part in what rank 0 times, until it ends."""
+        while (options := self._ranks.broadcast(None)) is not None:
+            self._trainer(options).stepper.run_follower()
+
+    def check_room(self, options: Mapping[str, Any]) -> None:
+        """Raises ConfigError where a rank would have no stream, and DeviceError where there is
+        clearly no room, before it is taken."""
+        _, model_config, train_config = split_options(options)
+        self._ranks.rows(train_config.batch_size)
+        task = self.task()
+        sizes = asdict(model_config) | asdict(train_config)
+        if not fits(task, sizes):
+            assert task.memory is not None
+            needed = memory_needed(task, sizes)
+            hint = "make --hidden-size, --batch-size or --bptt smaller"
+            if fits(task, sizes | {"accumulate": train_config.batch_size}):
+                hint += ", or read the streams in parts with --accumulate"
+            raise DeviceError(
+                f"the model and its batch need {needed / 1e9:.1f} GB at the least, and "
+                f"{task.memory / 1e9:.1f} GB of memory are free",
+                hint=hint,
+            )
+
+    def _trainer(self, options: Mapping[str, Any]) -> Trainer:
+        _, model_config, config = split_options(options)
+        model = LanguageModel(model_config, self._corpus.tokenizer.vocab_size).to(self._device)
+        return Trainer(model, self._corpus, config, ranks=self._ranks)
