@@ -1,0 +1,31 @@
+"""What is wrong by itself about a run that is asked for is said before anything is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chargen.errors import ConfigError
+from chargen.training.request import RunRequest
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"resume": True, "overwrite": True}, "`resume` and `overwrite` cannot be combined"),
+        ({"resume": True, "init_from": "x"}, "`resume` and `init_from` cannot be combined"),
+        ({"preset": "small", "init_from": "x"}, "`preset` and `init_from` cannot be combined"),
+        ({"preset": "huge"}, "must be one of small, medium, large, not 'huge'"),
+        ({"options": {"colour": "red"}}, "colour"),
+    ],
+)
+def test_what_cannot_be_combined_is_rejected(asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        RunRequest(["no such text"], **asked)
+
+
+def test_the_time_counts_from_when_it_was_asked() -> None:
+    first, second = RunRequest([]), RunRequest([])
+    assert first.started <= second.started
+    assert RunRequest([], started=1.5).started == 1.5
