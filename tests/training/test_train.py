@@ -18,7 +18,7 @@ from tests.support.samples import SMALL
 
 def test_the_random_state_of_the_host_stays(corpus_file: Path, tmp_path: Path) -> None:
     before = torch.get_rng_state()
-    chargen.train(corpus_file, out=tmp_path / "run", steps=3, dropout=0.2, **SMALL)
+    chargen.train(corpus_file, out=tmp_path / "run", steps=3, **SMALL | {"dropout": 0.2})
     assert torch.equal(torch.get_rng_state(), before)
     chargen.train([], out=tmp_path / "run", steps=5, resume=True)
     assert torch.equal(torch.get_rng_state(), before)
@@ -28,7 +28,7 @@ def test_the_random_state_of_the_host_stays(corpus_file: Path, tmp_path: Path) -
 def test_ctrl_c_raises_and_never_ends_the_process(
     corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int
 ) -> None:
-    """A first one at the next step boundary, saved; a second one at once."""
+    """Here both come between two steps, so either way all that was learnt is saved."""
     handler, with_sample = signal.getsignal(signal.SIGINT), Run._with_sample
 
     def interrupted(run: Run, report: object) -> object:
@@ -40,5 +40,5 @@ def test_ctrl_c_raises_and_never_ends_the_process(
     with pytest.raises(KeyboardInterrupt):
         chargen.train(corpus_file, out=tmp_path / "run", steps=30, evaluations=3, **SMALL)
     assert signal.getsignal(signal.SIGINT) == handler
-    assert load_snapshot(tmp_path / "run").scores.steps == (10 if signals == 1 else 0)
+    assert load_snapshot(tmp_path / "run").scores.steps == 10
     Lock(tmp_path / "run").release()  # another may train there
