@@ -110,7 +110,7 @@ def _encode_parts(
     written: dict[int, ShardFacts] = {}
     counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     done = 0
-    with closing(each(encode_part, len(jobs), apart=total > PART_BYTES)) as results:
+    with closing(each(encode_part, len(jobs), in_parallel=total > PART_BYTES)) as results:
         for job, result in results:
             if isinstance(result, int):
                 done += result

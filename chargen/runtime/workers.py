@@ -2,6 +2,16 @@
 
 A forked process sees all that this one has read, so nothing is handed over but numbers of pieces;
 it may use numpy and sentencepiece, whose locks survive a fork, and nothing of torch.
+
+Why not the standard library's pools, which fork as well? Tried with Python 3.11:
+- A ProcessPoolExecutor that is left early waits until the running tasks are done (before 3.14,
+  which has `terminate_workers`), and its workers outlive a parent that is killed, for ever: each
+  holds the other end of the pipe that it waits at. Here a worker holds its own end alone, and the
+  link breaks.
+- One of its tasks has one result, so work that streams needs a queue beside it, whose lock a
+  worker that is killed may take along.
+- A multiprocessing.Pool makes a new worker in place of one that was killed, and waits for ever
+  for what that one was to do.
 """
 
 from __future__ import annotations
@@ -39,22 +49,22 @@ def cores() -> int:
     return count
 
 
-def each(work: Work[Value], count: int, *, apart: bool = True) -> Values[Value]:
+def each(work: Work[Value], count: int, *, in_parallel: bool = True) -> Values[Value]:
     """All that `work(index)` yields, for every index below `count`, each with its index.
 
     What comes of one index comes in order. What `work` raises is raised here. Where there is but
-    one index or one core, or not `apart`, all is done in this very process. Whoever may leave early
-    closes it, which ends the processes at once (`contextlib.closing`). Raises ChargenError where
-    one was ended by others.
+    one index or one core, or not `in_parallel`, all is done in this very process. Whoever may leave
+    early closes it, which ends the processes at once (`contextlib.closing`). Raises ChargenError
+    where one was ended by others.
     """
     children: dict[Link, int] = {}  # their process ids
-    wanted = min(cores(), count) if apart else 1
+    wanted = min(cores(), count) if in_parallel else 1
     try:
         with suppress(OSError):  # no more can be had: those that there are do it all
             while len(children) < wanted > 1:
                 _fork(work, children)
         if children:
-            yield from _share_out(count, children)
+            yield from _distribute(count, children)
         else:
             for index in range(count):
                 for value in work(index):
@@ -67,7 +77,7 @@ def each(work: Work[Value], count: int, *, apart: bool = True) -> Values[Value]:
             _exit_code(pid)
 
 
-def _share_out(count: int, children: dict[Link, int]) -> Iterator[tuple[int, Any]]:
+def _distribute(count: int, children: dict[Link, int]) -> Iterator[tuple[int, Any]]:
     """Give each child the next index as soon as it is done with one."""
     indexes = iter(range(count))
     doing: dict[Link, int] = {}
@@ -155,7 +165,7 @@ def _serve(work: Work[Any], parent: Link, others: list[Link]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(1)  # nothing that is the parent's is flushed, cleaned up or told
+        os._exit(1)  # nothing that is the parent's is flushed or cleaned up
 
 
 def _messages(work: Work[Any], index: int) -> Iterator[tuple[str, Any]]:

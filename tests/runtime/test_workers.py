@@ -36,11 +36,11 @@ def test_it_forks_where_that_helps(forked: bool) -> None:
     def work(index: int) -> Iterator[int]:
         yield os.getpid()
 
-    def where(count: int, *, apart: bool = True) -> set[int]:
-        return {pid for _, pid in each(work, count, apart=apart)}
+    def where(count: int, *, in_parallel: bool = True) -> set[int]:
+        return {pid for _, pid in each(work, count, in_parallel=in_parallel)}
 
     assert (os.getpid() not in where(9)) == forked
-    assert where(1) == where(9, apart=False) == {os.getpid()}
+    assert where(1) == where(9, in_parallel=False) == {os.getpid()}
 
 
 @pytest.mark.parametrize(
