@@ -27,10 +27,15 @@ from chargen.progress import OnProgress, part_of
 
 # Two and two end in the same letter, though other letters follow.
 ENDING_ALIKE = (
-    "Mary was working in the g", "Mary g", "Paul goes to the c", "Paul was working in the c",
-    "Tom goes to the bathroom to take a b", "Judith was working in the kitchen. She b",
-    "Anna was w", "Anna goes to the bathroom to take a bath. She w",
-)  # fmt: skip
+    "Mary was working in the g",
+    "Mary g",
+    "Paul goes to the c",
+    "Paul was working in the c",
+    "Tom goes to the bathroom to take a b",
+    "Judith was working in the kitchen. She b",
+    "Anna was w",
+    "Anna goes to the bathroom to take a bath. She w",
+)
 
 
 def run(seed: int, on_progress: OnProgress, *, steps: int = 1000, subjects: int = 2500) -> Finding:
