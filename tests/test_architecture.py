@@ -101,5 +101,6 @@ def test_public_names_are_there() -> None:
 
     for name in chargen.__all__:
         assert getattr(chargen, name).__name__.removeprefix("chargen.") == name
+    assert dir(chargen) == sorted([*chargen.__all__, "__version__"])
     with pytest.raises(AttributeError):
         _ = chargen.nonsense

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP as one flag, read where stopping is safe."""
+"""SIGINT, SIGTERM and SIGHUP as one flag, read where stopping is safe; as exceptions elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SignalHandler = Callable[[int, FrameType | None], object]
@@ -24,6 +25,26 @@ def exit_at_once(number: int, frame: FrameType | None) -> None:
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the live display hid the cursor
     os._exit(EXIT_CODES[signal.SIGINT])
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came where nothing is at stake: to these what KeyboardInterrupt is to
+    SIGINT, and no more an error than that."""
+
+    def __init__(self, by: signal.Signals) -> None:
+        super().__init__()
+        self.by = by
+
+
+def terminate_by_exception() -> None:
+    """From now on SIGTERM and SIGHUP raise Terminated, save within `Interrupts`.
+    For a process that is ours alone."""
+    for number in filter(ends_us, (signal.SIGTERM, signal.SIGHUP)):
+        signal.signal(number, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated(signal.Signals(number))
 
 
 class Interrupts:

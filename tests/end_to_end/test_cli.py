@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 
 import chargen
-from chargen.cli import main as cli
-from chargen.cli import parser
 from chargen.config import PROCESSOR_ORDER
 from tests.support.command import Chargen
 from tests.support.samples import TEXT
@@ -433,10 +431,6 @@ def test_eval_scores_all_texts_as_one(
 
 
 CLASSIFY = ("--labels", "red,yellow,blue", "--template", "The {text} is {label}.\\n")
-
-
-def test_every_command_that_is_parsed_is_run() -> None:
-    assert cli.RUNS.keys() == parser.COMMANDS.keys()
 
 
 def test_texts_are_classified(run_chargen: Chargen, checkpoint: Path) -> None:

@@ -1,0 +1,170 @@
+"""The command line as flags. The only door to argparse.
+
+Options are built from the fields of the configs, so there is no second list of them. Which commands
+there are stands in `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import textwrap
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NoReturn
+
+from chargen import __version__
+from chargen.config import DEVICES
+from chargen.errors import ConfigError, flag
+from chargen.options import Config, field_names, field_types, parse, unescape
+from chargen.runtime.torchrun import is_first_of_its_machine
+
+Arguments = argparse.Namespace
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line: what is wrong, and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        line = f"{self.prog}: {message}; see {self.prog} --help\n"
+        self.exit(2, line if is_first_of_its_machine() else None)
+
+    def end_help_with(self, words: str) -> None:
+        """A last paragraph, whose lines end at no hyphen: it may name flags."""
+        self.epilog = textwrap.fill(words, 78, break_on_hyphens=False)
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What the command does, in a line; the flags that it takes; and its doing, which returns the
+    exit code."""
+
+    help: str
+    add_flags: Callable[[Parser], None]
+    run: Callable[[Arguments], int]
+
+
+def parse_command_line(
+    commands: Mapping[str, Command], argv: list[str], *, default: str
+) -> tuple[Command, Arguments]:
+    """The command to run, the `default` where none is given, and what it is given. Leaves with code
+    2 where the command line is wrong, with 0 where it asks for help."""
+    parser = _parser_of(commands)
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        arguments = parser.parse_args([default])
+    return commands[arguments.command], arguments
+
+
+def _parser_of(commands: Mapping[str, Command]) -> Parser:
+    parser = Parser(
+        prog="chargen",
+        description="Train recurrent language models on any text, and talk to them.",
+        epilog="Without a command, talk to the newest checkpoint below ./checkpoints; where there "
+        "is none, to the small model that comes with chargen.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"chargen {__version__}")
+    parser.set_defaults(command=None)
+    rows = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    for name, command in commands.items():
+        row = rows.add_parser(
+            name,
+            help=command.help,
+            description=command.help.capitalize() + ".",
+            allow_abbrev=False,
+        )
+        row.set_defaults(command=name)
+        command.add_flags(row)
+    return parser
+
+
+def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str, Any]:
+    """The options that stand on the command line, by name."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for config_type in config_types
+        for name, value in vars(arguments).items()
+        if name in field_names(config_type)
+    }
+
+
+def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
+    if optional:
+        command.add_argument(
+            "checkpoint",
+            nargs="?",
+            metavar="CHECKPOINT",
+            help="folder of the model (default: the newest below ./checkpoints, or the one that "
+            "comes with chargen)",
+        )
+    else:
+        command.add_argument("checkpoint", metavar="CHECKPOINT", help="folder of the model")
+
+
+def add_device(command: Parser, default: str = "cpu") -> None:
+    command.add_argument(
+        "--device", choices=DEVICES, default=default, help=f"where to compute (default: {default})"
+    )
+
+
+def add_json(command: Parser, help: str = "print JSON") -> None:
+    command.add_argument("--json", action="store_true", help=help)
+
+
+def add_options(
+    group: Parser | argparse._ArgumentGroup,
+    config_type: type[Config],
+    *,
+    only: Collection[str] | None = None,
+) -> None:
+    """One flag for each field of a config, or for the fields of some names, absent from the
+    arguments unless it is given."""
+    known = field_types(config_type)
+    for field in dataclasses.fields(config_type):
+        if only is None or field.name in only:
+            _add_option(group, config_type, field, known[field.name][0])
+
+
+def _add_option(
+    group: Parser | argparse._ArgumentGroup,
+    config_type: type[Config],
+    field: dataclasses.Field[Any],
+    kind: Any,
+) -> None:
+    given: dict[str, Any] = {
+        "dest": field.name,
+        "default": argparse.SUPPRESS,
+        "help": (field.metadata["help"] + _default_of(field, kind)).replace("%", "%%"),
+    }
+    if kind is bool:
+        given["action"] = argparse.BooleanOptionalAction
+    elif kind is tuple:
+        given |= {"action": "append", "type": unescape, "metavar": "TEXT"}
+    elif field.metadata["choices"]:
+        given["choices"] = field.metadata["choices"]
+    else:
+        metavar = {int: "N", float: "F", str: "TEXT"}[kind]
+        given |= {"type": _reader(config_type, field.name), "metavar": metavar}
+    group.add_argument(flag(field.name), **given)
+
+
+def _default_of(field: dataclasses.Field[Any], kind: Any) -> str:
+    """What help says of an option's default."""
+    if field.metadata["planned"]:
+        return " (default: planned)"
+    if field.default in (None, ()) or kind is bool:
+        return ""
+    return (
+        f" (default: {field.default:g})" if kind in (int, float) else f" (default: {field.default})"
+    )
+
+
+def _reader(config_type: type[Config], name: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return parse(config_type, name, text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(error.message) from None
+
+    return read

@@ -1,0 +1,24 @@
+"""`chargen info`: what a checkpoint is."""
+
+from __future__ import annotations
+
+from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_json
+
+
+def add_flags(command: Parser) -> None:
+    add_checkpoint(command)
+    add_json(command)
+
+
+def run(arguments: Arguments) -> int:
+    """Show what a checkpoint is."""
+    from chargen.checkpoint.folder import load_checkpoint
+    from chargen.display.checkpoints import show_info
+    from chargen.display.console import print_json
+
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    if arguments.json:
+        print_json(checkpoint.metadata.facts() | {"parameters": checkpoint.model.num_parameters})
+    else:
+        show_info(checkpoint)
+    return 0

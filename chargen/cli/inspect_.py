@@ -1,0 +1,109 @@
+"""`chargen inspect`: what a text does to a network; with --memory, see `look_back`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from chargen.cli import look_back
+from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
+from chargen.cli.inputs import is_file, picture_to_draw
+from chargen.config import InspectConfig, LookBackConfig
+from chargen.errors import ConfigError, named
+from chargen.options import build_config
+
+LN_2 = math.log(2)
+
+
+def add_flags(command: Parser) -> None:
+    command.add_argument(
+        "checkpoint",
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="folder of the model; of several, with --memory",
+    )
+    command.add_argument(
+        "--text",
+        metavar="TEXT",
+        help="a text, or a file of one, or - for stdin; with --memory a file (default: what it did "
+        "not train on of its own text, if that is still here)",
+    )
+    command.add_argument(
+        "--memory",
+        action="store_true",
+        help="instead: loss by how much was read, and gradient by how far it travels back",
+    )
+    add_options(command, InspectConfig)
+    add_options(command.add_argument_group("with --memory"), LookBackConfig)
+    command.add_argument(
+        "--out",
+        metavar="F",
+        help="draw into this .html (not with --memory), .png, .svg or .pdf file",
+    )
+    add_device(command)
+    add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
+
+
+def run(arguments: Arguments) -> int:
+    """Show what a text does to a network; with --memory, how far back networks look."""
+    given = options_given(arguments, InspectConfig)
+    looking = options_given(arguments, LookBackConfig)
+    config = build_config(InspectConfig, given)
+    build_config(LookBackConfig, looking)
+    if arguments.memory and given:
+        raise ConfigError(named("memory", next(iter(given))) + " cannot be combined")
+    if looking and not arguments.memory:
+        raise ConfigError(named(next(iter(looking))) + " needs " + named("memory"))
+    if arguments.memory:
+        return look_back.run(arguments, looking)
+    if len(arguments.checkpoint) > 1:
+        raise ConfigError(
+            "several checkpoints are compared with " + named("memory"),
+            hint="else give one at a time",
+        )
+
+    from chargen.display.checkpoints import facts_of
+    from chargen.display.console import Bar, print_json, show_note
+    from chargen.display.plots import FORMATS, draw_text, write_output
+    from chargen.insight.from_checkpoint import inspect as look
+
+    out = picture_to_draw(arguments.out, (".html", *FORMATS), as_json=arguments.json)
+    text = None if arguments.text is None else _read_text(arguments.text, config.max_chars)
+    with Bar("reading", stays=False) as bar:
+        seen = look(
+            arguments.checkpoint[0], text, device=arguments.device, on_progress=bar.show, **given
+        )
+    inspection = seen.inspection
+    if arguments.json:
+        for place, part in enumerate(inspection.parts):
+            values = {v.probe.name: float(v.values[place]) for v in inspection.views if v.probe}
+            bits = part.nats / LN_2
+            print_json(part.as_dict() | {"bits": bits, "values": values})
+        gates = [dataclasses.asdict(gate) for gate in inspection.gates]
+        print_json({"cells": [dataclasses.asdict(f) for f in seen.followers], "gates": gates})
+        return 0
+    if out is None:
+        from chargen.display.insight import show_seen
+
+        show_seen(seen)
+        return 0
+    if out.suffix.lower() == ".html":
+        from chargen.display.html import page
+
+        model = dict(facts_of(seen.about, seen.num_parameters))["model"]
+        write_output(out, page(seen, model).encode(errors="replace"))
+    else:
+        draw_text(inspection, out)
+    show_note(f"drawn into {out}")
+    return 0
+
+
+def _read_text(given: str, most: int) -> str:
+    """So many characters of a text that was given itself, in a file or on standard input."""
+    from chargen.data.documents import read_beginning
+    from chargen.display.console import show_note
+
+    text = read_beginning(given, most + 1) if is_file(given) else given
+    if len(text) > most:
+        show_note(f"read are the first {most:,} characters; more with --max-chars")
+    return text[:most]

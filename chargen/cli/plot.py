@@ -1,0 +1,42 @@
+"""`chargen plot`: how runs learnt, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chargen.cli.flags import Arguments, Parser
+
+
+def add_flags(command: Parser) -> None:
+    command.add_argument(
+        "checkpoint", nargs="+", metavar="CHECKPOINT", help="folders of the models to compare"
+    )
+    command.add_argument(
+        "--out",
+        default="curves.png",
+        metavar="F",
+        help="the file to draw into (default: curves.png)",
+    )
+    command.add_argument(
+        "--along",
+        choices=("steps", "epochs", "minutes"),
+        default="steps",
+        help="what the losses are drawn over (default: steps)",
+    )
+
+
+def run(arguments: Arguments) -> int:
+    """Draw how runs learnt."""
+    from chargen.checkpoint.metrics import load_metrics
+    from chargen.display.console import show_note
+    from chargen.display.plots import Curve
+    from chargen.display.plots import plot as draw
+
+    curves = []
+    for folder in arguments.checkpoint:
+        about, metrics = load_metrics(folder)
+        tokenizer = f"{about.tokenizer} {about.vocab_size}"
+        curves.append(Curve(about.folder.resolve().name, metrics, tokenizer))
+    draw(curves, Path(arguments.out), arguments.along)
+    show_note(f"drawn into {arguments.out}")
+    return 0

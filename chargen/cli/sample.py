@@ -1,0 +1,286 @@
+"""`chargen sample`: text that goes on from a prompt, or how likely given ways to go on are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chargen.cli.flags import (
+    Arguments,
+    Parser,
+    add_checkpoint,
+    add_device,
+    add_json,
+    add_options,
+    options_given,
+)
+from chargen.cli.inputs import checkpoint_or_newest, read_prompt, split_at_commas
+from chargen.config import PROCESSOR_ORDER, SampleConfig
+from chargen.errors import ConfigError, flag, named
+from chargen.options import build_config
+from chargen.runtime.signals import Interrupts, Terminated, exit_at_once
+
+if TYPE_CHECKING:  # types alone: torch is imported where it is used
+    from chargen.display.text import TextPrinter
+    from chargen.evaluation.copies import CopyIndex
+    from chargen.generation.beam_search import BeamResult
+    from chargen.generation.generator import TextGenerator
+    from chargen.generation.writing import Completion, Piece
+
+UNLIKELY = -2.0  # nats a token of the best choice, from which it is likely no choice at all
+# What `--choices` has no use for, besides all the options of sampling.
+_ONLY_SAMPLED = ("out", "resume", "overwrite", "check_copies", "text")
+
+
+def add_flags(command: Parser) -> None:
+    flags = ", ".join(map(flag, PROCESSOR_ORDER))
+    order = f"In this order, each where it is asked for: {flags}; then the token is sampled."
+    command.end_help_with(order)
+    add_checkpoint(command, optional=True)
+    prompts = command.add_mutually_exclusive_group()
+    prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
+    prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
+    add_options(command, SampleConfig)
+    group = command.add_argument_group("instead of drawing")
+    group.add_argument(
+        "--choices",
+        metavar="TEXT,TEXT",
+        help='show how likely each of these ways to go on is, as in " red, green"; quote one that '
+        "holds a comma",
+    )
+    group = command.add_argument_group("into a file")
+    group.add_argument("--out", metavar="F", help="a new file, one JSON line a sample")
+    group.add_argument("--resume", action="store_true", help="go on with the file in --out")
+    group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
+    group = command.add_argument_group("copied or new")
+    group.add_argument(
+        "--check-copies",
+        action="store_true",
+        help="tell how much of it stands word for word in the training text",
+    )
+    group.add_argument(
+        "--text",
+        metavar="F",
+        action="append",
+        help="the training text (default: where it was read, or a file of its name here or in "
+        "corpora/)",
+    )
+    add_device(command)
+    add_json(command, "print one JSON line a sample")
+
+
+def run(arguments: Arguments) -> int:
+    """Write text that goes on from a prompt."""
+    given = options_given(arguments, SampleConfig)
+    config = build_config(SampleConfig, given)
+    _check_together(arguments, given)
+    prompt = read_prompt(arguments.prompt, arguments.prompt_file)
+    if arguments.choices is not None:
+        return _choose(arguments, prompt)
+
+    from chargen.generation.generator import load
+
+    generator = load(checkpoint_or_newest(arguments.checkpoint), arguments.device)
+    copies = _copies(arguments, generator)
+    if arguments.out is not None:
+        return _fill(arguments, generator, prompt, config, copies)
+    if arguments.json:
+        return _print_samples(generator.complete(prompt, config), copies)
+    return _show(generator, prompt, config, copies)
+
+
+def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
+    """Refuse flags of `sample` that cannot go together. Raises ConfigError."""
+    if arguments.choices is not None:
+        others = [name for name in _ONLY_SAMPLED if getattr(arguments, name)]
+        for name in [*given, *others]:
+            raise ConfigError(
+                named("choices", name) + " cannot be combined", hint="nothing is drawn but a choice"
+            )
+    for name in ("resume", "overwrite"):
+        if getattr(arguments, name) and arguments.out is None:
+            raise ConfigError(
+                named(name) + " needs " + named("out"), hint="as in --out samples.jsonl"
+            )
+    if arguments.json and arguments.out is not None:
+        raise ConfigError(
+            named("json", "out") + " cannot be combined", hint="the file holds JSON anyway"
+        )
+    if arguments.resume and arguments.overwrite:
+        raise ConfigError(named("resume", "overwrite") + " cannot be combined", hint="give one")
+    if arguments.text and not arguments.check_copies:
+        raise ConfigError(
+            named("text") + " needs " + named("check_copies"),
+            hint="it is where copies are looked for",
+        )
+
+
+def _choose(arguments: Arguments, prompt: str) -> int:
+    from chargen.display.console import print_json, show_note
+    from chargen.display.tables import show_choices
+    from chargen.generation.generator import load
+
+    choices = split_at_commas("choices", arguments.choices)
+    generator = load(checkpoint_or_newest(arguments.checkpoint), arguments.device)
+    found = generator.choose(prompt, choices)
+    if arguments.json:
+        for choice in found:
+            print_json(choice.as_dict())
+        return 0
+    best = found[0]
+    if prompt[-1:].isalnum() and best.choice[0].isalnum() and best.logprob_per_token < UNLIKELY:
+        joined = prompt.split()[-1] + best.choice
+        show_note(f'choices are joined to the prompt as they are: "{joined}"')
+    show_choices(found)
+    return 0
+
+
+def _print_samples(completions: Iterable[Completion], copies: CopyIndex | None) -> int:
+    """One JSON line a sample; with what is copied of it, beside what held-out text of the first
+    one's length has in common with the training text."""
+    from chargen.display.console import print_json
+
+    held_out = None
+    for index, completion in enumerate(completions):
+        line = completion.as_dict()
+        if copies is not None:
+            if index == 0:
+                held_out = copies.held_out(len(completion.text))
+            line |= copies.check(completion.text).as_dict()
+            line["held_out_copied_share"] = held_out and held_out.copied_share
+        print_json(line)
+    return 0
+
+
+def _show(
+    generator: TextGenerator, prompt: str, config: SampleConfig, copies: CopyIndex | None
+) -> int:
+    """The texts as they come, then how much of them is copied."""
+    from chargen.display.text import TextPrinter
+
+    printer = TextPrinter()
+    code = 0
+    if config.beams is not None:
+        texts = _search(printer, generator.search(prompt, config), prompt, config.beams)
+    elif config.num_samples is not None:
+        completions = generator.complete(prompt, config)
+        texts = _show_samples(printer, completions, keep=copies is not None)
+    else:
+        code, text = _stream(printer, generator.stream(prompt, config), prompt, config)
+        texts = [text]
+    if copies is not None and not code:
+        _show_copies(copies, texts)
+    return code
+
+
+def _stream(
+    printer: TextPrinter, pieces: Iterator[Piece], prompt: str, config: SampleConfig
+) -> tuple[int, str]:
+    """Show one text while it is written; return the exit code, and the text as far as it came."""
+    from chargen.display.console import show_note
+
+    texts = []
+    printer.prompt(prompt)
+    with Interrupts(on_second_sigint=exit_at_once) as interrupts:
+        for piece in pieces:
+            printer.piece(piece)
+            texts.append(piece.text)
+            if interrupts.caught:
+                break
+    printer.close()
+    code = interrupts.exit_code
+    if not texts and (config.regex or config.charset) and not code:
+        show_note("empty: the model would rather go on with what may not be drawn")
+    return code, "".join(texts)
+
+
+def _show_samples(
+    printer: TextPrinter, completions: Iterable[Completion], *, keep: bool
+) -> list[str]:
+    """Show samples one after the other; return their texts where they are to be kept."""
+    kept = []
+    for index, completion in enumerate(completions):
+        if keep:
+            kept.append(completion.text)
+        if index:
+            printer.separator()
+        printer.text(completion)
+        printer.close()
+    return kept
+
+
+def _search(
+    printer: TextPrinter, events: Iterator[Piece | BeamResult], prompt: str, beams: int
+) -> list[str]:
+    """Show the best text as it becomes certain, then all that was found; return their texts."""
+    from chargen.display.tables import show_beams
+    from chargen.generation.beam_search import BeamResult
+
+    completions: list[Completion] = []
+    shows_best = printer.is_terminal or beams == 1  # a pipe gets either the table or the text
+    printer.prompt(prompt)
+    for event in events:
+        if isinstance(event, BeamResult):
+            completions = event.completions
+        elif shows_best:
+            printer.piece(event)
+    if shows_best:
+        printer.close()
+    if beams > 1:
+        show_beams(completions)
+    return [completion.text for completion in completions]
+
+
+def _fill(
+    arguments: Arguments,
+    generator: TextGenerator,
+    prompt: str,
+    config: SampleConfig,
+    copies: CopyIndex | None,
+) -> int:
+    from chargen.display.console import Bar, show_note
+    from chargen.generation.sample_file import fill, read_texts
+
+    try:
+        with Bar("drawing") as bar:
+            for _ in fill(
+                generator,
+                prompt,
+                config,
+                arguments.out,
+                resume=arguments.resume,
+                overwrite=arguments.overwrite,
+                on_progress=bar.update,
+            ):
+                pass
+    except (KeyboardInterrupt, Terminated):
+        instead = " instead of --overwrite" if arguments.overwrite else ""
+        show_note(f"stopped; the same command with --resume{instead} goes on with {arguments.out}")
+        raise
+    show_note(f"{config.num_samples or 1} samples in {arguments.out}")
+    if copies is not None:
+        _show_copies(copies, read_texts(arguments.out))
+    return 0
+
+
+def _copies(arguments: Arguments, generator: TextGenerator) -> CopyIndex | None:
+    """The training text, ready to be searched, where copies are to be looked for."""
+    if not arguments.check_copies:
+        return None
+    from chargen.evaluation.copies import index_of
+
+    assert generator.metadata is not None  # it was loaded
+    return index_of(generator.metadata, arguments.text)
+
+
+def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
+    from chargen.display.tables import show_copies
+    from chargen.evaluation.copies import together
+
+    left, reports, count = iter(texts), [], 0
+    while some := list(islice(left, 1000)):
+        count += len(some)
+        reports.append(together(copies.check_all(some)))
+    report = together(reports)
+    show_copies(report, copies.held_out(report.characters // max(1, count)))

@@ -1,0 +1,53 @@
+"""`chargen score`: what each token of a text costs a model."""
+
+from __future__ import annotations
+
+import math
+
+from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_device, add_json
+from chargen.cli.inputs import is_file
+from chargen.errors import CorpusError
+
+LN_2 = math.log(2)
+
+
+def add_flags(command: Parser) -> None:
+    add_checkpoint(command)
+    command.add_argument("text", metavar="TEXT", help="a text, or a file of one, or - for stdin")
+    add_device(command)
+    add_json(command, "print one JSON line a token, then the totals")
+
+
+def run(arguments: Arguments) -> int:
+    """Show what each token of a text costs a model."""
+    from chargen.data.documents import read_documents
+    from chargen.display.console import print_json
+    from chargen.display.tables import TokenTable, show_score
+    from chargen.evaluation.scores import NOTHING, count, surprises
+    from chargen.generation.generator import load
+
+    generator = load(arguments.checkpoint, arguments.device)
+    tokenizer = generator.tokenizer
+    if is_file(arguments.text):
+        documents = read_documents([arguments.text], tokenizer)
+    else:
+        tokenizer.check(arguments.text)
+        documents = iter([iter([tokenizer.encode_array(arguments.text)])])
+    table = None if arguments.json else TokenTable()
+    total = NOTHING
+    for pieces in documents:
+        for tokens, nats in surprises(generator.model, tokenizer, pieces):
+            total += count(tokenizer, tokens, nats)
+            for token, cost in zip(tokens.tolist(), nats.tolist(), strict=True):
+                if table is None:
+                    text = tokenizer.decode([token])
+                    print_json({"token": token, "text": text, "nats": cost, "bits": cost / LN_2})
+                else:
+                    table.row(tokenizer.pieces[token], cost)
+    if not total.tokens:
+        raise CorpusError("the text is empty", hint="there is nothing to score")
+    if arguments.json:
+        print_json(total.as_dict() | {"nats": total.nats, "bits": total.nats / LN_2})
+    else:
+        show_score(total)
+    return 0

@@ -1,0 +1,88 @@
+"""`chargen train`: learn a text."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
+from chargen.config import PRESETS, CorpusConfig, ModelConfig, TrainConfig, split_options
+from chargen.errors import ConfigError
+from chargen.runtime.signals import Interrupts, exit_at_once
+from chargen.runtime.torchrun import is_rank_0
+
+
+def add_flags(command: Parser) -> None:
+    command.add_argument(
+        "corpus",
+        nargs="*",
+        metavar="CORPUS",
+        help="text files, folders, globs, .gz, or - for standard input",
+    )
+    group = command.add_argument_group("where it is saved")
+    group.add_argument(
+        "--out", metavar="FOLDER", help="a new folder (default: checkpoints/ and the text's name)"
+    )
+    group.add_argument(
+        "--resume", action="store_true", help="go on with a run from its last saved state"
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace the checkpoint in --out")
+    group.add_argument(
+        "--init-from", metavar="CHECKPOINT", help="start from its weights and tokenizer"
+    )
+    add_options(command.add_argument_group("the text"), CorpusConfig)
+    group = command.add_argument_group("the model")
+    group.add_argument(
+        "--preset", choices=PRESETS, help="its size by name (default: planned for text and time)"
+    )
+    add_options(group, ModelConfig)
+    add_options(command.add_argument_group("training"), TrainConfig)
+    add_device(command, default="auto")
+    command.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="also write the events for TensorBoard, into tensorboard/ in the checkpoint",
+    )
+    add_json(command, "print events as JSON lines")
+
+
+def run(arguments: Arguments) -> int:
+    """Learn a text."""
+    started = time.monotonic()
+    options = options_given(arguments, CorpusConfig, ModelConfig, TrainConfig)
+    split_options(options)  # a wrong one is told before torch is imported
+    if not arguments.corpus and not arguments.resume:
+        raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
+
+    from chargen.display.training import training_view
+    from chargen.training.request import RunRequest
+    from chargen.training.train import prepare
+
+    with training_view(arguments.json, shown=is_rank_0()) as view:
+        run = prepare(
+            RunRequest(
+                arguments.corpus,
+                out=arguments.out,
+                resume=arguments.resume,
+                overwrite=arguments.overwrite,
+                init_from=arguments.init_from,
+                preset=arguments.preset,
+                tensorboard=arguments.tensorboard,
+                device=arguments.device,
+                options=options,
+                started=started,
+                on_progress=view.preparing,
+            )
+        )
+        # What is shown may fail, on a terminal that was closed; it is saved all the same.
+        with (
+            Interrupts(on_second_sigint=exit_at_once) as interrupts,
+            closing(run.events(lambda: interrupts.caught is not None)) as events,
+        ):
+            view.begin(run)
+            for event in events:
+                view.show(event)
+                if interrupts.caught:
+                    break
+        view.end(run.report(), stopped=interrupts.caught is not None)
+    return interrupts.exit_code
