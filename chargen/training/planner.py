@@ -19,7 +19,7 @@ PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are conf
 # A wider network learns more from each token, but reads fewer of them in the time.
 TOKENS_PER_WEIGHT = 2.5
 SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
-# More weights than this for each token of the text only learn it by heart.
+# More weights than this for each token of the text only overfit it.
 WEIGHTS_PER_TOKEN = 2.5
 # Where no time is given nobody knows what is too slow: no wider than this.
 WIDEST_WITHOUT_TIME = 512
@@ -187,7 +187,7 @@ def fits(task: Task, options: Mapping[str, Any]) -> bool:
 
 
 def _num_weights(task: Task, options: Mapping[str, Any]) -> int:
-    """Of the layers and the read-out: what a token is multiplied with."""
+    """Of the layers and the output layer: what a token is multiplied with."""
     hidden_size, layers = options["hidden_size"], options["num_layers"]
     gates = GATES[options.get("cell", "lstm")]
     read = options["embedding_size"] + (layers - 1) * hidden_size + layers * hidden_size
@@ -222,7 +222,7 @@ def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSe
 
 
 def _regularisation(epochs: float) -> tuple[float, float, str]:
-    """Dropout and DropConnect: the more often a text is read, the more, lest it be learnt by
+    """Dropout and DropConnect: the more often a text is read, the more, lest it be$
     heart."""
     dropout, weight_dropout = next(
         (dropout, weight_dropout)

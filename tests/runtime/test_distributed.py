@@ -40,9 +40,14 @@ def torchrun(ranks: int, *command: object) -> list[str]:
     if ranks == 1:
         return [sys.executable, *map(str, command)]
     return [
-        sys.executable, "-m", "torch.distributed.run", "--standalone",
-        "--nproc-per-node", str(ranks), *map(str, command),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(ranks),
+        *map(str, command),
+    ]
 
 
 def run(ranks: int, *command: object, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -201,9 +206,19 @@ def test_a_run_of_two_goes_on_as_one_and_as_three(corpus_file: Path, tmp_path: P
 def learning(text: Path, out: Path, event: str, *flags: str) -> Iterator[subprocess.Popen[str]]:
     """A long run of two that has told of an event after its first step."""
     command = torchrun(
-        2, "-m", "chargen", "train", text, "--out", out, "--json", "--steps", 100_000,
-        *SMALL_FLAGS, *flags,
-    )  # fmt: skip
+        2,
+        "-m",
+        "chargen",
+        "train",
+        text,
+        "--out",
+        out,
+        "--json",
+        "--steps",
+        100_000,
+        *SMALL_FLAGS,
+        *flags,
+    )
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=out.parent
     ) as process:
@@ -242,9 +257,18 @@ def test_a_rank_that_dies_ends_the_run_and_the_last_save_goes_on(
     reached = load_snapshot(out).scores.steps
     assert reached > 0
     done = run(
-        1, "-m", "chargen", "train", "--resume", "--out", out, "--steps", reached + 5, "--json",
+        1,
+        "-m",
+        "chargen",
+        "train",
+        "--resume",
+        "--out",
+        out,
+        "--steps",
+        reached + 5,
+        "--json",
         folder=tmp_path,
-    )  # fmt: skip
+    )
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == reached + 5
 
 

@@ -27,8 +27,12 @@ PLANNED = {
 
 
 A_TRAINING = {
-    "hidden_size": 64, "num_layers": 2, "embedding_size": 32, "batch_size": 8, "bptt": 16,
-}  # fmt: skip
+    "hidden_size": 64,
+    "num_layers": 2,
+    "embedding_size": 32,
+    "batch_size": 8,
+    "bptt": 16,
+}
 
 
 def steady_machine(options: Mapping[str, Any]) -> float:
@@ -86,8 +90,14 @@ def test_any_plan_is_a_right_one_and_fits_its_text(
 
 @pytest.mark.parametrize("name", sorted(PLANNED - {"learning_rate"}))
 def test_what_is_given_is_not_chosen(name: str) -> None:
-    given_value = {"hidden_size": 77, "num_layers": 3, "embedding_size": 33, "batch_size": 5,
-                   "bptt": 21, "patience": 2}.get(name, 0.25)  # fmt: skip
+    given_value = {
+        "hidden_size": 77,
+        "num_layers": 3,
+        "embedding_size": 33,
+        "batch_size": 5,
+        "bptt": 21,
+        "patience": 2,
+    }.get(name, 0.25)
     task = Task(10**6, 257, "cpu", 60.0)
     choices = make_plan(task, {name: given_value}, steady_machine)
     assert {choice.name for choice in choices} == PLANNED - {name}

@@ -31,7 +31,7 @@ def test_what_is_recorded_is_the_plain_step(
     assert all(torch.equal(found[1][name], tensor) for name, tensor in expected[1].items())
 
 
-def test_steps_of_drawn_lengths_are_not_recorded(corpus_file: Path) -> None:
+def test_steps_of_random_lengths_are_not_recorded(corpus_file: Path) -> None:
     for random_bptt in (False, True):
         stepper = stepper_of(corpus_file, random_bptt=random_bptt)
         stepper.streams.make_resident()
@@ -49,7 +49,7 @@ def test_states_stay_where_they_were(corpus_file: Path) -> None:
     assert [tensor.data_ptr() for tensor in tensors] == before
 
 
-def test_a_descent_goes_on_from_what_it_was(corpus_file: Path) -> None:
+def test_a_stepper_goes_on_from_what_it_was(corpus_file: Path) -> None:
     """As after an explosion, on a text that lies on the device, too."""
     for resident in (False, True):
         stepper = stepper_of(corpus_file, reset=0.3, average=0.9)

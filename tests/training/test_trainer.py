@@ -445,10 +445,14 @@ def test_fine_tuning_keeps_what_was_learnt(
 ) -> None:
     text = tmp_path / "more.txt"
     text.write_text("A new line with a Q.\n" * 100, encoding="utf-8")
-    run = prepare(RunRequest(
-        [text], out=tmp_path / "tuned", init_from=checkpoint,
-        options={"steps": 1, "batch_size": 2, "bptt": 8},
-    ))  # fmt: skip
+    run = prepare(
+        RunRequest(
+            [text],
+            out=tmp_path / "tuned",
+            init_from=checkpoint,
+            options={"steps": 1, "batch_size": 2, "bptt": 8},
+        )
+    )
     source = chargen.load(checkpoint)
     assert run.corpus.tokenizer == source.tokenizer
     assert torch.equal(run.model.head.bias, source.model.head.bias)
