@@ -222,8 +222,8 @@ def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSe
 
 
 def _regularisation(epochs: float) -> tuple[float, float, str]:
-    """Dropout and DropConnect: the more often a text is read, the more, lest it be$
-    heart."""
+    """Dropout and DropConnect: the more often a text is read, the more, lest it be
+    overfitted."""
     dropout, weight_dropout = next(
         (dropout, weight_dropout)
         for most, dropout, weight_dropout in DROPOUT_BY_EPOCHS
