@@ -24,7 +24,6 @@ import pexpect
 
 from chargen import __version__
 from chargen.config import SampleConfig
-from chargen.generation.generator import Continuation
 from chargen.generation.sampling import RandomStream
 from chargen.session.session import Session
 
@@ -85,8 +84,8 @@ def place(checkpoint: Path, rounds: int) -> None:
     config = SampleConfig(max_tokens=2000, seed=1)
 
     def draw() -> None:
-        work = Continuation(generator, "The", config)
-        for _ in work.sample([work.writer()], [RandomStream(1)]):
+        work = generator.continuation("The", config)
+        for _ in work.sample([work.builder()], [RandomStream(1)]):
             pass
 
     def stream() -> None:

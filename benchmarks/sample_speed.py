@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from chargen.config import ModelConfig, SampleConfig
-from chargen.generation.generator import Continuation, TextGenerator
+from chargen.generation.generator import TextGenerator
 from chargen.generation.sampling import streams
 from chargen.nn.engine import Engine
 from chargen.nn.model import GATES, LanguageModel
@@ -101,9 +101,9 @@ def engine_step(model: LanguageModel, rows: int) -> Step:
 def whole_step(generator: TextGenerator, rows: int) -> Step:
     """All that comes with a token: `rows` texts side by side, drawn at temperature 1."""
     config = SampleConfig(max_tokens=10**9, num_samples=rows, seed=1)
-    work = Continuation(generator, "", config)
-    writers = [work.writer() for _ in range(rows)]
-    draws: Iterator[object] = work.sample(writers, list(islice(streams(1), rows)))
+    work = generator.continuation("", config)
+    builders = [work.builder() for _ in range(rows)]
+    draws: Iterator[object] = work.sample(builders, list(islice(streams(1), rows)))
     return lambda: next(draws)
 
 

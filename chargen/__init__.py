@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from chargen.evaluation.classification import Classified, classify
     from chargen.evaluation.copies import CopyIndex, CopyReport, open_copies
     from chargen.generation.choices import Choice
+    from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator, load
-    from chargen.generation.writing import Completion, Piece
     from chargen.insight.from_checkpoint import inspect, look_back
     from chargen.session.session import Session
     from chargen.training.run import TrainReport
@@ -35,8 +35,8 @@ _HOMES = {
     "SampleConfig": "config",
     "TrainConfig": "config",
     "ChargenError": "errors",
-    "Completion": "generation.writing",
-    "Piece": "generation.writing",
+    "Completion": "generation.completion",
+    "Piece": "generation.completion",
     "TextGenerator": "generation.generator",
     "load": "generation.generator",
     "inspect": "insight.from_checkpoint",

@@ -25,8 +25,8 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.display.text import TextPrinter
     from chargen.evaluation.copies import CopyIndex
     from chargen.generation.beam_search import BeamResult
+    from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator
-    from chargen.generation.writing import Completion, Piece
 
 UNLIKELY = -2.0  # nats a token of the best choice, from which it is likely no choice at all
 # What `--choices` has no use for, besides all the options of sampling.

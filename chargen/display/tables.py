@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.scores import Score
     from chargen.evaluation.surprisal import TokenProbability
     from chargen.generation.choices import Choice
-    from chargen.generation.writing import Completion
+    from chargen.generation.completion import Completion
 
 NARROWEST_COLUMN = 24
 _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589"

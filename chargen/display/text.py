@@ -14,7 +14,7 @@ from chargen.display.numbers import percent
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.surprisal import Surprisal
-    from chargen.generation.writing import Completion, Piece
+    from chargen.generation.completion import Completion, Piece
 
 PROMPT_STYLE = "dim"
 TEXT_STYLE = "green"

@@ -15,8 +15,8 @@ from chargen.config import SampleConfig
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
+from chargen.generation.logits import NEG_INF
 from chargen.generation.prompt_state import DecodingStart, PromptState, start_decoding
-from chargen.generation.sampling import NEG_INF
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
@@ -52,11 +52,11 @@ class Surprisal:
 
 @torch.inference_mode()
 def next_characters(
-    generator: TextGenerator, place: PromptState, count: int
+    generator: TextGenerator, start: PromptState, count: int
 ) -> list[TokenProbability]:
     """The likeliest next characters, over all the tokens that begin with each."""
     tokenizer = generator.tokenizer
-    found = _begin(generator, place)
+    found = _begin(generator, start)
     chances: Counter[str] = Counter()
     if found.spellings is None:
         _add(chances, tokenizer, found.logits[0].double().cpu().softmax(-1))
@@ -76,12 +76,12 @@ def next_characters(
 
 
 def next_words(
-    generator: TextGenerator, place: PromptState, count: int, on_progress: OnShare
+    generator: TextGenerator, start: PromptState, count: int, on_progress: OnShare
 ) -> list[TokenProbability]:
     """The likeliest next words, with what leads up to them. `on_progress` is called as the search
     goes on, and what it raises ends it."""
     config = SampleConfig(until="word", beams=count, max_tokens=LONGEST_WORD)
-    for event in generator.search("", config, place):
+    for event in generator.search("", config, start):
         on_progress(0.0)
         if isinstance(event, BeamResult):
             return [TokenProbability(c.text, math.exp(c.score or 0.0)) for c in event.completions]
@@ -91,18 +91,18 @@ def next_words(
 @torch.inference_mode()
 def surprises(
     generator: TextGenerator,
-    place: PromptState,
+    start: PromptState,
     tokens: Sequence[int],
     text: str,
     count: int,
     on_progress: OnShare = no_progress,
 ) -> list[Surprisal]:
-    """What each of the `tokens` that were written from a place on cost, and the `count` likeliest
+    """What each of the `tokens` that were written from a start on cost, and the `count` likeliest
     there; their texts joined are `text`, whose end may cut the last one."""
     decoder = StreamDecoder(generator.tokenizer)
     rows: list[Surprisal] = []
     shown, cost, most_likely = "", 0.0, tuple[TokenProbability, ...]()
-    costs = _costs(generator, place, tokens, text, count)
+    costs = _costs(generator, start, tokens, text, count)
     for number, (token, inside, nats, here) in enumerate(costs):
         on_progress(number / len(tokens))
         if not decoder.inside_character:
@@ -118,11 +118,11 @@ def surprises(
 
 
 def _costs(
-    generator: TextGenerator, place: PromptState, tokens: Sequence[int], text: str, count: int
+    generator: TextGenerator, start: PromptState, tokens: Sequence[int], text: str, count: int
 ) -> Iterator[tuple[int, int, float, tuple[TokenProbability, ...]]]:
     """Each token, how many of its bytes stood there before, its nats, and the likeliest there."""
     engine, pieces = generator.engine, generator.tokenizer.pieces
-    found = _begin(generator, place)
+    found = _begin(generator, start)
     logits, state, left = found.logits, found.state, list(tokens)
     memory = engine.start(state)
     if found.spellings is not None and left:
@@ -158,8 +158,8 @@ def _costs(
         logits = engine.step(torch.tensor([token]), memory)
 
 
-def _begin(generator: TextGenerator, place: PromptState) -> DecodingStart:
-    return start_decoding(generator.model, generator.engine, generator.tokenizer, place)
+def _begin(generator: TextGenerator, start: PromptState) -> DecodingStart:
+    return start_decoding(generator.model, generator.engine, generator.tokenizer, start)
 
 
 def _pairs(ways: Spellings) -> list[tuple[int, int]]:

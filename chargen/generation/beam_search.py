@@ -1,4 +1,4 @@
-"""Beam search: the likeliest texts as a whole, and at once what all of them begin with.
+"""Beam search: the most likely texts as a whole, and at once what all of them begin with.
 
 All beams grow by one token a round. A text that has ended leaves the search and keeps its place
 among the best; a text that comes about in several ways is kept in the likeliest. Log-probabilities
@@ -17,18 +17,12 @@ import torch
 from torch import Tensor
 
 from chargen.config import SampleConfig
+from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
 from chargen.generation.constraints import Guide
 from chargen.generation.healing import Spellings
+from chargen.generation.logits import NEG_INF, check_finite, mask_logits
 from chargen.generation.prompt_state import DecodingStart
-from chargen.generation.sampling import NEG_INF, check_finite, mask_logits
-from chargen.generation.writing import (
-    Completion,
-    CompletionBuilder,
-    Piece,
-    UnitProgress,
-    complete,
-    unit_end,
-)
+from chargen.generation.stopping import UnitProgress, unit_end
 from chargen.nn.engine import Engine
 from chargen.tokenizers.base import Tokenizer
 
@@ -44,18 +38,18 @@ class BeamResult:
 class Hypothesis:
     """One beam: what it has written, and what that costs, in nats."""
 
-    writer: CompletionBuilder
+    builder: CompletionBuilder
     pieces: tuple[Piece, ...] = ()
     logprob: float = 0.0
     num_tokens: int = 0
     guided: int = 0  # the state of the guide
 
     def grow(self, token: int, logprob: float, inside: int, guided: int) -> Hypothesis:
-        writer = self.writer.copy()
-        piece = writer.add(token, logprob, inside)
+        builder = self.builder.copy()
+        piece = builder.add(token, logprob, inside)
         pieces = (*self.pieces, piece) if piece else self.pieces
-        shown = 0 if writer.is_silent else 1  # none of a token that stands in the prompt
-        return Hypothesis(writer, pieces, self.logprob + logprob, self.num_tokens + shown, guided)
+        shown = 0 if builder.is_silent else 1  # none of a token that stands in the prompt
+        return Hypothesis(builder, pieces, self.logprob + logprob, self.num_tokens + shown, guided)
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ class Candidates:
 
 
 class BeamSearch:
-    """Finds the `config.beams` likeliest texts from a beginning."""
+    """Finds the `config.beams` most likely texts from a beginning."""
 
     def __init__(
         self,
@@ -115,7 +109,7 @@ class BeamSearch:
             ):  # fmt: skip
                 beam = live[row]
                 grown = beam.grow(token, logprob, inside, self._guided(beam, token, inside))
-                if grown.writer.finish_reason:
+                if grown.builder.finish_reason:
                     self._end(grown, grown.logprob)
                 elif len(self._live) < self._width:
                     self._live.append(grown)
@@ -136,7 +130,7 @@ class BeamSearch:
             candidates = self._candidates(live, logits)
         yield BeamResult(
             [
-                complete(prompt, list(beam.pieces), beam.writer, logprob)
+                completion_of(prompt, list(beam.pieces), beam.builder, logprob)
                 for _, logprob, beam in self._best.values()
             ]
         )
@@ -151,7 +145,7 @@ class BeamSearch:
             logprobs = self._guide.limit(logprobs, np.array([beam.guided for beam in live]))
         logprobs = mask_logits(logprobs, self._dropped)
         for row, beam in enumerate(live):
-            if not beam.writer.may_end:
+            if not beam.builder.may_end:
                 kept = logprobs[row, end].clone()
                 logprobs[row, end] = NEG_INF
                 if not logprobs[row].isfinite().any():  # nothing else can follow
@@ -191,9 +185,9 @@ class BeamSearch:
         """End the beam with all tokens that end its word, line, ...; they are taken from its (V,)
         `logprobs`."""
         stops, texts = self._config.stop, self._tokenizer.texts
-        for tokens in self._ending(beam.writer.progress):
+        for tokens in self._ending(beam.builder.progress):
             if stops:  # a stop text ends the text elsewhere
-                held = beam.writer.held
+                held = beam.builder.held
                 ends = [all(s not in held + (texts[t] or "") for s in stops) for t in tokens]
                 tokens = tokens[torch.tensor(ends)]
                 if not len(tokens):
@@ -202,7 +196,7 @@ class BeamSearch:
             if chances.max() > NEG_INF:
                 token = int(tokens[chances.argmax()])
                 ended = beam.grow(token, float(logprobs[token]), 0, 0)
-                if ended.writer.finish_reason in ("stop", "end"):
+                if ended.builder.finish_reason in ("stop", "end"):
                     self._end(ended, beam.logprob + float(chances.logsumexp(dim=0)))
                     logprobs[tokens] = NEG_INF
 
@@ -215,7 +209,7 @@ class BeamSearch:
                 left = unit_end(self._config.until, progress, text or "")
                 if left is not None and text:
                     groups.setdefault((min(left, 0), text[: max(left, 0)]), []).append(token)
-            if progress.place != "before" and not progress.pending:
+            if progress.stage != "before" and not progress.pending:
                 groups.setdefault((0, ""), []).append(self._tokenizer.end)
             self._enders[progress] = [torch.tensor(tokens) for tokens in groups.values()]
         return self._enders[progress]

@@ -22,7 +22,7 @@ from torch import Tensor
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, named
 from chargen.generation.automata import UNDECIDABLE, steps_of
-from chargen.generation.sampling import NEG_INF
+from chargen.generation.logits import NEG_INF
 from chargen.options import unescape
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.unicode import NUM_BYTES

@@ -54,22 +54,22 @@ def document_start(model: LanguageModel, tokenizer: Tokenizer) -> PromptState:
 def prefill(
     model: LanguageModel,
     tokenizer: Tokenizer,
-    place: PromptState,
+    start: PromptState,
     text: str,
     *,
     heal: bool,
     window: int,
     on_progress: OnShare = no_progress,
 ) -> PromptState:
-    """The place after some more text. With `heal` its last word is taken back into the tail, should
+    """The state after some more text. With `heal` its last word is taken back into the tail, should
     a token go beyond it; `window` tokens are remembered as recent. `on_progress` gets the share
     that is read, and what it raises leaves all as it was.
     """
-    if not text and (heal or not place.tail):
-        return place
-    state, unread, recent = place.state, place.unread, place.recent
+    if not text and (heal or not start.tail):
+        return start
+    state, unread, recent = start.state, start.unread, start.recent
     word = b""
-    for tokens, share in _encoded(tokenizer, place.tail.decode() + text):
+    for tokens, share in _encoded(tokenizer, start.tail.decode() + text):
         on_progress(share)
         if share == 1 and heal:
             kept, word = take_back(tokenizer, tokens.tolist())
@@ -84,17 +84,17 @@ def prefill(
 
 @torch.inference_mode()
 def start_decoding(
-    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, place: PromptState
+    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, start: PromptState
 ) -> DecodingStart:
     """What may come next: token by token, so that a text goes on exactly as if it had not been
     interrupted."""
-    memory = engine.start(place.state)
-    for token in place.unread:
+    memory = engine.start(start.state)
+    for token in start.unread:
         logits = engine.step(torch.tensor([token]), memory)  # (1, V)
-    if not place.tail:
+    if not start.tail:
         return DecodingStart(logits, memory.state)
     seen = model.seen.cpu()
-    spellings = spell(engine, tokenizer, seen, place.tail, logits, memory.state)
+    spellings = spell(engine, tokenizer, seen, start.tail, logits, memory.state)
     return DecodingStart(logits, memory.state, spellings)
 
 

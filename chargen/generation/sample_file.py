@@ -17,8 +17,8 @@ from pathlib import Path
 
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError, named
+from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
-from chargen.generation.writing import Completion
 from chargen.progress import OnShare, no_progress
 
 BEGINNING = b'{"index": '  # of every line

@@ -20,7 +20,7 @@ from chargen.repl.transcript import as_markdown
 from chargen.runtime.files import write_file
 
 if TYPE_CHECKING:
-    from chargen.generation.writing import Completion
+    from chargen.generation.completion import Completion
     from chargen.session.session import Events, Session
 
 MAX_SHOWN = 2000  # characters of a prompt
@@ -82,7 +82,10 @@ class Host:
 
     def _print(self, prompt: str, events: Events) -> None:
         """One JSON line a text, at its end."""
-        from chargen.generation.writing import Completion, Piece  # not before they are there anyway
+        from chargen.generation.completion import (  # not before they are there anyway
+            Completion,
+            Piece,
+        )
 
         pieces: list[Piece] = []
         found: list[Completion] = []
@@ -99,7 +102,7 @@ class Host:
             print_json(completion.as_dict() | {"prompt": prompt})
 
     def _stream(self, prompt: str, events: Events, before: str | None) -> None:
-        from chargen.generation.writing import Piece
+        from chargen.generation.completion import Piece
 
         session, printer = self.session, self.printer
         is_chat = session.now.mode == "chat"

@@ -19,7 +19,7 @@ from chargen.repl.arguments import checkpoint_from, number_from
 from chargen.repl.host import Host
 
 if TYPE_CHECKING:
-    from chargen.generation.writing import Completion
+    from chargen.generation.completion import Completion
 
 LOOKED_AT = 10  # what /top shows
 ALTERNATIVES = 4  # what /why shows at each place

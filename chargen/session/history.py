@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from chargen.errors import ConfigError
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
-from chargen.generation.writing import FinishReason
+from chargen.generation.stopping import FinishReason
 
 MODES = ("complete", "story", "chat")
 MAX_UNDO = 100  # moments: each keeps what the network remembered then

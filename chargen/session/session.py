@@ -20,9 +20,10 @@ from chargen.errors import ChargenError, ConfigError, SessionError
 from chargen.evaluation import surprisal
 from chargen.evaluation.surprisal import Surprisal, TokenProbability
 from chargen.generation.beam_search import BeamResult
-from chargen.generation.generator import TextGenerator, TextStream, load
+from chargen.generation.completion import Completion, Piece
+from chargen.generation.continuation import TextStream
+from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
-from chargen.generation.writing import Completion, Piece
 from chargen.progress import OnShare, no_progress
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import AnyPath, load_model
@@ -287,7 +288,7 @@ class Session:
             written = "".join(text)
             if isinstance(events, TextStream):
                 after = replace(before, stream=events.stream, finish_reason=events.finish_reason)
-                end = events.place
+                end = events.prompt_state
             else:
                 end = self.state.read(before.place, written)
             self._keep(after.with_answer(written, tuple(tokens), end), start)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from chargen.config import SampleConfig
+from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream, new_seed
-from chargen.generation.writing import Completion
 from chargen.progress import OnShare, no_progress
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import SessionModel

@@ -23,7 +23,7 @@ from chargen.config import CorpusConfig
 from chargen.errors import SessionError
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
-from chargen.generation.writing import FinishReason
+from chargen.generation.stopping import FinishReason
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import Record, decode, encode, read_file, write_file
 from chargen.session.history import MODES, Exchange, History, Moment

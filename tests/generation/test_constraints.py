@@ -17,7 +17,7 @@ import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
 from chargen.generation.constraints import NOWHERE, Automaton, Guide
-from chargen.generation.sampling import NEG_INF
+from chargen.generation.logits import NEG_INF
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer

@@ -206,7 +206,7 @@ def test_a_text_is_as_long_as_is_asked_for_at_least() -> None:
 def test_a_prompt_that_is_too_long_is_refused_at_once(
     model: TextGenerator, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("chargen.generation.generator.MAX_PROMPT", 10)
+    monkeypatch.setattr("chargen.generation.continuation.MAX_PROMPT", 10)
     with pytest.raises(TokenizerError, match="a prompt of 11 characters is too long"):
         model.stream("x" * 11, **options)
     assert model.generate("x" * 10, max_tokens=1, **options)

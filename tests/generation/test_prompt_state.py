@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import SampleConfig
-from chargen.generation.generator import TextGenerator, TextStream
+from chargen.generation.continuation import TextStream
+from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState, prefill, start_decoding
 from chargen.generation.sampling import RandomStream
 from chargen.nn.model import State
@@ -55,7 +56,7 @@ def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
     pieces = [piece.text for piece in whole]
     begun = model.continue_from(model.document_start, prompt, config, RandomStream(3))
     assert text_of(begun, stop_after) == "".join(pieces[:stop_after])
-    rest = model.continue_from(begun.place, "", config, begun.stream)
+    rest = model.continue_from(begun.prompt_state, "", config, begun.stream)
     left = "".join(pieces[stop_after:])
     assert text_of(rest).startswith(left)  # it has more tokens left
 
@@ -68,8 +69,8 @@ def test_the_place_is_that_of_the_text(seed: int, count: int, prompt: str) -> No
     passage = model.continue_from(model.document_start, prompt, config, RandomStream(seed))
     tokens = [t for piece in islice(passage, count) for t in piece.tokens]
     shown = model.tokenizer.encode(prompt) + [t for t in tokens if t != model.tokenizer.end]
-    logits = start_decoding(model.model, model.engine, model.tokenizer, passage.place).logits
-    place = passage.place
+    logits = start_decoding(model.model, model.engine, model.tokenizer, passage.prompt_state).logits
+    place = passage.prompt_state
     if place.tail:
         return  # the text ended inside a token
     logprobs = logits[0].double().log_softmax(-1)
@@ -82,10 +83,14 @@ def test_a_text_that_ends_inside_a_token_goes_on_inside_it(subwords: TextGenerat
     config = SampleConfig(temperature=0, max_chars=3)
     passage = subwords.continue_from(subwords.document_start, "The str", config)
     assert text_of(passage) == "awb"
-    assert passage.place.tail.endswith(b"b")
-    rest = subwords.continue_from(passage.place, "", SampleConfig(temperature=0, until="word"))
+    assert passage.prompt_state.tail.endswith(b"b")
+    rest = subwords.continue_from(
+        passage.prompt_state, "", SampleConfig(temperature=0, until="word")
+    )
     assert text_of(rest) == "erry"
-    other = subwords.continue_from(passage.place, "e", SampleConfig(temperature=0, until="word"))
+    other = subwords.continue_from(
+        passage.prompt_state, "e", SampleConfig(temperature=0, until="word")
+    )
     assert text_of(other) == "rry"
 
 
@@ -100,7 +105,7 @@ def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerato
             place = prefill(
                 model.model, model.tokenizer, model.document_start, "a" + text, heal=False, window=9
             )
-            assert passage.place.unread == place.unread
+            assert passage.prompt_state.unread == place.unread
             return
     raise AssertionError("no text ended")
 

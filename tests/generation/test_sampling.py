@@ -1,38 +1,22 @@
-"""Each processor on small exact distributions, and draws that follow them."""
+"""Samples follow the distribution, and a row's are its own."""
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
-from chargen.config import PROCESSOR_ORDER, SampleConfig
+from chargen.config import SampleConfig
+from chargen.generation.logits import NEG_INF
 from chargen.generation.sampling import (
-    NEG_INF,
-    NUMBERS_AHEAD,
-    Numbers,
-    Processor,
+    BUFFERED_NUMBERS,
     RandomStream,
     Sampler,
-    ban,
-    draw,
-    frequency_penalty,
-    mask_logits,
-    min_p,
-    no_repeat_ngram,
-    presence_penalty,
-    processors,
-    repetition_penalty,
+    UniformBuffer,
+    sample_tokens,
     streams,
-    temperature,
-    top_k,
-    top_p,
-    typical_p,
 )
 
 PROBS = torch.tensor([[0.5, 0.25, 0.125, 0.125]])
@@ -40,210 +24,69 @@ LOGITS = PROBS.log()
 NOTHING = torch.empty(1, 0, dtype=torch.int64)
 
 
-def first(seed: int | None, rows: int) -> Numbers:
-    return Numbers(list(islice(streams(seed), rows)))
+def first(seed: int | None, rows: int) -> UniformBuffer:
+    return UniformBuffer(list(islice(streams(seed), rows)))
 
 
 def numbers(seed: int | None, rows: int) -> Tensor:
     return first(seed, rows).next()
 
 
-def kept(process: Processor, logits: Tensor = LOGITS, before: Tensor = NOTHING) -> list[int]:
-    return torch.nonzero(process(logits, before)[0] != NEG_INF)[:, 0].tolist()
-
-
-# -- each for itself --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("k", "expected"), [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (9, [0, 1, 2, 3])]
-)
-def test_top_k_keeps_exactly_k_even_with_ties(k: int, expected: list[int]) -> None:
-    assert kept(top_k(k)) == expected
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"),
-    [(0.1, [0]), (0.5, [0]), (0.51, [0, 1]), (0.75, [0, 1]), (0.8, [0, 1, 2]), (1, [0, 1, 2, 3])],
-)
-def test_top_p_keeps_the_token_that_crosses_the_mark(share: float, expected: list[int]) -> None:
-    assert kept(top_p(share)) == expected
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0, [0, 1, 2, 3]), (0.25, [0, 1, 2, 3]), (0.5, [0, 1]), (1, [0])]
-)
-def test_min_p_is_a_share_of_the_likeliest(share: float, expected: list[int]) -> None:
-    assert kept(min_p(share)) == expected
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0.2, [1]), (0.26, [0, 1]), (0.75, [0, 1]), (0.8, [0, 1, 2])]
-)
-def test_typical_p_keeps_what_surprises_as_much_as_is_expected(
-    share: float, expected: list[int]
-) -> None:
-    # The entropy is 1.75 bits; the tokens' surprises are 1, 2, 3 and 3 bits.
-    assert kept(typical_p(share)) == expected
-
-
-def test_temperature_is_a_power_of_the_probabilities() -> None:
-    squared = PROBS**2 / (PROBS**2).sum()
-    assert torch.allclose(temperature(0.5)(LOGITS, NOTHING).softmax(-1).float(), squared)
-
-
-def test_penalties_know_what_stands_before() -> None:
-    logits = torch.tensor([[2.0, -1.0, 0.5, 0.0], [2.0, -1.0, 0.5, 0.0]])
-    before = torch.tensor([[0, 1, 0], [2, 2, 2]])
-    for process, expected in [
-        (repetition_penalty(2), [[1.0, -2.0, 0.5, 0.0], [2.0, -1.0, 0.25, 0.0]]),
-        (presence_penalty(0.5), [[1.5, -1.5, 0.5, 0.0], [2.0, -1.0, 0.0, 0.0]]),
-        (frequency_penalty(0.5), [[1.0, -1.5, 0.5, 0.0], [2.0, -1.0, -1.0, 0.0]]),
-    ]:
-        assert torch.equal(process(logits, before), torch.tensor(expected))
-        assert torch.equal(process(logits, before[:, :0]), logits)
-
-
-@pytest.mark.parametrize(
-    ("size", "before", "expected"),
-    [
-        (1, [0, 2], [1, 3]),
-        (2, [0, 1, 2, 0], [0, 2, 3]),  # 0 was followed by 1
-        (2, [0, 1, 0, 2, 0], [0, 3]),
-        (3, [0, 1, 2, 0, 1], [0, 1, 3]),
-        (3, [0, 1, 2, 1, 1], [0, 1, 2, 3]),
-        (3, [0], [0, 1, 2, 3]),
-        (1, [0, 1, 2, 3], [0, 1, 2, 3]),  # not all of them can go
-    ],
-)
-def test_no_run_of_tokens_twice(size: int, before: list[int], expected: list[int]) -> None:
-    assert kept(no_repeat_ngram(size), LOGITS, torch.tensor([before])) == expected
-
-
-def test_banned_tokens_go() -> None:
-    assert kept(ban(torch.tensor([True, False, True, False]))) == [1, 3]
-
-
-def test_a_row_that_would_lose_all_stays() -> None:
-    logits = torch.tensor([[1.0, NEG_INF], [1.0, 2.0]])
-    left = mask_logits(logits, torch.tensor([[True, False], [True, False]]))
-    assert left.tolist() == [[1.0, NEG_INF], [NEG_INF, 2.0]]
-
-
-# -- all together -----------------------------------------------------------------------------
-
-
-def test_the_chain_has_one_order() -> None:
-    values: dict[str, Any] = dict.fromkeys(PROCESSOR_ORDER, 0.5) | {
-        "no_repeat_ngram": 2, "top_k": 2, "ban": ("x",)
-    }  # fmt: skip
-    banned = torch.zeros(4, dtype=torch.bool)
-    made = processors(SampleConfig(**values), banned)
-    assert [process.__qualname__.split(".")[0] for process in made] == list(PROCESSOR_ORDER)
-    assert processors(SampleConfig()) == []
-    # The cut comes before the temperature, so it does not depend on it.
-    [hot] = Sampler(SampleConfig(top_p=0.6, temperature=100, seed=1), first(1, 1))(
-        LOGITS, NOTHING
-    ).tolist()
-    assert hot in (0, 1)
-
-
-logits_rows = st.lists(
-    st.lists(st.floats(-1e4, 1e4, width=32), min_size=5, max_size=5), min_size=1, max_size=3
-)
-
-
-@given(data=st.data(), rows=logits_rows)
-def test_every_chain_leaves_a_token_and_draws_only_what_it_left(
-    data: st.DataObject, rows: list[list[float]]
-) -> None:
-    shares = st.floats(1e-6, 1) | st.none()
-    options: dict[str, Any] = {
-        "repetition_penalty": st.floats(0.01, 100) | st.none(),
-        "presence_penalty": st.floats(-1e6, 1e6) | st.none(),
-        "frequency_penalty": st.floats(-1e6, 1e6) | st.none(),
-        "no_repeat_ngram": st.integers(1, 4) | st.none(),
-        "top_k": st.integers(1, 7) | st.none(),
-        "top_p": shares,
-        "min_p": shares,
-        "typical_p": shares,
-        "temperature": st.sampled_from([0.0, 5e-324, 1e-46, 1e-3, 0.5, 1.0, 1e6]),
-    }
-    config = SampleConfig(**data.draw(st.fixed_dictionaries(options)), seed=3)
-    some = st.lists(st.booleans(), min_size=5, max_size=5)
-    seen, banned = (torch.tensor(data.draw(flags)) for flags in (some.filter(any), some))
-    length = data.draw(st.integers(0, 6))
-    before = torch.tensor(
-        data.draw(
-            st.lists(
-                st.lists(st.integers(0, 4), min_size=length, max_size=length),
-                min_size=len(rows), max_size=len(rows),
-            )
-        ),
-        dtype=torch.int64,
-    ).reshape(len(rows), length)  # fmt: skip
-    logits = torch.tensor(rows).masked_fill(~seen, NEG_INF)
-    left = logits
-    for process in processors(config, banned):
-        given_to, left = left.clone(), process(left, before)
-        assert ((left != NEG_INF).sum(-1) >= 1).all()
-        assert not left.isnan().any()
-        assert torch.equal(process(given_to, before), left), "the same again"
-    assert ((left == NEG_INF) | seen).all()
-    drawn = Sampler(config, first(3, len(rows)), banned)(logits, before)
-    assert (left.gather(-1, drawn[:, None]) != NEG_INF).all()
-
-
 def test_zero_temperature_takes_the_likeliest() -> None:
     sampler = Sampler(
-        SampleConfig(temperature=0), Numbers([]), torch.tensor([True, False, False, False])
+        SampleConfig(temperature=0), UniformBuffer([]), torch.tensor([True, False, False, False])
     )
     assert sampler(LOGITS, NOTHING).tolist() == [1]
 
 
-# -- draws ------------------------------------------------------------------------------------
-
-
 def test_draws_follow_the_distribution() -> None:
     rows = 20_000
-    drawn = draw(LOGITS.expand(rows, -1), numbers(5, rows))
+    drawn = sample_tokens(LOGITS.expand(rows, -1), numbers(5, rows))
     shares = torch.bincount(drawn, minlength=4) / rows
     assert torch.allclose(shares, PROBS[0], atol=0.015)  # four standard deviations
 
 
 def test_what_has_no_share_is_never_drawn() -> None:
     logits = LOGITS.masked_fill(torch.tensor([True, False, True, True]), NEG_INF)
-    assert set(draw(logits.expand(1000, -1), numbers(7, 1000)).tolist()) == {1}
+    assert set(sample_tokens(logits.expand(1000, -1), numbers(7, 1000)).tolist()) == {1}
 
 
 @pytest.mark.parametrize("uniform", [0.0, 1 - 2**-53])
 def test_the_outermost_numbers_draw_what_has_a_share(uniform: float) -> None:
     logits = torch.tensor([[NEG_INF, 0.0, 0.3, NEG_INF]])
-    assert draw(logits, torch.tensor([[uniform]], dtype=torch.double)).tolist() in ([1], [2])
+    assert sample_tokens(logits, torch.tensor([[uniform]], dtype=torch.double)).tolist() in (
+        [1],
+        [2],
+    )
 
 
 def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
     flat = torch.zeros(8, 1000)
-    many = draw(flat, numbers(1, 8))
-    few = draw(flat[:3], numbers(1, 3))
+    many = sample_tokens(flat, numbers(1, 8))
+    few = sample_tokens(flat[:3], numbers(1, 3))
     assert many[:3].tolist() == few.tolist()
     assert len(set(many.tolist())) > 1
-    assert draw(flat, numbers(2, 8)).tolist() != many.tolist()
-    assert draw(flat, numbers(None, 8)).tolist() != draw(flat, numbers(None, 8)).tolist()
+    assert sample_tokens(flat, numbers(2, 8)).tolist() != many.tolist()
+    assert (
+        sample_tokens(flat, numbers(None, 8)).tolist()
+        != sample_tokens(flat, numbers(None, 8)).tolist()
+    )
 
 
 def test_a_stream_never_repeats_its_numbers() -> None:
     sampler = Sampler(SampleConfig(), first(1, 2))
     flat, before = torch.zeros(2, 1000), torch.empty(2, 0, dtype=torch.int64)
-    drawn = [tuple(sampler(flat, before).tolist()) for _ in range(3 * NUMBERS_AHEAD)]
-    assert len(set(drawn)) > 3 * NUMBERS_AHEAD - 3
+    drawn = [tuple(sampler(flat, before).tolist()) for _ in range(3 * BUFFERED_NUMBERS)]
+    assert len(set(drawn)) > 3 * BUFFERED_NUMBERS - 3
 
 
-@pytest.mark.parametrize("used", [0, 1, NUMBERS_AHEAD - 1, NUMBERS_AHEAD, 3 * NUMBERS_AHEAD + 5])
+@pytest.mark.parametrize(
+    "used", [0, 1, BUFFERED_NUMBERS - 1, BUFFERED_NUMBERS, 3 * BUFFERED_NUMBERS + 5]
+)
 def test_a_stream_goes_on_where_it_was_left(used: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chargen.generation.sampling.SKIPPED_AT_ONCE", 50)
-    whole = Numbers([RandomStream(5, row=2)])
+    whole = UniformBuffer([RandomStream(5, row=2)])
     drawn = [whole.next().item() for _ in range(used + 70)]
     assert whole.used == used + 70
-    rest = Numbers([RandomStream(5, row=2, used=used)])
+    rest = UniformBuffer([RandomStream(5, row=2, used=used)])
     assert [rest.next().item() for _ in range(70)] == drawn[used:]

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from chargen.config import SampleConfig
 from chargen.errors import ChargenError, ConfigError, SessionError
 from chargen.generation.beam_search import BeamResult
+from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState, start_decoding
-from chargen.generation.writing import Piece
 from chargen.session.history import MAX_UNDO, MODES, Exchange, History, Moment
 from chargen.session.session import Events, Session
 from chargen.session.state import SessionState

@@ -19,7 +19,7 @@ import pytest
 from chargen.errors import ChargenError, SessionError
 from chargen.generation import generator as generation
 from chargen.generation import prompt_state
-from chargen.generation.writing import Piece
+from chargen.generation.completion import Piece
 from chargen.nn.engine import Engine
 from chargen.runtime.files import to_builtins
 from chargen.session.history import MODES

@@ -1,19 +1,16 @@
 """Tokens of one text in, pieces of text out: whole characters, cut exactly where the text ends.
 
-Knows when a text ends: its length, a stop text, a word, sentence, line or paragraph, the end of the
-document. Knows nothing of models.
+Where that is, stopping.py knows. Knows nothing of models.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
 
 from chargen.config import SampleConfig
+from chargen.generation.stopping import FinishReason, UnitProgress, find_end, safe_length
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
-
-FinishReason = Literal["length", "stop", "end"]
 
 
 @dataclass(frozen=True)
@@ -49,63 +46,6 @@ class Completion:
     def as_dict(self) -> dict[str, object]:
         """As `chargen sample --json` prints it; the score where there is one."""
         return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-class UnitProgress(NamedTuple):
-    """How far a text has come with what `until` asks for.
-
-    `pending` counts the characters, the last ones, that are no part of it should it end now.
-    """
-
-    place: str = "before"
-    pending: int = 0
-
-
-JOINERS = "'\u2019-"  # inside a word they are part of it
-WIDE_MARKS = "\u3002\uff01\uff1f"  # they end a sentence, and no space need follow
-MARKS = ".!?\u2026" + WIDE_MARKS
-CLOSERS = "\"'\u201d\u2019)]\u00bb\u300d"  # they may stand between the mark and the end
-
-
-def read_on(unit: str, progress: UnitProgress, character: str) -> UnitProgress | None:
-    """The progress after one more character, or None where the unit ended before it."""
-    place, pending = progress
-    if place == "before":  # whatever leads up to a word, blank lines among it
-        begins = character.isalnum() if unit == "word" else not character.isspace()
-        return UnitProgress("inside") if begins else progress
-    if unit == "word":
-        if character.isalnum() or character == "_":
-            return UnitProgress("inside")
-        joins = place == "inside" and character in JOINERS
-        return UnitProgress("joined", 1) if joins else None
-    if unit == "line":
-        return None if character in "\n\r" else progress
-    if place == "broken":  # after a newline
-        if character == "\n":
-            return None
-        blank = character.isspace()
-        return UnitProgress("broken", pending + 1) if blank else UnitProgress("inside")
-    if place in ("marked", "closed"):
-        if character in MARKS + CLOSERS:
-            return progress
-        ends = character.isspace() or place == "closed"
-        return None if ends else UnitProgress("inside")  # as in 3.14
-    if character == "\n":
-        return UnitProgress("broken", 1)
-    if unit == "sentence" and character in MARKS:
-        return UnitProgress("closed" if character in WIDE_MARKS else "marked")
-    return UnitProgress("inside")
-
-
-def unit_end(unit: str, progress: UnitProgress, text: str) -> int | None:
-    """How many characters of `text`, the next ones, belong to the unit that ends in it; below 0
-    where it ended with some before. None where it does not end."""
-    for at, character in enumerate(text):
-        after = read_on(unit, progress, character)
-        if after is None:
-            return at - progress.pending
-        progress = after
-    return None
 
 
 class CompletionBuilder:
@@ -187,11 +127,11 @@ class CompletionBuilder:
         self._held += self._decoder.feed(token, inside)
         if not (ends and self._guided):  # there it stands for whatever may not follow
             self._waiting.append((tokens, logprob, len(self._held)))
-        cut, reason = self._cut(begun)
+        cut, reason = self._find_end(begun)
         if reason is None and (ends or not self._room):
             begun = len(self._held)
             self._held += self._decoder.flush()
-            cut, reason = self._cut(begun)
+            cut, reason = self._find_end(begun)
             if reason is None:
                 reason = "length" if not ends else "stop" if self._guided else "end"
         if reason is not None:
@@ -204,40 +144,15 @@ class CompletionBuilder:
             return self._give(len(self._waiting))
         if self._decoder.inside_character:
             return None
-        safe = self._safe_length()
+        safe = safe_length(self._held, self._config.stop, self.progress.pending)
         return self._give(sum(stop <= safe for _, _, stop in self._waiting))
 
-    def _cut(self, begun: int) -> tuple[int | None, FinishReason | None]:
-        """Where the held text ends, if it does, and for what; it is new from `begun` on."""
-        config, held = self._config, self._held
-        cuts: list[tuple[int, FinishReason]] = []
-        least = max(0, (config.min_chars or 0) - self._given)
-        cuts += [(at, "stop") for stop in config.stop if (at := held.find(stop, least)) >= 0]
-        if config.until is not None:
-            cuts += [(at, "stop") for at in self._unit_ends(begun, least)]
-        if config.max_chars is not None and self._given + len(held) >= config.max_chars:
-            cuts.append((config.max_chars - self._given, "length"))
-        return min(cuts, default=(None, None), key=lambda cut: cut[0] or 0)
-
-    def _unit_ends(self, begun: int, least: int) -> list[int]:
-        """Where the word, line, ... ends that is asked for, if it does."""
-        unit = self._config.until
-        assert unit is not None
-        for at in range(begun, len(self._held)):
-            character = self._held[at]
-            after = read_on(unit, self.progress, character)
-            if after is None and at - self.progress.pending >= least:
-                return [at - self.progress.pending]
-            self.progress = after or read_on(unit, UnitProgress(), character) or UnitProgress()
-        return []
-
-    def _safe_length(self) -> int:
-        """How much of the held text is before anything that may turn out to be no part of it."""
-        held, stops = self._held, self._config.stop
-        for start in range(len(held)):
-            if any(stop.startswith(held[start:]) for stop in stops):
-                return min(start, len(held) - self.progress.pending)
-        return len(held) - self.progress.pending
+    def _find_end(self, new_from: int) -> tuple[int | None, FinishReason | None]:
+        """Where the held text ends, if it does, and for what; it is new from `new_from` on."""
+        cut, reason, self.progress = find_end(
+            self._config, self._held, new_from, self._given, self.progress
+        )
+        return cut, reason
 
     def _give(self, count: int) -> Piece | None:
         """The piece that the first `count` of what is waiting spells."""
@@ -255,15 +170,15 @@ class CompletionBuilder:
         )
 
 
-def complete(
-    prompt: str, pieces: list[Piece], writer: CompletionBuilder, score: float | None = None
+def completion_of(
+    prompt: str, pieces: list[Piece], builder: CompletionBuilder, score: float | None = None
 ) -> Completion:
-    """The whole of what a writer has given out."""
+    """The whole of what a builder has given out."""
     return Completion(
         prompt,
         "".join(piece.text for piece in pieces),
         tuple(token for piece in pieces for token in piece.tokens),
         sum((piece.logprob for piece in pieces), start=0.0),
-        writer.finish_reason or "length",
+        builder.finish_reason or "length",
         score,
     )

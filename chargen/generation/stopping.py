@@ -1,0 +1,113 @@
+"""Where a text ends: at its length, a stop text, or the end of a word, sentence, line or paragraph.
+
+Pure: a text so far and what is new of it in, the end out. Knows no tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from chargen.config import SampleConfig
+
+FinishReason = Literal["length", "stop", "end"]
+
+
+class UnitProgress(NamedTuple):
+    """How far a text has come with what `until` asks for.
+
+    `pending` counts the characters, the last ones, that are no part of it should it end now.
+    """
+
+    stage: str = "before"
+    pending: int = 0
+
+
+JOINERS = "'\u2019-"  # inside a word they are part of it
+WIDE_MARKS = "\u3002\uff01\uff1f"  # they end a sentence, and no space need follow
+MARKS = ".!?\u2026" + WIDE_MARKS
+CLOSERS = "\"'\u201d\u2019)]\u00bb\u300d"  # they may stand between the mark and the end
+
+
+def advance_unit(unit: str, progress: UnitProgress, character: str) -> UnitProgress | None:
+    """The progress after one more character, or None where the unit ended before it."""
+    stage, pending = progress
+    if stage == "before":  # whatever leads up to a word, blank lines among it
+        begins = character.isalnum() if unit == "word" else not character.isspace()
+        return UnitProgress("inside") if begins else progress
+    if unit == "word":
+        if character.isalnum() or character == "_":
+            return UnitProgress("inside")
+        joins = stage == "inside" and character in JOINERS
+        return UnitProgress("joined", 1) if joins else None
+    if unit == "line":
+        return None if character in "\n\r" else progress
+    if stage == "broken":  # after a newline
+        if character == "\n":
+            return None
+        blank = character.isspace()
+        return UnitProgress("broken", pending + 1) if blank else UnitProgress("inside")
+    if stage in ("marked", "closed"):
+        if character in MARKS + CLOSERS:
+            return progress
+        ends = character.isspace() or stage == "closed"
+        return None if ends else UnitProgress("inside")  # as in 3.14
+    if character == "\n":
+        return UnitProgress("broken", 1)
+    if unit == "sentence" and character in MARKS:
+        return UnitProgress("closed" if character in WIDE_MARKS else "marked")
+    return UnitProgress("inside")
+
+
+def unit_end(unit: str, progress: UnitProgress, text: str) -> int | None:
+    """How many characters of `text`, the next ones, belong to the unit that ends in it; below 0
+    where it ended with some before. None where it does not end."""
+    for at, character in enumerate(text):
+        after = advance_unit(unit, progress, character)
+        if after is None:
+            return at - progress.pending
+        progress = after
+    return None
+
+
+def find_end(
+    config: SampleConfig, held: str, new_from: int, given: int, progress: UnitProgress
+) -> tuple[int | None, FinishReason | None, UnitProgress]:
+    """Where the `held` text ends, if it does, for what, and the progress of its unit after it.
+
+    So many characters were `given` before it, and it is new from `new_from` on.
+    """
+    cuts: list[tuple[int, FinishReason]] = []
+    least = max(0, (config.min_chars or 0) - given)
+    cuts += [(at, "stop") for stop in config.stop if (at := held.find(stop, least)) >= 0]
+    if config.until is not None:
+        end, progress = _find_unit_end(config.until, held, new_from, least, progress)
+        if end is not None:
+            cuts.append((end, "stop"))
+    if config.max_chars is not None and given + len(held) >= config.max_chars:
+        cuts.append((config.max_chars - given, "length"))
+    if not cuts:
+        return None, None, progress
+    return *min(cuts, key=lambda cut: cut[0]), progress
+
+
+def _find_unit_end(
+    unit: str, held: str, new_from: int, least: int, progress: UnitProgress
+) -> tuple[int | None, UnitProgress]:
+    """Where the word, line, ... ends that is asked for, not before `least` characters."""
+    for at in range(new_from, len(held)):
+        character = held[at]
+        after = advance_unit(unit, progress, character)
+        if after is None and at - progress.pending >= least:
+            return at - progress.pending, progress
+        progress = after or advance_unit(unit, UnitProgress(), character) or UnitProgress()
+    return None, progress
+
+
+def safe_length(held: str, stops: Sequence[str], pending: int) -> int:
+    """How much of the held text is before anything that may turn out to be no part of it: the
+    beginning of a stop text, and the last `pending` characters."""
+    for start in range(len(held)):
+        if any(stop.startswith(held[start:]) for stop in stops):
+            return min(start, len(held) - pending)
+    return len(held) - pending
