@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import math
 import random
 import tempfile
 import time
@@ -34,6 +33,7 @@ import torch
 
 import chargen
 from chargen.evaluation.scores import score_document, surprises
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.generation.dynamic_evaluation import Learner
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel, State
@@ -108,7 +108,7 @@ def read_once(name: str, generator: TextGenerator, text: str) -> None:
     learner = Learner(model, tokenizer)
     start: State = model.initial_state(1)
     nats, learning = timed(lambda: learner.learn(tokens, start, passes=1) * (len(tokens) - 1))
-    dynamic = nats / math.log(2) / len(text.encode())
+    dynamic = nats / NATS_PER_BIT / len(text.encode())
     print(
         f"{name:<36}{len(tokens) - 1:>9,}{static:>9.4f}{dynamic:>9.4f}{dynamic - static:>+9.4f}"
         f"{dynamic / static - 1:>+8.1%}{learning / reading:>8.1f}",
@@ -133,7 +133,7 @@ def talks(name: str, generator: TextGenerator, known: str, count: int) -> None:
             before = said if way == "the talk before it" else ""
             pieces = [tokenizer.encode_array(before + after)]
             nats = np.concatenate([nats for _, nats in surprises(model, tokenizer, pieces)])
-            bits = nats[len(before) :] / math.log(2)
+            bits = nats[len(before) :] / NATS_PER_BIT
             marks = marked(after, words)
             own = bits_per_byte(model, tokenizer, known)
             rows.append((bits[marks].mean(), bits[~marks].mean(), own))

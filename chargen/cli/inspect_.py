@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from chargen.cli import look_back
 from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
 from chargen.cli.inputs import is_file, picture_to_draw
 from chargen.config import InspectConfig, LookBackConfig
 from chargen.errors import ConfigError, named
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.options import build_config
-
-LN_2 = math.log(2)
 
 
 def add_flags(command: Parser) -> None:
@@ -77,7 +75,7 @@ def run(arguments: Arguments) -> int:
     if arguments.json:
         for place, part in enumerate(inspection.parts):
             values = {v.probe.name: float(v.values[place]) for v in inspection.views if v.probe}
-            bits = part.nats / LN_2
+            bits = part.nats / NATS_PER_BIT
             print_json(part.as_dict() | {"bits": bits, "values": values})
         gates = [dataclasses.asdict(gate) for gate in inspection.gates]
         print_json({"cells": [dataclasses.asdict(f) for f in seen.followers], "gates": gates})

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_device, add_json
 from chargen.cli.inputs import is_file
 from chargen.errors import CorpusError
-
-LN_2 = math.log(2)
+from chargen.evaluation.units import NATS_PER_BIT
 
 
 def add_flags(command: Parser) -> None:
@@ -41,13 +38,14 @@ def run(arguments: Arguments) -> int:
             for token, cost in zip(tokens.tolist(), nats.tolist(), strict=True):
                 if table is None:
                     text = tokenizer.decode([token])
-                    print_json({"token": token, "text": text, "nats": cost, "bits": cost / LN_2})
+                    bits = cost / NATS_PER_BIT
+                    print_json({"token": token, "text": text, "nats": cost, "bits": bits})
                 else:
                     table.row(tokenizer.pieces[token], cost)
     if not total.tokens:
         raise CorpusError("the text is empty", hint="there is nothing to score")
     if arguments.json:
-        print_json(total.as_dict() | {"nats": total.nats, "bits": total.nats / LN_2})
+        print_json(total.as_dict() | {"nats": total.nats, "bits": total.nats / NATS_PER_BIT})
     else:
         show_score(total)
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from pathlib import Path
 
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.insight.from_checkpoint import InspectionResult
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -42,7 +42,7 @@ def page(seen: InspectionResult, model: str) -> str:
         "parts": [
             [
                 part.text,
-                round(part.nats / math.log(2), 3),
+                round(part.nats / NATS_PER_BIT, 3),
                 [[chance.text, float(f"{chance.probability:.3g}")] for chance in part.most_likely],
             ]
             for part in inspection.parts

@@ -17,8 +17,9 @@ from chargen.display.text import show_alternatives, show_surprisals
 from chargen.insight.charts import Chart, Line
 
 if TYPE_CHECKING:  # types alone
+    from chargen.insight.followers import Follower
     from chargen.insight.from_checkpoint import InspectionResult
-    from chargen.insight.inspection import Follower, GateUse, View
+    from chargen.insight.inspection import GateUse, View
     from chargen.insight.memory import MemoryCurves
     from chargen.lab import World
     from chargen.lab.finding import Finding

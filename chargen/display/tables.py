@@ -14,6 +14,7 @@ from rich.text import Text
 from chargen.display.console import NARROW, console, in_one_line, message_console, printable
 from chargen.display.numbers import percent
 from chargen.display.text import SPACE, TEXT_STYLE, as_label
+from chargen.evaluation.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.classification import Accuracy, Classified
@@ -235,7 +236,7 @@ class TokenTable:
         if not self._begun:
             self._out.print(Text("   bits  probability  token", "dim"), soft_wrap=True)
             self._begun = True
-        bits = nats / math.log(2)
+        bits = nats / NATS_PER_BIT
         bar = "\u2588" * min(10, round(bits))
         self._out.print(
             Text.assemble(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from chargen.display.console import console, in_one_line, message_console, printable, show_error
 from chargen.display.numbers import percent
+from chargen.evaluation.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.surprisal import Surprisal
@@ -134,7 +135,7 @@ def show_alternatives(surprisals: Sequence[Surprisal]) -> None:
     out = console()
     out.print(Text("   bits  text          likeliest there", "dim"), soft_wrap=True)
     for surprisal in surprisals:
-        line = Text(f"{surprisal.nats / math.log(2):7.2f}  ")
+        line = Text(f"{surprisal.nats / NATS_PER_BIT:7.2f}  ")
         text = as_label(surprisal.text)
         line.append(text, _style(surprisal.nats)).append(" " * (12 - cell_len(text)))
         for chance in surprisal.most_likely:
@@ -147,7 +148,7 @@ def show_alternatives(surprisals: Sequence[Surprisal]) -> None:
 
 
 def _style(nats: float) -> str:
-    bits = nats / math.log(2)
+    bits = nats / NATS_PER_BIT
     return next(style for most, style in SURPRISAL_STYLES if bits <= most)
 
 

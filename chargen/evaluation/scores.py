@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from chargen.data.shards import Ids, Shards
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.nn.model import LanguageModel, State
 from chargen.runtime.precision import autocast
 from chargen.tokenizers.base import Tokenizer, Tokens
@@ -59,11 +60,11 @@ class Score:
     @property
     def bits_per_byte(self) -> float:
         """Comparable across tokenizers: nats / ln 2 / bytes of UTF-8."""
-        return self.nats / math.log(2) / self.bytes if self.bytes else math.nan
+        return self.nats / NATS_PER_BIT / self.bytes if self.bytes else math.nan
 
     @property
     def bits_per_character(self) -> float:
-        return self.nats / math.log(2) / self.characters if self.characters else math.nan
+        return self.nats / NATS_PER_BIT / self.characters if self.characters else math.nan
 
     def as_dict(self) -> dict[str, float]:
         """The scores as `chargen eval --json` prints them."""

@@ -17,6 +17,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import NEG_INF
 from chargen.generation.prompt_state import DecodingStart, PromptState, start_decoding
+from chargen.nn.logprobs import log_probabilities
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
@@ -150,7 +151,7 @@ def _costs(
             yield left.pop(0), ways.inside[way], -float(ways.logprobs[way]), _best(chances, count)
         logits = engine.step(ways.tokens[way : way + 1], memory)
     for token in left:
-        logprobs = logits[0].double().cpu().log_softmax(-1)
+        logprobs = log_probabilities(logits[0])
         best = logprobs.topk(min(count, len(logprobs)))
         pairs = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
         here = tuple(TokenProbability(spelled(pieces[t]), probability) for t, probability in pairs)

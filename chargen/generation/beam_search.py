@@ -24,6 +24,7 @@ from chargen.generation.logits import NEG_INF, check_finite, mask_logits
 from chargen.generation.prompt_state import DecodingStart
 from chargen.generation.stopping import UnitProgress, unit_end
 from chargen.nn.engine import Engine
+from chargen.nn.logprobs import log_probabilities
 from chargen.tokenizers.base import Tokenizer
 
 
@@ -140,7 +141,7 @@ class BeamSearch:
         for is taken out first, and all together: it ends the same text."""
         config, end = self._config, self._tokenizer.end
         check_finite(logits)
-        logprobs = logits.float().cpu().double().log_softmax(dim=-1)  # (B, V)
+        logprobs = log_probabilities(logits)  # (B, V)
         if self._guide is not None:
             logprobs = self._guide.limit(logprobs, np.array([beam.guided for beam in live]))
         logprobs = mask_logits(logprobs, self._dropped)

@@ -18,6 +18,7 @@ from torch import Tensor
 from chargen.errors import ConfigError, named
 from chargen.generation.healing import spell
 from chargen.nn.engine import Engine, read_tokens
+from chargen.nn.logprobs import log_probabilities, logprobs_of
 from chargen.nn.model import LanguageModel, State
 from chargen.tokenizers.base import Tokenizer, Tokens
 
@@ -128,8 +129,7 @@ def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State)
         chunk = tokens[:, at : at + step]  # (B, T)
         tops, state = model.read(chunk, state)  # (B, T, H)
         logits = model.read_out(torch.cat([top, tops[:, :-1]], dim=1))  # (B, T, V)
-        logprobs = logits.float().cpu().double().log_softmax(dim=-1)
-        costs.append(logprobs.gather(-1, chunk.cpu()[..., None])[..., 0])
+        costs.append(logprobs_of(log_probabilities(logits), chunk.cpu()))
         top = tops[:, -1:]
     totals = torch.cat(costs, dim=1).tolist()
     return [sum(row[: len(tokens)]) for row, tokens in zip(totals, rows, strict=True)]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from chargen.nn.engine import Engine
+from chargen.nn.logprobs import log_probabilities
 from chargen.nn.model import State
 from chargen.tokenizers.base import Tokenizer
 
@@ -88,7 +89,7 @@ def spell(
             logits = engine.step(torch.tensor([token for *_, token in ways]), memory)
             state = memory.state
         costs = [logprob for logprob, _, _ in ways] or [0.0]
-        logprobs = logits.float().cpu().double().log_softmax(dim=-1)  # (ways, V)
+        logprobs = log_probabilities(logits)  # (ways, V)
         for token in tokenizer.by_first_byte[left[0]]:
             piece = pieces[token]
             ends = piece.startswith(left)  # with the word, or beyond it

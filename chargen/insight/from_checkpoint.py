@@ -17,18 +17,10 @@ from chargen.data.sources import Paths
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
 from chargen.generation.generator import TextGenerator, load
-from chargen.insight.inspection import (
-    MIN_TO_SEARCH,
-    Follower,
-    Inspection,
-    Probe,
-    View,
-    check_probe,
-    find_followers,
-    lines_as_documents,
-    read_text,
-)
+from chargen.insight.followers import MIN_TO_SEARCH, Follower, find_followers
+from chargen.insight.inspection import Inspection, Probe, View, check_probe, read_text
 from chargen.insight.memory import MemoryCurves, measure, needed_tokens
+from chargen.insight.reading import lines_as_documents
 from chargen.options import build_config
 from chargen.progress import OnProgress, no_progress
 

@@ -5,13 +5,12 @@ Shapes: B rows, T tokens, V vocabulary, H hidden.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.insight.charts import Chart, Line
 from chargen.lab.finding import Cell, Finding
 from chargen.lab.next_letter import most_likely, next_probabilities, visible
@@ -127,4 +126,4 @@ def bits_per_letter(model: LanguageModel, tokens: Tensor, *, memory: bool) -> fl
     rows = tokens[:-1].view(1, -1) if memory else tokens[:-1].view(-1, 1)
     x, _ = model.read(rows, model.initial_state(len(rows)))
     logits = model.read_out(x).view(-1, model.vocab_size)
-    return float(F.cross_entropy(logits, tokens[1:])) / math.log(2)
+    return float(F.cross_entropy(logits, tokens[1:])) / NATS_PER_BIT

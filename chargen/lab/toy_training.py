@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig, TrainConfig
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnShare, no_progress
 from chargen.training.optimizer import learning_rate_factor, make_optimizer
@@ -42,7 +43,7 @@ class TrainingCurve:
 
     def smoothed_bits(self, width: int = 10) -> list[float]:
         """The losses in bits, each the mean of itself and up to `width` - 1 before it."""
-        bits = [loss / math.log(2) for loss in self.losses]
+        bits = [loss / NATS_PER_BIT for loss in self.losses]
         return [statistics.fmean(bits[max(0, at - width + 1) : at + 1]) for at in range(len(bits))]
 
 

@@ -6,8 +6,8 @@ Shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig
-
-# On CUDA cuDNN wants the weights of a layer in one piece, and copies them there where some of them
-# are dropped.
-warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
@@ -152,7 +148,7 @@ class LanguageModel(nn.Module):
             # Input to hidden, hidden to hidden, their biases: that is the order.
             weights[1] = F.dropout(weights[1], self.config.weight_dropout)
         one_layer = (True, 1, 0.0, self.training, False, True)  # with biases, batch first
-        with _without_float16(x.device):
+        with _without_float16(x.device), _without_warning(x.is_cuda and self.training):
             x = x.to(weights[0].dtype) if x.is_cuda else x
             if self.config.cell == "lstm":
                 h, c = before
@@ -195,6 +191,22 @@ def _without_float16(device: torch.device) -> AbstractContextManager[object]:
     """On CUDA torch's autocast has cuDNN's cells compute in float16, whatever it is asked for, and
     small gradients are lost in that. Without it they multiply in TF32, whose range is float32's."""
     return torch.autocast("cuda", enabled=False) if device.type == "cuda" else nullcontext()
+
+
+def _without_warning(quiet: bool) -> AbstractContextManager[object]:
+    """On CUDA cuDNN wants the weights of a layer in one piece; where some are dropped it copies
+    them there and warns. That is in training alone, where no other thread is at work: which
+    warnings are shown is a state of the whole process."""
+    return _no_warning_of_pieces() if quiet else nullcontext()
+
+
+@contextmanager
+def _no_warning_of_pieces() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "RNN module weights are not part of single contiguous chunk"
+        )
+        yield
 
 
 def _layer(config: ModelConfig, input_size: int) -> nn.Module:

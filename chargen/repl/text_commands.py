@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import subprocess
@@ -15,6 +14,7 @@ from chargen.display.console import print_json
 from chargen.display.tables import show_columns, show_next
 from chargen.display.text import show_alternatives, show_surprisals
 from chargen.errors import ConfigError, OutputError
+from chargen.evaluation.units import NATS_PER_BIT
 from chargen.repl.arguments import checkpoint_from, number_from
 from chargen.repl.host import Host
 
@@ -118,7 +118,7 @@ def compare(host: Host, rest: str) -> None:
 
 
 def _bits(completion: Completion) -> str:
-    bits = -completion.logprob / math.log(2) / max(1, len(completion.text))
+    bits = -completion.logprob / NATS_PER_BIT / max(1, len(completion.text))
     return f"{bits:.2f} bits a character"
 
 
