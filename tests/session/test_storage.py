@@ -7,9 +7,8 @@ import json
 import os
 import random
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,13 @@ import pytest
 from chargen.errors import ChargenError, SessionError
 from chargen.generation import generator as generation
 from chargen.generation import prompt_state
-from chargen.generation.completion import Piece
 from chargen.nn.engine import Engine
 from chargen.runtime.files import to_builtins
 from chargen.session.history import MODES
 from chargen.session.session import Events, Session
 from chargen.session.storage import read_session
 from tests.support.mutations import mutated_bytes, mutated_values, state_of
+from tests.support.sessions import drain
 
 Content = dict[str, Any]
 
@@ -41,11 +40,6 @@ def talking(folder: Path, mode: str) -> Session:
     drain(session.answer("The straw"))
     drain(session.answer("\nUNCLE JO"), 3)
     return session
-
-
-def drain(events: Events, pieces: int | None = None) -> str:
-    with closing(events) as opened:  # type: ignore[type-var]
-        return "".join(event.text for event in islice(opened, pieces) if isinstance(event, Piece))
 
 
 # -- going on ---------------------------------------------------------------------------------

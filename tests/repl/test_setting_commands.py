@@ -1,0 +1,76 @@
+"""Commands about settings, modes and learning."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chargen.config import SampleConfig
+from chargen.options import field_names
+from chargen.repl.commands import run_command
+from chargen.repl.host import Host
+from tests.repl.conftest import GREEDY, Piped
+
+
+@pytest.mark.parametrize("name", field_names(SampleConfig))
+def test_every_setting_can_be_set_and_shown(say: Piped, name: str) -> None:
+    values = {
+        "stop": "x", "ban": "x", "charset": "a-z", "regex": "[a-z]+", "until": "word",
+        "top_p": "0.5", "min_p": "0.5", "typical_p": "0.5", "heal": "off", "early_stopping": "on",
+        "length_penalty": "0",
+    }  # fmt: skip
+    beams = ["/beams 2"] if name == "early_stopping" else []
+    told = say(*beams, f"/set {name.replace('_', '-')} {values.get(name, '3')}", "/set").stderr
+    assert f"{name} is " in told
+    assert sum(line.startswith(name) for line in told.splitlines()) >= 2
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("You:", ("You:",)),
+        (r"\n", ("\n",)),
+        ('" You:" "a b"', (" You:", "a b")),
+        ("'it\"s'", ('it"s',)),
+        ("it's", ("it's",)),
+        ("off", ()),
+    ],
+)
+def test_texts_keep_their_spaces_in_quotes(
+    host: Host, written: str, value: tuple[str, ...]
+) -> None:
+    run_command(host, f"/set stop {written}")
+    assert host.session.config.stop == value
+
+
+def test_beams_put_the_settings_of_drawing_aside(say: Piped) -> None:
+    done = say("/set temperature 0.7", "/beams 2", "The strawberry is", "/beams off", "/set")
+    assert "probability" in done.stdout
+    assert re.search(r"^temperature +0.7", done.stderr, re.MULTILINE)
+
+
+def test_a_talk_stops_at_the_end_of_a_turn(say: Piped) -> None:
+    done = say("/chat The ANNA", GREEDY, "sky is blue.", "sky is blue.")
+    assert "The: is you, ANNA: the model" in done.stderr
+    assert done.stdout == done.stdout.lstrip()
+    assert "The:" not in done.stdout
+    assert "\n\n" not in done.stdout
+
+
+def test_a_model_learns_what_is_written_and_can_be_kept(
+    say: Piped, checkpoint: Path, tmp_path: Path
+) -> None:
+    before = {path.name: path.read_bytes() for path in checkpoint.iterdir()}
+    done = say(
+        "/learn", "/learn on", "The wug is purple.", "/learn", "/save talk", code=1
+    )  # fmt: skip
+    assert "learning is off: /learn on" in done.stderr
+    assert "learning is on" in done.stderr
+    assert "/save-model it first, or /learn off" in done.stderr
+    done = say("/learn on", "The wug is purple.", "/save-model kept", "/save talk", "/info")
+    assert "talking to kept" in done.stderr
+    assert (tmp_path / "kept" / "config.json").is_file()
+    assert {path.name: path.read_bytes() for path in checkpoint.iterdir()} == before
+    assert "is forgotten" in say("/learn on", "The wug is purple.", "/learn off").stderr

@@ -1,0 +1,54 @@
+"""A wrong value changes nothing, and settings that wait are not lost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import pytest
+
+from chargen.config import SampleConfig
+from chargen.errors import ChargenError
+from chargen.session.session import Session
+from tests.support.sessions import (
+    drain,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", -1), ("temperature", math.nan), ("temperature", "hot"), ("warmth", 1),
+        ("max_tokens", 0), ("max_tokens", 2**70), ("stop", ("",)), ("stop", "x"), ("until", "page"),
+        ("beams", 0), ("seed", 2**63), ("heal", 1), ("regex", "("), ("regex", "\u03a9+"),
+        ("charset", "z-a"), ("ban", ("no token holds this",)),
+        ("ban", tuple(map(chr, range(1, 0x250)))), ("min_chars", 99), ("regex", ""),
+        ("no_repeat_ngram", 300), ("length_penalty", -1),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_changes_nothing(talk: Session, name: str, value: object) -> None:
+    talk.change("max_chars", 50)
+    drain(talk.answer("The"), 3)
+    settings, now = dict(talk.settings), talk.now
+    with pytest.raises(ChargenError):
+        talk.change(name, value)
+    assert talk.settings == settings
+    assert talk.now is now
+
+
+def test_settings_go_back_to_their_defaults(talk: Session) -> None:
+    talk.change("charset", "a-z")
+    talk.change("beams", 3)
+    talk.change("length_penalty", 1)
+    talk.reset_settings()
+    assert talk.settings == asdict(SampleConfig())
+    assert talk.config == SampleConfig()
+
+
+def test_beams_put_the_settings_of_drawing_aside(talk: Session) -> None:
+    talk.change("temperature", 0.7)
+    talk.change("beams", 3)
+    assert talk.config == SampleConfig(beams=3, max_tokens=40)
+    talk.change("length_penalty", 1)
+    talk.change("beams", None)
+    assert talk.config == SampleConfig(temperature=0.7, seed=7, max_tokens=40)
