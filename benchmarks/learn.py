@@ -34,7 +34,7 @@ import torch
 import chargen
 from chargen.evaluation.scores import score_document, surprises
 from chargen.evaluation.units import NATS_PER_BIT
-from chargen.generation.dynamic_evaluation import Learner
+from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel, State
 from chargen.tokenizers.base import Tokenizer, Tokens
@@ -105,7 +105,7 @@ def read_once(name: str, generator: TextGenerator, text: str) -> None:
     model, tokenizer = generator.model, generator.tokenizer
     tokens = document(tokenizer, text)
     static, reading = timed(lambda: bits_per_byte(model, tokenizer, text))
-    learner = Learner(model, tokenizer)
+    learner = DynamicEvaluator(model, tokenizer)
     start: State = model.initial_state(1)
     nats, learning = timed(lambda: learner.learn(tokens, start, passes=1) * (len(tokens) - 1))
     dynamic = nats / NATS_PER_BIT / len(text.encode())
@@ -127,7 +127,7 @@ def talks(name: str, generator: TextGenerator, known: str, count: int) -> None:
             said, after, words = talk(seed)
             model = generator.model
             if passes:
-                learner = Learner(model, tokenizer)
+                learner = DynamicEvaluator(model, tokenizer)
                 learner.learn(document(tokenizer, said), model.initial_state(1), passes)
                 model = learner.model
             before = said if way == "the talk before it" else ""

@@ -27,8 +27,11 @@ def steps_of(pattern: str) -> Steps | int:
     try:
         done = subprocess.run(
             [sys.executable, "-P", __file__],
-            input=pattern, capture_output=True, encoding="utf-8", timeout=SECONDS,
-        )  # fmt: skip
+            input=pattern,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=SECONDS,
+        )
     except subprocess.TimeoutExpired:
         return TOO_LARGE
     if done.returncode:

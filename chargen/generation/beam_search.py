@@ -105,9 +105,12 @@ class BeamSearch:
             tokens: list[int] = []
             self._live = []
             for row, token, logprob, inside in zip(
-                candidates.rows, candidates.tokens, candidates.logprobs, candidates.inside,
+                candidates.rows,
+                candidates.tokens,
+                candidates.logprobs,
+                candidates.inside,
                 strict=True,
-            ):  # fmt: skip
+            ):
                 beam = live[row]
                 grown = beam.grow(token, logprob, inside, self._guided(beam, token, inside))
                 if grown.builder.finish_reason:

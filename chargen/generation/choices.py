@@ -51,9 +51,14 @@ class Choice:
 
 @torch.inference_mode()
 def choose(
-    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, prompt: str,
-    choices: Sequence[str], *, ends: bool = False,
-) -> list[Choice]:  # fmt: skip
+    model: LanguageModel,
+    engine: Engine,
+    tokenizer: Tokenizer,
+    prompt: str,
+    choices: Sequence[str],
+    *,
+    ends: bool = False,
+) -> list[Choice]:
     """The choices, the likeliest first; where it `ends`, the end of the document is the last token
     of each. Raises ConfigError where there are none, or an empty one, or one twice;
     TokenizerError."""
@@ -87,11 +92,17 @@ def choose(
     by_token = sorted(range(len(rows)), key=lambda index: -per_token[index])
     return [
         Choice(
-            prompt, choices[index], shares[index], totals[index], per_token[index],
-            tuple(rows[index].tolist()), rank, by_token.index(index) + 1,
+            prompt,
+            choices[index],
+            shares[index],
+            totals[index],
+            per_token[index],
+            tuple(rows[index].tolist()),
+            rank,
+            by_token.index(index) + 1,
         )
         for rank, index in enumerate(order, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def _endings(

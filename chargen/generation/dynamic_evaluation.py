@@ -34,7 +34,7 @@ SAMPLE_STREAMS = 8
 SAMPLE_CHUNKS = 4
 
 
-class Learner:
+class DynamicEvaluator:
     """A copy of a model, `model`, that learns; the one that it was given stays as it is.
 
     The copy stays in eval mode: nothing is dropped, and the same texts teach it the same. It keeps

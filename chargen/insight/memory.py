@@ -126,10 +126,14 @@ def charts(names: Sequence[str], horizons: Sequence[MemoryCurves]) -> list[Chart
     return [
         Chart("loss by context", "context, tokens", "loss, nats per token", loss, log_x=True),
         Chart(
-            "gradient by distance", "distance back, tokens", "||dL_t / dh_(t-k)||", norms,
-            log_x=True, log_y=True,
+            "gradient by distance",
+            "distance back, tokens",
+            "||dL_t / dh_(t-k)||",
+            norms,
+            log_x=True,
+            log_y=True,
         ),
-    ]  # fmt: skip
+    ]
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ import numpy as np
 
 from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
-from chargen.generation.dynamic_evaluation import Learner
+from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
 from chargen.progress import OnShare
@@ -39,7 +39,7 @@ class SessionModel:
     metadata: CheckpointMetadata
     loaded: TextGenerator  # as it is in its folder
     generator: TextGenerator  # as it answers now
-    learner: Learner | None = None
+    learner: DynamicEvaluator | None = None
     pending: Lesson | None = None
 
     @property
@@ -56,7 +56,9 @@ class SessionModel:
     def start_learning(self) -> SessionModel:
         if self.learner is not None:
             return self
-        return replace(self, learner=Learner(self.generator.model, self.generator.tokenizer))
+        return replace(
+            self, learner=DynamicEvaluator(self.generator.model, self.generator.tokenizer)
+        )
 
     def forget(self) -> SessionModel:
         """As it was loaded, and learning no more."""

@@ -174,9 +174,13 @@ def written(
     pieces=st.sampled_from([None, 1, 3]),
 )
 def test_what_was_written_is_shown_whole(
-    seed: int, prompt: str, heal: bool, max_chars: int | None, stop: tuple[str, ...],
+    seed: int,
+    prompt: str,
+    heal: bool,
+    max_chars: int | None,
+    stop: tuple[str, ...],
     pieces: int | None,
-) -> None:  # fmt: skip
+) -> None:
     """Even where its end cuts a token, or its first token began in the prompt."""
     generator = tiny(2, *PIECES)
     config = SampleConfig(heal=heal, max_chars=max_chars, stop=stop, max_tokens=8)

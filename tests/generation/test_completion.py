@@ -104,5 +104,6 @@ def test_a_copy_goes_on_by_itself() -> None:
         builder.add(byte, -1.0)
     twin = builder.copy()
     assert [builder.add(0xA9, -1.0), twin.add(0xA8, -1.0)] == [
-        Piece("a\u00e9", (97, 0xC3, 0xA9), -3.0), Piece("a\u00e8", (97, 0xC3, 0xA8), -3.0),
-    ]  # fmt: skip
+        Piece("a\u00e9", (97, 0xC3, 0xA9), -3.0),
+        Piece("a\u00e8", (97, 0xC3, 0xA8), -3.0),
+    ]

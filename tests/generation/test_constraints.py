@@ -100,8 +100,11 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], says: str) -> None:
 def test_counts_that_are_large_but_not_nested_are_fine() -> None:
     automaton = Automaton.of_expression("[a-z ,.\\n]{1000,1500}")
     assert [matches(automaton, "a" * length) for length in (999, 1000, 1500, 1501)] == [
-        False, True, True, False,
-    ]  # fmt: skip
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_an_expression_that_takes_too_much_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

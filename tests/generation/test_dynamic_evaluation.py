@@ -13,7 +13,13 @@ import torch
 import chargen
 from chargen.config import ModelConfig
 from chargen.evaluation.scores import score_document
-from chargen.generation.dynamic_evaluation import CHUNK_TOKENS, DECAY, MAX_SURPRISED, RATE, Learner
+from chargen.generation.dynamic_evaluation import (
+    CHUNK_TOKENS,
+    DECAY,
+    MAX_SURPRISED,
+    RATE,
+    DynamicEvaluator,
+)
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import read_tokens
 from chargen.nn.model import LanguageModel
@@ -52,7 +58,7 @@ def tokens_of(generator: TextGenerator, text: str) -> Tokens:
 
 def learn(generator: TextGenerator, text: str, times: int = 1) -> tuple[TextGenerator, float]:
     """What has learned the text, and the loss of the last time."""
-    learner = Learner(generator.model, generator.tokenizer)
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
     for _ in range(times):
         start = learner.model.initial_state(1)
         loss = learner.learn(tokens_of(generator, text), start)
@@ -109,7 +115,7 @@ def test_a_text_of_one_chunk_costs_what_it_did_before_learning(generator: TextGe
 def test_chunk_after_chunk_equals_the_whole(generator: TextGenerator) -> None:
     tokens, cut = tokens_of(generator, NEW * 9)[: 2 * CHUNK_TOKENS + 1], CHUNK_TOKENS
     start = generator.model.initial_state(1)
-    whole, parts = (Learner(generator.model, generator.tokenizer) for _ in range(2))
+    whole, parts = (DynamicEvaluator(generator.model, generator.tokenizer) for _ in range(2))
     loss = whole.learn(tokens, start, passes=1)
     _, state = read_tokens(generator.model, tokens[:cut], start)
     losses = [parts.learn(tokens[: cut + 1], start, 1), parts.learn(tokens[cut:], state, 1)]
@@ -122,7 +128,7 @@ def test_chunk_after_chunk_equals_the_whole(generator: TextGenerator) -> None:
 def test_where_nothing_is_predicted_nothing_is_learned(
     generator: TextGenerator, count: int
 ) -> None:
-    learner = Learner(generator.model, generator.tokenizer)
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
     loss = learner.learn(tokens_of(generator, NEW)[:count], learner.model.initial_state(1))
     assert math.isnan(loss)
     assert same(learner.model, generator.model)
@@ -132,14 +138,14 @@ def test_where_nothing_is_predicted_nothing_is_learned(
 def test_numbers_that_are_not_finite_leave_it_unchanged(
     generator: TextGenerator, number: float
 ) -> None:
-    learner = Learner(generator.model, generator.tokenizer)
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
     state = learner.model.initial_state(1).map(lambda part: part.fill_(number))
     assert math.isnan(learner.learn(tokens_of(generator, NEW), state))
     assert same(learner.model, generator.model)
 
 
 def test_nor_does_it_keep_what_it_learned_until_then(generator: TextGenerator) -> None:
-    learner = Learner(generator.model, generator.tokenizer)
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
     with torch.no_grad():  # what reads "~" overflows; it stands in the third chunk
         tilde = tokens_of(generator, "~")[-1]
         learner.model.embedding.weight[tilde] = math.nan
@@ -153,15 +159,15 @@ def test_nor_does_it_keep_what_it_learned_until_then(generator: TextGenerator) -
 def test_an_interrupt_undoes_what_was_half_learned(
     generator: TextGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner = Learner(generator.model, generator.tokenizer)
-    step, steps = Learner._step, iter(range(3))
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
+    step, steps = DynamicEvaluator._step, iter(range(3))
 
-    def interrupted(self: Learner, surprises: list[torch.Tensor]) -> None:
+    def interrupted(self: DynamicEvaluator, surprises: list[torch.Tensor]) -> None:
         step(self, surprises)
         if next(steps) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Learner, "_step", interrupted)
+    monkeypatch.setattr(DynamicEvaluator, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         learner.learn(tokens_of(generator, NEW * 3), learner.model.initial_state(1))
     assert same(learner.model, generator.model)
@@ -185,7 +191,7 @@ def test_what_is_known_by_heart_changes_little(generator: TextGenerator) -> None
 
 
 def test_no_weight_moves_further_than_a_step_may(generator: TextGenerator) -> None:
-    learner = Learner(generator.model, generator.tokenizer)
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
     steps = 40
     wild = np.random.default_rng(1).integers(0, 128, steps * CHUNK_TOKENS)
     learner.learn(wild, learner.model.initial_state(1), passes=1)
@@ -206,7 +212,7 @@ def test_what_it_learned_it_may_write() -> None:
 def test_it_goes_on_from_where_a_prompt_was_read(generator: TextGenerator) -> None:
     """Even where the state comes from inference mode, and in it."""
     tokens = tokens_of(generator, "The sky is blue.\n")
-    learner = Learner(generator.model, generator.tokenizer)
+    learner = DynamicEvaluator(generator.model, generator.tokenizer)
     _, state = read_tokens(learner.model, tokens[:-9], learner.model.initial_state(1))
     with torch.inference_mode():
         loss = learner.learn(tokens[-9:], state)

@@ -126,8 +126,10 @@ def test_a_row_that_would_lose_all_stays() -> None:
 
 def test_the_chain_has_one_order() -> None:
     values: dict[str, Any] = dict.fromkeys(PROCESSOR_ORDER, 0.5) | {
-        "no_repeat_ngram": 2, "top_k": 2, "ban": ("x",)
-    }  # fmt: skip
+        "no_repeat_ngram": 2,
+        "top_k": 2,
+        "ban": ("x",),
+    }
     banned = torch.zeros(4, dtype=torch.bool)
     made = processors(SampleConfig(**values), banned)
     assert [process.__qualname__.split(".")[0] for process in made] == list(PROCESSOR_ORDER)
@@ -168,11 +170,12 @@ def test_every_chain_leaves_a_token_and_draws_only_what_it_left(
         data.draw(
             st.lists(
                 st.lists(st.integers(0, 4), min_size=length, max_size=length),
-                min_size=len(rows), max_size=len(rows),
+                min_size=len(rows),
+                max_size=len(rows),
             )
         ),
         dtype=torch.int64,
-    ).reshape(len(rows), length)  # fmt: skip
+    ).reshape(len(rows), length)
     logits = torch.tensor(rows).masked_fill(~seen, NEG_INF)
     left = logits
     for process in processors(config, banned):

@@ -41,15 +41,25 @@ def text_of(passage: TextStream, pieces: int | None = None) -> str:
 @pytest.mark.parametrize("kind", ["characters", "subwords"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"temperature": 0}, {"stop": ("\nThe", " is r", "zzz")}, {"repetition_penalty": 1.3},
-     {"top_p": 0.9, "ban": ("x",)}, {"heal": False}, {"until": "paragraph"}],
-)  # fmt: skip
+    [
+        {},
+        {"temperature": 0},
+        {"stop": ("\nThe", " is r", "zzz")},
+        {"repetition_penalty": 1.3},
+        {"top_p": 0.9, "ban": ("x",)},
+        {"heal": False},
+        {"until": "paragraph"},
+    ],
+)
 @pytest.mark.parametrize("prompt", ["", "The straw", "GRANN", "The caf\u00e9 is "])
 @pytest.mark.parametrize("stop_after", [0, 1, 2, 7])
 def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
-    request: pytest.FixtureRequest, kind: str, options: dict[str, object], prompt: str,
+    request: pytest.FixtureRequest,
+    kind: str,
+    options: dict[str, object],
+    prompt: str,
     stop_after: int,
-) -> None:  # fmt: skip
+) -> None:
     model: TextGenerator = request.getfixturevalue(kind)
     config = SampleConfig(max_tokens=40, **options)  # type: ignore[arg-type]
     whole = model.continue_from(model.document_start, prompt, config, RandomStream(3))
@@ -113,9 +123,7 @@ def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerato
 @pytest.mark.parametrize("text", ["The sky", "GRANNY'S caf\u00e9 \u4e2d", "x" * 50])
 def test_read_at_once_or_bit_by_bit(subwords: TextGenerator, text: str) -> None:
     def read(place: PromptState, some: str, heal: bool) -> PromptState:
-        return prefill(
-            subwords.model, subwords.tokenizer, place, some, heal=heal, window=256
-        )  # fmt: skip
+        return prefill(subwords.model, subwords.tokenizer, place, some, heal=heal, window=256)
 
     whole = read(subwords.document_start, text, True)
     place = subwords.document_start

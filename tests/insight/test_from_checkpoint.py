@@ -29,8 +29,10 @@ def test_a_text_is_read_as_by_its_parts(checkpoint: Path) -> None:
     )
     assert seen.inspection.parts == expected.parts
     assert [view.title for view in seen.inspection.views[:3]] == [
-        "surprise", "forget gate of cell 0:3", "forget gate of cell 0:1",
-    ]  # fmt: skip
+        "surprise",
+        "forget gate of cell 0:3",
+        "forget gate of cell 0:1",
+    ]
     assert seen.inspection.views[1].values.tolist() == expected.views[1].values.tolist()
     assert seen.followers and "the part that it trained on" in seen.searched
     found = sum(follower.follows for follower in seen.followers)

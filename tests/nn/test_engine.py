@@ -14,13 +14,19 @@ from chargen.nn.model import LanguageModel
 
 V, LENGTH = 60, 12
 CELLS = [
-    {"cell": "lstm"}, {"cell": "gru"}, {"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"},
-]  # fmt: skip
+    {"cell": "lstm"},
+    {"cell": "gru"},
+    {"cell": "rnn"},
+    {"cell": "rnn", "nonlinearity": "relu"},
+]
 OPTIONS = [
-    {}, {"num_layers": 1}, {"layer_norm": True}, {"residual": True},
+    {},
+    {"num_layers": 1},
+    {"layer_norm": True},
+    {"residual": True},
     {"tie_weights": True, "embedding_size": 48, "residual": True, "layer_norm": True},
     {"dropout": 0.5, "weight_dropout": 0.5, "token_dropout": 0.5, "embedding_dropout": 0.5},
-]  # fmt: skip
+]
 
 
 def network(**options: Any) -> LanguageModel:

@@ -191,8 +191,10 @@ def test_dropout_keeps_the_mean() -> None:
 def test_a_dropped_token_is_dropped_wherever_it_stands() -> None:
     model = make(ModelConfig(hidden_size=4, embedding_size=3, token_dropout=0.5)).train()
     x = model._embed(torch.tensor([[1, 2, 1, 3], [3, 1, 2, 2]]))
-    gone = {token: (x[0] if token != 3 else x[1])[index].abs().sum().item() == 0
-            for token, index in ((1, 0), (2, 1), (3, 0))}  # fmt: skip
+    gone = {
+        token: (x[0] if token != 3 else x[1])[index].abs().sum().item() == 0
+        for token, index in ((1, 0), (2, 1), (3, 0))
+    }
     for row, text in zip(x, [[1, 2, 1, 3], [3, 1, 2, 2]], strict=True):
         assert [vector.abs().sum().item() == 0 for vector in row] == [gone[t] for t in text]
 

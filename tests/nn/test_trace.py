@@ -95,12 +95,15 @@ def sigmoid(x: float) -> float:
 
 def test_an_lstm_of_one_unit_by_hand() -> None:
     model = one_unit(
-        "lstm", "tanh",
+        "lstm",
+        "tanh",
         {  # in the order of torch: input, forget, candidate, output
-            "weight_ih_l0": [0.5, -1.0, 2.0, 0.25], "weight_hh_l0": [1.0, 3.0, -0.5, 0.125],
-            "bias_ih_l0": [0.1, 0.2, 0.3, 0.4], "bias_hh_l0": [0.0, 1.0, 0.0, -1.0],
+            "weight_ih_l0": [0.5, -1.0, 2.0, 0.25],
+            "weight_hh_l0": [1.0, 3.0, -0.5, 0.125],
+            "bias_ih_l0": [0.1, 0.2, 0.3, 0.4],
+            "bias_hh_l0": [0.0, 1.0, 0.0, -1.0],
         },
-    )  # fmt: skip
+    )
     h, c = 0.5, -0.75
     found = trace(model, torch.tensor([[0, 1]]), State(((double(h), double(c)),)))
     for step in range(2):
@@ -117,12 +120,15 @@ def test_an_lstm_of_one_unit_by_hand() -> None:
 
 def test_a_gru_of_one_unit_by_hand() -> None:
     model = one_unit(
-        "gru", "tanh",
+        "gru",
+        "tanh",
         {  # in the order of torch: reset, update, candidate
-            "weight_ih_l0": [0.5, -1.0, 2.0], "weight_hh_l0": [1.0, 3.0, -0.5],
-            "bias_ih_l0": [0.1, 0.2, 0.3], "bias_hh_l0": [0.0, 1.0, 0.7],
+            "weight_ih_l0": [0.5, -1.0, 2.0],
+            "weight_hh_l0": [1.0, 3.0, -0.5],
+            "bias_ih_l0": [0.1, 0.2, 0.3],
+            "bias_hh_l0": [0.0, 1.0, 0.7],
         },
-    )  # fmt: skip
+    )
     h = 0.5
     found = trace(model, torch.tensor([[0, 1]]), State(((double(h),),)))
     for step in range(2):
