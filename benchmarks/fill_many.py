@@ -1,4 +1,4 @@
-"""A file of a thousand samples from the model that comes along: seconds, memory, and copies.
+"""A file of a thousand samples from the bundled model: seconds, memory, and copies.
 
     python benchmarks/fill_many.py [--num-samples 1000]
 

@@ -3,7 +3,7 @@ one that learns each chunk after it was scored.
 
     python benchmarks/learn.py TEXT FOREIGN [--steps 3000] [--hidden-size 256] [--everyday FOLDER]
 
-Two models: one trained here on the first 80 % of TEXT, and the one that comes with chargen. Each
+Two models: one trained here on the first 80 % of TEXT, and the bundled one. Each
 reads, once from start to end and in one pass: text of its own kind that it never saw (the last
 tenth of TEXT; what corpora/make_everyday.py makes with another seed, without the lines that stand
 in the training text), FOREIGN text, and for the second model TEXT's last tenth. The constants of

@@ -5,7 +5,7 @@
 Each row is `chargen train` with all else at its defaults and an empty cache, from its start to the
 end of 400 steps, on a text of so many bytes: of words in lines, or of one line without a space.
 Printed is the largest anonymous memory of the process and those that it forked. Then the model
-that comes along draws a text; printed is its anonymous memory after each tenth. Linux only: it
+that is bundled draws a text; printed is its anonymous memory after each tenth. Linux only: it
 reads /proc.
 """
 

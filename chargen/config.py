@@ -23,7 +23,7 @@ from chargen.options import (
 )
 
 DEFAULT_MINUTES = 10.0
-TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless told
+TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless asked
 MAX_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("small", "medium", "large")
@@ -93,42 +93,42 @@ class ModelConfig(Config):
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
     hidden_size: int = option(256, "units in each layer", at_least=1, at_most=65536, planned=True)
-    num_layers: int = option(
-        1, "recurrent layers, one upon the other", at_least=1, at_most=64, planned=True
-    )
+    num_layers: int = option(1, "stacked recurrent layers", at_least=1, at_most=64, planned=True)
     embedding_size: int = option(
         64,
-        "numbers that stand for a token on its way in",
+        "dimension of the token embedding",
         at_least=1,
         at_most=65536,
         planned=True,
     )
     dropout: float = option(
         0.0,
-        "share of the top layer's units dropped in training, the same all along a step",
+        "dropout before the output layer, one mask for all positions of a step",
         at_least=0,
         below=1,
         planned=True,
     )
     layer_dropout: float | None = option(
-        None, "the same between layers (default: as --dropout)", at_least=0, below=1
+        None, "dropout between layers (default: as --dropout)", at_least=0, below=1
     )
-    embedding_dropout: float = option(0.0, "the same of the embedding's units", at_least=0, below=1)
+    embedding_dropout: float = option(0.0, "dropout on the embedding's units", at_least=0, below=1)
     token_dropout: float = option(
-        0.0, "share of the tokens whose embedding is dropped for a step", at_least=0, below=1
+        0.0, "dropout of whole tokens from the embedding, for a step", at_least=0, below=1
     )
     weight_dropout: float = option(
         0.0,
-        "share of the recurrent weights dropped for a step (DropConnect)",
+        "dropout on the recurrent weights, for a step (DropConnect)",
         at_least=0,
         below=1,
         planned=True,
     )
-    layer_norm: bool = option(False, "normalise the output of each layer")
-    residual: bool = option(False, "add to a layer's output what it read, where their sizes match")
+    layer_norm: bool = option(False, "layer normalization of each layer's output")
+    residual: bool = option(
+        False, "residual connections, where a layer's input and output have one size"
+    )
     nonlinearity: str = option("tanh", "activation of the plain rnn cell", choices=("tanh", "relu"))
     tie_weights: bool = option(
-        False, "use one matrix to read and to write tokens (needs embedding size = hidden size)"
+        False, "tie the embedding to the output layer (needs embedding size = hidden size)"
     )
 
     def check_together(self) -> None:
@@ -151,22 +151,24 @@ class TrainConfig(Config):
     batch_size: int = option(16, "parallel streams of text in a step", at_least=1, planned=True)
     accumulate: int = option(
         1,
-        "parts that the streams of a step are read in, one after the other, for less memory",
+        "gradient accumulation: parts a step is computed in, for less memory",
         at_least=1,
     )
-    bptt: int = option(64, "tokens that back-propagation reaches back", at_least=1, planned=True)
+    bptt: int = option(
+        64, "length of truncated back-propagation through time, in tokens", at_least=1, planned=True
+    )
     random_bptt: bool = option(
-        False, "draw the length of each step, evenly from half of --bptt to one and a half"
+        False, "randomize the length of each step, from half of --bptt to one and a half"
     )
     learning_rate: float | None = option(None, "peak step size of AdamW", above=0, planned=True)
     warmup: float = option(
-        0.05, "share of the run in which the learning rate rises", at_least=0, below=1
+        0.05, "share of the run in which the learning rate warms up", at_least=0, below=1
     )
     weight_decay: float = option(0.1, "decay of weight matrices, by AdamW", at_least=0)
-    clip: float = option(1.0, "longest gradient norm that a step follows", above=0)
+    clip: float = option(1.0, "gradient norm above which gradients are clipped", above=0)
     reset: float = option(
         0.02,
-        "chance, per step and stream, to forget the state and start afresh",
+        "probability, per step and stream, of resetting the hidden state",
         at_least=0,
         at_most=1,
     )
@@ -178,13 +180,13 @@ class TrainConfig(Config):
     )
     average: float = option(
         0.0,
-        "decay, a step, of a running mean of the weights, which is what is scored and kept",
+        "decay per step of a moving average of the weights (EMA), scored and saved instead",
         at_least=0,
         below=1,
     )
     precision: str = option(
         "auto",
-        "of products: bfloat16 where the device is faster so, else float32",
+        "of matrix products: bfloat16 where the device is faster with it, else float32",
         choices=("auto", "float32", "bfloat16"),
     )
     minutes: float | None = option(
@@ -197,7 +199,7 @@ class TrainConfig(Config):
     evaluations: int = option(10, "validations, spread evenly over the run", at_least=1)
     patience: int | None = option(
         None,
-        "end after so many validations in a row without a better one",
+        "stop early after so many validations in a row without improvement",
         at_least=1,
         planned=True,
     )
@@ -238,58 +240,66 @@ class SampleConfig(Config):
         "characters before which no stop text and no end of a document ends the text",
         at_least=1,
     )
-    stop: tuple[str, ...] = option((), "end before this text, \\n a newline (may be given again)")
+    stop: tuple[str, ...] = option((), "end before this text, \\n a newline (repeatable)")
     until: str | None = option(None, "end after so much", choices=UNITS)
     repetition_penalty: float | None = option(
         None,
-        "divide the logits of recent tokens by this, above 1 against repeating",
+        "divide the logits of recent tokens by this; above 1 discourages repetition",
         at_least=0.01,
         at_most=100,
     )
     presence_penalty: float | None = option(
-        None, "take this from the logits of recent tokens, in nats", at_least=-1e6, at_most=1e6
+        None, "subtract this from the logits of recent tokens, in nats", at_least=-1e6, at_most=1e6
     )
     frequency_penalty: float | None = option(
         None,
-        "take this from them for each time that they stand there, in nats",
+        "subtract this for each time that they occur, in nats",
         at_least=-1e6,
         at_most=1e6,
     )
     no_repeat_ngram: int | None = option(
-        None, "draw no token that ends so many that stand in the window already", at_least=1
+        None, "never repeat an n-gram of this many tokens within the window", at_least=1
     )
     penalty_window: int = option(
         256,
-        "tokens, the prompt's last ones too, that these four look at",
+        "recent tokens, the prompt's included, that these four look at",
         at_least=1,
         at_most=1_000_000,
     )
-    ban: tuple[str, ...] = option((), "draw no token that holds this text (may be given again)")
-    top_k: int | None = option(None, "draw only from the k likeliest tokens", at_least=1)
+    ban: tuple[str, ...] = option((), "never sample a token that contains this text (repeatable)")
+    top_k: int | None = option(None, "sample only from the k most likely tokens", at_least=1)
     top_p: float | None = option(
-        None, "draw only from the fewest tokens that hold this share", above=0, at_most=1
+        None, "sample only from the fewest tokens with this total probability", above=0, at_most=1
     )
     min_p: float | None = option(
-        None, "drop tokens below this share of the likeliest one's", at_least=0, at_most=1
+        None,
+        "drop tokens below this fraction of the most likely one's probability",
+        at_least=0,
+        at_most=1,
     )
     typical_p: float | None = option(
-        None, "draw only from the most typical tokens that hold this share", above=0, at_most=1
+        None,
+        "sample only from the most typical tokens with this total probability",
+        above=0,
+        at_most=1,
     )
     temperature: float = option(
-        1.0, "0 always picks the likeliest token; above 1 is wilder", at_least=0, at_most=1e6
+        1.0, "0 always picks the most likely token; above 1 is wilder", at_least=0, at_most=1e6
     )
     charset: str | None = option(
-        None, "draw only these characters, ranges such as a-z, \\n a newline"
+        None, "use only these characters, ranges such as a-z, \\n a newline"
     )
-    regex: str | None = option(None, "draw only what can match this expression as a whole")
-    heal: bool = option(True, "let the text go on inside a word that the prompt began (subwords)")
-    num_samples: int | None = option(None, "texts to draw, in batches", at_least=1)
+    regex: str | None = option(None, "write only what matches this regular expression as a whole")
+    heal: bool = option(
+        True, "token healing: let the text continue a word that the prompt began (subwords)"
+    )
+    num_samples: int | None = option(None, "texts to sample, in batches", at_least=1)
     batch_size: int = option(
-        256, "texts that are drawn side by side at most", at_least=1, at_most=65536
+        256, "texts that are sampled side by side, at most", at_least=1, at_most=65536
     )
     beams: int | None = option(
         None,
-        "search with so many beams for the likeliest texts instead of drawing",
+        "beam search of this width for the most likely texts, instead of sampling",
         at_least=1,
         at_most=10_000,
     )
@@ -301,7 +311,7 @@ class SampleConfig(Config):
     )
     early_stopping: bool = option(False, "end the search once as many texts as beams have ended")
     seed: int | None = option(
-        None, "repeat the same draws (default: new ones)", at_least=0, at_most=2**63 - 1
+        None, "repeat the same samples (default: new ones)", at_least=0, at_most=2**63 - 1
     )
 
     def check_together(self) -> None:
@@ -334,7 +344,7 @@ class SampleConfig(Config):
             if getattr(self, name) != getattr(type(self), name):
                 raise ConfigError(
                     named("beams", name) + " cannot be combined",
-                    hint="beam search finds the likeliest texts, it draws nothing",
+                    hint="beam search finds the most likely texts and samples nothing",
                 )
 
 
@@ -343,17 +353,17 @@ class InspectConfig(Config):
     """What is looked at inside a network."""
 
     cell: tuple[str, ...] = option(
-        (), "colour the text by this cell, L:I, its layer and place from 0 (may be given again)"
+        (), "colour the text by this cell, L:I, its layer and place from 0 (repeatable)"
     )
     gate: str | None = option(
         None,
         "by this gate: of the cells that are given, else the mean over each layer",
         choices=("forget", "input", "output", "reset", "update"),
     )
-    top: int = option(3, "likeliest tokens to show at each place", at_least=1, at_most=100)
+    top: int = option(3, "most likely tokens to show at each position", at_least=1, at_most=100)
     max_chars: int = option(
         20_000,
-        "characters of a text to read at most; of the model's own it is 2,000 unless told",
+        "characters of a text to read at most; of the model's own 2,000 by default",
         at_least=1,
         at_most=1_000_000,
     )

@@ -119,7 +119,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     except OSError as error:
         raise CheckpointError(
             f"cannot save to {folder}: {error.strerror}",
-            hint="what was saved before is kept; once that is mended, go on with --resume",
+            hint="what was saved before is kept; once that is fixed, continue with --resume",
         ) from error
 
 
@@ -223,7 +223,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     folder = require_checkpoint(path)
     if not os.path.lexists(folder / TRAINING):
         raise CheckpointError(
-            f"{folder} has no {TRAINING}, so its training cannot go on",
+            f"{folder} has no {TRAINING}, so its training cannot be resumed",
             hint="start from its weights with --init-from instead",
         )
     snapshot, metadata = read_snapshot(folder)
@@ -231,7 +231,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
         if read_config(folder).saved_at > metadata.saved_at:
             raise CheckpointError(
                 f"{folder / TRAINING} is older than {CONFIG} beside it, so it is of another run",
-                hint=f"to go on from it all the same, remove {CONFIG} first",
+                hint=f"to resume from it all the same, remove {CONFIG} first",
             )
     return snapshot
 

@@ -53,7 +53,7 @@ def check_weights(model: LanguageModel, tensors: Tensors) -> None:
         raise ValueError(f"{wrong[0]} is missing, unknown or of another shape")
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise ValueError(f"{name} holds what is no number")
+            raise ValueError(f"{name} holds a number that is not finite")
 
 
 def tensors_to_bytes(tensors: Tensors, metadata: dict[str, str] | None = None) -> bytes:

@@ -23,12 +23,10 @@ from chargen.cli.flags import Command
 # In the order of the help.
 COMMANDS = {
     "train": Command("learn a text", train.add_flags, train.run),
-    "sample": Command("write text that goes on from a prompt", sample.add_flags, sample.run),
+    "sample": Command("write text that continues a prompt", sample.add_flags, sample.run),
     "repl": Command("talk to a model", repl.add_flags, repl.run),
     "eval": Command("score texts: loss, perplexity, bits per byte", eval_.add_flags, eval_.run),
-    "classify": Command(
-        "tell which label a text gets, by likelihood", classify.add_flags, classify.run
-    ),
+    "classify": Command("classify texts, by likelihood", classify.add_flags, classify.run),
     "score": Command("show how each token of a text surprises a model", score.add_flags, score.run),
     "inspect": Command(
         "show what a text does to a network, and how far back it looks",
@@ -36,7 +34,7 @@ COMMANDS = {
         inspect_.run,
     ),
     "lab": Command("try in two minutes what networks remember and forget", lab.add_flags, lab.run),
-    "plot": Command("draw how runs learnt, into a PNG, SVG or PDF file", plot.add_flags, plot.run),
+    "plot": Command("plot learning curves into a PNG, SVG or PDF file", plot.add_flags, plot.run),
     "info": Command("show what a checkpoint is", info.add_flags, info.run),
     "list": Command("list the checkpoints below ./checkpoints", list_.add_flags, list_.run),
 }

@@ -90,7 +90,7 @@ def checkpoint_or_newest(given: str | None) -> Path:
 
     folder = newest_checkpoint()
     if folder == BUNDLED:
-        show_note("no checkpoint below ./checkpoints; this is the model that comes with chargen")
+        show_note("no checkpoint below ./checkpoints; this is the bundled model")
     return folder
 
 

@@ -36,7 +36,7 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         "--out",
         metavar="F",
-        help="draw into this .html (not with --memory), .png, .svg or .pdf file",
+        help="write a picture to this .html (not with --memory), .png, .svg or .pdf file",
     )
     add_device(command)
     add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
@@ -92,7 +92,7 @@ def run(arguments: Arguments) -> int:
         write_output(out, page(seen, model).encode(errors="replace"))
     else:
         draw_text(inspection, out)
-    show_note(f"drawn into {out}")
+    show_note(f"written to {out}")
     return 0
 
 

@@ -15,7 +15,9 @@ def add_flags(command: Parser) -> None:
         "world", nargs="?", metavar="WORLD", help="one of the small worlds (default: list them)"
     )
     add_options(command, TrainConfig, only=("seed",))
-    command.add_argument("--out", metavar="F", help="draw into this .png, .svg or .pdf file, too")
+    command.add_argument(
+        "--out", metavar="F", help="also write a picture to this .png, .svg or .pdf file"
+    )
     add_json(command, "print the finding as one JSON line")
 
 
@@ -52,5 +54,5 @@ def run(arguments: Arguments) -> int:
     show_finding(finding)
     if out is not None:
         draw_charts(finding.charts, out)
-        show_note(f"drawn into {out}")
+        show_note(f"written to {out}")
     return 0

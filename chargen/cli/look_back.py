@@ -44,7 +44,7 @@ def run(arguments: Arguments, given: dict[str, Any]) -> int:
     drawn = charts(names, [looked.horizon for looked in found])
     if out is not None:
         draw_charts(drawn, out)
-        show_note(f"drawn into {out}")
+        show_note(f"written to {out}")
     from chargen.display.insight import show_horizons
 
     show_horizons(names, [looked.horizon for looked in found], drawn)

@@ -15,13 +15,13 @@ def add_flags(command: Parser) -> None:
         "--out",
         default="curves.png",
         metavar="F",
-        help="the file to draw into (default: curves.png)",
+        help="the file to write (default: curves.png)",
     )
     command.add_argument(
         "--along",
         choices=("steps", "epochs", "minutes"),
         default="steps",
-        help="what the losses are drawn over (default: steps)",
+        help="the x axis of the losses (default: steps)",
     )
 
 
@@ -38,5 +38,5 @@ def run(arguments: Arguments) -> int:
         tokenizer = f"{about.tokenizer} {about.vocab_size}"
         curves.append(Curve(about.folder.resolve().name, metrics, tokenizer))
     draw(curves, Path(arguments.out), arguments.along)
-    show_note(f"drawn into {arguments.out}")
+    show_note(f"written to {arguments.out}")
     return 0

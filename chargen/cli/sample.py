@@ -42,22 +42,22 @@ def add_flags(command: Parser) -> None:
     prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
     prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
     add_options(command, SampleConfig)
-    group = command.add_argument_group("instead of drawing")
+    group = command.add_argument_group("instead of sampling")
     group.add_argument(
         "--choices",
         metavar="TEXT,TEXT",
-        help='show how likely each of these ways to go on is, as in " red, green"; quote one that '
+        help='show how likely each of these continuations is, as in " red, green"; quote one that '
         "holds a comma",
     )
     group = command.add_argument_group("into a file")
     group.add_argument("--out", metavar="F", help="a new file, one JSON line a sample")
-    group.add_argument("--resume", action="store_true", help="go on with the file in --out")
+    group.add_argument("--resume", action="store_true", help="continue the file in --out")
     group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
     group = command.add_argument_group("copied or new")
     group.add_argument(
         "--check-copies",
         action="store_true",
-        help="tell how much of it stands word for word in the training text",
+        help="report how much of it is copied word for word from the training text",
     )
     group.add_argument(
         "--text",
@@ -71,7 +71,7 @@ def add_flags(command: Parser) -> None:
 
 
 def run(arguments: Arguments) -> int:
-    """Write text that goes on from a prompt."""
+    """Write text that continues a prompt."""
     given = options_given(arguments, SampleConfig)
     config = build_config(SampleConfig, given)
     _check_together(arguments, given)
@@ -96,7 +96,8 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
         others = [name for name in _ONLY_SAMPLED if getattr(arguments, name)]
         for name in [*given, *others]:
             raise ConfigError(
-                named("choices", name) + " cannot be combined", hint="nothing is drawn but a choice"
+                named("choices", name) + " cannot be combined",
+                hint="nothing is sampled but a choice",
             )
     for name in ("resume", "overwrite"):
         if getattr(arguments, name) and arguments.out is None:
@@ -191,7 +192,7 @@ def _stream(
     printer.close()
     code = interrupts.exit_code
     if not texts and (config.regex or config.charset) and not code:
-        show_note("empty: the model would rather go on with what may not be drawn")
+        show_note("empty: the model would rather continue with what may not be sampled")
     return code, "".join(texts)
 
 
@@ -243,7 +244,7 @@ def _fill(
     from chargen.generation.sample_file import fill, read_texts
 
     try:
-        with Bar("drawing") as bar:
+        with Bar("sampling") as bar:
             for _ in fill(
                 generator,
                 prompt,
@@ -256,7 +257,7 @@ def _fill(
                 pass
     except (KeyboardInterrupt, Terminated):
         instead = " instead of --overwrite" if arguments.overwrite else ""
-        show_note(f"stopped; the same command with --resume{instead} goes on with {arguments.out}")
+        show_note(f"stopped; the same command with --resume{instead} continues {arguments.out}")
         raise
     show_note(f"{config.num_samples or 1} samples in {arguments.out}")
     if copies is not None:

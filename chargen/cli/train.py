@@ -24,7 +24,7 @@ def add_flags(command: Parser) -> None:
         "--out", metavar="FOLDER", help="a new folder (default: checkpoints/ and the text's name)"
     )
     group.add_argument(
-        "--resume", action="store_true", help="go on with a run from its last saved state"
+        "--resume", action="store_true", help="resume a run from its last saved state"
     )
     group.add_argument("--overwrite", action="store_true", help="replace the checkpoint in --out")
     group.add_argument(
@@ -47,10 +47,10 @@ def add_flags(command: Parser) -> None:
 
 
 def run(arguments: Arguments) -> int:
-    """Learn a text."""
+    """Train a model on a text."""
     started = time.monotonic()
     options = options_given(arguments, CorpusConfig, ModelConfig, TrainConfig)
-    split_options(options)  # a wrong one is told before torch is imported
+    split_options(options)  # a wrong one is reported before torch is imported
     if not arguments.corpus and not arguments.resume:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 

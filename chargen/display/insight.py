@@ -212,7 +212,7 @@ def _drawn(chart: Chart, width: int, height: int) -> Text:
     xs = [x for _, piece in pieces for x, _ in piece]
     ys = [y for _, piece in pieces for _, y in piece]
     if not xs:
-        return Text("nothing to draw: no number is finite", "dim")
+        return Text("nothing to plot: no number is finite", "dim")
     left, right, low, high = min(xs), max(xs), min(ys), max(ys)
     wide, tall = max(right - left, 1e-9), max(high - low, 1e-9)
     square = [[((x - left) / wide, (y - low) / tall) for x, y in piece] for _, piece in pieces]

@@ -69,7 +69,7 @@ def plot(curves: Sequence[Curve], path: Path, along: str = "steps") -> None:
             drawn += _line(axes, curve, along, "train_loss", label=label, linestyle="--", **style)
     if not drawn:
         names = ", ".join(curve.name for curve in curves)
-        raise ChargenError(f"{names}: no evaluation to draw yet", hint="train a little longer")
+        raise ChargenError(f"{names}: no evaluation to plot yet", hint="train a little longer")
     axes.set_xlabel(AXES[along])
     axes.set_ylabel("loss, nats per token" if comparable else "validation loss, bits per byte")
     axes.grid(alpha=0.3)
@@ -168,7 +168,7 @@ def _figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ChargenError(
-            "drawing needs matplotlib, which is not installed",
+            "plotting needs matplotlib, which is not installed",
             hint="pip install 'chargen[plot]'",
         ) from error
     return Figure(figsize=(width, height), layout="constrained")

@@ -181,7 +181,7 @@ def show_labels(found: Classified) -> None:
 
 
 class ClassTable:
-    """The likeliest label of each of many texts, a line each, as they come."""
+    """The most likely label of each of many texts, a line each, as they come."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._out = console()

@@ -133,7 +133,7 @@ def show_surprisals(surprisals: Sequence[Surprisal]) -> None:
 def show_alternatives(surprisals: Sequence[Surprisal]) -> None:
     """The same a line each, with the most likely at each place."""
     out = console()
-    out.print(Text("   bits  text          likeliest there", "dim"), soft_wrap=True)
+    out.print(Text("   bits  text          most likely there", "dim"), soft_wrap=True)
     for surprisal in surprisals:
         line = Text(f"{surprisal.nats / NATS_PER_BIT:7.2f}  ")
         text = as_label(surprisal.text)

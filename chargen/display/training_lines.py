@@ -163,7 +163,7 @@ def closing(report: TrainReport, stopped: bool) -> Text:
 
 def how_to_resume(report: TrainReport) -> Text:
     return Text.assemble(
-        f"stopped at step {report.steps:,} and saved; go on with: ",
+        f"stopped at step {report.steps:,} and saved; continue with: ",
         (f"chargen train --resume --out {shlex.quote(str(report.checkpoint))}", "bold"),
     )
 

@@ -1,4 +1,4 @@
-"""Classify texts with a model that writes: which label would make the likeliest line?
+"""Classify texts with a model that writes: which label would make the most likely line?
 
 A template says how text and label stand in the lines that the model was trained on, as in
 "{text} => {label}". What stands before the label is the prompt; the label and what stands after it
@@ -31,7 +31,8 @@ class Label:
 
 @dataclass(frozen=True)
 class Classified:
-    """A text with its likeliest label and that one's probability; all labels, likeliest first."""
+    """A text with its most likely label and that one's probability; all labels, most likely
+    first."""
 
     text: str
     label: str
@@ -65,7 +66,7 @@ class Accuracy:
 def classify(
     generator: TextGenerator, text: str, labels: Sequence[str], template: str = TEMPLATE
 ) -> Classified:
-    """The labels of a text, the likeliest first. Raises ConfigError where the labels or the
+    """The labels of a text, the most likely first. Raises ConfigError where the labels or the
     template are none; TokenizerError.
 
     A newline at the end of the template is the end of the line. A model whose documents are lines

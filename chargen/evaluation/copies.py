@@ -2,7 +2,7 @@
 
 A suffix array of the training text is made once and kept in the cache; in it the longest match
 from each place of a text is found by bisection, of all places at once. What common phrases make of
-it is told by the same measure on text that was held out. The only door to pydivsufsort.
+it is reported by the same measure on text that was held out. The only door to pydivsufsort.
 
 Shapes: N bytes of training text, M places in the texts that are looked at.
 """

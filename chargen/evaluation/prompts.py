@@ -1,7 +1,7 @@
 """Ask a model what it knows: prompts, and the answers that it should go on with.
 
 A file of prompts has one JSON object a line: {"prompt": "The sky is", "answer": " blue"}. The model
-answers greedily, always by the likeliest token. It is right if its text begins with the answer,
+answers greedily, always by the most likely token. It is right if its text begins with the answer,
 and with its last word, of letters and digits, as a whole: " seventeen" is not " seven".
 """
 

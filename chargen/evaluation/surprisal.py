@@ -36,7 +36,7 @@ class TokenProbability:
 @dataclass(frozen=True)
 class Surprisal:
     """Some text that came, a token's or a whole character's, and what it cost, in nats; what the
-    likeliest others were there, itself among them should it be one of these."""
+    most likely others were there, itself among them should it be one of these."""
 
     text: str
     nats: float
@@ -55,7 +55,7 @@ class Surprisal:
 def next_characters(
     generator: TextGenerator, start: PromptState, count: int
 ) -> list[TokenProbability]:
-    """The likeliest next characters, over all the tokens that begin with each."""
+    """The most likely next characters, over all the tokens that begin with each."""
     tokenizer = generator.tokenizer
     found = _begin(generator, start)
     chances: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def next_characters(
 def next_words(
     generator: TextGenerator, start: PromptState, count: int, on_progress: OnShare
 ) -> list[TokenProbability]:
-    """The likeliest next words, with what leads up to them. `on_progress` is called as the search
+    """The most likely next words, with what leads up to them. `on_progress` is called as the search
     goes on, and what it raises ends it."""
     config = SampleConfig(until="word", beams=count, max_tokens=LONGEST_WORD)
     for event in generator.search("", config, start):
@@ -98,8 +98,8 @@ def surprises(
     count: int,
     on_progress: OnShare = no_progress,
 ) -> list[Surprisal]:
-    """What each of the `tokens` that were written from a start on cost, and the `count` likeliest
-    there; their texts joined are `text`, whose end may cut the last one."""
+    """What each of the `tokens` that were written from a start on cost, and the `count` most
+    likely there; their texts joined are `text`, whose end may cut the last one."""
     decoder = StreamDecoder(generator.tokenizer)
     rows: list[Surprisal] = []
     shown, cost, most_likely = "", 0.0, tuple[TokenProbability, ...]()
@@ -121,7 +121,7 @@ def surprises(
 def _costs(
     generator: TextGenerator, start: PromptState, tokens: Sequence[int], text: str, count: int
 ) -> Iterator[tuple[int, int, float, tuple[TokenProbability, ...]]]:
-    """Each token, how many of its bytes stood there before, its nats, and the likeliest there."""
+    """Each token, how many of its bytes stood there before, its nats, and the most likely there."""
     engine, pieces = generator.engine, generator.tokenizer.pieces
     found = _begin(generator, start)
     logits, state, left = found.logits, found.state, list(tokens)

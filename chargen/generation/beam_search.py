@@ -1,8 +1,8 @@
 """Beam search: the most likely texts as a whole, and at once what all of them begin with.
 
 All beams grow by one token a round. A text that has ended leaves the search and keeps its place
-among the best; a text that comes about in several ways is kept in the likeliest. Log-probabilities
-only fall, so the search is over once no beam can overtake the worst of the best.
+among the best; a text that comes about in several ways is kept in the most likely.
+Log-probabilities only fall, so the search is over once no beam can overtake the worst of the best.
 
 Shapes: B beams, V vocabulary.
 """
@@ -56,7 +56,7 @@ class Hypothesis:
 @dataclass(frozen=True)
 class Candidates:
     """What the beams may grow by: row of the beam, token, log-probability and bytes inside the
-    prompt, the likeliest first."""
+    prompt, the most likely first."""
 
     rows: list[int]
     tokens: list[int]
@@ -140,7 +140,7 @@ class BeamSearch:
         )
 
     def _candidates(self, live: list[Hypothesis], logits: Tensor) -> Candidates:
-        """The likeliest next tokens over all beams. What ends the word, line, ... that is looked
+        """The most likely next tokens over all beams. What ends the word, line, ... that is looked
         for is taken out first, and all together: it ends the same text."""
         config, end = self._config, self._tokenizer.end
         check_finite(logits)
@@ -167,7 +167,7 @@ class BeamSearch:
         )
 
     def _spelled(self, spellings: Spellings) -> Candidates:
-        """The likeliest ways to have spelled the prompt, as candidates."""
+        """The most likely ways to have spelled the prompt, as candidates."""
         logprobs = spellings.logprobs
         best = logprobs.topk(min(2 * self._width, int(logprobs.isfinite().sum()))).indices
         return Candidates(

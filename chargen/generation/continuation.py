@@ -185,7 +185,7 @@ class Continuation:
             raise ConfigError(
                 "no text that this model can write keeps to "
                 + named("regex", "charset", last=" or "),
-                hint="it never draws what its training text did not hold, nor what is banned",
+                hint="it never samples what its training text did not contain, nor what is banned",
             )
 
     def _sample_spellings(self, spellings: Spellings, uniforms: UniformBuffer, rows: int) -> Tensor:
@@ -332,5 +332,5 @@ def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Tensor 
             )
         banned |= holding
     if not (seen & ~banned).any():
-        raise ConfigError(named("ban") + " leaves nothing to draw", hint="ban less")
+        raise ConfigError(named("ban") + " leaves nothing to sample", hint="ban less")
     return banned

@@ -70,8 +70,8 @@ class TextGenerator:
         """Yield one completion as it is written; its pieces joined are the whole.
 
         `options` are the fields of SampleConfig, or `config` is all of them. With `beams` a piece
-        of the likeliest text comes as soon as nothing else can be in its place. Raises ConfigError,
-        TokenizerError, both at once.
+        of the most likely text comes as soon as nothing else can be in its place. Raises
+        ConfigError, TokenizerError, both at once.
         """
         config = config or build_config(SampleConfig, options)
         if config.beams is not None:
@@ -202,7 +202,7 @@ class TextGenerator:
         )
 
     def choose(self, prompt: str, choices: Sequence[str], *, ends: bool = False) -> list[Choice]:
-        """The given ways to go on from the prompt, the likeliest first, with their probabilities;
+        """The given ways to go on from the prompt, the most likely first, with their probabilities;
         where it `ends`, of each with the end of the document after it. Raises ConfigError where
         there are none, or an empty one, or one twice; TokenizerError."""
         check_prompt(self.tokenizer, prompt)

@@ -49,7 +49,7 @@ def check_finite(logits: Tensor) -> None:
     if not math.isfinite(float(logits.amax())):
         raise ChargenError(
             "what the network remembers has grown beyond all numbers, so it can say nothing",
-            hint="begin anew, or use another model",
+            hint="start over, or use another model",
         )
 
 
@@ -105,7 +105,7 @@ def ban(banned: Tensor) -> Processor:
 
 
 def top_k(k: int) -> Processor:
-    """Keep exactly the k likeliest tokens; of equals at the edge, those with the smaller id."""
+    """Keep exactly the k most likely tokens; of equals at the edge, those with the smaller id."""
 
     def process(logits: Tensor, before: Tensor) -> Tensor:
         if k >= logits.shape[-1]:
@@ -117,7 +117,7 @@ def top_k(k: int) -> Processor:
 
 
 def top_p(share: float) -> Processor:
-    """Keep the fewest likeliest tokens that together hold `share` (Holtzman et al. 2020).
+    """Keep the fewest most likely tokens that together hold `share` (Holtzman et al. 2020).
 
     The token that crosses the mark is kept.
     """
@@ -130,7 +130,7 @@ def top_p(share: float) -> Processor:
 
 
 def min_p(share: float) -> Processor:
-    """Drop tokens less likely than `share` of the likeliest (Nguyen et al. 2024)."""
+    """Drop tokens less likely than `share` of the most likely (Nguyen et al. 2024)."""
     floor = math.log(share) if share > 0 else NEG_INF
     return lambda logits, before: logits.masked_fill(
         logits < logits.amax(dim=-1, keepdim=True) + floor, NEG_INF

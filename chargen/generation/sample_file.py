@@ -50,7 +50,7 @@ def fill(
             raise OutputError(f"{path} is no file", hint="name one, as in --out samples.jsonl")
         if path.exists() and not (resume or overwrite):
             raise OutputError(
-                f"{path} exists already", hint="--resume goes on with it, --overwrite replaces it"
+                f"{path} exists already", hint="--resume continues it, --overwrite replaces it"
             )
         kept = _read(path) if resume and path.exists() else _Kept()
         if config.seed is None:
@@ -61,7 +61,7 @@ def fill(
                 f"{path} was written by another model, with another prompt or other options",
                 hint="give those (only --num-samples may change), or --overwrite it",
             )
-        # What is wrong with the options is told before the file is touched.
+        # What is wrong with the options is reported before the file is touched.
         samples = generator.complete(
             prompt, config, first=kept.count, rows=config.batch_size, on_progress=on_progress
         )

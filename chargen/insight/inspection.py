@@ -116,8 +116,8 @@ def read_text(
     top: int = 3,
     on_progress: OnShare = no_progress,
 ) -> Inspection:
-    """Read a text from its beginning: what each part cost and the `top` likeliest there, and after
-    it the value of each probe; its `titles` are the probes' names unless given.
+    """Read a text from its beginning: what each part cost and the `top` most likely there, and
+    after it the value of each probe; its `titles` are the probes' names unless given.
 
     The memory of a cell is tanh(c) in an LSTM, h in other cells. Raises TokenizerError;
     CheckpointError where the network has no such cell or gate; CorpusError where the text is empty.

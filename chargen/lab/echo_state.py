@@ -1,4 +1,5 @@
-"""A recurrent network that is never trained, and a linear read-out that is solved (Jaeger 2001).
+"""A recurrent network that is never trained, and a linear output layer that is solved (Jaeger
+2001).
 
 Shapes: B rows, T tokens, H hidden, F features, K classes.
 """
@@ -10,7 +11,7 @@ from torch import Tensor
 
 
 class Reservoir:
-    """An echo state network without its read-out: h = tanh(W h + the token's column of U).
+    """An echo state network without its output layer: h = tanh(W h + the token's column of U).
 
     W (H, H) is drawn sparse and scaled to a spectral radius just under 1, so that what was read
     fades, slowly. U is small: near 0 a tanh is nearly linear, and mixes least what it holds.

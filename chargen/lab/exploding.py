@@ -115,7 +115,7 @@ def run(seed: int, on_progress: OnProgress, *, steps: int = 300, longest: int = 
         "weights move by",
         "largest norm of a gradient, before clipping",
         f"loss at the end, nats per letter (median of {NUM_INITS} runs)",
-        f"runs of {NUM_INITS} whose loss became no number",
+        f"runs of {NUM_INITS} whose loss became NaN",
     )
     rows = tuple(
         (rule.name, outcome.largest_norm, outcome.median_loss, outcome.diverged)
@@ -205,16 +205,14 @@ def summarize(
     ]  # nats per letter that clipping gains where both rules came to an end
     gains, loses = max(better, default=0.0) > 0.1, min(better, default=0.0) < -0.1
     if diverged == diverged_held and not gains and not loses:
-        second = f"Clipping made no difference here: the loss became no number in {ends}"
+        second = f"Clipping made no difference here: the loss became NaN in {ends}"
     elif diverged >= diverged_held and not loses:
         saved = "" if diverged > diverged_held else ", though it saved no run"
-        second = f"Clipping helped{saved}: the loss became no number in {ends}"
+        second = f"Clipping helped{saved}: the loss became NaN in {ends}"
     elif diverged <= diverged_held and not gains:
-        second = f"Clipping did not help here: the loss became no number in {ends}"
+        second = f"Clipping did not help here: the loss became NaN in {ends}"
     else:
-        second = (
-            f"Clipping helped in one way and not in another: the loss became no number in {ends}"
-        )
+        second = f"Clipping helped in one way and not in another: the loss became NaN in {ends}"
     return f"{first}. {second}, and ended at (nats per letter, median) {losses}."
 
 

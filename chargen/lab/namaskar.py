@@ -81,7 +81,7 @@ def summarize(last: Mapping[str, tuple[float, float]], off: float) -> str:
     ends = " and ".join(f"{w[:-1]} with {w[-1]} at {last[w][0]:.1%}" for w in last)
     alone = " and ".join(f"{last[w][1]:.1%}" for w in last)
     if all(with_memory > 0.5 for with_memory, _ in last.values()):
-        first = f"With memory the network goes on after {ends}"
+        first = f"With memory the network continues after {ends}"
     else:
         first = f"Even with memory the network is not sure of a last letter: after {ends}"
     first += f", while one that sees the last letter alone gives them {alone}"

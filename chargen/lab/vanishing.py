@@ -230,8 +230,8 @@ def _test_generator(seed: int) -> torch.Generator:
 
 
 def _train_and_test_reservoir(seed: int, hidden_size: int, on_share: OnShare) -> Accuracies:
-    """The read-out is linear and W turns the state at every step, so each distance has its own; a
-    fifth of the training sequences chooses how strongly it is held small."""
+    """The output layer is linear and W turns the state at every step, so each distance has its own;
+    a fifth of the training sequences chooses how strongly it is held small."""
     random = torch.Generator().manual_seed(seed)
     reservoir = Reservoir(CUE + 1, hidden_size, random=random)
     count = 6 * hidden_size
@@ -312,7 +312,7 @@ def summarize(
         + (f"{_joined(over)} still remembered beyond the cut" if over else "none got beyond it")
         + ", since "
         + (
-            "the state goes on where the gradient does not"
+            "the state reaches further than the gradient"
             if over
             else "what is not learned within the cut is not carried over it"
         )

@@ -46,7 +46,7 @@ class State:
 
 
 class LanguageModel(nn.Module):
-    """Embedding, stacked recurrent layers, and a linear read-out.
+    """Embedding, stacked recurrent layers, and a linear output layer.
 
     Cells: `rnn` (Elman 1990), `lstm` (Hochreiter and Schmidhuber 1997, with forget gates), `gru`
     (Cho et al. 2014). Layers are stacked one by one, so that dropout draws from torch's own random
@@ -94,7 +94,7 @@ class LanguageModel(nn.Module):
         return self.read_out(x), state  # (B, T, V)
 
     def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """`forward` short of the read-out: the top layer's output at every place, (B, T, H)."""
+        """`forward` short of the output layer: the top layer's output at every place, (B, T, H)."""
         config = self.config
         x = self._embed(tokens)  # (B, T, E)
         after = []

@@ -31,7 +31,8 @@ Values = dict[str, Tensor]  # by name: "hidden", "cell" in an LSTM, the gates, a
 class Trace:
     """What was in each layer after each token: for each layer its (B, T, H) values by name.
 
-    `output` (B, T, H) is what the read-out reads, `state` what is remembered after the last token.
+    `output` (B, T, H) is what the output layer reads, `state` what is remembered after the last
+    token.
     """
 
     layers: tuple[Values, ...]

@@ -63,7 +63,7 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
         if is_terminal:
             show_list(list_checkpoints(), most=MAX_LISTED)
         if folder == BUNDLED:
-            show_note("this is the model that comes with chargen")
+            show_note("this is the bundled model")
     require_checkpoint(folder)
     if is_terminal:
         return Repl(folder, device, keys).run()
@@ -150,7 +150,7 @@ class Repl:
             return None
         if self._pastes.is_broken(written):
             self._printer.error(
-                "what stands for a pasted text was changed; paste it anew, or take the rest of it "
+                "what stands for a pasted text was changed; paste it again, or take the rest of it "
                 "out"
             )
             self._draft = written

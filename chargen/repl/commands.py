@@ -130,7 +130,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "set": Command(
         "/set [NAME [VALUE]]",
-        "show or change how texts are drawn",
+        "show or change how texts are sampled",
         set_option,
         setting_words,
         more="As in: /set temperature 0.7, /set until line, /set top_p off, "
@@ -138,16 +138,16 @@ COMMANDS: dict[str, Command] = {
     ),
     "beams": Command(
         "/beams [N]",
-        "show the N likeliest texts; off draws again",
+        "show the N most likely texts; off samples again",
         shortcut("beams", "5"),
         one_of("5", "off"),
     ),
     "seed": Command(
-        "/seed [N]", "repeat the same draws; off draws new ones", seed, one_of("1", "off")
+        "/seed [N]", "repeat the same samples; off for new ones", seed, one_of("1", "off")
     ),
     "top": Command(
         "/top [words] [TEXT]",
-        "the likeliest next characters, or words",
+        "the most likely next characters, or words",
         top,
         one_of("words"),
         takes="text",
@@ -159,7 +159,7 @@ COMMANDS: dict[str, Command] = {
     "undo": Command("/undo", "take the last step back", undo),
     "continue": Command(
         "/continue",
-        "go on with the last text where it stopped",
+        "continue the last text where it stopped",
         continue_text,
         more="Where there is no text yet, one is written from nothing.",
     ),
@@ -176,9 +176,7 @@ COMMANDS: dict[str, Command] = {
         "/load CHECKPOINT", "talk to another model", load, checkpoint_names, takes="checkpoint"
     ),
     "save": Command("/save FILE", "save this session", save, takes="file"),
-    "open": Command(
-        "/open FILE", "go on with a session that was saved", open_session, takes="file"
-    ),
+    "open": Command("/open FILE", "continue a saved session", open_session, takes="file"),
     "log": Command(
         "/log FILE", "write all into a Markdown file; off ends it", log, one_of("off"), takes="file"
     ),
@@ -187,7 +185,7 @@ COMMANDS: dict[str, Command] = {
         "/learn on|off", "learn what you write, in memory alone", learn, one_of("on", "off")
     ),
     "save-model": Command(
-        "/save-model FOLDER", "keep what was learnt as a new checkpoint", save_model, takes="file"
+        "/save-model FOLDER", "keep what was learned as a new checkpoint", save_model, takes="file"
     ),
     "reset": Command(
         "/reset", "begin a new text; /reset settings: the defaults", reset, one_of("settings")

@@ -11,7 +11,7 @@ from chargen.repl.arguments import checkpoint_from, path_from
 from chargen.repl.host import Host, shortened
 
 _OFF = "; learning is off"
-_FORGETS = f"; what was learnt is forgotten{_OFF}"
+_FORGETS = f"; what was learned is forgotten{_OFF}"
 
 
 def info(host: Host, rest: str) -> None:

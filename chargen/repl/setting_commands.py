@@ -86,7 +86,7 @@ def seed(host: Host, rest: str) -> None:
         return
     host.say(f"seed is {_spell(host.session.settings['seed'])}")
     if host.session.seed is not None:
-        host.say(f"the last text was drawn by seed {host.session.seed}")
+        host.say(f"the last text was sampled with seed {host.session.seed}")
 
 
 def learn(host: Host, rest: str) -> None:
@@ -98,9 +98,9 @@ def learn(host: Host, rest: str) -> None:
     had_learnt = host.session.has_learnt
     host.session.learn(rest == "on")
     if rest == "on":
-        host.say("what you write is learnt, in memory alone; /learn off forgets it")
+        host.say("the model learns what you write, in memory alone; /learn off forgets it")
     else:
-        host.say("all that was learnt is forgotten" if had_learnt else "learning is off")
+        host.say("all that was learned is forgotten" if had_learnt else "learning is off")
 
 
 def reset(host: Host, rest: str) -> None:

@@ -55,7 +55,7 @@ def why(host: Host, rest: str) -> None:
 
 def retry(host: Host, rest: str) -> None:
     if host.session.settings["beams"] is not None:
-        raise ConfigError("a search finds the same again", hint="/beams off draws other texts")
+        raise ConfigError("a search finds the same again", hint="/beams off samples other texts")
     events = host.session.retry()
     last = host.session.now.last
     host.show(last.prompt if last else "", events)
@@ -94,14 +94,14 @@ def _ending(text: str) -> str:
 
 def variants(host: Host, rest: str) -> None:
     count = number_from(rest, 1, 1000, "/variants 5") if rest else 3
-    found = host.session.variants(count, host.progress("drawing"))
+    found = host.session.variants(count, host.progress("sampling"))
     last = host.session.now.last
     host.show_all(last.prompt if last else "", found)
 
 
 def compare(host: Host, rest: str) -> None:
     folder = checkpoint_from(rest, "/compare checkpoints/everyday")
-    pair = host.session.compare(folder, host.progress("drawing"))
+    pair = host.session.compare(folder, host.progress("sampling"))
     host.printer.status("")
     last = host.session.now.last
     if host.json:

@@ -1,7 +1,7 @@
 """Several processes that learn one model together, as `torchrun` starts them; or one by itself.
 
 Each process is a rank. Rank 0 leads: it decides, saves and shows, and tells the others, which
-follow, what to do next. All call the same functions here in the same order. What is told and
+follow, what to do next. All call the same functions here in the same order. What is sent and
 gathered goes between CPUs (gloo); gradients are averaged by DistributedDataParallel where they are
 (NCCL on GPUs). The only door to torch.distributed.
 """
@@ -69,7 +69,7 @@ class Ranks:
         return dict(tensors)
 
     def send_command(self, command: int, value: float = 0.0) -> None:
-        """From rank 0 to all that `receive_command`; of the others nothing is told."""
+        """From rank 0 to all that `receive_command`; of the others nothing is sent."""
 
     def receive_command(self) -> tuple[int, float]:
         """What rank 0 told."""
@@ -174,7 +174,7 @@ class _Torchrun(Ranks):
         command, value = self._broadcast(torch.zeros(2, dtype=torch.float64)).tolist()
         if command == FAILED:
             self._rank_0_tells = True
-            raise RanksError("rank 0 could not go on")
+            raise RanksError("rank 0 could not continue")
         return int(command), value
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
@@ -227,7 +227,7 @@ class _Torchrun(Ranks):
             return "torchrun has ended, so its ranks end, too"
         with suppress(RuntimeError):
             if self._store.check(["stopped"]):
-                return f"rank {self._store.get('stopped').decode()} was told to stop, so all stop"
+                return f"rank {self._store.get('stopped').decode()} was stopped, so all stop"
         return None
 
     @contextmanager
@@ -244,7 +244,7 @@ class _Torchrun(Ranks):
                 isinstance(error, RuntimeError) and "gloo" in str(error)
             ):
                 raise RanksError(
-                    f"one of the {self.world_size} ranks has ended, so the others cannot go on"
+                    f"one of the {self.world_size} ranks has ended, so the others cannot continue"
                 ) from error
             raise
 

@@ -64,7 +64,7 @@ def bfloat16_refusal(device_type: str, cell: str) -> str | None:
 
 
 def autocast(device: torch.device, bfloat16: bool | None = None) -> AbstractContextManager[object]:
-    """bfloat16 products over float32 weights, or plain float32; unless told, as CUDA likes it."""
+    """bfloat16 products over float32 weights, or plain float32; unless asked, as CUDA likes it."""
     if device.type == "cuda" if bfloat16 is None else bfloat16:
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

@@ -332,7 +332,7 @@ class Session:
         self._catch_up()
         if self.has_learnt:
             raise SessionError(
-                "the model has learnt since it was loaded, so a session of it could not be opened",
+                "the model has learned since it was loaded, so a session of it could not be opened",
                 hint="/save-model it first, or /learn off",
             )
         write_session(Path(path), pack(self.state))
@@ -342,7 +342,7 @@ class Session:
         model, and then nothing has changed."""
         saved = read_session(Path(path))
         if self.has_learnt:
-            raise SessionError("the model has learnt since it was loaded", hint="/learn off first")
+            raise SessionError("the model has learned since it was loaded", hint="/learn off first")
         if saved.model != self.state.model.sha256:
             raise SessionError(
                 f"{path} is of another model", hint=f"/load {saved.checkpoint} first"

@@ -17,7 +17,7 @@ from chargen.tokenizers.unicode import NUM_BYTES, NUM_CODE_POINTS, to_code_point
 SAMPLE_BYTES = 16_000_000
 # Longer sentences are skipped by sentencepiece's trainer without a word, so it gets short ones.
 MAX_SENTENCE_LENGTH = 1000
-# What sentencepiece changes unless it is told not to: spaces at the ends and in a row, line breaks,
+# What sentencepiece changes unless asked not to: spaces at the ends and in a row, line breaks,
 # characters that Unicode has two spellings for, or that stand in no vocabulary.
 PROBE = "  a  b\n\n\tno\u00ebl noe\u0308l \ufb01 \u2460\u3000\U0001f353\0 \r\n \u2581 "
 

@@ -39,7 +39,7 @@ class _Parts:
 def begin_run(setup: Setup) -> Run:
     """Everything up to the first step. Raises a ChargenError, and then leaves nothing behind."""
     request, ranks = setup.request, setup.ranks
-    found = find_texts(request.paths)  # a wrong path is told before a folder is made
+    found = find_texts(request.paths)  # a wrong path is reported before a folder is made
     with ranks.failing_together(), within_memory():
         if not ranks.is_main:
             parts = _make_parts(setup)

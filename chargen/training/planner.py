@@ -150,7 +150,7 @@ def _hidden_size(
             sized["embedding_size"] = hidden_size
         weights = _num_weights(task, sized)
         if weights > WEIGHTS_PER_TOKEN * task.train_tokens:
-            return widest, "a wider one would learn so short a text by heart"
+            return widest, "a wider one would overfit so short a text"
         if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
             return widest, "a wider one would not fit into memory"
         if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:

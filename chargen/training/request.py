@@ -41,13 +41,13 @@ class RunRequest:
                 if getattr(self, other):
                     raise ConfigError(
                         named("resume", other) + " cannot be combined",
-                        hint="resume goes on with what is there",
+                        hint="resume continues what is there",
                     )
             return  # the options are compared with those that the run has
         if self.preset is not None and self.init_from is not None:
             raise ConfigError(
                 named("preset", "init_from") + " cannot be combined",
-                hint="a model that is gone on with keeps its size",
+                hint="a model that is fine-tuned keeps its size",
             )
         split_options(self.options)
         if self.preset is not None and self.preset not in PRESETS:

@@ -41,8 +41,8 @@ def resume_run(setup: Setup) -> Run:
         lock = lock_folder(folder)
         try:
             run = _open_run(setup, folder)
-            # What a crash has left half-done is done, and a folder that cannot be written is told
-            # before there is something to lose. What is whole and done stays as it is.
+            # What a crash has left half-done is done, and a folder that cannot be written is
+            # reported before there is something to lose. What is whole and done stays as it is.
             if not run.trainer.finished or not is_complete(folder):
                 run.trainer.save()
             recorder = Recorder(folder / "tensorboard") if request.tensorboard else None
@@ -139,7 +139,7 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
         | asdict(snapshot.model_config)
         | asdict(snapshot.train_config)
     )
-    split_options(options)  # unknown names and wrong values are told first
+    split_options(options)  # unknown names and wrong values are reported first
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(

@@ -87,8 +87,8 @@ class Run:
         except RanksError as error:
             raise RanksError(
                 error.message,
-                hint=f"what was saved last is there: go on with --resume --out {self.folder}, on "
-                f"any number of ranks up to {self.trainer.config.batch_size}",
+                hint="what was saved last is there: continue with --resume --out "
+                f"{self.folder}, on any number of ranks up to {self.trainer.config.batch_size}",
             ) from error
 
     def _lead(self) -> Generator[Event, None, None]:

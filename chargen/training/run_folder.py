@@ -41,7 +41,7 @@ def claim_folder(
             if out is not None:
                 hint = "name another folder with --out"
                 if is_checkpoint(folder):
-                    hint = "go on with it by --resume, replace it by --overwrite, or name another"
+                    hint = "resume it with --resume, replace it by --overwrite, or name another"
                 elif folder.is_dir() and _is_empty(folder):
                     lock_folder(folder).release()  # refused where a run has just begun there
                     hint = "it is empty: --overwrite takes it"
@@ -89,7 +89,7 @@ def last_run(name: str | None) -> Path:
         of = f" of {name}" if name else ""
         raise CheckpointError(
             f"there is no run{of} below {CHECKPOINTS.resolve()} to resume",
-            hint="name its folder with --out, or start anew without --resume",
+            hint="name its folder with --out, or start over without --resume",
         )
     return runs[0]
 

@@ -226,7 +226,7 @@ class Trainer:
             raise TrainingError(
                 f"the loss exploded for the {MAX_ROLLBACKS + 1}th time, at step {exploded_at:,}, "
                 f"though the learning rate was halved each time; step {self.step:,} is saved",
-                hint=f"start anew with a --learning-rate well below {peak:g}",
+                hint=f"start over with a --learning-rate well below {peak:g}",
             )
         return Rollback(
             step=exploded_at,

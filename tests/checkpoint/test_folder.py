@@ -215,7 +215,7 @@ def test_a_wrong_config_names_what_is_wrong(
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise"])
-def test_a_damaged_training_state_is_told(folder: Path, damage: str) -> None:
+def test_a_damaged_training_state_is_reported(folder: Path, damage: str) -> None:
     path = folder / "training.safetensors"
     content = path.read_bytes()
     path.write_bytes({"empty": b"", "cut": content[:5000], "noise": content[::-1]}[damage])

@@ -54,5 +54,5 @@ def test_weights_of_another_model_are_named() -> None:
         check_weights(model, {n: t for n, t in weights.items() if n != "head.bias"})
     with pytest.raises(ValueError, match=r"head\.bias is missing, unknown or of another shape"):
         check_weights(model, weights | {"head.bias": bias[1:]})
-    with pytest.raises(ValueError, match=r"head\.bias holds what is no number"):
+    with pytest.raises(ValueError, match=r"head\.bias holds a number that is not finite"):
         check_weights(model, weights | {"head.bias": torch.full_like(bias, torch.nan)})

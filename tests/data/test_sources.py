@@ -41,7 +41,7 @@ def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("tokenizer", ["char", "byte"])
 @pytest.mark.parametrize(("newlines", "expected"), [("keep", "a\r\nb\rc\n"), ("lf", "a\nb\nc\n")])
-def test_byte_order_mark_goes_and_newlines_stay_unless_told(
+def test_byte_order_mark_goes_and_newlines_stay_unless_asked(
     tmp_path: Path, tokenizer: str, newlines: str, expected: str
 ) -> None:
     path = write(tmp_path, "a.txt", b"\xef\xbb\xbfa\r\nb\rc\n")

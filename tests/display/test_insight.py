@@ -23,7 +23,7 @@ def test_what_is_no_number_is_a_gap() -> None:
     whole = drawn(Line("", [0, 1, 2, 3, 4], [1, 1, 1, 1, 2]))
     gap = drawn(Line("", [0, 1, 2, 3, 4], [1, math.nan, math.inf, 1, 2]))
     assert " " in gap[1][8:] and " " not in whole[1][8:23]
-    assert drawn(Line("", [1, 2], [0, -1]), log_y=True) == ["nothing to draw: no number is finite"]
+    assert drawn(Line("", [1, 2], [0, -1]), log_y=True) == ["nothing to plot: no number is finite"]
 
 
 def test_one_point_is_named_once() -> None:

@@ -71,12 +71,14 @@ def test_a_wrong_file_is_refused(
     assert says in done.stderr
 
 
-def test_a_run_without_an_evaluation_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ChargenError, match="young: no evaluation to draw yet"):
+def test_a_run_without_an_evaluation_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ChargenError, match="young: no evaluation to plot yet"):
         plot([Curve("young", [], "char 257")], tmp_path / "curves.png")
 
 
-def test_damaged_metrics_are_told(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:
+def test_damaged_metrics_are_reported(
+    run_chargen: Chargen, tmp_path: Path, checkpoint: Path
+) -> None:
     spoilt = Path(shutil.copytree(checkpoint, tmp_path / "spoilt"))
     (spoilt / "metrics.jsonl").write_text('{"step": "one"}\n', encoding="utf-8")
     assert run_chargen("plot", spoilt).returncode == 0, "the training state holds them, too"

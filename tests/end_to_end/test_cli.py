@@ -109,7 +109,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train folder", 1, "folder folder has no text"),
         ("train short.txt", 1, "too few for batch size 16 and bptt 64"),
         ("train story.txt --out folder", 1, "folder exists; name another folder with --out"),
-        ("train story.txt --out CHECKPOINT", 1, "exists; go on with it by --resume"),
+        ("train story.txt --out CHECKPOINT", 1, "exists; resume it with --resume"),
         ("train story.txt --out folder --overwrite", 1, "folder is not a checkpoint"),
         ("train story.txt --out story.txt/x", 1, "cannot make the folder story.txt/x"),
         ("train story.txt --resume", 1, "no run of story below"),
@@ -310,7 +310,7 @@ def test_choices_are_ranked(run_chargen: Chargen, checkpoint: Path) -> None:
     assert 'as they are: "isred"' in joined.stderr
 
 
-def test_the_order_of_the_chain_is_told(run_chargen: Chargen) -> None:
+def test_the_order_of_the_chain_is_reported(run_chargen: Chargen) -> None:
     told = " ".join(run_chargen("sample", "--help").stdout.split())
     flags = [f"--{name.replace('_', '-')}" for name in PROCESSOR_ORDER]
     assert ", ".join(flags) in told
@@ -331,7 +331,7 @@ def test_a_file_of_samples(run_chargen: Chargen, checkpoint: Path, tmp_path: Pat
     assert (tmp_path / "s.jsonl").read_bytes().count(b"\n") == 1
 
 
-def test_copies_are_told(run_chargen: Chargen, checkpoint: Path, corpus_file: Path) -> None:
+def test_copies_are_reported(run_chargen: Chargen, checkpoint: Path, corpus_file: Path) -> None:
     flags = ["sample", checkpoint, "--check-copies", "--text", corpus_file, "--temperature", 0.01]
     done = run_chargen(*flags, "--seed", 1)
     assert done.returncode == 0
@@ -481,13 +481,13 @@ def test_classify_tells_how_many_examples_are_right(
     assert "2 of 3 right (66.7%)\nalways blue: 66.7%" in shown
 
 
-def test_a_text_to_classify_that_is_not_utf8_is_told(
+def test_a_text_to_classify_that_is_not_utf8_is_reported(
     run_chargen: Chargen, checkpoint: Path
 ) -> None:
     done = run_chargen("classify", checkpoint, *CLASSIFY, stdin=b"sky\ncaf\xe9")
     assert done.returncode == 1
     assert "line 2 of standard input is not UTF-8 at its byte 3" in done.stderr
-    assert "sky" in done.stdout, "what came before is told"
+    assert "sky" in done.stdout, "what came before is reported"
 
 
 def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:

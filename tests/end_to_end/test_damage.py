@@ -1,4 +1,5 @@
-"""No damaged checkpoint is believed: it is told, or mended from its training state, unchanged."""
+"""No damaged checkpoint is believed: it is reported, or mended from its training state,
+unchanged."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ hostile_bytes = st.one_of(
 
 @pytest.mark.parametrize("chunk", [5, 16, 1 << 20])
 @given(content=hostile_bytes, kind=st.sampled_from(["char", "byte"]), split=st.booleans())
-def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_told(
+def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_reported(
     chunk: int, content: bytes, kind: str, split: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assume(not content.startswith(sources.GZIP))  # which is no UTF-8 either, but unpacked
@@ -177,7 +177,7 @@ def test_strange_prompts_are_gone_on_with(
     )
 
 
-def test_a_prompt_of_other_bytes_is_told(
+def test_a_prompt_of_other_bytes_is_reported(
     run_chargen: Chargen, tmp_path: Path, checkpoint: Path
 ) -> None:
     done = run_chargen("sample", checkpoint, "--prompt", "caf\udce9")
@@ -211,7 +211,7 @@ def model(request: pytest.FixtureRequest) -> TextGenerator:
 
 
 @given(prompt=st.text(max_size=20) | st.text(SIGNS + "\ud800\udcff", max_size=9))
-def test_every_prompt_is_gone_on_with_or_told(model: TextGenerator, prompt: str) -> None:
+def test_every_prompt_is_continued_or_reported(model: TextGenerator, prompt: str) -> None:
     if any("\ud800" <= sign <= "\udfff" for sign in prompt):
         with pytest.raises(TokenizerError, match=r"which is no character|no UTF-8"):
             model.generate(prompt, max_tokens=2)
@@ -306,7 +306,9 @@ def test_so_is_one_that_several_processes_read(
     assert not list(cache_folder().glob("scratch-*"))
 
 
-def test_a_file_that_vanishes_while_it_is_scored_is_told(changing: Path, tmp_path: Path) -> None:
+def test_a_file_that_vanishes_while_it_is_scored_is_reported(
+    changing: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.txt"
     other.write_bytes(b"x")
     documents = read_documents([other, changing], ByteTokenizer())

@@ -549,7 +549,7 @@ def test_a_full_disk_ends_a_run_with_its_last_good_state(
     assert_same(load_snapshot(folder), whole)
 
 
-def test_a_file_that_may_not_grow_is_told(tmp_path: Path, corpus_file: Path) -> None:
+def test_a_file_that_may_not_grow_is_reported(tmp_path: Path, corpus_file: Path) -> None:
     """A limit of the system itself, met in the midst of writing."""
     (tmp_path / "tiny.txt").write_text(TEXT, encoding="utf-8")
     words = " ".join(flags(SMALL | {"steps": 5}))

@@ -1,4 +1,4 @@
-"""Labels: the one of a text is that which makes the likeliest line, wherever it stands in it."""
+"""Labels: the one of a text is that which makes the most likely line, wherever it stands in it."""
 
 from __future__ import annotations
 

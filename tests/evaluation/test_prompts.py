@@ -87,6 +87,6 @@ def test_a_bad_file_is_told_by_its_line(tmp_path: Path, content: bytes, message:
         read_prompts(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot read the prompts"):
         read_prompts(tmp_path / "nowhere")

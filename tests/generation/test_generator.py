@@ -172,7 +172,7 @@ def test_bans_that_cannot_be(model: TextGenerator, ban: tuple[str, ...], says: s
 
 
 def test_nothing_is_left_to_draw() -> None:
-    with pytest.raises(ConfigError, match="leaves nothing to draw"):
+    with pytest.raises(ConfigError, match="leaves nothing to sample"):
         generator = tiny(0, "a", "ab")
         generator.model.seen[generator.tokenizer.end] = False
         generator.generate("", ban=("a",))

@@ -163,7 +163,7 @@ def test_inspect_reads_files_and_standard_input(
     assert "cells that follow something" in done.stdout
 
 
-def test_what_is_cut_off_is_told(run_chargen: Chargen, checkpoint: Path) -> None:
+def test_what_is_cut_off_is_reported(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("inspect", checkpoint, "--text", "a cat", "--max-chars", 3, "--json")
     assert "read are the first 3 characters" in done.stderr
     assert len(done.stdout.splitlines()) == 4
@@ -176,7 +176,7 @@ def test_the_worst_is_shown_wherever_it_stands(run_chargen: Chargen, checkpoint:
     assert "\u20ac" in done.stdout.partition("surprised most")[2]
 
 
-def test_where_there_are_no_colours_it_is_told(run_chargen: Chargen, checkpoint: Path) -> None:
+def test_where_there_are_no_colours_it_is_reported(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("inspect", checkpoint, "--text", "a cat", "--cell", "0:2")
     assert "there are no colours here: --json has the numbers" in done.stderr
     assert "cell 0:2" not in done.stdout

@@ -1,4 +1,4 @@
-"""What is reported of a text is what the network did."""
+"""What is shown of a text is what the network did."""
 
 from __future__ import annotations
 

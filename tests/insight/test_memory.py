@@ -35,7 +35,9 @@ def register(length: int, scale: float) -> LanguageModel:
         read, recurrent = (getattr(model.layers[0], f"weight_{name}_l0") for name in ("ih", "hh"))
         read[:SYMBOLS, :SYMBOLS] = torch.eye(SYMBOLS)  # the newest token
         recurrent[SYMBOLS:, :-SYMBOLS] = torch.eye(size - SYMBOLS)  # the others move on
-        model.head.weight[:SYMBOLS, -SYMBOLS:] = scale * torch.eye(SYMBOLS)  # the oldest is told
+        model.head.weight[:SYMBOLS, -SYMBOLS:] = scale * torch.eye(
+            SYMBOLS
+        )  # the oldest is reported
         model.head.bias[END] = -100
     return model
 

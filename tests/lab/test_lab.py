@@ -170,7 +170,7 @@ def test_a_world_may_be_written_as_people_do(small_worlds: None, written: str, n
         ("namaskar --out x.png --json", 2, "--json and --out cannot be combined"),
     ],
 )
-def test_what_is_wrong_with_the_command_is_told(
+def test_what_is_wrong_with_the_command_is_reported(
     run_chargen: Chargen, flags: str, code: int, says: str
 ) -> None:
     done = run_chargen("lab", *flags.split())

@@ -199,7 +199,7 @@ def test_a_dropped_token_is_dropped_wherever_it_stands() -> None:
         assert [vector.abs().sum().item() == 0 for vector in row] == [gone[t] for t in text]
 
 
-def test_layer_dropout_is_as_dropout_unless_told() -> None:
+def test_layer_dropout_is_as_dropout_unless_asked() -> None:
     sizes: dict[str, Any] = {"hidden_size": 8, "embedding_size": 5, "num_layers": 2}
     text = tokens(2, 6)
     found = []

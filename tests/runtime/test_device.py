@@ -52,7 +52,7 @@ def test_auto_goes_on_without_such_a_gpu_and_says_so(old_driver: None) -> None:
     assert "the GPU is not used: The NVIDIA driver" in describe(torch.device("cpu"))
 
 
-def test_a_gpu_that_torch_was_not_built_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_torch_was_not_built_for_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def zeros(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("CUDA error: no kernel image is available for execution\nCompile with")
 

@@ -148,7 +148,7 @@ def test_where_memory_ends_the_same_steps_are_taken_in_smaller_parts(
     assert tight.parts == {1: 6, 2: 4, 4: 2}[room]
 
 
-def test_where_there_is_no_room_for_one_stream_it_is_told(
+def test_where_there_is_no_room_for_one_stream_it_is_reported(
     corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = stepper_of(corpus_file)

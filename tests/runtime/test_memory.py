@@ -18,7 +18,7 @@ from tests.support.command import Chargen
         RuntimeError("DefaultCPUAllocator: can't allocate memory"),
     ],
 )
-def test_running_out_of_memory_is_told(error: Exception) -> None:
+def test_running_out_of_memory_is_reported(error: Exception) -> None:
     with pytest.raises(DeviceError, match="do not fit into memory"), within_memory():
         raise error
 

@@ -74,7 +74,7 @@ def test_a_bug_keeps_its_traceback(forked: bool) -> None:
         assert "1 // (index - 4)" in str(raised.value.__notes__)
 
 
-def test_a_process_that_was_killed_is_told(forked: bool) -> None:
+def test_a_process_that_was_killed_is_reported(forked: bool) -> None:
     ours = os.getpid()
 
     def work(index: int) -> Iterator[int]:

@@ -191,7 +191,7 @@ def test_a_session_is_replaced_by_another(checkpoint: Path, tmp_path: Path) -> N
     assert [p.name for p in tmp_path.iterdir()] == ["a.session"]
 
 
-def test_half_a_character_in_a_setting_is_told(checkpoint: Path, tmp_path: Path) -> None:
+def test_half_a_character_in_a_setting_is_reported(checkpoint: Path, tmp_path: Path) -> None:
     session, path = talking(checkpoint, "story"), tmp_path / "a.session"
     session.change("stop", ("\udcff",))
     with pytest.raises(SessionError, match="lone surrogate"):
@@ -231,7 +231,7 @@ def test_a_damaged_file_is_told_and_changes_nothing(
     draw = random.Random(mode)
 
     def opens(mutant: bytes) -> bool:
-        """Whether it does; else that it is told, and all is as it was."""
+        """Whether it does; else that it is reported, and all is as it was."""
         path.write_bytes(mutant)
         try:
             other.open(path)
@@ -317,7 +317,7 @@ def test_what_cannot_be_is_refused_behind_the_checksum(
     assert session.state is before
 
 
-def test_another_format_is_told(checkpoint: Path, tmp_path: Path) -> None:
+def test_another_format_is_reported(checkpoint: Path, tmp_path: Path) -> None:
     path, session = tmp_path / "a.session", talking(checkpoint, "story")
     session.save(path)
     path.write_bytes(path.read_bytes().replace(b'"chargen_session":1', b'"chargen_session":2', 1))

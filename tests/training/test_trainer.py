@@ -174,7 +174,7 @@ def test_a_penalty_makes_smaller_what_it_is_on(corpus: Corpus, name: str) -> Non
             x, _ = trainer.model.read(inputs, trainer.model.initial_state(4))
         change = x[:, 1:] - x[:, :-1] if name == "temporal_penalty" else x
         sizes.append(float(change.square().mean()))
-        # What is told is the loss alone, which stands near the validation's.
+        # What is reported is the loss alone, which stands near the validation's.
         [*_, last] = evaluations(events)
         assert last.train_loss is not None and last.valid_loss is not None
         assert abs(last.train_loss - last.valid_loss) < 0.5
