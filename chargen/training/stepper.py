@@ -257,7 +257,7 @@ class TrainStepper:
     # -- several ranks ------------------------------------------------------------------------
 
     def run_follower(self, is_stopped: Callable[[], bool] = lambda: False) -> Any:
-        """Do what rank 0 does, until it ends: what it gave to `end`. It is reported once where this
+        """Do what rank 0 does, until it ends: what it gave to `end`. Reports once where this
         rank `is_stopped`."""
         has_asked = False
         while True:
