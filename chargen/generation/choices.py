@@ -59,8 +59,8 @@ def choose(
     *,
     ends: bool = False,
 ) -> list[Choice]:
-    """The choices, the likeliest first; where it `ends`, the end of the document is the last token
-    of each. Raises ConfigError where there are none, or an empty one, or one twice;
+    """The choices, the most likely first; where it `ends`, the end of the document is the last
+    token of each. Raises ConfigError where there are none, or an empty one, or one twice;
     TokenizerError."""
     if isinstance(choices, str) or not choices or not all(choices):
         raise ConfigError(

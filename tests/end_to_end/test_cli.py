@@ -380,7 +380,7 @@ def test_where_there_is_no_checkpoint_the_one_that_comes_along_is_taken(
 ) -> None:
     done = run_chargen("sample", "--prompt", "GRANN", "--temperature", 0, "--max-tokens", 1)
     assert done.stdout == "Y\n"
-    assert "comes with chargen" in done.stderr
+    assert "the bundled model" in done.stderr
 
 
 def test_where_there_is_none_at_all_both_places_are_named(

@@ -25,7 +25,7 @@ def test_the_words_do_not_give_their_last_letter_away() -> None:
 
 def test_namaskar_says_what_was_measured() -> None:
     shown = namaskar.summarize({"NAMASKAR": (0.99, 0.05), "GRANNY": (0.97, 0.1)}, 0.02)
-    assert "goes on after NAMASKA with R at 99.0% and GRANN with Y at 97.0%" in shown
+    assert "continues after NAMASKA with R at 99.0% and GRANN with Y at 97.0%" in shown
     assert "how many words are still possible" in shown
     absent = namaskar.summarize({"NAMASKAR": (0.99, 0.05), "GRANNY": (0.3, 0.1)}, 0.2)
     assert "is not sure" in absent

@@ -40,7 +40,7 @@ def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) ->
             ("/retry", "> The strawberry"), ("/undo", "is back"),
             ("/continue", "The strawberry"), ("/undo", "its last part is taken back"),
             (f"/compare {checkpoint}", "bits a"), ("/log talk.md", "all is written"),
-            ("/learn on", "is learnt"), ("The sky", "> The sky"), ("/save-model kept", "saved;"),
+            ("/learn on", "model learns"), ("The sky", "> The sky"), ("/save-model kept", "saved;"),
             ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
             (f"/load {checkpoint}", "talking to"), ("/reset", "a new text begins"),
             ("/reset settings", "defaults"), ("/help seed", "repeat the same draws"),

@@ -12,7 +12,7 @@ def test_what_a_session_is(say: Piped, checkpoint: Path) -> None:
     told = say("/story", "The sky", "/info", "/seed", "/keys vi", "/reset settings").stderr
     assert str(checkpoint) in told
     assert re.search("text so far +1 exchange", told)
-    assert "the last text was drawn by seed" in told
+    assert "the last text was sampled with seed" in told
 
 
 def test_another_model_reads_the_text(say: Piped, subword_checkpoint: Path) -> None:

@@ -44,7 +44,7 @@ def test_json_has_all_in_json(say: Piped) -> None:
     assert why[0].keys() == {"text", "nats", "likeliest"}
 
 
-def test_half_a_character_in_a_pipe_is_told(checkpoint: Path) -> None:
+def test_half_a_character_in_a_pipe_is_reported(checkpoint: Path) -> None:
     session = Session(checkpoint)
     assert run_piped(session, BytesIO(b"\xff\nGRANN\n"), False) == 1
     assert session.exchanges[0].prompt == "GRANN"

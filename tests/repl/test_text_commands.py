@@ -62,6 +62,6 @@ def test_why_tells_the_last_answer_and_the_others_that_were_likely(say: Piped) -
     done = say(GREEDY, "/set max_tokens 4", "The strawberry is", "/why", "/why 2")
     text, again, head, *rows = done.stdout.splitlines()
     assert text == again == " red"
-    assert "likeliest" in head
+    assert "most likely" in head
     assert [row.split()[1] for row in rows] == ["\u2423", "r", "e", "d"]
     assert all(row.count("%") == 2 for row in rows)

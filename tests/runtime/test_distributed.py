@@ -312,7 +312,7 @@ def test_where_one_is_told_to_stop_or_torchrun_dies_all_stop_and_save(
         # Both ends of these are closed when the last rank has ended.
         rest, stderr = process.communicate(timeout=60)
     [line] = told(stderr)
-    assert ("torchrun has ended" if who == "torchrun" else "rank 1 was told to stop") in line
+    assert ("torchrun has ended" if who == "torchrun" else "rank 1 was stopped") in line
     saved = [json.loads(line) for line in rest.splitlines()][-1]
     assert load_snapshot(out).scores.steps >= saved["step"] > 0
 
