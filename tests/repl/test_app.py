@@ -43,7 +43,7 @@ def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) ->
             ("/learn on", "model learns"), ("The sky", "> The sky"), ("/save-model kept", "saved;"),
             ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
             (f"/load {checkpoint}", "talking to"), ("/reset", "a new text begins"),
-            ("/reset settings", "defaults"), ("/help seed", "repeat the same draws"),
+            ("/reset settings", "defaults"), ("/help seed", "repeat the same"),
         ):  # fmt: skip
             terminal.say(command, told)
         assert terminal.leave() == 0
@@ -56,7 +56,7 @@ def test_two_hundred_columns(checkpoint: Path, tmp_path: Path) -> None:
         terminal.say("/set temperature 0", "temperature is 0.0")
         [line] = [li for li in terminal.say("GRANN", "GRANNY'S KITCHEN") if "GRANNY'S" in li]
         assert line == "> GRANNY'S KITCHEN"
-        terminal.say("/set", "repeat the same draws")
+        terminal.say("/set", "repeat the same samples")
         assert terminal.leave() == 0
 
 

@@ -36,7 +36,7 @@ def test_what_is_learnt_is_likelier_and_forgotten(session: Session, tmp_path: Pa
         drain(session.answer(LINE))
     assert session.has_learnt
     assert logprob_of(session.generator, [], tokens) > before + 5
-    with pytest.raises(SessionError, match="has learnt"):
+    with pytest.raises(SessionError, match="has learned"):
         session.save(tmp_path / "after.session")
     learnt = session.generator
     drain(session.retry())
