@@ -61,13 +61,14 @@ test-isa: test-sse
 test-sse: $(VENV)/installed
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(NUMBERS)
 
-# torch of those days comes with CUDA, some gigabytes.
+# torch of those days comes with CUDA, some gigabytes. What old packages warn of each other is
+# theirs.
 test-lowest: $(VENV)/installed
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
 	    --resolution lowest-direct -e '.[dev]'
-	$(LOWEST)/bin/pytest -n auto --dist worksteal
+	$(LOWEST)/bin/pytest -n auto --dist worksteal -W default
 
 # Elsewhere, from the wheel alone: train, resume, sample, talk.
 test-wheel: $(VENV)/installed

@@ -106,11 +106,16 @@ def curves(
     height: int,
 ) -> Text:
     """Two loss curves over the whole run, in braille; points are (progress, nats per token)."""
-    label = 6
-    columns = max(10, min(width, 80) - label)
-    losses = sorted(loss for _, loss in [*train, *valid])
+    losses = sorted(loss for _, loss in [*train, *valid] if math.isfinite(loss)) or [0.0]
     low = losses[0]
-    high = max(losses[int(0.95 * (len(losses) - 1))], low + 1e-3)  # the first steps are far above
+    high = losses[int(0.95 * (len(losses) - 1))]  # the first steps are far above
+    high = max(high, low + max(1e-3, 1e-6 * low))
+    ticks = {
+        row: f"{loss:.2f}" if loss < 1000 else f"{loss:.3g}"
+        for row, loss in ((0, high), (height - 1, low))
+    }
+    label = 1 + max(5, *map(len, ticks.values()))
+    columns = max(10, min(width, 80) - label)
     lines = [
         [(place, (loss - low) / (high - low)) for place, loss in points if math.isfinite(loss)]
         for points in (train, valid)
@@ -118,8 +123,7 @@ def curves(
     cells = draw(lines, columns, height)
     text = Text()
     for row in range(height):
-        tick = {0: f"{high:.2f}", height - 1: f"{low:.2f}"}.get(row, "")
-        text.append(f"{tick:>{label - 1}} ", "dim")
+        text.append(f"{ticks.get(row, ''):>{label - 1}} ", "dim")
         for column in range(columns):
             character, line = cells.get((row, column), (" ", 0))
             text.append(character, (TRAIN_STYLE, VALID_STYLE)[line])

@@ -65,7 +65,7 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.config = config
         self.vocab_size = vocab_size
-        self.embedding = nn.Embedding(vocab_size, config.embedding_size)
+        self.embedding = _embedding(vocab_size, config.embedding_size)
         self.layers = nn.ModuleList(
             _layer(config, config.hidden_size if index else config.embedding_size)
             for index in range(config.num_layers)
@@ -207,6 +207,13 @@ def _no_warning_of_pieces() -> Iterator[None]:
             "ignore", "RNN module weights are not part of single contiguous chunk"
         )
         yield
+
+
+def _embedding(vocab_size: int, embedding_size: int) -> nn.Embedding:
+    weight = torch.empty(vocab_size, embedding_size)
+    if not weight.is_meta:  # normal_ would import all of torch.compile there, for a second
+        nn.init.normal_(weight)
+    return nn.Embedding(vocab_size, embedding_size, _weight=weight)
 
 
 def _layer(config: ModelConfig, input_size: int) -> nn.Module:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
@@ -39,13 +40,15 @@ def test_a_falling_loss_is_drawn_from_the_top_left_to_the_bottom_right() -> None
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 100)), min_size=1, max_size=50),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(min_value=0)), min_size=1, max_size=50),
     st.integers(20, 200),
 )
+@example([(0.0, 0.0)] * 4 + [(0.0, 100.0)], 41)
+@example([(0.0, math.nan), (1.0, math.inf)], 41)
 def test_any_curve_fits(points: list[tuple[float, float]], width: int) -> None:
     drawn = curves(points, points, width, height=4).plain.splitlines()
     assert len(drawn) == 5
-    assert all(len(row) <= max(width, 41) for row in drawn)
+    assert all(len(row) <= max(width, 43) for row in drawn)
 
 
 def test_a_plan_is_a_row_a_choice_that_fits_the_terminal() -> None:
