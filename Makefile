@@ -61,8 +61,7 @@ test-isa: test-sse
 test-sse: $(VENV)/installed
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(NUMBERS)
 
-# torch of those days comes with CUDA, some gigabytes. What old packages warn of each other is
-# theirs.
+# torch of those days comes with CUDA, some gigabytes. Old packages warn of newer ones: no failure.
 test-lowest: $(VENV)/installed
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check uv

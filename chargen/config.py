@@ -213,7 +213,7 @@ class TrainConfig(Config):
             )
 
 
-# What is done to the logits before a token is drawn, in this order, each where its option is set.
+# What is done to the logits before a token is sampled, in this order, each where its option is set.
 PROCESSOR_ORDER = (
     "repetition_penalty",
     "presence_penalty",
@@ -231,7 +231,7 @@ UNITS = ("word", "sentence", "line", "paragraph")
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(Config):
-    """How text is drawn from the model."""
+    """How text is sampled from the model."""
 
     max_tokens: int = option(200, "tokens to write at most", at_least=1)
     max_chars: int | None = option(None, "characters to write at most", at_least=1)

@@ -1,4 +1,4 @@
-"""`chargen plot`: how runs learnt, as a picture."""
+"""`chargen plot`: how runs learned, as a picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_flags(command: Parser) -> None:
 
 
 def run(arguments: Arguments) -> int:
-    """Draw how runs learnt."""
+    """Draw how runs learned."""
     from chargen.checkpoint.metrics import load_metrics
     from chargen.display.console import show_note
     from chargen.display.plots import Curve

@@ -2,8 +2,8 @@
 
 A template says how text and label stand in the lines that the model was trained on, as in
 "{text} => {label}". What stands before the label is the prompt; the label and what stands after it
-are what the model could go on with, and their chances are compared. So the label may come first,
-too: then each label is asked how likely it makes the text.
+are what the model could go on with, and their probabilities are compared. So the label may come
+first, too: then each label is asked how likely it makes the text.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]
 
 
 def judge(prompt: Prompt, pieces: Iterable[str]) -> Answer:
-    """Compare a text, as it comes, with the answer; no more of it is drawn than is shown."""
+    """Compare a text, as it comes, with the answer; no more of it is sampled than is shown."""
     length = len(prompt.answer)
     text = ""
     for piece in pieces:

@@ -58,22 +58,22 @@ def next_characters(
     """The most likely next characters, over all the tokens that begin with each."""
     tokenizer = generator.tokenizer
     found = _begin(generator, start)
-    chances: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
     if found.spellings is None:
-        _add(chances, tokenizer, found.logits[0].double().cpu().softmax(-1))
-        return list(_best(chances, count))
+        _add(totals, tokenizer, found.logits[0].double().cpu().softmax(-1))
+        return list(_best(totals, count))
     ways = found.spellings
     shares = ways.logprobs.exp()
     beyond = [tokenizer.pieces[token][inside:] for token, inside in _pairs(ways)]
     for piece, share in zip(beyond, shares.tolist(), strict=True):
         if piece:
-            chances[_first_character(piece)] += share
+            totals[_first_character(piece)] += share
     whole = torch.tensor([not piece for piece in beyond])
     if whole.any():  # these have spelled the text's end, and say nothing yet of what comes
         memory = generator.engine.start(ways.state.select(ways.parents[whole]))
         logits = generator.engine.step(ways.tokens[whole], memory).double().cpu()
-        _add(chances, tokenizer, shares[whole] @ logits.softmax(-1))
-    return list(_best(chances, count))
+        _add(totals, tokenizer, shares[whole] @ logits.softmax(-1))
+    return list(_best(totals, count))
 
 
 def next_words(
@@ -143,12 +143,12 @@ def _costs(
         way = int(ways.logprobs.masked_fill(~fits, NEG_INF).argmax())
         memory = engine.start(ways.state.select(ways.parents[way : way + 1]))
         if goes_on[way]:
-            chances: Counter[str] = Counter()
+            totals: Counter[str] = Counter()
             shares = ways.logprobs.exp().tolist()
             for (token, inside), share in zip(_pairs(ways), shares, strict=True):
-                chances[spelled(pieces[token][inside:])] += share
-            del chances[""]
-            yield left.pop(0), ways.inside[way], -float(ways.logprobs[way]), _best(chances, count)
+                totals[spelled(pieces[token][inside:])] += share
+            del totals[""]
+            yield left.pop(0), ways.inside[way], -float(ways.logprobs[way]), _best(totals, count)
         logits = engine.step(ways.tokens[way : way + 1], memory)
     for token in left:
         logprobs = log_probabilities(logits[0])
@@ -168,10 +168,10 @@ def _pairs(ways: Spellings) -> list[tuple[int, int]]:
     return list(zip(ways.tokens.tolist(), ways.inside, strict=True))
 
 
-def _add(chances: Counter[str], tokenizer: Tokenizer, shares: Tensor) -> None:
+def _add(totals: Counter[str], tokenizer: Tokenizer, shares: Tensor) -> None:
     """The (V,) shares of tokens, by the first character of each."""
     for token, share in enumerate(shares.tolist()):
-        chances[_first_character(tokenizer.pieces[token])] += share
+        totals[_first_character(tokenizer.pieces[token])] += share
 
 
 def _first_character(piece: bytes) -> str:
@@ -188,5 +188,5 @@ def spelled(piece: bytes) -> str:
         return "".join(f"<{byte:02X}>" for byte in piece)
 
 
-def _best(chances: Counter[str], count: int) -> tuple[TokenProbability, ...]:
-    return tuple(TokenProbability(text, share) for text, share in chances.most_common(count))
+def _best(totals: Counter[str], count: int) -> tuple[TokenProbability, ...]:
+    return tuple(TokenProbability(text, share) for text, share in totals.most_common(count))

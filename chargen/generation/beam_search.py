@@ -196,12 +196,12 @@ class BeamSearch:
                 tokens = tokens[torch.tensor(ends)]
                 if not len(tokens):
                     continue
-            chances = logprobs[tokens]
-            if chances.max() > NEG_INF:
-                token = int(tokens[chances.argmax()])
+            allowed = logprobs[tokens]
+            if allowed.max() > NEG_INF:
+                token = int(tokens[allowed.argmax()])
                 ended = beam.grow(token, float(logprobs[token]), 0, 0)
                 if ended.builder.finish_reason in ("stop", "end"):
-                    self._end(ended, beam.logprob + float(chances.logsumexp(dim=0)))
+                    self._end(ended, beam.logprob + float(allowed.logsumexp(dim=0)))
                     logprobs[tokens] = NEG_INF
 
     def _ending(self, progress: UnitProgress) -> list[Tensor]:

@@ -149,7 +149,7 @@ class Guide:
     """
 
     def __init__(self, automaton: Automaton, tokenizer: Tokenizer, seen: Tensor) -> None:
-        """`seen` are (V,) booleans, false for tokens that are never drawn."""
+        """`seen` are (V,) booleans, false for tokens that are never sampled."""
         self._automaton = automaton
         self._end = tokenizer.end
         self._pieces = tokenizer.pieces

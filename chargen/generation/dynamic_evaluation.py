@@ -1,6 +1,6 @@
 """Learn from what was just read, in memory alone: dynamic evaluation (Mikolov et al. 2010).
 
-A gradient step on each chunk of a text, every weight at a rate of its own and drawn back to where
+A gradient step on each chunk of a text, every weight at a rate of its own and pulled back to where
 it began (Krause et al. 2018). Knows nothing of text, files or prompts.
 
 Shapes: B streams, N tokens of a text, T of a chunk, H hidden, V vocabulary.
@@ -152,7 +152,7 @@ def _write(model: LanguageModel, end: int, length: int) -> Tensor:
     columns = [torch.full((SAMPLE_STREAMS,), end)]
     for _ in range(length):
         logits = engine.step(columns[-1], memory).cpu().float()
-        chances = logits.masked_fill(~model.seen.cpu(), -math.inf).softmax(dim=-1)
-        chances.nan_to_num_(1.0)  # where a network overflows, any token
-        columns.append(torch.multinomial(chances, 1, generator=generator)[:, 0])
+        probabilities = logits.masked_fill(~model.seen.cpu(), -math.inf).softmax(dim=-1)
+        probabilities.nan_to_num_(1.0)  # where a network overflows, any token
+        columns.append(torch.multinomial(probabilities, 1, generator=generator)[:, 0])
     return torch.stack(columns, dim=1).to(model.head.weight.device)

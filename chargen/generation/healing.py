@@ -1,10 +1,10 @@
 """Go on from a prompt that ends inside a token, as if the model had been asked by characters.
 
-A model over subwords has learnt the text as its tokenizer cuts it. "strawb" cut by itself is other
+A model over subwords has learned the text as its tokenizer cuts it. "strawb" cut by itself is other
 tokens than the beginning of "strawberry", and the model never saw them go on "erry". So the last
 word of the prompt is taken back, and all the ways are followed in which tokens can spell it; the
-last token of each may go beyond the prompt. The chances of these `Spellings` are what the model,
-asked by characters, would say (up to those among the ways that are too unlikely to be kept).
+last token of each may go beyond the prompt. The probabilities of these `Spellings` are what the
+model, asked by characters, would say (up to those among the ways that are too unlikely to be kept).
 
 Shapes: P ways to have spelled the prompt's end short of one token, N ways with that token.
 """

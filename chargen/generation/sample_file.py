@@ -1,7 +1,7 @@
 """Fill a file with samples, one JSON object a line; an interrupted file can be continued.
 
 Each line names its place, the seed of all and the run: what the samples follow from. So a file goes
-on only as it began, and a line that was torn by a crash is drawn anew.
+on only as it began, and a line that was torn by a crash is sampled again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def fill(
     on_progress: OnShare = no_progress,
 ) -> Iterator[Completion]:
     """Write the samples into the file and yield each once it is there, those of an earlier run that
-    is resumed not among them. `on_progress` gets the share that is drawn.
+    is resumed not among them. `on_progress` gets the share that is done.
 
     Raises OutputError where the file is in the way, is another run's or cannot be written;
     ConfigError, TokenizerError.

@@ -5,6 +5,7 @@ The prompt is there before the model is: that is loaded while the first line is 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -274,4 +275,13 @@ class Repl:
         if is_dumb():
             os.write(sys.stdout.fileno(), f"\n{LEAVES}\n".encode())
             if self._leaving.due:  # such a prompt knows no `pre_run`
-                raise KeyboardInterrupt
+                try:
+                    # What is raised within its loop would be shown as a task's failure.
+                    asyncio.get_running_loop().call_soon_threadsafe(self._leave_dumb_prompt)
+                except RuntimeError:
+                    raise KeyboardInterrupt from None
+
+    def _leave_dumb_prompt(self) -> None:
+        app = get_app()
+        if app.is_running and not app.is_done:
+            app.exit(exception=EOFError)

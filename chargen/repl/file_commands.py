@@ -33,10 +33,10 @@ def _exchanges(count: int) -> str:
 
 
 def load(host: Host, rest: str) -> None:
-    learnt, folder = host.session.learns, checkpoint_from(rest, "/load checkpoints/everyday")
+    learned, folder = host.session.learns, checkpoint_from(rest, "/load checkpoints/everyday")
     host.session.load(folder, host.progress("reading the text"))
     host.printer.status("")
-    host.say(f"talking to {host.session.folder}{_FORGETS if learnt else ''}")
+    host.say(f"talking to {host.session.folder}{_FORGETS if learned else ''}")
 
 
 def save(host: Host, rest: str) -> None:
@@ -68,8 +68,8 @@ def log(host: Host, rest: str) -> None:
 
 
 def save_model(host: Host, rest: str) -> None:
-    learnt = host.session.learns
+    learned = host.session.learns
     folder = path_from(rest, "/save-model checkpoints/mine")
     host.session.save_model(folder, host.progress("learning and reading the text"))
     host.printer.status("")
-    host.say(f"saved; talking to {host.session.folder}{_OFF if learnt else ''}")
+    host.say(f"saved; talking to {host.session.folder}{_OFF if learned else ''}")

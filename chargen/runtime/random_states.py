@@ -33,7 +33,7 @@ def set_random_states(device: torch.device, states: dict[str, Tensor]) -> None:
 
 @contextmanager
 def preserved_random_states(device: torch.device) -> Iterator[None]:
-    """Whatever is drawn or seeded within, the caller finds its random states as they were."""
+    """Whatever is sampled or seeded within, the caller finds its random states as they were."""
     states = random_states(device)
     try:
         yield

@@ -43,7 +43,7 @@ DROPOUT_BY_EPOCHS = (
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt, where, and how long it may take."""
+    """What is to be learned, where, and how long it may take."""
 
     train_tokens: int
     vocab_size: int

@@ -103,7 +103,7 @@ class Trainer:
                     yield self.save()
                     last_saved = self._clock()
                 begun = self._clock()
-                # The last report comes though nothing was learnt since the one before.
+                # The last report comes though nothing was learned since the one before.
                 if due and (self.stepper.has_losses or schedule.is_over):
                     yield self.report()
                 check_due = due or self._guard.has_seen_nan or self.step % CHECK_STEPS == 0

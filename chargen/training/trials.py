@@ -31,7 +31,7 @@ class Trials:
         self._timed: dict[tuple[Any, ...], float] = {}
 
     def task(self, **more: Any) -> Task:
-        """What is to be learnt, and where."""
+        """What is to be learned, and where."""
         memory = free_memory(self._device)
         if memory is not None and self._device.type == "cpu":
             memory //= self._ranks.local_world_size  # the ranks of a machine share its memory

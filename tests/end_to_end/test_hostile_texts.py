@@ -1,4 +1,4 @@
-"""Whatever a text holds, and whatever happens to its file: it is learnt as it is, or told."""
+"""Whatever a text holds, and whatever happens to its file: it is learned as it is, or told."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIGNS = (
 )
 
 
-def learnt(corpus: Corpus) -> bytes:
+def learned(corpus: Corpus) -> bytes:
     """The text that the token files spell, ends of documents left out."""
     parts = (corpus.train, corpus.valid, corpus.test)
     return b"".join(corpus.tokenizer.pieces[token] for part in parts for token in part[:].tolist())
@@ -86,7 +86,7 @@ def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_reported(
                 assert f"not UTF-8: byte {bad} " in told
         else:
             assert bad is None
-            assert learnt(corpus) == content.removeprefix(BOM)
+            assert learned(corpus) == content.removeprefix(BOM)
 
 
 @pytest.mark.parametrize("kind", ["char", "byte", "subword"])
@@ -98,7 +98,7 @@ def test_a_hundred_thousand_characters(tmp_path: Path, kind: str) -> None:
     corpus = open_corpus([tmp_path / "many.txt"], CorpusConfig(tokenizer=kind, **WHOLE))
     assert corpus.tokenizer.decode(corpus.tokenizer.encode(text)) == text
     if kind != "subword":
-        assert learnt(corpus).decode() == text
+        assert learned(corpus).decode() == text
     assert corpus.tokenizer.vocab_size > (100_000 if kind == "char" else 256)
 
 
@@ -264,9 +264,9 @@ def test_a_file_that_grows_is_learnt_as_far_as_it_was_read(
     )
     assert corpus.sources[0][1] == len(before), "it is not run after"
     if documents == "file":
-        assert learnt(corpus) == before
+        assert learned(corpus) == before
     else:
-        assert sorted(learnt(corpus)) == sorted(before.replace(b"\n", b""))
+        assert sorted(learned(corpus)) == sorted(before.replace(b"\n", b""))
 
 
 @pytest.mark.parametrize("documents", ["file", "line"])
@@ -290,7 +290,7 @@ def test_a_file_that_changes_is_told_and_nothing_of_it_kept(
         opened_while(changing, doing, lambda: act(changing), documents=documents)
     changing.write_bytes(whole)
     again = open_corpus([changing], CorpusConfig(documents=documents, **WHOLE))
-    assert sorted(learnt(again)) == sorted(
+    assert sorted(learned(again)) == sorted(
         whole if documents == "file" else whole.replace(b"\n", b"")
     )
 
@@ -411,7 +411,7 @@ def test_token_files_that_changed_are_made_again(changing: Path, split: str) -> 
     path = max(made, key=lambda path: path.stat().st_mtime_ns)
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert learnt(open_corpus([changing], config)) == changing.read_bytes()
+    assert learned(open_corpus([changing], config)) == changing.read_bytes()
     assert path.read_bytes() == content
 
 

@@ -38,12 +38,12 @@ def test_what_is_learnt_is_likelier_and_forgotten(session: Session, tmp_path: Pa
     assert logprob_of(session.generator, [], tokens) > before + 5
     with pytest.raises(SessionError, match="has learned"):
         session.save(tmp_path / "after.session")
-    learnt = session.generator
+    learned = session.generator
     drain(session.retry())
     drain(session.continue_text())
-    assert session.generator is learnt  # the model's own text teaches it nothing
+    assert session.generator is learned  # the model's own text teaches it nothing
     session.learn(True)
-    assert session.generator is learnt
+    assert session.generator is learned
     session.learn(False)
     assert session.generator is loaded
     assert not (session.learns or session.has_learnt)
@@ -111,7 +111,7 @@ def test_what_was_learnt_becomes_a_checkpoint(session: Session, tmp_path: Path) 
     text = session.text
     with pytest.raises(ChargenError, match="exists"):
         session.save_model(old)
-    learnt = session.generator.model.state_dict()
+    learned = session.generator.model.state_dict()
     assert session.has_learnt
     session.save_model(tmp_path / "new")
     assert (session.folder, session.text) == (tmp_path / "new", text)
@@ -119,7 +119,7 @@ def test_what_was_learnt_becomes_a_checkpoint(session: Session, tmp_path: Path) 
     session.save(tmp_path / "a.session")
     kept = Session(tmp_path / "new")
     for name, weight in kept.generator.model.state_dict().items():
-        assert torch.equal(weight, learnt[name])
+        assert torch.equal(weight, learned[name])
     kept.open(tmp_path / "a.session")
     assert kept.text == text
     assert bytes_in(old) == files

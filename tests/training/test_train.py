@@ -28,7 +28,7 @@ def test_the_random_state_of_the_host_stays(corpus_file: Path, tmp_path: Path) -
 def test_ctrl_c_raises_and_never_ends_the_process(
     corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int
 ) -> None:
-    """Here both come between two steps, so either way all that was learnt is saved."""
+    """Here both come between two steps, so either way all that was learned is saved."""
     handler, with_sample = signal.getsignal(signal.SIGINT), Run._with_sample
 
     def interrupted(run: Run, report: object) -> object:
