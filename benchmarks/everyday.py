@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 import chargen
-from chargen.evaluation.prompts import LONGEST_WORD, Answer, Prompt, ask, judge, read_prompts
+from chargen.evaluation.prompts import MAX_WORD_CHARS, Answer, Prompt, ask, judge, read_prompts
 from chargen.lab.toy_texts import commonest_after
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -35,7 +35,7 @@ def memoryless(text: str) -> Callable[[Prompt], Answer]:
             yield character
 
     def answer(prompt: Prompt) -> Answer:
-        enough = len(prompt.answer) + LONGEST_WORD
+        enough = len(prompt.answer) + MAX_WORD_CHARS
         return judge(prompt, islice(goes_on(prompt.prompt[-1]), enough))
 
     return answer

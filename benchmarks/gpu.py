@@ -32,7 +32,7 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import Engine
-from chargen.nn.model import GATES, LanguageModel
+from chargen.nn.model import NUM_GATES, LanguageModel
 from chargen.runtime.device import describe, pick_device
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.trainer import Trainer
@@ -125,8 +125,8 @@ def training_row(
     tokens = batch_size * BPTT
     rates = [tokens / statistics.median(row[side] for row in taken) for side in range(2)]
     ratio = statistics.median(row[0] / row[1] for row in taken)
-    multiplied = hidden_size * (GATES[cell] * (EMBEDDING + hidden_size) + vocab_size)
-    graph = "yes" if trainer.stepper.is_recorded else "no"
+    multiplied = hidden_size * (NUM_GATES[cell] * (EMBEDDING + hidden_size) + vocab_size)
+    graph = "yes" if trainer.stepper.is_captured else "no"
     return (
         f"{cell:<5} {hidden_size:<5} {rates[0]:14,.0f} {rates[1]:12,.0f} {ratio:6.2f} "
         f"{6 * multiplied * rates[1] / peak:8.1%} {graph:>6}"
@@ -168,7 +168,7 @@ def generating_row(rows: int, seconds: float, device: torch.device) -> str:
         once = seconds_of(side, 20, device)  # recorded after some steps
         count = max(3, round(seconds / min(once, seconds_of(side, 5, device))))
         taken.append(seconds_of(side, count, device))
-    graph = "yes" if memory.replay is not None and memory.replay.is_recorded else "no"
+    graph = "yes" if memory.replay is not None and memory.replay.is_captured else "no"
     return (
         f"{rows:<13} {rows / taken[0]:10,.0f} {1000 * taken[0]:10.3f} {1000 * taken[1]:12.3f} "
         f"{graph:>6}"

@@ -32,7 +32,7 @@ import numpy.typing as npt
 import torch
 
 import chargen
-from chargen.evaluation.scores import score_document, surprises
+from chargen.evaluation.scores import score_document, token_nats
 from chargen.evaluation.units import NATS_PER_BIT
 from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator
@@ -132,7 +132,7 @@ def talks(name: str, generator: TextGenerator, known: str, count: int) -> None:
                 model = learner.model
             before = said if way == "the talk before it" else ""
             pieces = [tokenizer.encode_array(before + after)]
-            nats = np.concatenate([nats for _, nats in surprises(model, tokenizer, pieces)])
+            nats = np.concatenate([nats for _, nats in token_nats(model, tokenizer, pieces)])
             bits = nats[len(before) :] / NATS_PER_BIT
             marks = marked(after, words)
             own = bits_per_byte(model, tokenizer, known)

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             followers = chargen.inspect(folder).followers
             print(
                 f"{name:16}{scores.steps:8,} steps  {scores.epochs:5.1f} epochs  validation "
-                f"{scores.valid_loss or 0:.3f} nats a token  ({looked.measured})",
+                f"{scores.valid_loss or 0:.3f} nats per token  ({looked.measured})",
                 flush=True,
             )
             cells = (f"{f.feature} {f.layer}:{f.unit} {f.correlation:+.2f}" for f in followers)

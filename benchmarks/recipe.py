@@ -4,8 +4,8 @@
 
 Trains on the first 81 % of TEXT and validates on the next 9 %: its last tenth, which other
 benchmarks score, is never looked at. Every row has the same number of steps and prints the best
-validation loss in nats a token, what it differs by from the first row, the training loss beside it,
-and how long a step took, as a ratio to the first row's.
+validation loss in nats per token, what it differs by from the first row, the training loss beside
+it, and how long a step took, as a ratio to the first row's.
 """
 
 from __future__ import annotations

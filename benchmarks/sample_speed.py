@@ -30,7 +30,7 @@ from chargen.config import ModelConfig, SampleConfig
 from chargen.generation.generator import TextGenerator
 from chargen.generation.sampling import streams
 from chargen.nn.engine import Engine
-from chargen.nn.model import GATES, LanguageModel
+from chargen.nn.model import NUM_GATES, LanguageModel
 from chargen.runtime.device import describe
 from chargen.tokenizers.byte import ByteTokenizer
 
@@ -66,7 +66,7 @@ def bare_step(model: LanguageModel, rows: int) -> tuple[Step, int]:
     """The products that no step can do without, and their floating-point operations: the first
     layer's input is looked up, so it has one, the others two, and the head one."""
     size, config = model.config.hidden_size, model.config
-    wide = GATES[config.cell] * size
+    wide = NUM_GATES[config.cell] * size
     weights = [torch.randn(size, wide) for _ in range(2 * config.num_layers - 1)]
     head = torch.randn(size, model.vocab_size)
     x, gates, logits = (torch.randn(rows, n) for n in (size, wide, model.vocab_size))

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from chargen.config import ModelConfig, TrainConfig
-from chargen.nn.model import GATES, LanguageModel
+from chargen.nn.model import NUM_GATES, LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks, join
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.planner import Task, memory_needed
@@ -58,7 +58,7 @@ class Machine:
 def multiplied(width: int, layers: int = 1) -> int:
     """Weights that each token is multiplied with."""
     read = EMBEDDING + (layers - 1) * width + layers * width
-    return width * (GATES["lstm"] * read + VOCABULARY)
+    return width * (NUM_GATES["lstm"] * read + VOCABULARY)
 
 
 def step_seconds(machine: Machine, width: int, streams: int, ranks: int, layers: int = 1) -> float:

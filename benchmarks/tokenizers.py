@@ -16,7 +16,7 @@ from typing import Any
 
 import chargen
 from chargen.config import SampleConfig
-from chargen.evaluation.prompts import LONGEST_WORD, Prompt, judge, read_prompts
+from chargen.evaluation.prompts import MAX_WORD_CHARS, Prompt, judge, read_prompts
 from chargen.generation.generator import TextGenerator
 
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
@@ -40,7 +40,7 @@ def show(name: str, model: TextGenerator, prompts: list[Prompt], heal: bool) -> 
 
     correct = 0
     for prompt in prompts:
-        room = len(prompt.answer.encode()) + LONGEST_WORD
+        room = len(prompt.answer.encode()) + MAX_WORD_CHARS
         correct += judge(prompt, [text_of(prompt.prompt, room)]).correct
     beginnings = "  ".join(
         f"{prompt}|{text_of(prompt, 8).split(chr(10))[0]}" for prompt in UNFINISHED
@@ -61,7 +61,7 @@ def main() -> None:
             report = chargen.train(
                 CORPORA / "everyday.txt", out=folder, steps=arguments.steps, **RECIPE, **tokens
             )
-            print(f"({time.monotonic() - begun:.0f}s, {report.bits_per_byte:.3f} bits a byte)")
+            print(f"({time.monotonic() - begun:.0f}s, {report.bits_per_byte:.3f} bits per byte)")
             model = chargen.load(folder)
             show(name, model, prompts, heal=True)
             if tokens["tokenizer"] == "subword":

@@ -41,7 +41,7 @@ class CorpusConfig(Config):
     vocab_size: int = option(
         2000, "tokens that a subword vocabulary may hold", at_least=270, at_most=1_000_000
     )
-    subword_model: str = option("unigram", "how subwords are found", choices=("unigram", "bpe"))
+    subword_model: str = option("unigram", "subword algorithm", choices=("unigram", "bpe"))
     documents: str = option(
         "file",
         "what a document is: a file, split by position, or a line, shuffled first",
@@ -186,7 +186,7 @@ class TrainConfig(Config):
     )
     precision: str = option(
         "auto",
-        "of matrix products: bfloat16 where the device is faster with it, else float32",
+        "of matrix products; auto is bfloat16 where that is faster, else float32",
         choices=("auto", "float32", "bfloat16"),
     )
     minutes: float | None = option(
@@ -262,7 +262,7 @@ class SampleConfig(Config):
     )
     penalty_window: int = option(
         256,
-        "recent tokens, the prompt's included, that these four look at",
+        "recent tokens, including the prompt's, that penalties and --no-repeat-ngram look at",
         at_least=1,
         at_most=1_000_000,
     )
@@ -357,13 +357,13 @@ class InspectConfig(Config):
     )
     gate: str | None = option(
         None,
-        "by this gate: of the cells that are given, else the mean over each layer",
+        "colour by this gate of the --cell cells, else by its mean over each layer",
         choices=("forget", "input", "output", "reset", "update"),
     )
     top: int = option(3, "most likely tokens to show at each position", at_least=1, at_most=100)
     max_chars: int = option(
         20_000,
-        "characters of a text to read at most; of the model's own 2,000 by default",
+        "maximum characters to read (2,000 of the model's own text if none is given)",
         at_least=1,
         at_most=1_000_000,
     )

@@ -15,3 +15,8 @@ def no_progress(*_: object) -> None:
 def part_of(on_progress: OnProgress, doing: str, begin: float = 0.0, end: float = 1.0) -> OnShare:
     """For work that is a part of a whole, from `begin` to `end` of it, and knows its own share."""
     return lambda share: on_progress(doing, begin + (end - begin) * min(1.0, share))
+
+
+def share_of(on_share: OnShare, begin: float, end: float) -> OnShare:
+    """The same for a whole that is a single thing to do."""
+    return lambda share: on_share(begin + (end - begin) * share)

@@ -1,1 +1,1 @@
-"""The folder of a model: what it says of itself, tensors, metrics. All that, or refused."""
+"""The checkpoint folder: metadata, weights, tokenizer, metrics. Read as a whole or rejected."""

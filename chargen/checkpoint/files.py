@@ -54,5 +54,5 @@ def _unreadable(folder: Path, name: str, error: OSError | ValueError) -> Damaged
     why = error.strerror if isinstance(error, OSError) else error
     hint = "pass a whole folder that `chargen train` wrote"
     if isinstance(error, PermissionError):
-        hint = "it may be whole: have yourself allowed to read it"
+        hint = "it may be intact: check its permissions"
     return DamagedError(f"cannot read {folder / name}: {why}", hint=hint)

@@ -105,8 +105,8 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     header_bytes = int.from_bytes(content[:8], "little")
     if header_bytes > MAX_HEADER_BYTES or len(files[CONFIG]) > MAX_CONFIG_BYTES:
         raise CheckpointError(
-            f"what is to be said of this run takes {header_bytes / 1e6:.0f} MB without its "
-            "weights, more than can be read again",
+            f"the metadata of this run takes {header_bytes / 1e6:.0f} MB, more than chargen can "
+            "read back",
             hint="join the texts into fewer files, or take a smaller vocabulary",
         )
     try:

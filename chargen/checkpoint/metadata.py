@@ -251,12 +251,13 @@ def _size(folder: Path) -> int:
 
 def _check_format(folder: Path, config: Format) -> None:
     """Tell another version of chargen before its new fields are taken for damage."""
-    if not 1 <= config.format <= FORMAT:
-        age = "a newer" if config.format > FORMAT else "no known"
+    if config.format < 1:
+        raise CheckpointError(f"{folder} has format {config.format}, which no chargen ever wrote")
+    if config.format > FORMAT:
         raise CheckpointError(
-            f"{folder} was written by {age} chargen (format {config.format}, this one reads 1 to "
+            f"{folder} was written by a newer chargen (format {config.format}, this one reads 1 to "
             f"{FORMAT})",
-            hint="use that version of chargen",
+            hint="upgrade chargen",
         )
 
 

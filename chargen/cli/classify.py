@@ -38,7 +38,8 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         "--examples",
         metavar="F",
-        help='instead tell how many are right of those in F, a {"text": ..., "label": ...} a line',
+        help="report accuracy on the labelled examples in F instead, one "
+        '{"text": ..., "label": ...} per line',
     )
     add_device(command)
     add_json(command, "print one JSON line a text, after --examples the totals")

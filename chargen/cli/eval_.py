@@ -15,7 +15,8 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         "--prompts",
         metavar="F",
-        help='instead ask for the answers in F, a {"prompt": ..., "answer": ...} a line, greedily',
+        help="report how many prompts in F are answered correctly (greedy decoding), one "
+        '{"prompt": ..., "answer": ...} per line',
     )
     add_device(command)
     add_json(command)

@@ -16,7 +16,7 @@ from chargen import __version__
 from chargen.config import DEVICES
 from chargen.errors import ConfigError, flag
 from chargen.options import Config, field_names, field_types, parse, unescape
-from chargen.runtime.torchrun import is_first_of_its_machine
+from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
 
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         line = f"{self.prog}: {message}; see {self.prog} --help\n"
-        self.exit(2, line if is_first_of_its_machine() else None)
+        self.exit(2, line if is_local_rank_0() else None)
 
     def end_help_with(self, words: str) -> None:
         """A last paragraph, whose lines end at no hyphen: it may name flags."""
@@ -61,7 +61,7 @@ def _parser_of(commands: Mapping[str, Command]) -> Parser:
         prog="chargen",
         description="Train recurrent language models on any text, and talk to them.",
         epilog="Without a command, talk to the newest checkpoint below ./checkpoints; where there "
-        "is none, to the small model that comes with chargen.",
+        "is none, to the bundled model.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
@@ -95,8 +95,8 @@ def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
             "checkpoint",
             nargs="?",
             metavar="CHECKPOINT",
-            help="folder of the model (default: the newest below ./checkpoints, or the one that "
-            "comes with chargen)",
+            help="folder of the model (default: the newest below ./checkpoints, or the "
+            "bundled model)",
         )
     else:
         command.add_argument("checkpoint", metavar="CHECKPOINT", help="folder of the model")

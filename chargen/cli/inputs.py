@@ -53,7 +53,7 @@ def is_file(text: str) -> bool:
     if os.path.isdir(text):
         raise CorpusError(f"{text} is a folder", hint="name a file, or give a text")
     if re.fullmatch(r"\S*[./]\S+", text):
-        show_note(f"there is no file {text}; read are these letters themselves")
+        show_note(f"no file {text}; reading it as text")
     return False
 
 
@@ -89,8 +89,8 @@ def checkpoint_or_newest(given: str | None) -> Path:
     from chargen.display.console import show_note
 
     folder = newest_checkpoint()
-    if folder == BUNDLED:
-        show_note("no checkpoint below ./checkpoints; this is the bundled model")
+    if folder.resolve() == BUNDLED:
+        show_note("no checkpoint of your own below ./checkpoints; using the bundled model")
     return folder
 
 

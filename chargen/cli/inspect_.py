@@ -81,9 +81,9 @@ def run(arguments: Arguments) -> int:
         print_json({"cells": [dataclasses.asdict(f) for f in seen.followers], "gates": gates})
         return 0
     if out is None:
-        from chargen.display.insight import show_seen
+        from chargen.display.insight import show_inspection
 
-        show_seen(seen)
+        show_inspection(seen)
         return 0
     if out.suffix.lower() == ".html":
         from chargen.display.html import page
@@ -103,5 +103,5 @@ def _read_text(given: str, most: int) -> str:
 
     text = read_beginning(given, most + 1) if is_file(given) else given
     if len(text) > most:
-        show_note(f"read are the first {most:,} characters; more with --max-chars")
+        show_note(f"only the first {most:,} characters were read; raise it with --max-chars")
     return text[:most]

@@ -45,7 +45,7 @@ def run(arguments: Arguments, given: dict[str, Any]) -> int:
     if out is not None:
         draw_charts(drawn, out)
         show_note(f"written to {out}")
-    from chargen.display.insight import show_horizons
+    from chargen.display.insight import show_memory_curves
 
-    show_horizons(names, [looked.horizon for looked in found], drawn)
+    show_memory_curves(names, [looked.horizon for looked in found], drawn)
     return 0

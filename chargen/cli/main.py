@@ -63,7 +63,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _open_streams() -> None:
-    """All three are there, and speak UTF-8 whatever the locale says."""
+    """All three are open; stdout and stderr write UTF-8 whatever the locale says."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115

@@ -16,7 +16,7 @@ def add_flags(command: Parser) -> None:
         default="emacs",
         help="how lines are edited (default: emacs)",
     )
-    add_json(command, "answer each line with one of JSON, as from a pipe")
+    add_json(command, "read lines as from a pipe; answer each with a JSON line")
 
 
 def run(arguments: Arguments) -> int:

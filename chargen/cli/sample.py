@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator
 
-UNLIKELY = -2.0  # nats a token of the best choice, from which it is likely no choice at all
+UNLIKELY = -2.0  # nats per token of the best choice, from which it is likely no choice at all
 # What `--choices` has no use for, besides all the options of sampling.
 _ONLY_SAMPLED = ("out", "resume", "overwrite", "check_copies", "text")
 

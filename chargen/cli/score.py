@@ -20,7 +20,7 @@ def run(arguments: Arguments) -> int:
     from chargen.data.documents import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import TokenTable, show_score
-    from chargen.evaluation.scores import NOTHING, count, surprises
+    from chargen.evaluation.scores import NOTHING, count, token_nats
     from chargen.generation.generator import load
 
     generator = load(arguments.checkpoint, arguments.device)
@@ -33,7 +33,7 @@ def run(arguments: Arguments) -> int:
     table = None if arguments.json else TokenTable()
     total = NOTHING
     for pieces in documents:
-        for tokens, nats in surprises(generator.model, tokenizer, pieces):
+        for tokens, nats in token_nats(generator.model, tokenizer, pieces):
             total += count(tokenizer, tokens, nats)
             for token, cost in zip(tokens.tolist(), nats.tolist(), strict=True):
                 if table is None:

@@ -60,7 +60,7 @@ class BatchLoader:
                 self.make_resident()
 
     @property
-    def are_resident(self) -> bool:
+    def is_resident(self) -> bool:
         """Whether the text lies on the device."""
         return self._resident is not None
 

@@ -41,7 +41,7 @@ def read_beginning(path: str | os.PathLike[str], most: int) -> str:
 
 
 def read_tokens(paths: Paths, tokenizer: Tokenizer, most: int) -> Tokens:
-    """The same in one row, the end-of-document token after each text; the first `most` of them.
+    """Token ids of all texts in one array, an end-of-document token after each; at most `most`.
     Raises CorpusError."""
     rows: list[Tokens] = []
     for pieces in read_documents(paths, tokenizer):

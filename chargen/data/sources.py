@@ -216,8 +216,8 @@ def _check_utf8(
         if b"\0" in chunk and not utf16:
             hint = "it looks like no text at all"
         raise CorpusError(
-            f"{name} is not UTF-8: byte {at} (0x{error.object[error.start]:02X}) begins no "
-            "character",
+            f"{name} is not UTF-8: byte {at} (0x{error.object[error.start]:02X}) does not begin "
+            "a character",
             hint=hint,
         ) from None
 

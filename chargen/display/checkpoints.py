@@ -21,16 +21,16 @@ def show_info(checkpoint: Checkpoint) -> None:
     show_facts(facts_of(checkpoint.metadata, checkpoint.model.num_parameters))
 
 
-def facts_of(about: CheckpointMetadata, num_parameters: int) -> list[tuple[str, str]]:
+def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[str, str]]:
     """What a model is, in names and values."""
-    model, scores = about.model, about.scores
-    texts = ", ".join(f"{name} ({count(size)}B)" for name, size, _ in about.corpus.files)
+    model, scores = metadata.model, metadata.scores
+    texts = ", ".join(f"{name} ({count(size)}B)" for name, size, _ in metadata.corpus.files)
     facts = [
-        ("checkpoint", str(about.folder)),
+        ("checkpoint", str(metadata.folder)),
         ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "
                   f"{model.embedding_size}, dropout {model.dropout:g}, "
                   f"{num_parameters:,} parameters"),
-        ("tokenizer", f"{about.tokenizer}, {about.vocab_size:,} tokens"),
+        ("tokenizer", f"{metadata.tokenizer}, {metadata.vocab_size:,} tokens"),
         ("corpus", texts),
         ("trained", f"{scores.steps:,} steps, {scores.epochs:.2f} epochs, "
                     f"{clock(scores.seconds)}"),
@@ -42,7 +42,7 @@ def facts_of(about: CheckpointMetadata, num_parameters: int) -> list[tuple[str, 
                 f"{scores.valid_loss:.4f} nats per token, {scores.bits_per_byte:.4f} bits per byte",
             )
         )
-    return [*facts, ("saved", about.saved_at)]
+    return [*facts, ("saved", metadata.saved_at)]
 
 
 def show_list(listed: Sequence[CheckpointMetadata], most: int | None = None) -> None:

@@ -38,7 +38,7 @@ _ROWS = [0, *(1 << power for power in range(20))]
 # -- a text -----------------------------------------------------------------------------------
 
 
-def show_seen(seen: InspectionResult) -> None:
+def show_inspection(seen: InspectionResult) -> None:
     """A text by its surprise and by each view that was asked for; where it surprised, how the gates
     were used, and the cells that follow something."""
     out, inspection = console(), seen.inspection
@@ -133,7 +133,7 @@ def _heading(out: Console, words: str) -> None:
 # -- curves -----------------------------------------------------------------------------------
 
 
-def show_horizons(
+def show_memory_curves(
     names: Sequence[str], horizons: Sequence[MemoryCurves], charts: Sequence[Chart]
 ) -> None:
     """How far back models look: their curves, then the numbers at powers of 2."""

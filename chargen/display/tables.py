@@ -150,7 +150,7 @@ def show_answers(answers: Sequence[Answer]) -> None:
 
 
 def show_choices(choices: Sequence[Choice]) -> None:
-    """Choices, the most likely first, with their shares and their places by nats a token."""
+    """Choices, the most likely first, with their shares and their places by nats per token."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim")
     out = console()

@@ -21,7 +21,7 @@ from chargen.display.numbers import clock, count
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.training.events import EvalReport, OutOfMemory, Rollback, StepReport
-    from chargen.training.planner import Choice
+    from chargen.training.planner import PlannedOption
     from chargen.training.run import Run, TrainReport
 
 TRAIN_STYLE = "cyan"
@@ -49,7 +49,7 @@ def headline(run: Run, width: int) -> list[Text]:
     ]
     verb = "going on with" if run.resumed else "training on"
     if run.trainer.finished:
-        verb = "finished already, give a longer length in all to extend it:"
+        verb = "already finished; pass a larger total --minutes, --epochs or --steps to extend:"
     first = Text.assemble(
         (f"{verb} ", "dim"),
         (corpus.name, "bold"),
@@ -59,7 +59,7 @@ def headline(run: Run, width: int) -> list[Text]:
     return [first, flow([Text(fact, "dim") for fact in facts], " \u00b7 ", width)]
 
 
-def plan_table(plan: Sequence[Choice]) -> Table:
+def plan_table(plan: Sequence[PlannedOption]) -> Table:
     """What was chosen for the text, the device and the time, and why."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("planned", no_wrap=True)
@@ -154,10 +154,10 @@ def closing(report: TrainReport, stopped: bool) -> Text:
     score = ""
     if report.valid_loss is not None:
         score = (
-            f"validation {report.valid_loss:.3f} nats a token, "
-            f"{report.bits_per_byte:.3f} bits a byte, "
+            f"validation {report.valid_loss:.3f} nats per token, "
+            f"{report.bits_per_byte:.3f} bits per byte, "
         )
-    early = ", stopped early: it got no better" if report.stopped_early else ""
+    early = ", stopped early: no improvement" if report.stopped_early else ""
     return Text.assemble(
         (f"{score}{report.steps:,} steps, {clock(report.seconds)}{early}\n", "default"),
         ("talk to it: ", "dim"),

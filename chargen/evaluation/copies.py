@@ -228,14 +228,14 @@ def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -
     return index_of(read_metadata(require_checkpoint(checkpoint)), text)
 
 
-def index_of(about: CheckpointMetadata, text: Paths | None = None) -> CopyIndex:
+def index_of(metadata: CheckpointMetadata, text: Paths | None = None) -> CopyIndex:
     """The same for a model that is loaded already, by what its checkpoint says. Raises
     CorpusError."""
-    paths = find_origin(about) if text is None else text
+    paths = find_origin(metadata) if text is None else text
     with scratch_folder() as spool:
         sources = read_sources(paths, spool)
-        check_same_text(about, [(source.name, source.size, source.sha256) for source in sources])
-        splits = split_texts(sources, about.corpus_options, about.training.seed)
+        check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
+        splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
         training = "".join(chunk for chunk, _ in splits["train"])
         held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
     return CopyIndex(training.encode(), held_out)

@@ -27,15 +27,15 @@ SPLIT_WORDS = {
 }
 
 
-def find_origin(about: CheckpointMetadata) -> list[Path]:
+def find_origin(metadata: CheckpointMetadata) -> list[Path]:
     """The files that a model was trained on: where the run read them, or by their names in the
     folder where we are or in `corpora`. Whether they are still the same, `check_same_text` tells.
     Raises CorpusError."""
-    names = [name for name, _, _ in about.corpus.files]
+    names = [name for name, _, _ in metadata.corpus.files]
     candidates = [[folder / name for name in names] for folder in (Path(), Path("corpora"))]
     candidates.append([BUNDLED.parent.parent / "corpora" / name for name in names])
-    if os.path.isfile(about.folder / TRAINING):
-        with suppress(CheckpointError), open_training(about.folder) as (state, _):
+    if os.path.isfile(metadata.folder / TRAINING):
+        with suppress(CheckpointError), open_training(metadata.folder) as (state, _):
             if [os.path.basename(path) for path in state.paths] == names:
                 candidates.insert(0, [Path(path) for path in state.paths])
     for files in candidates:
@@ -46,19 +46,19 @@ def find_origin(about: CheckpointMetadata) -> list[Path]:
     )
 
 
-def check_same_text(about: CheckpointMetadata, files: Sequence[tuple[str, int, str]]) -> None:
+def check_same_text(metadata: CheckpointMetadata, files: Sequence[tuple[str, int, str]]) -> None:
     """Raises CorpusError unless these are the (name, bytes, sha256) that a model was trained on,
     whatever they are called."""
-    if [sha256 for *_, sha256 in files] != [sha256 for *_, sha256 in about.corpus.files]:
+    if [sha256 for *_, sha256 in files] != [sha256 for *_, sha256 in metadata.corpus.files]:
         given = ", ".join(name for name, *_ in files)
         raise CorpusError(
-            f"{given} is not the text that {about.folder} was trained on",
+            f"{given} is not the text that {metadata.folder} was trained on",
             hint="give that with --text",
         )
 
 
 def held_out_tokens(
-    about: CheckpointMetadata,
+    metadata: CheckpointMetadata,
     tokenizer: Tokenizer,
     at_least: int,
     most: int,
@@ -70,22 +70,22 @@ def held_out_tokens(
     Raises CorpusError where none does, or the text is not here.
     """
     corpus = open_corpus(
-        find_origin(about),
-        about.corpus_options,
-        seed=about.training.seed,
+        find_origin(metadata),
+        metadata.corpus_options,
+        seed=metadata.training.seed,
         tokenizer=tokenizer,
         on_progress=on_progress,
     )
-    check_same_text(about, corpus.sources)
+    check_same_text(metadata, corpus.sources)
     splits: dict[str, Shards] = {name: getattr(corpus, name) for name in reversed(SPLITS)}
     for name, tokens in splits.items():
         if len(tokens) >= at_least:
             return tokens[:most], name
-    raise _too_short(about, max(map(len, splits.values())), at_least, "tokens")
+    raise _too_short(metadata, max(map(len, splits.values())), at_least, "tokens")
 
 
 def held_out_text(
-    about: CheckpointMetadata,
+    metadata: CheckpointMetadata,
     at_least: int,
     most: int,
     on_progress: OnProgress = no_progress,
@@ -93,15 +93,15 @@ def held_out_text(
     """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
     and its name. Raises CorpusError."""
     with scratch_folder() as spool:
-        sources = read_sources(find_origin(about), spool, on_progress)
-        check_same_text(about, [(source.name, source.size, source.sha256) for source in sources])
-        splits = split_texts(sources, about.corpus_options, about.training.seed)
-        between = "\n" if about.corpus_options.documents == "line" else ""
+        sources = read_sources(find_origin(metadata), spool, on_progress)
+        check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
+        splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
+        between = "\n" if metadata.corpus_options.documents == "line" else ""
         texts = {name: beginning([splits[name]], most, between) for name in reversed(SPLITS)}
     for name, text in texts.items():
         if len(text) >= at_least:
             return text, name
-    raise _too_short(about, max(map(len, texts.values())), at_least, "characters")
+    raise _too_short(metadata, max(map(len, texts.values())), at_least, "characters")
 
 
 def beginning(splits: Iterable[Split], length: int, between: str = "") -> str:
@@ -117,9 +117,9 @@ def beginning(splits: Iterable[Split], length: int, between: str = "") -> str:
     return "".join(parts)
 
 
-def _too_short(about: CheckpointMetadata, holds: int, needed: int, units: str) -> CorpusError:
+def _too_short(metadata: CheckpointMetadata, holds: int, needed: int, units: str) -> CorpusError:
     return CorpusError(
-        f"no part of the text of {about.folder} holds more than {holds:,} {units}, and {needed:,} "
-        "are needed",
+        f"no part of the text of {metadata.folder} holds more than {holds:,} {units}, and "
+        f"{needed:,} are needed",
         hint="give a longer one with --text",
     )

@@ -17,7 +17,7 @@ from chargen.config import SampleConfig
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
 
-LONGEST_WORD = 32  # characters that are waited for at the end of a word that goes on
+MAX_WORD_CHARS = 32  # characters that are waited for at the end of a word that goes on
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]
     """The model's answer to each prompt. Raises TokenizerError."""
     for prompt in prompts:
         # No token spells less than a byte, so these are enough.
-        room = len(prompt.answer.encode()) + LONGEST_WORD
+        room = len(prompt.answer.encode()) + MAX_WORD_CHARS
         config = SampleConfig(temperature=0, max_tokens=room)
         yield judge(prompt, (piece.text for piece in generator.stream(prompt.prompt, config)))
 

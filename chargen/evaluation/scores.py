@@ -85,13 +85,13 @@ NOTHING = Score(0.0, 0, 0, 0)
 def score_document(model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]) -> Score:
     """The exact score of one document, given as token ids in pieces; memory does not grow."""
     score = NOTHING
-    for targets, nats in surprises(model, tokenizer, pieces):
+    for targets, nats in token_nats(model, tokenizer, pieces):
         score += count(tokenizer, targets, nats)
     return score
 
 
 @torch.inference_mode()
-def surprises(
+def token_nats(
     model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]
 ) -> Iterator[tuple[Tokens, Nats]]:
     """(N,) tokens of one document and what each of them costs, in nats, chunk after chunk."""

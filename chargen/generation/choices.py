@@ -82,7 +82,7 @@ def choose(
     # What is not shared of the prompt was given all the same, whatever tokens spell it.
     given = b"".join(tokenizer.pieces[token] for token in before[shared:])
     if given:
-        logits = model.read_out(x[:, None])[:, 0]  # (1, V)
+        logits = model.output_logits(x[:, None])[:, 0]  # (1, V)
         cost = spell(engine, tokenizer, model.seen.cpu(), given, logits, state).logprob
         totals = [total - cost for total in totals]
     rows = [_beyond(tokenizer, row, len(given)) for row in rows]
@@ -139,7 +139,7 @@ def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State)
     for at in range(0, longest, step):
         chunk = tokens[:, at : at + step]  # (B, T)
         tops, state = model.read(chunk, state)  # (B, T, H)
-        logits = model.read_out(torch.cat([top, tops[:, :-1]], dim=1))  # (B, T, V)
+        logits = model.output_logits(torch.cat([top, tops[:, :-1]], dim=1))  # (B, T, V)
         costs.append(logprobs_of(log_probabilities(logits), chunk.cpu()))
         top = tops[:, -1:]
     totals = torch.cat(costs, dim=1).tolist()

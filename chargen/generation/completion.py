@@ -87,11 +87,6 @@ class CompletionBuilder:
         return self._held
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether there are tokens of which nothing can be shown yet."""
-        return bool(self._waiting)
-
-    @property
     def is_silent(self) -> bool:
         """Whether all the tokens so far stand in the prompt."""
         return self._room == self._config.max_tokens

@@ -76,8 +76,8 @@ class Automaton:
             ) from None
         if found == UNDECIDABLE:
             raise ConfigError(
-                named("regex") + f" cannot be decided letter by letter: {pattern}",
-                hint="it knows no looking around, no \\b, ^ or $ inside and no references back",
+                named("regex") + f" uses a construct that no finite automaton can match: {pattern}",
+                hint="no lookaround, backreferences, \\b, or ^ and $ inside the expression",
             )
         if isinstance(found, int):
             raise ConfigError(
@@ -127,9 +127,7 @@ def _characters(spelled: str) -> set[str]:
         if text[at + 1 : at + 2] == "-" and at + 2 < len(text):
             first, last = text[at], text[at + 2]
             if first > last:
-                raise ConfigError(
-                    named("charset") + f" has a range from back to front: {text[at : at + 3]}"
-                )
+                raise ConfigError(named("charset") + f" has a reversed range: {text[at : at + 3]}")
             characters |= {chr(code) for code in range(ord(first), ord(last) + 1)}
             at += 3
         else:

@@ -214,7 +214,7 @@ class TextStream(Iterator[Piece]):
         self._state, self._is_live = self.start.state, False
         with torch.inference_mode(False):  # room for it, that may be written to in any mode
             self._kept = self._state.map(torch.empty_like)
-        self._room = self._parts(self._kept)
+        self._room = self._kept.parts()
         self._unread, self._tail = list(self.start.unread), self.start.tail
         self._recent = deque(self.start.recent, maxlen=work.config.penalty_window)
         self._pending: deque[tuple[int, int]] = deque()  # sampled, not shown; numbers used by then
@@ -242,7 +242,7 @@ class TextStream(Iterator[Piece]):
     def __next__(self) -> Piece:
         while True:
             if self._is_live:
-                torch._foreach_copy_(self._room, self._parts(self._state))
+                torch._foreach_copy_(self._room, self._state.parts())
                 self._state, self._is_live = self._kept, False
             sampled = next(self._samples)
             [piece], token = sampled.pieces, int(sampled.tokens)
@@ -288,10 +288,6 @@ class TextStream(Iterator[Piece]):
                 unread.append(token)
                 self._recent.append(token)
         self._state, self._unread, self._tail, self._respelled = state, unread, tail, None
-
-    @staticmethod
-    def _parts(state: State) -> list[Tensor]:
-        return [part for layer in state.layers for part in layer]
 
 
 def check_prompt(tokenizer: Tokenizer, prompt: str) -> None:

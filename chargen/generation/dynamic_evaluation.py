@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
-from chargen.progress import OnShare, no_progress
+from chargen.progress import OnShare, no_progress, share_of
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 # Chosen on validation text and on made-up talks (benchmarks/learn.py reports on others).
@@ -59,7 +59,7 @@ class DynamicEvaluator:
         self, tokens: Tokens, state: State, passes: int = PASSES, on_progress: OnShare = no_progress
     ) -> float:
         """Learn (N,) tokens that follow each other after a (1, H) state: the first of them is only
-        read, each other predicted. Returns the mean nats a token in the first pass, each chunk
+        read, each other predicted. Returns the mean nats per token in the first pass, each chunk
         before the step on it.
 
         Where a number is not finite, or there is nothing to predict, it returns nan and leaves the
@@ -74,9 +74,7 @@ class DynamicEvaluator:
         try:
             losses = [
                 self._read_and_learn(
-                    tokens,
-                    state,
-                    lambda share, done=done: on_progress((done + share) / passes),  # type: ignore[misc]
+                    tokens, state, share_of(on_progress, done / passes, (done + 1) / passes)
                 )
                 for done in range(passes)
             ]

@@ -25,7 +25,7 @@ from chargen.generation.sampling import RandomStream, streams
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
 from chargen.options import build_config
-from chargen.progress import OnShare, no_progress
+from chargen.progress import OnShare, no_progress, share_of
 from chargen.runtime.device import pick_device
 from chargen.tokenizers.base import Tokenizer
 
@@ -134,7 +134,7 @@ class TextGenerator:
         the share that is done. Raises ConfigError, TokenizerError, both at once.
         """
         if config.beams is not None:
-            *_, found = self.search(prompt, config)
+            *_, found = self.search(prompt, config, on_progress=on_progress)
             assert isinstance(found, BeamResult)
             return iter(found.completions)
         size = rows or min(config.batch_size, config.num_samples or 1)
@@ -220,13 +220,8 @@ class TextGenerator:
             needed = min(size, count - start)
             if start + size <= first:
                 continue
-
-            def on_batch_progress(share: float, start: int = start, needed: int = needed) -> None:
-                on_progress((start + needed * share) / count)
-
-            yield from islice(
-                work.write(batch, needed, on_batch_progress), max(0, first - start), None
-            )
+            on_batch = share_of(on_progress, start / count, (start + needed) / count)
+            yield from islice(work.write(batch, needed, on_batch), max(0, first - start), None)
         on_progress(1.0)
 
 

@@ -21,7 +21,7 @@ from chargen.nn.logprobs import log_probabilities
 from chargen.nn.model import State
 from chargen.tokenizers.base import Tokenizer
 
-LONGEST_WORD = 32  # bytes that are taken back at most
+MAX_WORD_BYTES = 32  # bytes that are taken back at most
 MAX_WAYS = 32  # that are followed from one place in the word
 
 
@@ -48,7 +48,7 @@ def take_back(tokenizer: Tokenizer, tokens: list[int]) -> tuple[list[int], bytes
     while kept and not word[:1].isspace():  # a word begins with the space before it
         piece = tokenizer.pieces[tokens[kept - 1]]
         # What is taken back is text: it never begins inside a character.
-        if len(word) + len(piece) > LONGEST_WORD and not _is_inside(word):
+        if len(word) + len(piece) > MAX_WORD_BYTES and not _is_inside(word):
             break
         kept, word = kept - 1, piece + word
     longer = any(

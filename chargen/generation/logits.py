@@ -48,7 +48,7 @@ def check_finite(logits: Tensor) -> None:
     that has grown without end."""
     if not math.isfinite(float(logits.amax())):
         raise ChargenError(
-            "what the network remembers has grown beyond all numbers, so it can say nothing",
+            "the network's state has diverged (inf or NaN), so nothing can be sampled",
             hint="start over, or use another model",
         )
 

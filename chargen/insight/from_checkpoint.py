@@ -90,14 +90,17 @@ def inspect(
         own, searched = given, f"its {len(given):,} characters"
     else:
         try:
-            own, split = held_out_text(about, MIN_TO_SEARCH, SEARCHED, on_progress)
-            searched = f"{len(own):,} characters of {SPLIT_WORDS[split]}"
+            most = max(SEARCHED, options.get("max_chars", 0))
+            own, split = held_out_text(about, MIN_TO_SEARCH, most, on_progress)
+            searched = f"{min(len(own), SEARCHED):,} characters of {SPLIT_WORDS[split]}"
         except CorpusError as error:
             if given is None:
                 raise
             own, searched = "", f"in so short a text no cells are looked for, and {error.message}"
     if own:
-        followers = find_followers(generator, own, lambda share: on_progress("looking", share))
+        followers = find_followers(
+            generator, own[:SEARCHED], lambda share: on_progress("looking", share)
+        )
     if given is None:
         first, _, rest = own.partition("\n")  # it may begin in the midst of a line
         given = (rest or first)[: options.get("max_chars", SHOWN_OF_OWN)]

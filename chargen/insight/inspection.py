@@ -27,7 +27,7 @@ from chargen.insight.reading import (
     read_traces,
 )
 from chargen.nn.logprobs import log_probabilities, logprobs_of
-from chargen.nn.trace import GATES_OF, Trace
+from chargen.nn.trace import GATE_NAMES, Trace
 from chargen.progress import OnShare, no_progress
 
 MAX_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary
@@ -132,7 +132,7 @@ def read_text(
     gates = [
         (layer, gate)
         for layer in range(model.config.num_layers)
-        for gate in GATES_OF[model.config.cell]
+        for gate in GATE_NAMES[model.config.cell]
     ]
     use = np.zeros((len(gates), 3))  # sums of the value, of open and of shut
     nats: list[Floats] = []
@@ -140,7 +140,7 @@ def read_text(
     values: list[Floats] = []
     at_once = min(CHUNK_TOKENS, max(1, MAX_LOGITS // model.vocab_size))
     for chunk, foretelling, found in read_traces(generator, tokens, at_once, on_progress):
-        logprobs = log_probabilities(model.read_out(foretelling)[0])  # (T, V)
+        logprobs = log_probabilities(model.output_logits(foretelling)[0])  # (T, V)
         costs = -logprobs_of(logprobs, torch.from_numpy(chunk))
         nats.append(costs.numpy())
         best = logprobs.topk(min(top, logprobs.shape[1]), dim=-1)
@@ -197,8 +197,8 @@ def check_probe(config: ModelConfig, probe: Probe) -> None:
             f"the network has no {Probe(probe.layer, probe.unit).name}",
             hint=f"it has {there}, with cells 0 to {size - 1}",
         )
-    if probe.gate is not None and probe.gate not in GATES_OF[config.cell]:
-        gates = ", ".join(GATES_OF[config.cell])
+    if probe.gate is not None and probe.gate not in GATE_NAMES[config.cell]:
+        gates = ", ".join(GATE_NAMES[config.cell])
         raise CheckpointError(
             f"the cells of {'an' if config.cell in ('lstm', 'rnn') else 'a'} {config.cell} have no "
             f"{probe.gate} gate",

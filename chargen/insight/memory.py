@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from chargen.errors import CorpusError, named
 from chargen.insight.charts import Chart, Line
+from chargen.insight.reading import Floats
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import unroll
-from chargen.progress import OnShare, no_progress
+from chargen.progress import OnShare, no_progress, share_of
 from chargen.runtime.precision import autocast
 from chargen.tokenizers.base import Tokens
 
@@ -29,8 +30,6 @@ ROWS = 64  # places from which the gradient is sent back
 BURN_IN = 128  # tokens that are read before the gradient's way begins
 NUMBERS_AT_ONCE = 1 << 24  # of each kind that a pass computes: memory does not grow with the text
 MIN_DRAWN = 1e-9  # of a gradient's norm: less is nothing to a weight
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,16 @@ def measure(
             hint="give a longer text, or lower " + named("max_context", "max_distance"),
         )
     if (tokens == end).all():
-        raise CorpusError("the text is empty", hint="there is nothing to foretell")
+        raise CorpusError("the text is empty", hint="there is nothing to predict")
     powers = (1 << power for power in range(longest_context.bit_length()))
     contexts = tuple(sorted({*powers, longest_context}))
-    loss = context_loss(
-        model, tokens, contexts, end=end, on_progress=lambda share: on_progress(0.7 * share)
-    )
+    loss = context_loss(model, tokens, contexts, end=end, on_progress=share_of(on_progress, 0, 0.7))
     h, c = gradient_norms(
         model,
         tokens,
         longest_distance,
         end=end,
-        on_progress=lambda share: on_progress(0.7 + 0.3 * share),
+        on_progress=share_of(on_progress, 0.7, 1),
     )
     distances = tuple(range(longest_distance + 1))
     return MemoryCurves(
@@ -210,7 +207,7 @@ def gradient_norms(
         with torch.no_grad():
             _, state = model.read(rows[:, :BURN_IN], state)
         layers, output = unroll(model, rows[:, BURN_IN:-1], state)
-        loss = F.cross_entropy(model.read_out(output[:, -1]), rows[:, -1], reduction="sum")
+        loss = F.cross_entropy(model.output_logits(output[:, -1]), rows[:, -1], reduction="sum")
         nodes = [step[part] for part in parts for steps in layers for step in steps]
         gradients = torch.stack(torch.autograd.grad(loss, nodes))
         norms = gradients.view(len(parts), len(layers), longest + 1, len(rows), -1)
@@ -243,7 +240,7 @@ def _last_nats(model: LanguageModel, rows: Tokens, width: int) -> Floats:
         at_once = max(1, NUMBERS_AT_ONCE // (len(rows) * model.vocab_size))
         for at in range(0, width, at_once):
             begin = x.shape[1] - width + at
-            logits = model.read_out(x[:, begin : begin + min(at_once, width - at)]).float()
+            logits = model.output_logits(x[:, begin : begin + min(at_once, width - at)]).float()
             expected = targets[:, at : at + at_once]
             costs.append(F.cross_entropy(logits.transpose(1, 2), expected, reduction="none"))
     nats: Floats = torch.cat(costs, dim=1).cpu().double().numpy()

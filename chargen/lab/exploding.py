@@ -194,7 +194,7 @@ def summarize(
     runs = sum(len(outcome.losses) for outcome in free)
     diverged, diverged_held = (sum(one.diverged for one in side) for side in (free, held))
     losses = ", ".join(
-        f"{rule.name} {'no number' if o.median_loss is None else f'{o.median_loss:.2f}'}"
+        f"{rule.name} {'NaN' if o.median_loss is None else f'{o.median_loss:.2f}'}"
         for rule, o in outcomes.items()
     )
     ends = f"{diverged} of {runs} runs without clipping and {diverged_held} of {runs} with it"

@@ -206,5 +206,5 @@ def summarize(gates: Mapping[str, Mean], kept: Mapping[str, Mean], one: Sequence
 
 
 def is_lower(one: Mean, other: Mean) -> bool:
-    """Whether a mean is is_lower by more than three standard errors of the difference."""
+    """Whether `one` is lower than `other` by more than three standard errors of the difference."""
     return other.mean - one.mean > 3 * math.hypot(one.error, other.error)

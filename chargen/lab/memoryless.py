@@ -125,5 +125,5 @@ def bits_per_letter(model: LanguageModel, tokens: Tensor, *, memory: bool) -> fl
     foreseen from the one before alone."""
     rows = tokens[:-1].view(1, -1) if memory else tokens[:-1].view(-1, 1)
     x, _ = model.read(rows, model.initial_state(len(rows)))
-    logits = model.read_out(x).view(-1, model.vocab_size)
+    logits = model.output_logits(x).view(-1, model.vocab_size)
     return float(F.cross_entropy(logits, tokens[1:])) / NATS_PER_BIT

@@ -205,7 +205,7 @@ def _backward(model: LanguageModel, tokens: Tensor, targets: Tensor, bptt: int |
             x, state = model.read(tokens[:, begin:end], state)  # (B, T, H)
             if wanted:
                 places = expected != IGNORE_INDEX
-                logits = model.read_out(x)[places]  # (N, V)
+                logits = model.output_logits(x)[places]  # (N, V)
                 loss = F.cross_entropy(logits, expected[places], reduction="sum") / asked
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()

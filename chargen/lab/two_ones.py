@@ -98,7 +98,7 @@ def _accuracies(
     """The shares that are answered rightly of strings without and with two 1s in a row."""
     tokens, targets = string_batch(random, count, length)
     x, _ = model.read(tokens, model.initial_state(count))
-    says = model.read_out(x[:, -1:])[:, 0].argmax(-1)
+    says = model.output_logits(x[:, -1:])[:, 0].argmax(-1)
     no, yes = ((says == targets[:, -1])[targets[:, -1] == VOCAB.encode(a)] for a in "ny")
     return float(no.float().mean()), float(yes.float().mean())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from chargen.lab.toy_training import (
     train_toy,
 )
 from chargen.nn.model import LanguageModel
-from chargen.progress import OnProgress, OnShare, no_progress, part_of
+from chargen.progress import OnProgress, OnShare, no_progress, part_of, share_of
 
 SYMBOLS = 4  # to remember one of; as many others are in between
 CHANCE = 1 / SYMBOLS
@@ -197,12 +198,8 @@ def _network(cell: str, seed: int) -> LanguageModel:
 
 def _by_length(on_share: OnShare) -> list[OnShare]:
     """The progress of each distance: its part of the work is as long as it is."""
-
-    def part(begin: float, share: float) -> OnShare:
-        return lambda done: on_share(begin + share * done)
-
-    whole = sum(DISTANCES)
-    return [part(sum(DISTANCES[:place]) / whole, d / whole) for place, d in enumerate(DISTANCES)]
+    ends = [sum(DISTANCES[:place]) / sum(DISTANCES) for place in range(len(DISTANCES) + 1)]
+    return [share_of(on_share, begin, end) for begin, end in pairwise(ends)]
 
 
 @torch.inference_mode()
@@ -210,7 +207,7 @@ def _accuracy(model: LanguageModel, distance: int, seed: int) -> float:
     """The share of fresh sequences at exactly this distance that are answered rightly."""
     tokens, targets = recall_batch(_test_generator(seed), distance, TEST_SEQUENCES)
     x, _ = model.read(tokens, model.initial_state(TEST_SEQUENCES))
-    logits = model.read_out(x[:, -1:])[:, 0]  # (B, V)
+    logits = model.output_logits(x[:, -1:])[:, 0]  # (B, V)
     return float((logits.argmax(-1) == targets[:, -1]).float().mean())
 
 

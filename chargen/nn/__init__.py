@@ -1,1 +1,1 @@
-"""The network: tokens -> logits, trained, stepped or looked into. Neither draws nor learns."""
+"""The network: tokens -> logits, in batches, by step or traced. Samples nothing, trains nothing."""

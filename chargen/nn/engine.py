@@ -2,8 +2,8 @@
 steps at once, over a prompt.
 
 What the first layer makes of a token is looked up in a table; weights lie as the product reads
-them; a step writes into memory that is there already. That is what `StepBuffers` is for: unlike the
-model's `State` it is changed in place.
+them; a step writes into buffers that are there already, the `StepBuffers`: unlike the model's
+`State` they are changed in place.
 
 Shapes: B batch, V vocabulary, E embedding, H hidden, G gates of a cell.
 """
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.nn.model import GATES, LanguageModel, State
+from chargen.nn.model import NUM_GATES, LanguageModel, State
 from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.tokenizers.base import Tokens
 
@@ -25,7 +25,7 @@ READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
 MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
 # On a GPU a step is recorded when a text has gone on for so long: recording it takes as long as
 # many steps.
-RECORDED_AFTER = 16
+CAPTURE_AFTER = 16
 # torch has an LSTM's gates in the order i, f, g, o; here one sigmoid takes the first three.
 _LSTM_ORDER = (0, 1, 3, 2)
 
@@ -77,65 +77,65 @@ class Engine:
 
     @torch.inference_mode()
     def start(self, state: State) -> StepBuffers:
-        """A memory of its own, of all the rows of `state`, (B, H) each of its parts."""
-        memory = StepBuffers(state, GATES[self.config.cell], self.vocab_size)
+        """Buffers for the steps to come after `state`, a (B, H) tensor each of its parts."""
+        buffers = StepBuffers(state, NUM_GATES[self.config.cell], self.vocab_size)
         if self.device.type == "cuda":
-            # The memory must not hold itself, through what it replays: graphs are large.
-            own = weakref.proxy(memory)
-            memory.replay = GraphedStep(lambda: self._advance(own), self.device, RECORDED_AFTER)
-        return memory
+            # They must not hold themselves, through what they replay: graphs are large.
+            own = weakref.proxy(buffers)
+            buffers.replay = GraphedStep(lambda: self._advance(own), self.device, CAPTURE_AFTER)
+        return buffers
 
     @torch.inference_mode()
-    def step(self, tokens: Tensor, memory: StepBuffers) -> Tensor:
+    def step(self, tokens: Tensor, buffers: StepBuffers) -> Tensor:
         """(B,) tokens -> (B, V) logits of the next ones, which the next step overwrites."""
-        if memory.replay is None:
-            memory.tokens = tokens.to(self.device)
-            self._advance(memory)
+        if buffers.replay is None:
+            buffers.tokens = tokens.to(self.device)
+            self._advance(buffers)
         else:
-            memory.tokens.copy_(tokens)
-            memory.replay()
-        return memory.logits
+            buffers.tokens.copy_(tokens)
+            buffers.replay()
+        return buffers.logits
 
-    def _advance(self, memory: StepBuffers) -> None:
-        """The step on the device alone, from the memory's tokens to its logits."""
-        tokens, gates = memory.tokens, memory.gates
+    def _advance(self, buffers: StepBuffers) -> None:
+        """The step on the device alone, from the buffers' tokens to their logits."""
+        tokens, gates = buffers.tokens, buffers.gates
         x: Tensor | None = None  # (B, E), then (B, H): what a layer reads
-        for layer, parts in zip(self._layers, memory.state.layers, strict=True):
+        for layer, parts in zip(self._layers, buffers.state.layers, strict=True):
             if layer.table is not None:
                 torch.index_select(layer.table, 0, tokens, out=gates)
             else:
                 x = F.embedding(tokens, self._embedding) if x is None else x
                 torch.addmm(layer.bias, x, layer.read, out=gates)
-            y = self._cell(layer, parts, memory)  # (B, H)
+            y = self._cell(layer, parts, buffers)  # (B, H)
             if layer.norm is not None:
                 y = layer.norm(y)
             adds = self.config.residual and x is not None and x.shape == y.shape
             x = x + y if adds and x is not None else y
         assert x is not None, "there is at least one layer"
-        torch.addmm(self._head_bias, x, self._head, out=memory.logits)
+        torch.addmm(self._head_bias, x, self._head, out=buffers.logits)
 
-    def _lstm(self, layer: _Layer, parts: tuple[Tensor, ...], memory: StepBuffers) -> Tensor:
+    def _lstm(self, layer: _Layer, parts: tuple[Tensor, ...], buffers: StepBuffers) -> Tensor:
         h, c = parts
         size = len(h[0])
-        gates = memory.gates.addmm_(h, layer.recur)
+        gates = buffers.gates.addmm_(h, layer.recur)
         gates[:, : 3 * size].sigmoid_()
         i, f, o, g = gates.chunk(4, dim=1)
         c.mul_(f).addcmul_(i, g.tanh_())
-        return torch.mul(o, torch.tanh(c, out=memory.spare), out=h)
+        return torch.mul(o, torch.tanh(c, out=buffers.spare), out=h)
 
-    def _gru(self, layer: _Layer, parts: tuple[Tensor, ...], memory: StepBuffers) -> Tensor:
+    def _gru(self, layer: _Layer, parts: tuple[Tensor, ...], buffers: StepBuffers) -> Tensor:
         [h] = parts
         size = len(h[0])
-        read = memory.gates
-        recurrent = torch.addmm(layer.recur_bias, h, layer.recur, out=memory.recurrent)
+        read = buffers.gates
+        recurrent = torch.addmm(layer.recur_bias, h, layer.recur, out=buffers.recurrent)
         read[:, : 2 * size].add_(recurrent[:, : 2 * size]).sigmoid_()
         r, z, n = read.chunk(3, dim=1)
         n.addcmul_(r, recurrent[:, 2 * size :]).tanh_()
         return torch.lerp(n, h, z, out=h)
 
-    def _rnn(self, layer: _Layer, parts: tuple[Tensor, ...], memory: StepBuffers) -> Tensor:
+    def _rnn(self, layer: _Layer, parts: tuple[Tensor, ...], buffers: StepBuffers) -> Tensor:
         [h] = parts
-        a = memory.gates.addmm_(h, layer.recur)
+        a = buffers.gates.addmm_(h, layer.recur)
         return torch.tanh(a, out=h) if self.config.nonlinearity == "tanh" else h.copy_(a).relu_()
 
 

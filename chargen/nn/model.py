@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from chargen.config import ModelConfig
 
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+NUM_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class LanguageModel(nn.Module):
     def forward(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits of the next token at every place: (B, T) int64 -> (B, T, V)."""
         x, state = self.read(tokens, state)  # (B, T, H)
-        return self.read_out(x), state  # (B, T, V)
+        return self.output_logits(x), state  # (B, T, V)
 
     def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` short of the output layer: the top layer's output at every place, (B, T, H)."""
@@ -109,7 +109,7 @@ class LanguageModel(nn.Module):
             after.append(memory)
         return x, State(tuple(after))
 
-    def read_out(self, x: Tensor) -> Tensor:
+    def output_logits(self, x: Tensor) -> Tensor:
         """Logits of the next token from what `read` gave: (B, T, H) -> (B, T, V)."""
         logits: Tensor = self.head(self._drop(x, self.config.dropout))
         return logits
@@ -169,7 +169,7 @@ class LanguageModel(nn.Module):
         hidden_size = self.config.hidden_size
         for layer in self.layers:
             for name, parameter in layer.named_parameters():
-                gates = parameter.view(GATES[self.config.cell], hidden_size, -1)
+                gates = parameter.view(NUM_GATES[self.config.cell], hidden_size, -1)
                 for gate in gates:
                     if name.startswith("weight_hh"):
                         nn.init.orthogonal_(gate)  # Saxe et al. 2014

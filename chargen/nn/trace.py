@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from chargen.nn.model import LanguageModel, State
 
 # What of a cell is between 0, shut, and 1, open. An update gate that is open keeps what was there.
-GATES_OF: dict[str, tuple[str, ...]] = {
+GATE_NAMES: dict[str, tuple[str, ...]] = {
     "lstm": ("input", "forget", "output"),
     "gru": ("reset", "update"),
     "rnn": (),

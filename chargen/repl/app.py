@@ -45,7 +45,7 @@ from chargen.repl.terminal import Terminal, is_dumb
 from chargen.repl.toolbar import fitting, toolbar
 from chargen.runtime.signals import Interrupts
 
-LEAVES = "Ctrl-C again, or Ctrl-D, leaves"
+LEAVES = "press Ctrl-C again or Ctrl-D to leave"
 MAX_LISTED = 10  # checkpoints
 STYLE = {
     "prompt": "bold",
@@ -63,7 +63,7 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
         folder = newest_checkpoint()
         if is_terminal:
             show_list(list_checkpoints(), most=MAX_LISTED)
-        if folder == BUNDLED:
+        if folder.resolve() == BUNDLED:
             show_note("this is the bundled model")
     require_checkpoint(folder)
     if is_terminal:
@@ -151,8 +151,7 @@ class Repl:
             return None
         if self._pastes.is_broken(written):
             self._printer.error(
-                "what stands for a pasted text was changed; paste it again, or take the rest of it "
-                "out"
+                "the placeholder of a pasted text was edited; paste again, or delete what is left"
             )
             self._draft = written
             return None

@@ -10,10 +10,8 @@ import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from chargen.checkpoint.locate import is_checkpoint, list_checkpoints
+from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
 from chargen.errors import ConfigError
-
-CHECKPOINTS = Path("checkpoints")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

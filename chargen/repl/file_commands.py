@@ -42,7 +42,7 @@ def load(host: Host, rest: str) -> None:
 def save(host: Host, rest: str) -> None:
     path = path_from(rest, "/save talk.session")
     host.session.save(path)
-    host.say(f"saved in {path}; /open {rest} goes on from here")
+    host.say(f"saved in {path}; /open {rest} resumes it")
 
 
 def open_session(host: Host, rest: str) -> None:
@@ -55,7 +55,7 @@ def open_session(host: Host, rest: str) -> None:
 
 def log(host: Host, rest: str) -> None:
     if rest == "off":
-        host.say("no log is written" if host.log is None else f"{host.log} has ended")
+        host.say("not logging" if host.log is None else f"stopped logging to {host.log}")
         host.log = None
         return
     path = path_from(rest, "/log talk.md")
@@ -64,7 +64,7 @@ def log(host: Host, rest: str) -> None:
     host.log = path
     host.write_log()
     host.logs.add(path)
-    host.say(f"all is written into {path}; /log off ends it")
+    host.say(f"logging to {path}; /log off stops it")
 
 
 def save_model(host: Host, rest: str) -> None:

@@ -62,7 +62,7 @@ class Host:
         """Show what the model makes of a prompt. Raises ChargenError, KeyboardInterrupt."""
         session = self.session
         on_progress = self.progress(
-            "learning and reading" if session.has_learnt else "reading the prompt"
+            "learning and reading" if session.has_learned else "reading the prompt"
         )
         if session.samples_several:
             self.show_all(prompt, session.several(prompt, on_progress))

@@ -49,7 +49,7 @@ def set_option(host: Host, rest: str) -> None:
 
 def _about(name: str) -> str:
     """What a setting does, as it is said here."""
-    return help_of(SampleConfig, name).replace("may be given again", 'several in quotes: "a" "b"')
+    return help_of(SampleConfig, name).replace("repeatable", 'several in quotes: "a" "b"')
 
 
 def _value(name: str, text: str) -> object:
@@ -95,7 +95,7 @@ def learn(host: Host, rest: str) -> None:
         return
     if rest not in ("on", "off"):
         raise ConfigError("learning is on or off", hint="as in: /learn on")
-    had_learnt = host.session.has_learnt
+    had_learnt = host.session.has_learned
     host.session.learn(rest == "on")
     if rest == "on":
         host.say("the model learns what you write, in memory alone; /learn off forgets it")

@@ -28,7 +28,7 @@ ALTERNATIVES = 4  # what /why shows at each place
 def top(host: Host, rest: str) -> None:
     first, _, text = rest.partition(" ")
     on_progress = host.progress("searching")
-    if first in ("words", "word"):
+    if first == "words":
         found = host.session.top_words(text, LOOKED_AT, on_progress)
     else:
         found = host.session.top_characters(rest, LOOKED_AT)
@@ -41,7 +41,7 @@ def top(host: Host, rest: str) -> None:
 
 
 def why(host: Host, rest: str) -> None:
-    count = number_from(rest, 1, 20, "/why 4") if rest and rest != "all" else ALTERNATIVES
+    count = number_from(rest, 1, 20, "/why 4") if rest else ALTERNATIVES
     surprisals = host.session.why(count, host.progress("looking"))
     host.printer.status("")
     if host.json:
@@ -119,7 +119,7 @@ def compare(host: Host, rest: str) -> None:
 
 def _bits(completion: Completion) -> str:
     bits = -completion.logprob / NATS_PER_BIT / max(1, len(completion.text))
-    return f"{bits:.2f} bits a character"
+    return f"{bits:.2f} bits per character"
 
 
 def edit(host: Host, rest: str) -> None:

@@ -43,7 +43,7 @@ class GraphedStep:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     @property
-    def is_recorded(self) -> bool:
+    def is_captured(self) -> bool:
         return self._graph is not None
 
     @property

@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from chargen.errors import ConfigError, DeviceError, RanksError
 from chargen.runtime.files import decode_any, encode
-from chargen.runtime.torchrun import is_first_of_its_machine, is_one_of_several
+from chargen.runtime.torchrun import is_local_rank_0, is_one_of_several
 
 # Rank 0 may read a long text, plan and validate while the others wait. A process that dies closes
 # its connections, which is noticed at once, and torchrun looks after machines that vanish.
@@ -126,7 +126,7 @@ class _Torchrun(Ranks):
         self.local_rank = int(os.environ["LOCAL_RANK"])
         self.local_world_size = int(os.environ["LOCAL_WORLD_SIZE"])
         self._on_gpu = device.type == "cuda"
-        self._rank_0_tells = False
+        self._rank_0_failed = False
         self._parent = os.getppid()
         timeout = timedelta(minutes=10)
         self._store, self.rank, self.world_size = next(
@@ -173,7 +173,7 @@ class _Torchrun(Ranks):
     def receive_command(self) -> tuple[int, float]:
         command, value = self._broadcast(torch.zeros(2, dtype=torch.float64)).tolist()
         if command == FAILED:
-            self._rank_0_tells = True
+            self._rank_0_failed = True
             raise RanksError("rank 0 could not continue")
         return int(command), value
 
@@ -211,7 +211,7 @@ class _Torchrun(Ranks):
             self.all_reduce(torch.zeros(1))
 
     def is_reporter(self) -> bool:
-        if self._rank_0_tells:  # or it was stopped, which is no mistake
+        if self._rank_0_failed:  # or it was stopped, which is no mistake
             return False
         try:
             return bool(self._store.add("told", 1) == 1)
@@ -238,7 +238,7 @@ class _Torchrun(Ranks):
             raise
         except BaseException as error:
             self.has_failed = True
-            self._tell_failure()
+            self._broadcast_failure()
             # gloo's errors have no class of their own.
             if isinstance(error, dist.DistError) or (
                 isinstance(error, RuntimeError) and "gloo" in str(error)
@@ -248,7 +248,7 @@ class _Torchrun(Ranks):
                 ) from error
             raise
 
-    def _tell_failure(self) -> None:
+    def _broadcast_failure(self) -> None:
         """To those that hear. Others may wait for something else of this rank: they are not waited
         for, and find out when it ends."""
         if self.is_main:
@@ -314,7 +314,7 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
         _joined = _Torchrun(device)
     if _joined.has_failed:
         raise RanksError(
-            "the ranks have parted since something went wrong", hint="start torchrun again"
+            "the process group is unusable after an earlier failure", hint="start torchrun again"
         )
     return _joined, device
 
@@ -322,6 +322,6 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
 def error_prefix() -> str | None:
     """Who tells people what went wrong, if it is this process: one of a run, or, before they have
     found each other, one of a machine. Rank 0 needs no name."""
-    if not (is_first_of_its_machine() if _joined is None else _joined.is_reporter()):
+    if not (is_local_rank_0() if _joined is None else _joined.is_reporter()):
         return None
     return f"rank {_joined.rank}: " if _joined is not None and _joined.rank else ""

@@ -12,6 +12,15 @@ import torch
 
 from chargen.errors import DeviceError
 
+# What a container may take and what it has taken, by version 2 and 1 of Linux's control groups.
+CGROUP_FILES = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
+
 
 def free_memory(device: torch.device) -> int | None:
     """Bytes that may still be taken; None where nobody tells."""
@@ -25,10 +34,14 @@ def free_memory(device: torch.device) -> int | None:
         return None
     found = re.search(r"^MemAvailable:\s+(\d+) kB", content, re.MULTILINE)
     limits = [int(found[1]) * 1024] if found else []
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+    for limit, used in CGROUP_FILES:
         with suppress(OSError, ValueError):  # a container may have less than its machine
-            limits.append(int(Path(limit).read_text(encoding="ascii")))
+            limits.append(max(0, _number_in(limit) - _number_in(used)))
     return min(limits, default=None)
+
+
+def _number_in(path: str) -> int:
+    return int(Path(path).read_text(encoding="ascii"))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

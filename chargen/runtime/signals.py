@@ -14,7 +14,7 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SignalHandler = Callable[[int, FrameType | None], object]
 
 
-def ends_us(number: signal.Signals) -> bool:
+def is_not_ignored(number: signal.Signals) -> bool:
     """Whether the signal is for us: `nohup` has a closed terminal ignored."""
     return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
 
@@ -39,7 +39,7 @@ class Terminated(BaseException):
 def terminate_by_exception() -> None:
     """From now on SIGTERM and SIGHUP raise Terminated, save within `Interrupts`.
     For a process that is ours alone."""
-    for number in filter(ends_us, (signal.SIGTERM, signal.SIGHUP)):
+    for number in filter(is_not_ignored, (signal.SIGTERM, signal.SIGHUP)):
         signal.signal(number, _terminate)
 
 
@@ -67,7 +67,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in filter(ends_us, EXIT_CODES):
+            for number in filter(is_not_ignored, EXIT_CODES):
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

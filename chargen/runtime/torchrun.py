@@ -15,6 +15,6 @@ def is_rank_0() -> bool:
     return not is_one_of_several() or os.environ.get("RANK") == "0"
 
 
-def is_first_of_its_machine() -> bool:
+def is_local_rank_0() -> bool:
     """Whether this is the one process of this machine that tells what all of them find out."""
     return not is_one_of_several() or os.environ.get("LOCAL_RANK") == "0"

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.generation.dynamic_evaluation import DynamicEvaluator
-from chargen.generation.generator import TextGenerator
+from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
 from chargen.progress import OnShare
-from chargen.runtime.device import pick_device
 
 AnyPath = str | os.PathLike[str]
 
@@ -43,7 +41,7 @@ class SessionModel:
     pending: Lesson | None = None
 
     @property
-    def has_learnt(self) -> bool:
+    def has_learned(self) -> bool:
         """Whether this is another model than the one in its folder, or is about to be."""
         return self.generator is not self.loaded or self.pending is not None
 
@@ -84,12 +82,12 @@ class SessionModel:
         if math.isnan(loss):
             return self
         # A generator has copies of the weights, so what was learned takes a new one.
-        return replace(self, generator=TextGenerator(self.learner.model, tokenizer))
+        generator = TextGenerator(self.learner.model, tokenizer, self.metadata)
+        return replace(self, generator=generator)
 
 
 def load_model(folder: AnyPath, device: str) -> SessionModel:
     """The model in a folder, which has learned nothing yet. Raises CheckpointError, DeviceError."""
-    checkpoint = load_checkpoint(folder)
-    model = checkpoint.model.to(pick_device(device))
-    generator = TextGenerator(model, checkpoint.tokenizer)
-    return SessionModel(checkpoint.metadata, generator, generator)
+    generator = load(folder, device)
+    assert generator.metadata is not None, "it comes from a folder"
+    return SessionModel(generator.metadata, generator, generator)

@@ -113,9 +113,9 @@ class Session:
         return self.state.model.learner is not None
 
     @property
-    def has_learnt(self) -> bool:
+    def has_learned(self) -> bool:
         """Whether the model is another than the one in its folder, or is about to be."""
-        return self.state.model.has_learnt
+        return self.state.model.has_learned
 
     # -- the model ----------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Session:
         user, bot = self.roles
         options = replace(self.metadata.corpus_options, user=user, bot=bot)
         metadata = replace(self.metadata, corpus_options=options)
-        scores = None if self.has_learnt else metadata.scores
+        scores = None if self.has_learned else metadata.scores
         model, tokenizer = self.generator.model, self.generator.tokenizer
         save_model(Path(folder), metadata, model, tokenizer, scores)
         self.load(folder, on_progress)
@@ -319,7 +319,7 @@ class Session:
         return [
             part
             for segment in self.now.segments
-            for part in surprisal.surprises(
+            for part in surprisal.surprisals(
                 self.generator, segment.start, segment.tokens, segment.text, count, on_progress
             )
         ]
@@ -330,7 +330,7 @@ class Session:
         """Write all of this session into a file, so that `open` goes on from here. Raises
         SessionError."""
         self._catch_up()
-        if self.has_learnt:
+        if self.has_learned:
             raise SessionError(
                 "the model has learned since it was loaded, so a session of it could not be opened",
                 hint="/save-model it first, or /learn off",
@@ -341,7 +341,7 @@ class Session:
         """Go on with a session from a file. Raises SessionError where it is damaged or of another
         model, and then nothing has changed."""
         saved = read_session(Path(path))
-        if self.has_learnt:
+        if self.has_learned:
             raise SessionError("the model has learned since it was loaded", hint="/learn off first")
         if saved.model != self.state.model.sha256:
             raise SessionError(

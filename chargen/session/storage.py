@@ -169,7 +169,7 @@ def _unpack_history(saved: SavedSession, model: LanguageModel) -> History:
 
 
 def _pack_prompt_state(place: PromptState) -> SavedPromptState:
-    parts = [part.float().cpu().numpy() for layer in place.state.layers for part in layer]
+    parts = [part.float().cpu().numpy() for part in place.state.parts()]
     state = np.concatenate(parts, axis=None).astype("<f4").tobytes()
     return SavedPromptState(
         base64.b64encode(state).decode(),
@@ -183,7 +183,7 @@ def _unpack_prompt_state(saved: SavedPromptState, model: LanguageModel) -> Promp
     """The place, for the model that it was made with. Raises ValueError where it does not fit."""
     numbers = np.frombuffer(base64.b64decode(saved.state, validate=True), dtype="<f4")
     blank = model.initial_state(1)
-    if len(numbers) != sum(part.numel() for layer in blank.layers for part in layer):
+    if len(numbers) != sum(part.numel() for part in blank.parts()):
         raise ValueError("its state is of another size")
     if not np.isfinite(numbers).all():
         raise ValueError("its state is not finite")

@@ -12,7 +12,7 @@ from chargen.checkpoint.store import Tensors
 from chargen.training.stepper import TrainStepper
 from chargen.training.trainer_state import Position, RunningMean, StepNumbers, nan_if_none
 
-# So many nats a token above what a guess costs, or above where the run began, the loss exploded.
+# So many nats per token above what a guess costs, or above where the run began, the loss exploded.
 EXPLOSION = 1.0
 MAX_ROLLBACKS = 3
 

@@ -19,7 +19,7 @@ from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, named
 from chargen.nn.model import LanguageModel
 from chargen.runtime.memory import within_memory
-from chargen.training.planner import Choice
+from chargen.training.planner import PlannedOption
 from chargen.training.run import Run
 from chargen.training.run_folder import FolderSaver, claim_folder, lock_folder
 from chargen.training.setup import Setup
@@ -33,7 +33,7 @@ class _Parts:
     corpus_config: CorpusConfig
     train_config: TrainConfig
     model: LanguageModel
-    plan: list[Choice]
+    plan: list[PlannedOption]
 
 
 def begin_run(setup: Setup) -> Run:

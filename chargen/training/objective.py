@@ -26,7 +26,7 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, Tensor, State]:
         """(objective, loss, state after): the first two are means over the (B, T) targets."""
         x, state = self.model.read(inputs, state)  # (B, T, H)
-        logits = self.model.read_out(x)  # (B, T, V)
+        logits = self.model.output_logits(x)  # (B, T, V)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
         objective = loss
         if self._config.activation_penalty:

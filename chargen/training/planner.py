@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chargen.config import ModelConfig, TrainConfig
-from chargen.nn.model import GATES
+from chargen.nn.model import NUM_GATES
 from chargen.options import field_names
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
@@ -55,7 +55,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PlannedOption:
     """A value that was chosen for an option, and why."""
 
     name: str
@@ -72,18 +72,18 @@ def make_plan(
     given: Mapping[str, Any],
     step_seconds: StepSeconds,
     preset: str | None = None,
-) -> list[Choice]:
+) -> list[PlannedOption]:
     """A choice for the planned options that are not among the `given` ones, in the configs' order.
 
     `step_seconds` is called only where `task.seconds` is set: the same text and options give the
     same plan where it is not.
     """
-    chosen: dict[str, Choice] = {}
+    chosen: dict[str, PlannedOption] = {}
     options = dict(given)
 
     def choose(name: str, value: Any, reason: str) -> None:
         if name not in given:
-            chosen[name] = Choice(name, value, reason)
+            chosen[name] = PlannedOption(name, value, reason)
             options[name] = value
 
     batch_size, bptt, reason = _streams(task, options, step_seconds)
@@ -131,9 +131,10 @@ def _streams(
             step_seconds({**network, "batch_size": size}) for size in (batch_size, 2 * batch_size)
         )
         if twice > WORTH_DOUBLING * once:
-            break
+            return batch_size, bptt, "twice as many would take longer on this device"
         batch_size *= 2
-    return batch_size, bptt, "twice as many would take longer on this device"
+    most = 2 * batch_size > MAX_STREAMS * task.ranks
+    return batch_size, bptt, "more would not help" if most else "the text has room for no more"
 
 
 def _hidden_size(
@@ -176,7 +177,7 @@ def memory_needed(task: Task, options: Mapping[str, Any]) -> int:
     copies = 8 + bool(options.get("average"))
     streams = -(-options["batch_size"] // task.ranks)
     streams = -(-streams // min(options.get("accumulate", 1), streams))
-    layers = options["num_layers"] * (GATES[options.get("cell", "lstm")] + 2) * hidden_size
+    layers = options["num_layers"] * (NUM_GATES[options.get("cell", "lstm")] + 2) * hidden_size
     kept = embedding_size + layers + 3 * task.vocab_size  # logits, their softmax, its gradient
     return int(4 * (copies * weights + streams * options["bptt"] * kept))
 
@@ -189,7 +190,7 @@ def fits(task: Task, options: Mapping[str, Any]) -> bool:
 def _num_weights(task: Task, options: Mapping[str, Any]) -> int:
     """Of the layers and the output layer: what a token is multiplied with."""
     hidden_size, layers = options["hidden_size"], options["num_layers"]
-    gates = GATES[options.get("cell", "lstm")]
+    gates = NUM_GATES[options.get("cell", "lstm")]
     read = options["embedding_size"] + (layers - 1) * hidden_size + layers * hidden_size
     return int(hidden_size * (gates * read + task.vocab_size))
 

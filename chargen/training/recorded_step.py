@@ -12,7 +12,7 @@ from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.runtime.device import send
 
 
-class RecordedStep:
+class GraphedTrainStep:
     """`work(place, forget)` of so many `streams`, which finds both in tensors on the device."""
 
     def __init__(
@@ -24,8 +24,8 @@ class RecordedStep:
         self._graph = GraphedStep(lambda: work(self._place, self._forget), device)
 
     @property
-    def is_recorded(self) -> bool:
-        return self._graph.is_recorded
+    def is_captured(self) -> bool:
+        return self._graph.is_captured
 
     @property
     def is_settled(self) -> bool:

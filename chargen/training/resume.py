@@ -133,7 +133,8 @@ def _files(paths: Sequence[str]) -> list[Path]:
 
 
 def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConfig:
-    """The run's own options, with those given that may change. Raises ConfigError."""
+    """The run's own options, with those given that may change. Raises ConfigError,
+    CheckpointError."""
     kept = (
         asdict(snapshot.corpus_config)
         | asdict(snapshot.model_config)

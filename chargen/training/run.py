@@ -17,7 +17,7 @@ from chargen.runtime.distributed import Ranks
 from chargen.runtime.files import Lock
 from chargen.runtime.memory import within_memory
 from chargen.training.events import EvalReport, Event
-from chargen.training.planner import Choice
+from chargen.training.planner import PlannedOption
 from chargen.training.tensorboard import Recorder
 from chargen.training.trainer import Trainer
 
@@ -48,7 +48,7 @@ class Run:
     trainer: Trainer
     resumed: bool
     lock: Lock | None = None
-    plan: Sequence[Choice] = ()  # what was chosen, and why
+    plan: Sequence[PlannedOption] = ()  # what was chosen, and why
     recorder: Recorder | None = None
     _report: TrainReport | None = None  # what rank 0 sent the others
 

@@ -20,7 +20,7 @@ from chargen.errors import CorpusError
 from chargen.runtime.distributed import Ranks
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import deserialize
-from chargen.training.planner import Choice, make_plan
+from chargen.training.planner import PlannedOption, make_plan
 from chargen.training.request import RunRequest
 from chargen.training.trials import Trials
 
@@ -56,7 +56,7 @@ class Setup:
             return corpus
         if any(os.fspath(path) == "-" for path in paths):
             raise CorpusError(
-                f"standard input is one, but there are {ranks.world_size} ranks", hint="name a file"
+                f"standard input cannot be shared by {ranks.world_size} ranks", hint="name a file"
             )
         kind, content = ranks.broadcast(
             tokenizer and (tokenizer.kind, base64.b64encode(tokenizer.serialize()).decode())
@@ -77,10 +77,10 @@ class Setup:
 
     def plan(
         self, corpus: Corpus, given: Mapping[str, Any], *, network_is_given: bool
-    ) -> tuple[dict[str, Any], list[Choice]]:
+    ) -> tuple[dict[str, Any], list[PlannedOption]]:
         """The options of a run, those `given` and those planned, at all ranks; and at rank 0, where
         the time is counted, the choices. Raises ConfigError, DeviceError."""
-        choices: list[Choice] = []
+        choices: list[PlannedOption] = []
         trials = Trials(corpus, self.ranks, self.device)
         if self.ranks.is_main:
             self.request.on_progress("planning", 0)

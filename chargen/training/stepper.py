@@ -29,7 +29,7 @@ from chargen.runtime.precision import autocast, uses_bfloat16
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.learner import Learner
 from chargen.training.objective import Objective
-from chargen.training.recorded_step import RecordedStep
+from chargen.training.recorded_step import GraphedTrainStep
 
 # What rank 0 tells the others to do.
 STEP, LOSSES, GATHER, RESTORE, END = range(5)
@@ -73,8 +73,8 @@ class TrainStepper:
         self._begins_character = torch.from_numpy(tokenizer.character_lengths > 0).to(self.device)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
-        self._recorded: RecordedStep | None = None
-        self._record_anew()
+        self._recorded: GraphedTrainStep | None = None
+        self._recapture()
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -102,9 +102,9 @@ class TrainStepper:
         self.steps += 1
 
     @property
-    def is_recorded(self) -> bool:
+    def is_captured(self) -> bool:
         """Whether steps are one CUDA graph."""
-        return self._recorded is not None and self._recorded.is_recorded
+        return self._recorded is not None and self._recorded.is_captured
 
     @property
     def is_steady(self) -> bool:
@@ -117,7 +117,7 @@ class TrainStepper:
         return bool(self._pending)
 
     def losses(self) -> list[float]:
-        """Those of the steps since the last call, nats a token over all streams; waits for the
+        """Those of the steps since the last call, nats per token over all streams; waits for the
         device."""
         if not self._pending:
             return []
@@ -182,10 +182,10 @@ class TrainStepper:
         """Read the streams in twice as many parts, if there are as many."""
         self.parts = min(2 * self.parts, len(self._rows))
         self._optimizer.zero_grad()
-        self._record_anew()
+        self._recapture()
         release_memory(self.device)
 
-    def _record_anew(self) -> None:
+    def _recapture(self) -> None:
         """Where steps are recorded, have it done anew from the next ones on."""
         self._recorded = None
         if self.device.type == "cuda" and self._can_be_recorded:
@@ -194,11 +194,11 @@ class TrainStepper:
     @property
     def _can_be_recorded(self) -> bool:
         """Whether all that differs from step to step can lie in tensors on the device."""
-        return self.streams.are_resident and len(self._lengths) == 1 and self.ranks.world_size == 1
+        return self.streams.is_resident and len(self._lengths) == 1 and self.ranks.world_size == 1
 
     def _make_recordable(self) -> None:
         """From now on a step finds its place, and which streams forget, in tensors."""
-        self._recorded = RecordedStep(
+        self._recorded = GraphedTrainStep(
             lambda place, forget: self._step_at(place, self.config.bptt, forget),
             len(self._rows),
             self.device,
@@ -252,7 +252,7 @@ class TrainStepper:
         self._learner.restore(tensors, numbers["average_updates"])
         self.steps, self.place = numbers["step"], numbers["place"]
         self._pending = []
-        self._record_anew()
+        self._recapture()
 
     # -- several ranks ------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="5 bytes, more than the 4"):
         read_content(tmp_path, CONFIG, at_most=4)
     with (
-        pytest.raises(DamagedError, match="Permission denied; it may be whole"),
+        pytest.raises(DamagedError, match="Permission denied; it may be intact"),
         blaming(tmp_path, CONFIG),
     ):
         raise PermissionError(13, "Permission denied")

@@ -51,7 +51,7 @@ def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | No
         BatchLoader(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
     )
     resident.make_resident()
-    assert resident.are_resident and not plain.are_resident
+    assert resident.is_resident and not plain.is_resident
     for place in (0, 1, 30, 96, 250):
         expected = plain.batch(place, 8)
         for where in (place, torch.tensor(place)):

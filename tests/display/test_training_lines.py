@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from chargen.display.training_lines import curves, flow, plan_table
-from chargen.training.planner import Choice
+from chargen.training.planner import PlannedOption
 
 
 @given(
@@ -53,8 +53,8 @@ def test_any_curve_fits(points: list[tuple[float, float]], width: int) -> None:
 
 def test_a_plan_is_a_row_a_choice_that_fits_the_terminal() -> None:
     plan = [
-        Choice("hidden_size", 384, "a wider one would read too little in the time"),
-        Choice("learning_rate", 0.0123456, "for such a cell"),
+        PlannedOption("hidden_size", 384, "a wider one would read too little in the time"),
+        PlannedOption("learning_rate", 0.0123456, "for such a cell"),
     ]
     for width in (30, 80):
         drawn = Console(width=width, file=io.StringIO())

@@ -15,7 +15,7 @@ import chargen
 from chargen.checkpoint.folder import load_snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
-from chargen.nn.engine import RECORDED_AFTER, Engine
+from chargen.nn.engine import CAPTURE_AFTER, Engine
 from chargen.nn.model import LanguageModel
 from chargen.runtime.device import pick_device
 from chargen.runtime.precision import autocast
@@ -48,7 +48,7 @@ def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None
     )
     plain._recorded = None
     losses = [take_steps(stepper, 50)[0] for stepper in (recorded, plain, on_cpu)]
-    assert recorded.is_recorded and not plain.is_recorded
+    assert recorded.is_captured and not plain.is_captured
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     assert losses[0] == pytest.approx(losses[2], abs=1e-2)  # cuDNN computes in TF32
 
@@ -60,7 +60,7 @@ def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: 
     stepper = stepper_on("cuda", corpus_file, precision=precision, reset=0.3)
     if not resident:
         stepper.streams._resident = None
-        stepper._record_anew()
+        stepper._recapture()
     for _ in range(6):
         stepper.step(0.01)
     torch.cuda.set_sync_debug_mode("error")
@@ -69,7 +69,7 @@ def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: 
             stepper.step(0.01)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert stepper.is_recorded is resident
+    assert stepper.is_captured is resident
     assert all(weight.dtype == torch.float32 for weight in stepper.model.parameters())
 
 
@@ -81,13 +81,13 @@ def test_the_recorded_engine_gives_the_logits_of_the_model(cell: str, rows: int)
     model = LanguageModel(shape, 70).cuda().eval()
     engine = Engine(model)
     memory = engine.start(model.initial_state(rows))
-    tokens = torch.randint(70, (rows, RECORDED_AFTER + 20))
+    tokens = torch.randint(70, (rows, CAPTURE_AFTER + 20))
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         expected, _ = model(tokens.cuda(), model.initial_state(rows))
     for at in range(tokens.shape[1]):
         logits = engine.step(tokens[:, at], memory)
         assert torch.allclose(logits, expected[:, at], atol=1e-4)
-    assert memory.replay is not None and memory.replay.is_recorded
+    assert memory.replay is not None and memory.replay.is_captured
 
 
 @pytest.mark.parametrize(("first", "second"), [("cuda", "cpu"), ("cpu", "cuda")])
@@ -130,7 +130,7 @@ def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Pa
         with watched.average.applied():
             engine = Engine(watched.model)
             memory = engine.start(watched.model.initial_state(2))
-            for _ in range(RECORDED_AFTER + 5):
+            for _ in range(CAPTURE_AFTER + 5):
                 engine.step(torch.tensor([1, 2]), memory)
     assert losses == pytest.approx(expected, abs=1e-5)
 
@@ -140,7 +140,7 @@ def test_the_cells_do_not_compute_in_float16(corpus_file: Path) -> None:
     inputs, _ = stepper.streams.batch(0, 12)
     with autocast(stepper.device, True):
         x, _ = stepper.model.read(inputs, stepper.state)
-        logits = stepper.model.read_out(x)
+        logits = stepper.model.output_logits(x)
     assert (x.dtype, logits.dtype) == (torch.float32, torch.bfloat16)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import ModelConfig, SampleConfig
-from chargen.evaluation.surprisal import TokenProbability, next_characters, next_words, surprises
+from chargen.evaluation.surprisal import TokenProbability, next_characters, next_words, surprisals
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
@@ -143,7 +143,7 @@ def test_words_of_the_text(checkpoint: Path) -> None:
         next_words(generator, place, 5, interrupted)
 
 
-# -- surprises --------------------------------------------------------------------------------
+# -- surprisals --------------------------------------------------------------------------------
 
 
 def of_bytes(seed: int, tokenizer: Tokenizer | None = None) -> TextGenerator:
@@ -185,7 +185,7 @@ def test_what_was_written_is_shown_whole(
     generator = tiny(2, *PIECES)
     config = SampleConfig(heal=heal, max_chars=max_chars, stop=stop, max_tokens=8)
     place, tokens, text, _ = written(generator, prompt, config, seed, pieces)
-    rows = surprises(generator, place, tokens, text, 4)
+    rows = surprisals(generator, place, tokens, text, 4)
     assert "".join(row.text for row in rows) == text
     assert len(rows) == len(tokens)
     if not place.tail:
@@ -206,7 +206,7 @@ def test_bytes_are_shown_by_characters(
     generator = of_bytes(seed % 7, CharTokenizer("\u00e9\u6f22") if known else None)
     config = SampleConfig(max_tokens=20, max_chars=max_chars)
     place, tokens, text, logprob = written(generator, "a\u00e9", config, seed, pieces)
-    rows = surprises(generator, place, tokens, text, 3)
+    rows = surprisals(generator, place, tokens, text, 3)
     assert "".join(row.text for row in rows) == text
     assert sum(row.nats for row in rows) == pytest.approx(-logprob, abs=1e-3)
 
@@ -215,7 +215,7 @@ def test_a_character_of_several_bytes_is_one_row() -> None:
     generator = of_bytes(1)
     text = "a\u00e9\u6f22\U0001f353b"
     tokens = generator.tokenizer.encode(text)
-    rows = surprises(generator, generator.document_start, tokens, text, 300)
+    rows = surprisals(generator, generator.document_start, tokens, text, 300)
     assert [row.text for row in rows] == list(text)
     at = 0
     for row in rows:
@@ -233,7 +233,7 @@ def test_bytes_that_are_no_character() -> None:
     generator = of_bytes(1)
     for tokens in ([0xC3, 0xE4, 0xBD, 0xA0, ord("a")], [0x80, 0x80], [0xC3, 256], [0xE4, 0xBD]):
         text = generator.tokenizer.decode(tokens)
-        rows = surprises(generator, generator.document_start, tokens, text, 2)
+        rows = surprisals(generator, generator.document_start, tokens, text, 2)
         assert "".join(row.text for row in rows) == text
         total = sum(row.nats for row in rows)
         assert total == pytest.approx(-logprob_of(generator, [], tokens), abs=1e-5)
@@ -243,7 +243,7 @@ def test_bytes_that_are_no_character() -> None:
 def test_the_likeliest_are_those_of_the_plain_model(count: int) -> None:
     generator = tiny(4, *PIECES)
     tokens, size = generator.tokenizer.encode("ba ababb"), generator.tokenizer.vocab_size
-    rows = surprises(generator, generator.document_start, tokens, "ba ababb", count)
+    rows = surprisals(generator, generator.document_start, tokens, "ba ababb", count)
     for at, (row, token) in enumerate(zip(rows, tokens, strict=True)):
         chances = [probability_of(generator, tokens[:at], other) for other in range(size)]
         best = sorted(zip(chances, generator.tokenizer.texts, strict=True), reverse=True)[:count]
@@ -255,7 +255,7 @@ def test_the_likeliest_are_those_of_the_plain_model(count: int) -> None:
 
 def test_the_end_of_a_document_is_a_row_without_text() -> None:
     generator = tiny(1, "a", "b")
-    rows = surprises(generator, generator.document_start, (0, 1, 2), "ab", 1)
+    rows = surprisals(generator, generator.document_start, (0, 1, 2), "ab", 1)
     assert [row.text for row in rows] == ["a", "b", ""]
     assert rows[2].nats == pytest.approx(-logprob_of(generator, [0, 1], [2]), abs=1e-5)
 
@@ -266,11 +266,11 @@ def test_a_first_token_that_began_in_the_prompt_costs_its_share_of_the_ways() ->
     place = generator.prefill(generator.document_start, "a", model)
     assert place.tail == b"a"
     alone, beyond = (probability_of(generator, [], token) for token in (0, 2))
-    [row] = surprises(generator, place, (2,), "b", 3)
+    [row] = surprisals(generator, place, (2,), "b", 3)
     assert row.text == "b"
     assert row.nats == pytest.approx(-math.log(beyond / (alone + beyond)), abs=1e-6)
     # The same token, but the prompt had been spelled before it.
-    [row] = surprises(generator, place, (2,), "ab", 3)
+    [row] = surprisals(generator, place, (2,), "ab", 3)
     assert row.text == "ab"
     assert row.nats == pytest.approx(-logprob_of(generator, [0], [2]), abs=1e-6)
 
@@ -280,9 +280,9 @@ def test_a_cut_token_is_shown_as_far_as_it_goes(subword_checkpoint: Path) -> Non
     config = SampleConfig(temperature=0, max_chars=3)
     place, tokens, text, _ = written(generator, "The str", config, 1, None)
     assert text == "awb"
-    rows = surprises(generator, place, tokens, text, 2)
+    rows = surprisals(generator, place, tokens, text, 2)
     assert "".join(row.text for row in rows) == text
     heard: list[float] = []
-    assert not surprises(generator, place, (), "", 2, heard.append)
-    surprises(generator, place, tokens, text, 2, heard.append)
+    assert not surprisals(generator, place, (), "", 2, heard.append)
+    surprisals(generator, place, tokens, text, 2, heard.append)
     assert heard == sorted(heard)

@@ -165,10 +165,10 @@ def test_inspect_reads_files_and_standard_input(
 
 def test_what_is_cut_off_is_reported(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("inspect", checkpoint, "--text", "a cat", "--max-chars", 3, "--json")
-    assert "read are the first 3 characters" in done.stderr
+    assert "only the first 3 characters were read" in done.stderr
     assert len(done.stdout.splitlines()) == 4
     done = run_chargen("inspect", checkpoint, "--text", "a cat", "--max-chars", 5, "--json")
-    assert "read are" not in done.stderr
+    assert "characters were read" not in done.stderr
 
 
 def test_the_worst_is_shown_wherever_it_stands(run_chargen: Chargen, checkpoint: Path) -> None:

@@ -33,7 +33,7 @@ def test_exploding_says_what_was_measured() -> None:
     shown = exploding.summarize(curves, {free: bad, held: good})
     assert "exploded with a recurrent weight of 1.5" in shown
     assert "Clipping helped: the loss became NaN in 2 of 2 runs without" in shown
-    assert "SGD, no clipping no number" in shown
+    assert "SGD, no clipping NaN" in shown
     calm = {radius: [0.5**k for k in range(50)] for radius in (0.9, 1.1)}
     absent = exploding.summarize(calm, {free: good, held: good})
     assert "exploded with none" in absent

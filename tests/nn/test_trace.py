@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chargen.config import ModelConfig
 from chargen.nn.model import LanguageModel, State
-from chargen.nn.trace import GATES_OF, trace, unroll
+from chargen.nn.trace import GATE_NAMES, trace, unroll
 
 CELLS: list[dict[str, Any]] = [
     {"cell": "lstm"},
@@ -68,7 +68,7 @@ def test_a_trace_is_what_the_layers_of_torch_compute(
             torch.testing.assert_close(some, others)
     for values in found.layers:
         assert all(value.shape == (3, 9, 6) for value in values.values())
-        for gate in GATES_OF[model.config.cell]:
+        for gate in GATE_NAMES[model.config.cell]:
             assert ((values[gate] > 0) & (values[gate] < 1)).all()
 
 

@@ -28,13 +28,13 @@ def test_what_is_learnt_is_likelier_and_forgotten(session: Session, tmp_path: Pa
     before = logprob_of(loaded, [], tokens)
     session.learn(True)
     assert session.learns
-    assert not session.has_learnt
+    assert not session.has_learned
     session.save(tmp_path / "before.session")
     drain(session.answer(""), 1)
-    assert not session.has_learnt  # of nothing
+    assert not session.has_learned  # of nothing
     for _ in range(3):
         drain(session.answer(LINE))
-    assert session.has_learnt
+    assert session.has_learned
     assert logprob_of(session.generator, [], tokens) > before + 5
     with pytest.raises(SessionError, match="has learned"):
         session.save(tmp_path / "after.session")
@@ -46,7 +46,7 @@ def test_what_is_learnt_is_likelier_and_forgotten(session: Session, tmp_path: Pa
     assert session.generator is learned
     session.learn(False)
     assert session.generator is loaded
-    assert not (session.learns or session.has_learnt)
+    assert not (session.learns or session.has_learned)
     session.save(tmp_path / "after.session")
     assert bytes_in(session.folder) == files
     assert logprob_of(loaded, [], tokens) == before
@@ -77,7 +77,7 @@ def test_the_model_that_answered_is_looked_into_and_learns_before_the_next_promp
     drain(session.answer(LINE))
     cost = sum(surprise.nats for surprise in session.why(1))
     assert session.generator.model is model
-    assert session.has_learnt
+    assert session.has_learned
     drain(session.answer(LINE))
     assert session.generator.model is not model
     assert cost > 0
@@ -91,7 +91,7 @@ def test_learning_can_be_stopped(session: Session) -> None:
     drain(session.answer(LINE))
     with pytest.raises(KeyboardInterrupt):
         session.answer(LINE, told)
-    assert not session.has_learnt
+    assert not session.has_learned
 
 
 def test_what_is_undone_is_not_learnt(session: Session) -> None:
@@ -112,10 +112,10 @@ def test_what_was_learnt_becomes_a_checkpoint(session: Session, tmp_path: Path) 
     with pytest.raises(ChargenError, match="exists"):
         session.save_model(old)
     learned = session.generator.model.state_dict()
-    assert session.has_learnt
+    assert session.has_learned
     session.save_model(tmp_path / "new")
     assert (session.folder, session.text) == (tmp_path / "new", text)
-    assert not session.has_learnt
+    assert not session.has_learned
     session.save(tmp_path / "a.session")
     kept = Session(tmp_path / "new")
     for name, weight in kept.generator.model.state_dict().items():

@@ -91,4 +91,4 @@ def test_work_that_is_not_on_cuda_is_called_each_time() -> None:
     replay = GraphedStep(lambda: calls.append(len(calls)), CPU, after=2)
     for _ in range(5):
         replay()
-    assert calls == [0, 1, 2, 3, 4] and not replay.is_recorded
+    assert calls == [0, 1, 2, 3, 4] and not replay.is_captured
