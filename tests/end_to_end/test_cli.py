@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import chargen
+from chargen.checkpoint.locate import BUNDLED
 from chargen.config import PROCESSOR_ORDER
 from tests.support.command import Chargen
 from tests.support.samples import TEXT
@@ -385,6 +386,11 @@ def test_where_there_is_no_checkpoint_the_one_that_comes_along_is_taken(
     done = run_chargen("sample", "--prompt", "GRANN", "--temperature", 0, "--max-tokens", 1)
     assert done.stdout == "Y\n"
     assert "the bundled model" in done.stderr
+
+
+def test_the_bundled_model_is_named_in_a_clone_too(run_chargen: Chargen, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").symlink_to(BUNDLED.parent)
+    assert "the bundled model" in run_chargen("sample", "--max-tokens", 1).stderr
 
 
 def test_where_there_is_none_at_all_both_places_are_named(

@@ -45,6 +45,10 @@ def test_texts_keep_their_spaces_in_quotes(
     assert host.session.config.stop == value
 
 
+def test_a_setting_of_several_texts_says_how_they_are_given(say: Piped) -> None:
+    assert 'several in quotes: "a" "b"' in say("/set stop").stderr
+
+
 def test_beams_put_the_settings_of_drawing_aside(say: Piped) -> None:
     done = say("/set temperature 0.7", "/beams 2", "The strawberry is", "/beams off", "/set")
     assert "probability" in done.stdout

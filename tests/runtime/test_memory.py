@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from chargen.errors import DeviceError
+from chargen.runtime import memory
 from chargen.runtime.memory import free_memory, within_memory
 from tests.support.command import Chargen
+
+
+def test_a_container_has_what_it_has_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
+    monkeypatch.setattr(memory, "CGROUP_FILES", ((str(limit), str(used)),))
+    limit.write_text("5000\n")
+    used.write_text("3000\n")
+    assert memory.free_memory(torch.device("cpu")) == 2000
+    limit.write_text("max\n")
+    assert (memory.free_memory(torch.device("cpu")) or 2001) > 2000
 
 
 @pytest.mark.parametrize(
