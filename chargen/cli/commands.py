@@ -33,7 +33,9 @@ COMMANDS = {
         inspect_.add_flags,
         inspect_.run,
     ),
-    "lab": Command("try in two minutes what networks remember and forget", lab.add_flags, lab.run),
+    "lab": Command(
+        "try out what networks remember and forget, a minute each", lab.add_flags, lab.run
+    ),
     "plot": Command("plot learning curves into a PNG, SVG or PDF file", plot.add_flags, plot.run),
     "info": Command("show what a checkpoint is", info.add_flags, info.run),
     "list": Command("list the checkpoints below ./checkpoints", list_.add_flags, list_.run),

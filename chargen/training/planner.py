@@ -164,7 +164,7 @@ def _hidden_size(
 
 
 def memory_needed(task: Task, options: Mapping[str, Any]) -> int:
-    """Bytes that a training takes on the device of each rank, at the least: benchmarks/memory.py
+    """Bytes that a training takes on the device of each rank, at the least: benchmarks/scale.py
     compares it with what is taken.
 
     Of each weight: itself, its gradient, the optimizer's two means, the best one, and, to go back

@@ -147,7 +147,7 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
                 named(name) + f" is {kept[name]} in this run and cannot become {value}",
                 hint="a resumed run may change its length, "
                 + named("save_every", "accumulate", last=", ")
-                + ", the device",
+                + ", the device and the number of ranks",
             )
     changed: dict[str, Any] = {name: options[name] for name in CHANGEABLE & set(options)}
     lengths = ("minutes", "epochs", "steps")
