@@ -22,6 +22,15 @@ from chargen.runtime.device import cuda_refusal
 from tests.support.command import Chargen, Done
 from tests.support.samples import SMALL, TEXT
 
+# Where the tests were started in the background or under nohup these are ignored, and whatever
+# they start would inherit that.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
+
 # Machines are slow and busy at times; the same inputs each time make a failure repeat.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")

@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is the command line without the program."""
     code = _run(sys.argv[1:] if argv is None else list(argv))
     if is_one_of_several():
-        from chargen.runtime.distributed import exit_if_failed
+        from chargen.runtime.distributed import leave_and_exit
 
-        exit_if_failed(code)
+        leave_and_exit(code)
     return code
 
 

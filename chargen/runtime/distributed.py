@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -266,9 +266,8 @@ def _leave() -> None:
     still holds the group, as DistributedDataParallel does, would keep them."""
     exit_if_failed(1)
     with suppress(ValueError):  # not in the main thread
-        signal.signal(
-            signal.SIGTERM, signal.SIG_IGN
-        )  # of a rank that dies torchrun ends the others
+        # Of a rank that dies torchrun ends the others.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.collect()
     dist.destroy_process_group()
 
@@ -277,10 +276,24 @@ def exit_if_failed(exit_code: int) -> None:
     """End at once where something went wrong between the ranks. NCCL would say goodbye to others
     that wait for this one; that its connections close is what frees them."""
     if _joined is not None and _joined.has_failed:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(exit_code)
+        _exit_now(exit_code)
+
+
+def leave_and_exit(exit_code: int) -> None:
+    """For a rank on the command line, whose process is ours to end: without what torch's libraries
+    still tear down at the end of one, in which a thread of theirs can abort it. Returns where no
+    group was joined."""
+    exit_if_failed(exit_code)
+    if _joined is not None:
+        _leave()
+        _exit_now(exit_code)
+
+
+def _exit_now(exit_code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(exit_code)
 
 
 # A process is in one group for as long as it lives: torch.distributed keeps that group for it,

@@ -49,6 +49,6 @@ def test_a_text_is_itself_unless_a_file_has_its_name(
     assert not is_file("some words")
     assert capsys.readouterr().err == ""
     assert not is_file("nowhere.txt")
-    assert "there is no file nowhere.txt" in capsys.readouterr().err
+    assert "no file nowhere.txt; reading it as text" in capsys.readouterr().err
     with pytest.raises(CorpusError, match="is a folder"):
         is_file(str(tmp_path))

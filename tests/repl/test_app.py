@@ -39,7 +39,7 @@ def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) ->
         for command, told in (
             ("/retry", "> The strawberry"), ("/undo", "is back"),
             ("/continue", "The strawberry"), ("/undo", "its last part is taken back"),
-            (f"/compare {checkpoint}", "bits a"), ("/log talk.md", "all is written"),
+            (f"/compare {checkpoint}", "bits per"), ("/log talk.md", "logging to"),
             ("/learn on", "model learns"), ("The sky", "> The sky"), ("/save-model kept", "saved;"),
             ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
             (f"/load {checkpoint}", "talking to"), ("/reset", "a new text begins"),
