@@ -34,7 +34,7 @@ demo: $(VENV)/installed
 	@echo "What it writes after a minute:"
 	$(BIN)/python examples/sample.py $(DEMO)
 	@echo
-	@echo "And the model that comes with chargen, eight times as long in training (make everyday):"
+	@echo "And the bundled model, eight times as long in training (make everyday):"
 	$(BIN)/python examples/sample.py $(EVERYDAY)
 	@echo
 	@echo "Now talk to it:  $(BIN)/chargen repl $(EVERYDAY)"

@@ -22,6 +22,6 @@ for prompt in PROMPTS:
         print(piece.text, end="", flush=True)
     print()
 
-print("\nThe likeliest ways to go on from: The color of a strawberry is")
+print("\nThe most likely ways to go on from: The color of a strawberry is")
 for best in model.generate("The color of a strawberry is", beams=3, max_tokens=80, stop=(".",)):
     print(f"{best.score:8.2f} nats {best.text}")
