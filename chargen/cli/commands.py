@@ -22,7 +22,7 @@ from chargen.cli.flags import Command
 
 # In the order of the help.
 COMMANDS = {
-    "train": Command("learn a text", train.add_flags, train.run),
+    "train": Command("train a model on a text", train.add_flags, train.run),
     "sample": Command("write text that continues a prompt", sample.add_flags, sample.run),
     "repl": Command("talk to a model", repl.add_flags, repl.run),
     "eval": Command("score texts: loss, perplexity, bits per byte", eval_.add_flags, eval_.run),

@@ -1,4 +1,4 @@
-"""`chargen train`: learn a text."""
+"""`chargen train`: train a model on a text."""
 
 from __future__ import annotations
 

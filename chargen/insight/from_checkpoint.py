@@ -22,7 +22,7 @@ from chargen.insight.inspection import Inspection, Probe, View, check_probe, rea
 from chargen.insight.memory import MemoryCurves, measure, needed_tokens
 from chargen.insight.reading import lines_as_documents
 from chargen.options import build_config
-from chargen.progress import OnProgress, no_progress
+from chargen.progress import OnProgress, no_progress, part_of
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
 SHOWN_OF_OWN = 2000  # characters of a model's own text that are read where none is given
@@ -98,9 +98,7 @@ def inspect(
                 raise
             own, searched = "", f"in so short a text no cells are looked for, and {error.message}"
     if own:
-        followers = find_followers(
-            generator, own[:SEARCHED], lambda share: on_progress("looking", share)
-        )
+        followers = find_followers(generator, own[:SEARCHED], part_of(on_progress, "looking"))
     if given is None:
         first, _, rest = own.partition("\n")  # it may begin in the midst of a line
         given = (rest or first)[: options.get("max_chars", SHOWN_OF_OWN)]

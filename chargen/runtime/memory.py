@@ -12,12 +12,15 @@ import torch
 
 from chargen.errors import DeviceError
 
-# What a container may take and what it has taken, by version 2 and 1 of Linux's control groups.
+# What a container may take, what it has taken, and what that is, by version 2 and 1 of Linux's
+# control groups.
 CGROUP_FILES = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "memory.stat"),
     (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "memory.stat",
     ),
 )
 
@@ -34,14 +37,13 @@ def free_memory(device: torch.device) -> int | None:
         return None
     found = re.search(r"^MemAvailable:\s+(\d+) kB", content, re.MULTILINE)
     limits = [int(found[1]) * 1024] if found else []
-    for limit, used in CGROUP_FILES:
+    for folder, *names in CGROUP_FILES:
         with suppress(OSError, ValueError):  # a container may have less than its machine
-            limits.append(max(0, _number_in(limit) - _number_in(used)))
+            limit, used, stat = (Path(folder, name).read_text() for name in names)
+            # Files that are kept in memory count as taken, and make room where it is wanted.
+            cached = re.findall(r"^(?:in)?active_file (\d+)$", stat, re.MULTILINE)
+            limits.append(max(0, int(limit) - int(used) + sum(int(size) for size in cached)))
     return min(limits, default=None)
-
-
-def _number_in(path: str) -> int:
-    return int(Path(path).read_text(encoding="ascii"))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -16,11 +16,14 @@ from tests.support.command import Chargen
 def test_a_container_has_what_it_has_not_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
-    monkeypatch.setattr(memory, "CGROUP_FILES", ((str(limit), str(used)),))
+    monkeypatch.setattr(memory, "CGROUP_FILES", ((str(tmp_path), "max", "current", "stat"),))
+    limit, stat = tmp_path / "max", tmp_path / "stat"
     limit.write_text("5000\n")
-    used.write_text("3000\n")
+    (tmp_path / "current").write_text("3000\n")
+    stat.write_text("anon 3000\ninactive_file 0\nactive_file 0\n")
     assert memory.free_memory(torch.device("cpu")) == 2000
+    stat.write_text("anon 1800\ninactive_file 1000\nactive_file 200\n")
+    assert memory.free_memory(torch.device("cpu")) == 3200, "files kept in memory make room"
     limit.write_text("max\n")
     assert (memory.free_memory(torch.device("cpu")) or 2001) > 2000
 
