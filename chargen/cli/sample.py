@@ -121,6 +121,7 @@ def _choose(arguments: Arguments, prompt: str) -> int:
     from chargen.display.console import print_json, show_note
     from chargen.display.tables import show_choices
     from chargen.generation.generator import load
+    from chargen.generation.words import word_end
 
     choices = split_at_commas("choices", arguments.choices)
     generator = load(checkpoint_or_newest(arguments.checkpoint), arguments.device)
@@ -130,7 +131,8 @@ def _choose(arguments: Arguments, prompt: str) -> int:
             print_json(choice.as_dict())
         return 0
     best = found[0]
-    if prompt[-1:].isalnum() and best.choice[0].isalnum() and best.logprob_per_token < UNLIKELY:
+    goes_on = word_end(prompt + best.choice, len(prompt)) > len(prompt)
+    if goes_on and best.logprob_per_token < UNLIKELY:
         joined = prompt.split()[-1] + best.choice
         show_note(f'choices are joined to the prompt as they are: "{joined}"')
     show_choices(found)

@@ -16,6 +16,7 @@ from pathlib import Path
 from chargen.config import SampleConfig
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
+from chargen.generation.words import word_end
 
 MAX_WORD_CHARS = 32  # characters that are waited for at the end of a word that goes on
 
@@ -89,7 +90,7 @@ def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]
     """The model's answer to each prompt. Raises TokenizerError."""
     for prompt in prompts:
         # No token spells less than a byte, so these are enough.
-        room = len(prompt.answer.encode()) + MAX_WORD_CHARS
+        room = len(prompt.answer.encode()) + 4 * MAX_WORD_CHARS
         config = SampleConfig(temperature=0, max_tokens=room)
         yield judge(prompt, (piece.text for piece in generator.stream(prompt.prompt, config)))
 
@@ -100,15 +101,7 @@ def judge(prompt: Prompt, pieces: Iterable[str]) -> Answer:
     text = ""
     for piece in pieces:
         text += piece
-        if len(text) > length and _end_of_word(text, length) < len(text):
+        if len(text) > length and word_end(text, length) < len(text):
             break
-    text = text[: _end_of_word(text, length)]
+    text = text[: word_end(text, length)]
     return Answer(prompt.prompt, prompt.answer, text, text == prompt.answer)
-
-
-def _end_of_word(text: str, at: int) -> int:
-    """Where the word that reaches up to `at` ends; `at` itself where none goes on there."""
-    if text[at - 1 : at].isalnum():
-        while text[at : at + 1].isalnum():
-            at += 1
-    return at

@@ -22,7 +22,7 @@ from chargen.generation.constraints import Guide
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import NEG_INF, check_finite, mask_logits
 from chargen.generation.prompt_state import DecodingStart
-from chargen.generation.stopping import UnitProgress, unit_end
+from chargen.generation.stopping import UnitProgress, find_stop, unit_end
 from chargen.nn.engine import Engine
 from chargen.nn.logprobs import log_probabilities
 from chargen.tokenizers.base import Tokenizer
@@ -192,7 +192,9 @@ class BeamSearch:
         for tokens in self._ending(beam.builder.progress):
             if stops:  # a stop text ends the text elsewhere
                 held = beam.builder.held
-                ends = [all(s not in held + (texts[t] or "") for s in stops) for t in tokens]
+                ends = [
+                    all(find_stop(held + (texts[t] or ""), s) < 0 for s in stops) for t in tokens
+                ]
                 tokens = tokens[torch.tensor(ends)]
                 if not len(tokens):
                     continue
@@ -213,7 +215,7 @@ class BeamSearch:
                 left = unit_end(self._config.until, progress, text or "")
                 if left is not None and text:
                     groups.setdefault((min(left, 0), text[: max(left, 0)]), []).append(token)
-            if progress.stage != "before" and not progress.pending:
+            if progress.has_begun and not progress.pending:
                 groups.setdefault((0, ""), []).append(self._tokenizer.end)
             self._enders[progress] = [torch.tensor(tokens) for tokens in groups.values()]
         return self._enders[progress]

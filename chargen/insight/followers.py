@@ -13,6 +13,7 @@ import torch
 
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
+from chargen.generation.words import SENTENCE_ENDS, SPACED_ENDS, begins_word, in_word
 from chargen.insight.reading import (
     CHUNK_TOKENS,
     Floats,
@@ -53,9 +54,9 @@ def features(text: str) -> dict[str, Floats]:
     line = word = sentence = capitals = depth = 0
     quoted, before = False, ""
     for letter in text:
-        line = 0 if letter == "\n" else line + 1
-        word = word + 1 if letter.isalnum() else 0
-        sentence = 0 if letter in ".!?" else sentence + 1
+        line = 0 if letter in "\n\r" else line + 1
+        word = word + 1 if (in_word(letter) if word else begins_word(letter)) else 0
+        sentence = 0 if letter in SPACED_ENDS + SENTENCE_ENDS else sentence + 1
         capitals = capitals + 1 if letter.isupper() else 0
         if letter in "([{":
             depth += 1

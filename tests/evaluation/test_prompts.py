@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import chargen
 from chargen.errors import CorpusError
 from chargen.evaluation.prompts import Prompt, ask, judge, read_prompts
+from chargen.generation.words import word_end
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,8 @@ from chargen.evaluation.prompts import Prompt, ask, judge, read_prompts
         ("Y", "Y'S KITCHEN", "Y"),
         (" red", " re", " re"),
         (" red", "", ""),
+        (" \u092a\u0940", " \u092a\u0940\u0924\u093e \u0939\u0948", " \u092a\u0940\u0924\u093e"),
+        ("e", "e\u0301te\u0301.", "e\u0301te\u0301"),
     ],
 )
 def test_the_answer_is_compared_to_the_end_of_its_word(answer: str, text: str, said: str) -> None:
@@ -39,7 +42,7 @@ def test_the_answer_is_compared_to_the_end_of_its_word(answer: str, text: str, s
 def test_a_text_that_begins_with_the_answer_is_right_if_no_word_goes_on(
     answer: str, rest: str
 ) -> None:
-    goes_on = answer[-1].isalnum() and rest[:1].isalnum()
+    goes_on = word_end(answer + rest, len(answer)) > len(answer)
     assert judge(Prompt("", answer), [*answer, *rest]).correct == (not goes_on)
 
 

@@ -51,6 +51,12 @@ def test_features_are_what_is_so_after_each_character() -> None:
     assert found["after a capital"].tolist() == [1, 1] + [0] * 18
     assert found["inside capitals"].tolist() == [0, 1] + [0] * 18
     assert features('"a\n\nb')["inside quotes"].tolist() == [1, 1, 1, 0, 0]
+    hindi = features(
+        "\u092a\u0940\u0924\u093e \u0939\u0948\u0964 \r\n"
+    )  # two words, their vowel signs, a danda
+    assert hindi["position in word"].tolist() == [1, 2, 3, 4, 0, 1, 2, 0, 0, 0, 0]
+    assert hindi["position in sentence"].tolist() == [1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3]
+    assert hindi["position in line"].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0]
 
 
 def counter(tokenizer: CharTokenizer) -> TextGenerator:
