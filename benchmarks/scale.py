@@ -28,6 +28,8 @@ import numpy as np
 import torch
 
 from chargen.config import ModelConfig, TrainConfig
+from chargen.data.corpus import Corpus
+from chargen.data.shards import Shards
 from chargen.nn.model import NUM_GATES, LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks, join
 from chargen.tokenizers.byte import ByteTokenizer
@@ -84,8 +86,11 @@ def stepper_of(width: int, streams: int, ranks: Ranks) -> TrainStepper:
     torch.manual_seed(1)
     model = LanguageModel(ModelConfig(hidden_size=width, embedding_size=EMBEDDING), VOCABULARY)
     tokens = np.random.default_rng(1).integers(0, 256, 1_000_000).astype(np.uint16)
+    text, nothing = Shards([tokens], np.uint16), Shards([], np.uint16)
+    counts = np.bincount(tokens, minlength=VOCABULARY)
+    corpus = Corpus("", (), ByteTokenizer(), text, nothing, nothing, counts)
     config = TrainConfig(batch_size=streams, bptt=BPTT, precision="float32")
-    return TrainStepper(model, tokens, ByteTokenizer(), config, ranks)
+    return TrainStepper(model, corpus, config, ranks)
 
 
 def seconds_of(work: Callable[[], object], rounds: int, least: float = 0.3) -> float:

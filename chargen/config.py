@@ -168,7 +168,7 @@ class TrainConfig(Config):
     clip: float = option(1.0, "gradient norm above which gradients are clipped", above=0)
     reset: float = option(
         0.02,
-        "probability, per step and stream, of resetting the hidden state",
+        "probability, per step and stream, of forgetting all and reading from a beginning",
         at_least=0,
         at_most=1,
     )

@@ -23,6 +23,7 @@ class BatchLoader:
 
     The streams start evenly spread over the text, and each reads on through it, round and round,
     so its state is always the true one and one number, how far each has read, says where all are.
+    For a batch a stream can be sent elsewhere; after it, it goes on as if it had not been.
     `bptt` is the longest step that will be asked for; `rows`, of all `batch_size` streams, those
     that are read here. On a GPU the text lies there as a whole where it takes no more than a share
     of the memory.
@@ -69,26 +70,30 @@ class BatchLoader:
         self._resident = self._tokens.on(self._device)
         self._resident_starts = torch.from_numpy(self._starts).to(self._device)
 
-    def batch(self, place: int | Tensor, length: int) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, place: int | Tensor, length: int, elsewhere: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """(inputs, targets), each (B, T) int64, T the `length`, after each stream has read `place`
-        tokens: the targets are the inputs one token on. On the device, which is not waited for;
-        there `place` may be a () int64, too, where the text is resident."""
+        tokens: the targets are the inputs one token on. A stream for which the (B,) int64
+        `elsewhere` has a place, no negative number, reads a document that begins there. On the
+        device, which is not waited for; where the text is resident, both may be tensors on it."""
+        if elsewhere is None:
+            elsewhere = torch.full((len(self._starts),), -1)
         if self._resident is None:
             assert isinstance(place, int)
-            offsets = place - 1 + np.arange(length + 1)
-            window = self._tokens[(self._starts[:, None] + offsets) % len(self._tokens)]
-            rows = send(torch.from_numpy(window.astype(np.int64)), self._device)  # (B, T + 1)
+            sent = elsewhere.numpy()
+            places = np.where(sent < 0, self._starts + place, sent)[:, None] + np.arange(-1, length)
+            window = self._tokens[places % len(self._tokens)].astype(np.int64)  # (B, T + 1)
+            window[(sent >= 0) | (places[:, 0] < 0), 0] = self._end
+            rows = send(torch.from_numpy(window), self._device)
         else:
-            steps = torch.arange(-1, length, device=self._device) + place
-            where = (self._resident_starts[:, None] + steps) % len(self._resident)
+            sent_to = send(elsewhere, self._device)
+            begins = torch.where(sent_to < 0, self._resident_starts + place, sent_to)
+            where = begins[:, None] + torch.arange(-1, length, device=self._device)
             # The bits of unsigned numbers, as Shards.on has them.
             mask = 0xFFFF if self._resident.dtype == torch.int16 else 0xFFFFFFFF
-            rows = self._resident[where].long() & mask
-        # Every stream begins as a text begins.
-        if isinstance(place, Tensor):
-            rows[:, 0].masked_fill_(place == 0, self._end)
-        elif place == 0:
-            rows[:, 0] = self._end
+            rows = self._resident[where % len(self._resident)].long() & mask
+            rows[:, 0].masked_fill_((sent_to >= 0) | (where[:, 0] < 0), self._end)
         return rows[:, :-1], rows[:, 1:]
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from chargen.config import CorpusConfig
+from chargen.data.beginnings import find_beginnings
 from chargen.data.cache import move_into_cache, scratch_folder, tokens_folder
 from chargen.data.encoding import FACTS, TokenFacts, write_tokens
 from chargen.data.shards import Shards, open_shards
@@ -37,6 +40,11 @@ class Corpus:
     valid: Shards
     test: Shards
     counts: Tokens  # (V,) how often each token stands in the training split
+
+    @cached_property
+    def beginnings(self) -> npt.NDArray[np.int64]:
+        """Places in the training split where texts begin, ascending."""
+        return find_beginnings(self.train, self.tokenizer)
 
 
 def open_corpus(

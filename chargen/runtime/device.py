@@ -90,6 +90,6 @@ def describe(device: torch.device) -> str:
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor on the device. A GPU is not waited for: it may still compute while it comes."""
-    if device.type == "cuda":
+    if device.type == "cuda" and not tensor.is_cuda:
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

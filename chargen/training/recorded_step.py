@@ -13,15 +13,15 @@ from chargen.runtime.device import send
 
 
 class GraphedTrainStep:
-    """`work(place, forget)` of so many `streams`, which finds both in tensors on the device."""
+    """`work(place, elsewhere)` of so many `streams`, which finds both in tensors on the device."""
 
     def __init__(
         self, work: Callable[[Tensor, Tensor], None], streams: int, device: torch.device
     ) -> None:
         self._place = torch.zeros((), dtype=torch.int64, device=device)
-        self._forget = torch.zeros(streams, dtype=torch.bool, device=device)
+        self._elsewhere = torch.zeros(streams, dtype=torch.int64, device=device)
         self._device = device
-        self._graph = GraphedStep(lambda: work(self._place, self._forget), device)
+        self._graph = GraphedStep(lambda: work(self._place, self._elsewhere), device)
 
     @property
     def is_captured(self) -> bool:
@@ -32,7 +32,7 @@ class GraphedTrainStep:
         """Whether the next steps are run as the last one was."""
         return self._graph.is_settled
 
-    def __call__(self, place: int, forget: Tensor) -> None:
+    def __call__(self, place: int, elsewhere: Tensor) -> None:
         self._place.fill_(place)
-        self._forget.copy_(send(forget, self._device))
+        self._elsewhere.copy_(send(elsewhere, self._device))
         self._graph()

@@ -20,13 +20,12 @@ from torch import Tensor, nn
 from chargen.checkpoint.store import Tensors, weights_of
 from chargen.config import TrainConfig
 from chargen.data.batches import BatchLoader
-from chargen.data.shards import Ids, Shards
+from chargen.data.corpus import Corpus
 from chargen.nn.model import LanguageModel
 from chargen.runtime.device import send
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.memory import is_out_of_memory, release_memory
 from chargen.runtime.precision import autocast, uses_bfloat16
-from chargen.tokenizers.base import Tokenizer
 from chargen.training.learner import Learner
 from chargen.training.objective import Objective
 from chargen.training.recorded_step import GraphedTrainStep
@@ -42,8 +41,7 @@ class TrainStepper:
     def __init__(
         self,
         model: LanguageModel,
-        tokens: Shards | Ids,
-        tokenizer: Tokenizer,
+        corpus: Corpus,
         config: TrainConfig,
         ranks: Ranks = ALONE,
     ) -> None:
@@ -57,10 +55,10 @@ class TrainStepper:
         self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
         self.streams = BatchLoader(
-            tokens,
+            corpus.train,
             batch_size=config.batch_size,
             bptt=max(self._lengths),
-            end=tokenizer.end,
+            end=corpus.tokenizer.end,
             rows=self._rows,
             device=self.device,
         )
@@ -69,8 +67,7 @@ class TrainStepper:
         self.state, self.average = self._learner.state, self._learner.average
         self._optimizer, self._random = self._learner.optimizer, self._learner.random
         self._objective = ranks.wrap_ddp(Objective(model, config))
-        self._end = tokenizer.end
-        self._begins_character = torch.from_numpy(tokenizer.character_lengths > 0).to(self.device)
+        self._beginnings = torch.from_numpy(corpus.beginnings)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
         self._recorded: GraphedTrainStep | None = None
@@ -87,13 +84,10 @@ class TrainStepper:
         if self.ranks.rank:  # rank 0 alone saves its random state, so others draw from the step's
             torch.manual_seed(_seed_of(config.seed, self.steps, self.ranks.rank))
         length = self._sample_length()
-        # With the state always carried, a network drifts into saturation and never learns to
-        # begin. So now and then a stream forgets, and reads on as if a text began there.
-        random = torch.rand(config.batch_size, generator=self._random) < config.reset
-        forget = random[self._rows.start : self._rows.stop]
+        elsewhere = self._sample_beginnings()
         # A step over fewer tokens goes a shorter way (Merity et al. 2018).
         self._set_learning_rate(rate * length / config.bptt)
-        while not self._fits(length, forget):
+        while not self._fits(length, elsewhere):
             self._read_smaller_parts()
         if self.average and self.ranks.is_main:
             self.average.update()
@@ -126,11 +120,11 @@ class TrainStepper:
         self._pending = []
         return losses
 
-    def _fits(self, length: int, forget: Tensor) -> bool:
+    def _fits(self, length: int, elsewhere: Tensor) -> bool:
         """Take the step, unless it does not fit into memory and could be taken in smaller parts. Of
         several ranks the others would wait for this one's gradients, so there it never is."""
         try:
-            self._step_on_device(length, forget)
+            self._step_on_device(length, elsewhere)
         except (RuntimeError, MemoryError) as error:
             is_last = self.ranks.world_size > 1 or self.parts == len(self._rows)
             if is_last or not is_out_of_memory(error):
@@ -138,17 +132,16 @@ class TrainStepper:
             return False
         return True
 
-    def _step_on_device(self, length: int, forget: Tensor) -> None:
+    def _step_on_device(self, length: int, elsewhere: Tensor) -> None:
         if self._recorded is None:
-            self._step_at(self.place, length, send(forget, self.device))
+            self._step_at(self.place, length, elsewhere)
         else:
-            self._recorded(self.place, forget)
+            self._recorded(self.place, elsewhere)
 
-    def _step_at(self, place: int | Tensor, length: int, forget: Tensor) -> None:
+    def _step_at(self, place: int | Tensor, length: int, elsewhere: Tensor) -> None:
         """The step on the device alone: what it finds and leaves are tensors that stay in place."""
-        inputs, targets = self.streams.batch(place, length)  # (B, T) each
-        forget = forget & self._begins_character[targets[:, 0]]
-        inputs[:, 0].masked_fill_(forget, self._end)
+        inputs, targets = self.streams.batch(place, length, elsewhere)  # (B, T) each
+        forget = send(elsewhere >= 0, self.device)
         before = self.state.reset(forget)
         self._optimizer.zero_grad()
         losses, after = [], []
@@ -164,7 +157,9 @@ class TrainStepper:
                 (objective if scale == 1 else objective * scale).backward()
             losses.append(loss.detach() if share == 1 else loss.detach() * share)
             after.append([part.detach() for part in state.parts()])
-        reached = [torch.cat(parts) for parts in zip(*after, strict=True)]
+        reached = [
+            torch.cat(parts).masked_fill(forget[:, None], 0) for parts in zip(*after, strict=True)
+        ]
         self._loss = torch.stack(losses).sum()
         self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         # A step that does not fit into memory has changed nothing so far, and takes no more.
@@ -197,9 +192,9 @@ class TrainStepper:
         return self.streams.is_resident and len(self._lengths) == 1 and self.ranks.world_size == 1
 
     def _make_recordable(self) -> None:
-        """From now on a step finds its place, and which streams forget, in tensors."""
+        """From now on a step finds its place, and where streams begin anew, in tensors."""
         self._recorded = GraphedTrainStep(
-            lambda place, forget: self._step_at(place, self.config.bptt, forget),
+            lambda place, elsewhere: self._step_at(place, self.config.bptt, elsewhere),
             len(self._rows),
             self.device,
         )
@@ -217,6 +212,16 @@ class TrainStepper:
         bptt = self.config.bptt
         spread = bptt // 2 if self.config.random_bptt else 0
         return range(bptt - spread, bptt + spread + 1)
+
+    def _sample_beginnings(self) -> Tensor:
+        """(B,) where the streams that forget read a text from its beginning for a step, -1 for the
+        others. With the state always carried a network drifts into saturation and never learns to
+        begin; and if streams forgot where they are, it would learn that texts begin there."""
+        count = self.config.batch_size
+        forget = torch.rand(count, generator=self._random) < self.config.reset
+        drawn = torch.randint(len(self._beginnings), (count,), generator=self._random)
+        elsewhere = torch.where(forget, self._beginnings[drawn], -1)
+        return elsewhere[self._rows.start : self._rows.stop]
 
     def _sample_length(self) -> int:
         lengths = self._lengths

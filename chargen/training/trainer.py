@@ -59,7 +59,7 @@ class Trainer:
         self.model = model
         self.config = config
         self.tokenizer: Tokenizer = corpus.tokenizer
-        self.stepper = TrainStepper(model, corpus.train, corpus.tokenizer, config, ranks)
+        self.stepper = TrainStepper(model, corpus, config, ranks)
         self._stream_tokens = len(corpus.train) / config.batch_size  # of each stream, in an epoch
         self._schedule = Schedule(
             config,

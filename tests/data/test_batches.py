@@ -23,7 +23,7 @@ def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
     for (inputs, targets), (later, _) in pairwise(batches):
         assert torch.equal(inputs[:, 1:], targets[:, :-1])
         assert torch.equal(later[:, 0], targets[:, -1])
-    assert batches[0][0][:, 0].tolist() == [99, 99, 99]
+    assert batches[0][0][:, 0].tolist() == [99, 19, 39]  # a text begins, but at the others' places
     rows = torch.cat([targets for _, targets in batches[:5]], dim=1)
     assert sorted(rows.flatten().tolist()) == list(range(60))
     # Each stream reads on into the next one's text.
@@ -33,6 +33,14 @@ def test_streams_go_on_where_they_ended_and_cover_the_text() -> None:
     for index in (0, 1):
         joined = torch.cat([batch[index] for batch in batches[:2]], dim=1)
         assert torch.equal(torch.cat([batch[index] for batch in cut], dim=1), joined)
+
+
+def test_a_stream_that_is_sent_elsewhere_reads_a_document_there_for_a_batch() -> None:
+    streams = BatchLoader(np.arange(60), batch_size=3, bptt=4, end=99)
+    inputs, targets = streams.batch(8, 4, torch.tensor([-1, 0, 58]))
+    expected, _ = streams.batch(8, 4)
+    assert inputs.tolist() == [expected[0].tolist(), [99, 0, 1, 2], [99, 58, 59, 0]]
+    assert targets[1:].tolist() == [[0, 1, 2, 3], [58, 59, 0, 1]]
 
 
 def test_too_short_a_text_says_what_would_fit() -> None:
@@ -53,10 +61,11 @@ def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | No
     resident.make_resident()
     assert resident.is_resident and not plain.is_resident
     for place in (0, 1, 30, 96, 250):
-        expected = plain.batch(place, 8)
-        for where in (place, torch.tensor(place)):
-            found = resident.batch(where, 8)
-            assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+        for elsewhere in (None, torch.tensor([-1, 0, 90])[: 2 if rows else 3]):
+            expected = plain.batch(place, 8, elsewhere)
+            for where in (place, torch.tensor(place)):
+                found = resident.batch(where, 8, elsewhere)
+                assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
 def test_a_text_is_copied_to_the_device_once() -> None:

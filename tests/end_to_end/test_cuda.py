@@ -34,7 +34,7 @@ def stepper_on(name: str, text: Path, cell: str = "lstm", **options: Any) -> Tra
     shape = ModelConfig(cell=cell, hidden_size=32, embedding_size=8)
     model = LanguageModel(shape, corpus.tokenizer.vocab_size).to(pick_device(name))
     defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "precision": "float32"}
-    return TrainStepper(model, corpus.train, corpus.tokenizer, TrainConfig(**defaults | options))
+    return TrainStepper(model, corpus, TrainConfig(**defaults | options))
 
 
 def test_auto_takes_the_gpu() -> None:

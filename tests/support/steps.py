@@ -30,7 +30,7 @@ def stepper_of(
     model = LanguageModel(config, corpus.tokenizer.vocab_size)
     defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "reset": 0.0, "precision": "float32"}
     training = TrainConfig(**defaults | options)
-    return TrainStepper(model, corpus.train, corpus.tokenizer, training, ranks)
+    return TrainStepper(model, corpus, training, ranks)
 
 
 def take_steps(stepper: TrainStepper, steps: int) -> tuple[list[float], Tensors]:

@@ -148,10 +148,12 @@ def test_random_lengths_average_to_bptt_and_read_on_without_a_gap(corpus: Corpus
     batch = trainer.stepper.streams.batch
     asked: list[tuple[int, int]] = []
 
-    def watched(place: int | torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def watched(
+        place: int | torch.Tensor, length: int, elsewhere: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         assert isinstance(place, int)
         asked.append((place, length))
-        return batch(place, length)
+        return batch(place, length, elsewhere)
 
     trainer.stepper.streams.batch = watched  # type: ignore[method-assign]
     list(trainer.run())
@@ -186,9 +188,11 @@ def test_a_running_mean_of_the_weights_is_scored_and_kept(corpus: Corpus) -> Non
     seen: list[torch.Tensor] = []
     batch = trainer.stepper.streams.batch
 
-    def watched(place: int | torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def watched(
+        place: int | torch.Tensor, length: int, elsewhere: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         seen.append(trainer.model.head.weight.detach().clone())
-        return batch(place, length)
+        return batch(place, length, elsewhere)
 
     trainer.stepper.streams.batch = watched  # type: ignore[method-assign]
     [report] = evaluations(list(trainer.run()))
@@ -463,23 +467,34 @@ def test_fine_tuning_keeps_what_was_learnt(
     assert chargen.load(tmp_path / "tuned").model.config.hidden_size == SMALL["hidden_size"]
 
 
-def test_no_stream_starts_afresh_within_a_character(tmp_path: Path) -> None:
-    text = tmp_path / "signs.txt"
-    text.write_text("".join(chr(0x4E00 + index) for index in range(600)), encoding="utf-8")
-    corpus = open_corpus([text], CorpusConfig(tokenizer="byte", valid_fraction=0, test_fraction=0))
-    trainer = make_trainer(corpus, steps=60, reset=1.0, bptt=13)
-    begun: list[int] = []
-    batch = trainer.stepper.streams.batch
+def test_streams_begin_anew_where_texts_begin_and_nowhere_else(tmp_path: Path) -> None:
+    """With the end of a document before them and nothing remembered, and nothing is remembered of
+    it: a text that begins elsewhere, or goes on from another place, is none that there is."""
+    text = tmp_path / "names.txt"
+    text.write_text("".join(f"Name{chr(97 + index % 26)}\n" for index in range(600)))
+    corpus = open_corpus([text], CorpusConfig(valid_fraction=0, test_fraction=0))
+    trainer = make_trainer(corpus, steps=60, reset=0.5, bptt=13)
+    stepper, end = trainer.stepper, corpus.tokenizer.end
+    batch = stepper.streams.batch
+    begun: list[str] = []
+    sent = torch.tensor([])
 
-    def watched(place: int | torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Look at a batch once the step has marked in it which streams start afresh."""
-        begun.extend(first for inputs, first in seen if inputs[0] == corpus.tokenizer.end)
-        inputs, targets = batch(place, length)
-        seen[:] = zip(inputs, targets[:, 0].tolist(), strict=True)
+    def watched(
+        place: int | torch.Tensor, length: int, elsewhere: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        nonlocal sent
+        assert elsewhere is not None
+        inputs, targets = batch(place, length, elsewhere)
+        sent = elsewhere >= 0
+        begins = inputs[:, 0] == end
+        begins[0] &= place != 0  # there the first stream begins with the text
+        assert torch.equal(begins, sent)
+        begun.extend(corpus.tokenizer.decode(row[:4].tolist()) for row in targets[begins])
         return inputs, targets
 
-    seen: list[tuple[torch.Tensor, int]] = []
-    trainer.stepper.streams.batch = watched  # type: ignore[method-assign]
-    list(trainer.run())
-    assert 20 < len(begun) < 60 * 4
-    assert all(byte & 0xC0 != 0x80 for byte in begun[4:])
+    stepper.streams.batch = watched  # type: ignore[method-assign]
+    for event in trainer.run():
+        if isinstance(event, StepReport):
+            for part in stepper.state.parts():
+                assert torch.equal((part == 0).all(dim=1), sent)
+    assert len(begun) > 60 and set(begun) == {"Name"}
