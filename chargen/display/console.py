@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from chargen.runtime.signals import suspendable
 
 NARROW = 36  # columns in which no table fits
 
@@ -60,11 +65,31 @@ def _finite(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
+@contextmanager
+def redrawn_in_place(out: Console, on_return: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """For a display that hides the cursor: Ctrl-Z gives that back to the shell. `on_return` is
+    called once the display has the terminal again, where the shell has written meanwhile."""
+
+    def leave() -> None:
+        os.write(out.file.fileno(), b"\x1b[?25h\n")
+
+    def come_back() -> None:
+        os.write(out.file.fileno(), b"\x1b[?25l")
+        on_return()
+
+    if not out.is_terminal or out.is_dumb_terminal:
+        yield
+        return
+    with suspendable(leave, come_back):
+        yield
+
+
 class Bar:
     """A progress bar on stderr, for work that reports its share; it may go when that is done."""
 
     def __init__(self, doing: str, *, stays: bool = True) -> None:
         out = console(stderr=True)
+        self._shown = ExitStack()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -84,11 +109,12 @@ class Bar:
         self._progress.update(self._task, description=doing, completed=share)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._shown.enter_context(redrawn_in_place(self._progress.console))
+        self._shown.enter_context(self._progress)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._shown.close()
 
 
 # -- harmless text ----------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def percent(share: float) -> str:
     """A probability in percent, small ones in two digits."""
@@ -19,6 +21,8 @@ def count(number: float) -> str:
 
 def clock(seconds: float) -> str:
     """1:05, or 2:03:04 from an hour on."""
+    if not math.isfinite(seconds):
+        return "?"
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

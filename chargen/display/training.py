@@ -6,6 +6,7 @@ Events come in; nothing is computed that another module could want.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
@@ -14,13 +15,14 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from chargen.display.console import console, print_json, printable
+from chargen.display.console import console, print_json, printable, redrawn_in_place
 from chargen.display.numbers import clock
 from chargen.display.text import TEXT_STYLE
 from chargen.display.training_lines import (
     choice_value,
     closing,
     curves,
+    fact_lines,
     flow,
     headline,
     how_to_resume,
@@ -29,6 +31,7 @@ from chargen.display.training_lines import (
     progress_line,
     setback,
 )
+from chargen.runtime.signals import has_terminal
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.training.events import EvalReport, Event, StepReport
@@ -98,8 +101,9 @@ class PlainView(View):
             self._print(f"{doing} {share:.0%}")
 
     def begin(self, run: Run) -> None:
-        for line in headline(run, 1000):
-            self._print(line.plain)
+        what, facts = headline(run)
+        self._print(what.plain)
+        self._print(fact_lines(facts, 1000).plain)
         for choice in run.plan:
             self._print(f"  {choice.name} {choice_value(choice.value)}: {choice.reason}")
 
@@ -142,48 +146,66 @@ class LiveView(View):
     def __init__(self, out: Console) -> None:
         self._out = out
         self._live = Live(console=out, auto_refresh=False, vertical_overflow="crop")
-        self._head: list[Text] = []
+        self._head: tuple[Text, list[Text]] | None = None
         self._report: StepReport | None = None
         self._evaluation: EvalReport | None = None
         self._pace = _Pace(0.1)
+        self._shown = ExitStack()
+        self._width: int | None = out.width  # that was drawn for; None: something else was drawn
         # By place along the run: how many reports fell there, and the sum of their losses.
         self._train: dict[int, tuple[int, float]] = {}
         self._valid: list[tuple[float, float]] = []  # (progress, loss)
 
     def preparing(self, doing: str, share: float) -> None:
         if self._pace.due():
-            self._live.update(Text(f"{doing} {share:.0%}", style="dim"), refresh=True)
+            self._draw(Text(f"{doing} {share:.0%}", style="dim"))
 
     def begin(self, run: Run) -> None:
         if run.plan:
             self._live.console.print(plan_table(run.plan))
-        self._head = headline(run, self._out.width)
+        self._head = headline(run)
         for past in run.trainer.history:
             self._remember(past)
-        self._live.update(self._render(), refresh=True)
+        self._draw(self._render())
 
     def show(self, event: Event) -> None:
         if event.kind == "step":
             self._report = event
             place = round(event.progress * CURVE_PLACES)
-            reports, total = self._train.get(place, (0, 0.0))
-            self._train[place] = (reports + 1, total + event.train_loss)
+            if event.train_loss is not None:
+                reports, total = self._train.get(place, (0, 0.0))
+                self._train[place] = (reports + 1, total + event.train_loss)
         elif event.kind == "eval":
             self._remember(event)
         elif event.kind in ("rollback", "memory"):
             self._live.console.print(Text(setback(event), "yellow"))
-        self._live.update(self._render(), refresh=True)
+        self._draw(self._render())
 
     def end(self, report: TrainReport, stopped: bool) -> None:
         self._live.stop()
         self._out.print(closing(report, stopped), soft_wrap=True)
 
     def __enter__(self) -> Self:
+        self._shown.enter_context(redrawn_in_place(self._out, self._forget_width))
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        self._shown.close()
+
+    def _forget_width(self) -> None:
+        self._width = None
+
+    def _draw(self, shown: RenderableType) -> None:
+        """In place of what was drawn before, if that is still where it was."""
+        if not has_terminal():
+            return
+        if self._width != self._out.width:
+            # Lines were broken anew or others were written: all of it goes up, out of the way.
+            self._out.file.write("\n" * self._out.height + "\x1b[H")
+            self._width = self._out.width
+        self._live.update(shown, refresh=True)
 
     def _remember(self, event: EvalReport) -> None:
         self._evaluation = event
@@ -191,7 +213,10 @@ class LiveView(View):
             self._valid.append((event.progress, event.valid_loss))
 
     def _render(self) -> RenderableType:
-        parts: list[RenderableType] = [*self._head, Text()]
+        parts: list[RenderableType] = []
+        if self._head is not None:
+            what, facts = self._head
+            parts += [what, fact_lines(facts, self._out.width), Text()]
         if self._report is not None:
             parts += [progress_line(self._report, self._out.width), self._numbers_line()]
         if len(self._train) > 1:

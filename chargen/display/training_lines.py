@@ -28,8 +28,8 @@ TRAIN_STYLE = "cyan"
 VALID_STYLE = "yellow"
 
 
-def headline(run: Run, width: int) -> list[Text]:
-    """Which text becomes which model, and how."""
+def headline(run: Run) -> tuple[Text, list[Text]]:
+    """Which text becomes which model; and how, in facts that `fact_lines` puts into lines."""
     model, config, corpus = run.model, run.trainer.config, run.corpus
     size = sum(size for _, size, _ in corpus.sources)
     layers = f"{model.config.num_layers} x " if model.config.num_layers > 1 else ""
@@ -56,7 +56,11 @@ def headline(run: Run, width: int) -> list[Text]:
         (f" ({count(size)}B) into ", "dim"),
         (str(run.folder), "bold"),
     )
-    return [first, flow([Text(fact, "dim") for fact in facts], " \u00b7 ", width)]
+    return first, [Text(fact, "dim") for fact in facts]
+
+
+def fact_lines(facts: Sequence[Text], width: int) -> Text:
+    return flow(facts, " \u00b7 ", width)
 
 
 def plan_table(plan: Sequence[PlannedOption]) -> Table:
@@ -77,10 +81,11 @@ def choice_value(value: float) -> str:
 def metrics(evaluation: EvalReport | None, report: StepReport | None) -> list[tuple[str, str, str]]:
     """(name, value, style) of what there is to tell, the most telling first."""
     found = []
-    if report is not None:
+    if report is not None and report.train_loss is not None:
         found.append(("train", f"{report.train_loss:.3f}", TRAIN_STYLE))
     if evaluation is not None and evaluation.valid_loss is not None:
         found.append(("valid", f"{evaluation.valid_loss:.3f}", VALID_STYLE))
+    if evaluation is not None and evaluation.bits_per_byte is not None:
         found.append(("bits/byte", f"{evaluation.bits_per_byte:.3f}", "bold"))
     if report is not None:
         found.append(("tokens/s", f"{report.tokens_per_second:,.0f}", "default"))
@@ -128,12 +133,13 @@ def curves(
             character, line = cells.get((row, column), (" ", 0))
             text.append(character, (TRAIN_STYLE, VALID_STYLE)[line])
         text.append("\n")
-    text.append(" " * label)
-    text.append("train", TRAIN_STYLE)
+    names = [Text("train", TRAIN_STYLE)]
     if valid:
-        text.append("  validation", VALID_STYLE)
-    text.append("  nats per token", "dim")
-    return text
+        names.append(Text("validation", VALID_STYLE))
+    names.append(Text("nats per token", "dim"))
+    if sum(map(len, names)) + 2 * len(names) > columns:
+        names.pop()
+    return text.append(" " * label).append_text(Text("  ").join(names))
 
 
 def setback(event: Rollback | OutOfMemory) -> str:

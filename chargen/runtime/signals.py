@@ -1,4 +1,6 @@
-"""SIGINT, SIGTERM and SIGHUP as one flag, read where stopping is safe; as exceptions elsewhere."""
+"""SIGINT, SIGTERM and SIGHUP as one flag, read where stopping is safe; as exceptions elsewhere.
+And what is to be done before Ctrl-Z stops the process, and once it goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+STDOUT = 1  # as a file descriptor
 SignalHandler = Callable[[int, FrameType | None], object]
 
 
@@ -79,3 +83,40 @@ class Interrupts:
         if self.caught and number == signal.SIGINT and self._on_second_sigint is not None:
             self._on_second_sigint(number, frame)
         self.caught = self.caught or signal.Signals(number)
+
+
+@contextmanager
+def suspendable(leave: Callable[[], None], come_back: Callable[[], None]) -> Iterator[None]:
+    """Within it Ctrl-Z calls `leave` before it stops the process, and `come_back` is called once
+    that goes on with the terminal: after `fg`, not after `bg`. Both are called between any two
+    lines of the main thread; outside that, or where Ctrl-Z is ignored, neither ever is."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        leave()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)  # returns after SIGCONT
+        signal.signal(signal.SIGTSTP, stop)
+
+    def go_on(number: int, frame: FrameType | None) -> None:
+        if has_terminal():
+            come_back()
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTSTP) != signal.SIG_DFL:
+        yield
+        return
+    before = signal.signal(signal.SIGCONT, go_on)
+    signal.signal(signal.SIGTSTP, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.signal(signal.SIGCONT, before)
+
+
+def has_terminal() -> bool:
+    """Whether the terminal is ours to draw on: not where a shell runs us in the background."""
+    try:
+        return os.tcgetpgrp(STDOUT) == os.getpgrp()
+    except OSError:  # it controls another session, or is none
+        return True

@@ -17,7 +17,7 @@ class StepReport:
     seconds: float  # since the start, earlier runs included
     seconds_left: float | None
     tokens_per_second: float
-    train_loss: float  # nats per token, without penalties
+    train_loss: float | None  # nats per token, without penalties; None before any is known
     gradient_norm: float  # before clipping
     learning_rate: float
 

@@ -6,7 +6,6 @@ evaluation keeps evaluator.py, and what to do when the loss explodes loss_guard.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -75,7 +74,7 @@ class Trainer:
         self._clock = clock
         self._step_seconds = 0.0  # spent on steps, not on evaluations and saves
         self._unreported: list[float] = []  # losses since the last report
-        self._last_loss = math.nan
+        self._last_loss: float | None = None  # that was reported
         self._last_report = 0.0
         self._parts = self.stepper.parts
 
@@ -329,6 +328,7 @@ class Trainer:
         self._evaluator.restore(state.metrics, state.best)
         self._evaluator.limit = at.validation_limit
         self._step_seconds = at.step_seconds
+        self._last_loss = self._loss_mean.value  # until there are losses of this run
         is_as_long = self._schedule.restore(at)
         self._evaluator.patience_from = at.patience_from if is_as_long else len(self.history)
 

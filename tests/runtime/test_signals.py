@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from chargen.runtime.signals import Interrupts
+from chargen.runtime.signals import Interrupts, suspendable
 
 
 def send(number: signal.Signals) -> None:
@@ -54,3 +54,13 @@ def test_the_command_line_may_have_it_end_the_process() -> None:
         "        os.kill(os.getpid(), signal.SIGINT)\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 130
+
+
+def test_a_process_that_goes_on_comes_back_to_its_terminal() -> None:
+    calls: list[str] = []
+    numbers = (signal.SIGTSTP, signal.SIGCONT)
+    before = [signal.getsignal(number) for number in numbers]
+    with suspendable(lambda: calls.append("leave"), lambda: calls.append("come back")):
+        send(signal.SIGCONT)
+        assert calls == ["come back"]
+    assert [signal.getsignal(number) for number in numbers] == before

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pexpect
 import pyte
 
 NOTHING: Mapping[str, str] = {}
+CHARGEN = (sys.executable, "-m", "chargen")
+SHELL = ("bash", "--norc", "--noprofile", "-i")
 
 
 class Terminal:
@@ -20,12 +23,12 @@ class Terminal:
 
     def __init__(
         self, columns: int, *arguments: object, cwd: Path, rows: int = 24,
-        environment: Mapping[str, str] = NOTHING,
+        environment: Mapping[str, str] = NOTHING, program: Sequence[str] = CHARGEN,
     ) -> None:  # fmt: skip
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self.screen)
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "chargen", *map(str, arguments)], dimensions=(rows, columns),
+            program[0], [*program[1:], *map(str, arguments)], dimensions=(rows, columns),
             encoding="utf-8", codec_errors="replace", cwd=cwd, timeout=30,
             env={**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(cwd), **environment},
         )  # fmt: skip
@@ -80,6 +83,16 @@ class Terminal:
         self.see_text(answer)
         return self.see_prompt()
 
+    def resize(self, columns: int) -> None:
+        """Make the terminal narrower or wider, as with a mouse."""
+        self.screen.resize(columns=columns)
+        self.child.setwinsize(self.screen.lines, columns)
+
+    @property
+    def text(self) -> str:
+        """All that is on the screen, in one line."""
+        return " ".join(" ".join(self.lines).split())
+
     @property
     def lines(self) -> list[str]:
         return [line.rstrip() for line in self.screen.display]
@@ -118,14 +131,26 @@ def talking(
     cwd: Path,
     rows: int = 24,
     environment: Mapping[str, str] = NOTHING,
+    program: Sequence[str] = CHARGEN,
 ) -> Iterator[Terminal]:
     """A terminal with the REPL in it, ended at last."""
-    terminal = Terminal(columns, *arguments, cwd=cwd, rows=rows, environment=environment)
+    terminal = Terminal(
+        columns, *arguments, cwd=cwd, rows=rows, environment=environment, program=program
+    )
     try:
         yield terminal
         assert "Traceback" not in terminal.raw
     finally:
         terminal.child.close(force=True)
+
+
+@contextmanager
+def in_a_shell(columns: int, *arguments: object, cwd: Path) -> Iterator[Terminal]:
+    """The same, started by a shell that has job control."""
+    environment = {"PS1": "$ ", "HISTFILE": "/dev/null"}
+    with talking(columns, cwd=cwd, environment=environment, program=SHELL) as terminal:
+        terminal.child.send(shlex.join([*CHARGEN, *map(str, arguments)]) + "\r")
+        yield terminal
 
 
 def stream_on(terminal: Terminal) -> None:

@@ -427,7 +427,9 @@ def test_a_run_stopped_before_its_last_evaluation_makes_up_for_it(
             events.close()
     assert [report.step for report in run.trainer.history] == [10, 20]
     resumed = prepare(RunRequest([], out=tmp_path / "run", resume=True, options={}))
-    list(resumed.events())
+    report, *_ = resumed.events()
+    assert isinstance(event, StepReport) and isinstance(report, StepReport)
+    assert report.train_loss == event.train_loss, "though nothing was learned since"
     assert [report.step for report in resumed.trainer.history] == [10, 20, 30]
 
 
