@@ -140,7 +140,7 @@ class ModelConfig(Config):
                 + f" ({self.embedding_size}) equal to "
                 + named("hidden_size")
                 + f" ({self.hidden_size})",
-                hint=f"add --embedding-size {self.hidden_size}",
+                hint="add " + setting("embedding_size", self.hidden_size),
             )
 
 
@@ -337,7 +337,7 @@ class SampleConfig(Config):
                 if getattr(self, name) != getattr(type(self), name):
                     raise ConfigError(
                         named(name) + " needs " + named("beams"),
-                        hint="add " + setting("beams") + " 5",
+                        hint="add " + setting("beams", 5),
                     )
             return
         for name in SAMPLING_OPTIONS:

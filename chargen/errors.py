@@ -7,16 +7,25 @@ are kept as what they are, and whoever shows the message spells them.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
+def escape(text: str) -> str:
+    """A text as it is typed: `\\n` and `\\t` for what they stand for."""
+    return text.replace("\n", "\\n").replace("\t", "\\t")
+
+
 @dataclass(frozen=True)
 class Mention:
-    """An option named in a message, as a thing or, where `to_set`, as what to type to set it."""
+    """An option named in a message, as a thing or, where `to_set`, as what to type to set it: to
+    a `value`, or to something that the user has to fill in, a FILE or a FOLDER."""
 
     option: str
     to_set: bool = False
+    value: object = None
+    fill_in: str = ""
 
 
 Spelling = Callable[[Mention], str]
@@ -27,9 +36,22 @@ def flag(option: str) -> str:
     return "--" + option.replace("_", "-")
 
 
-def _in_python(mention: Mention) -> str:
-    # The way out is given as on the command line, where most people meet it.
-    return flag(mention.option) if mention.to_set else f"`{mention.option}`"
+def in_python(mention: Mention) -> str:
+    """`beams` is `beams=5` where it is to be set."""
+    if not mention.to_set:
+        return f"`{mention.option}`"
+    return f"{mention.option}={'...' if mention.value is None else repr(mention.value)}"
+
+
+def in_flags(mention: Mention) -> str:
+    """The same on the command line: `--beams 5`, quoted where a shell wants it."""
+    value = mention.value
+    if isinstance(value, bool):
+        return flag(mention.option if value else f"no_{mention.option}")
+    if value is None:
+        return f"{flag(mention.option)} {mention.fill_in}".rstrip()
+    written = ",".join(value) if isinstance(value, list) else str(value)
+    return f"{flag(mention.option)} {shlex.quote(escape(written))}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,7 @@ class Wording:
         return Wording((before, *self.parts))
 
     def __str__(self) -> str:
-        return self.spelled(_in_python)
+        return self.spelled(in_python)
 
     def spelled(self, spell: Spelling) -> str:
         return "".join(part if isinstance(part, str) else spell(part) for part in self.parts)
@@ -64,9 +86,10 @@ def named(first: str, *others: str, last: str = " and ") -> Wording:
     return wording
 
 
-def setting(option: str) -> Wording:
-    """The option as what to type: `"add " + setting("beams") + " 5"`."""
-    return Wording((Mention(option, to_set=True),))
+def setting(option: str, value: object = None, *, fill_in: str = "") -> Wording:
+    """The option as what to type: `"add " + setting("beams", 5)`; what the user has to fill in is
+    in capitals: `setting("text", fill_in="FILE")`."""
+    return Wording((Mention(option, True, value, fill_in),))
 
 
 class ChargenError(Exception):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chargen.errors import ConfigError
+from chargen.suggestions import nearest
 
 MAX_VALUE = 1e12  # of anything that has no lower limit of its own
 
@@ -89,10 +90,12 @@ def build_config(config_type: type[ConfigType], options: Mapping[str, Any]) -> C
 
 
 def check_names(names: Iterable[str], known: Sequence[str]) -> None:
-    """Raises ConfigError for a name that is not among the known ones."""
+    """Raises ConfigError for a name that is not among the known ones, and suggests one that is."""
     for name in names:
         if name not in known:
-            raise ConfigError(f"there is no option {name!r}", hint=f"there are {', '.join(known)}")
+            near = nearest(name.replace("-", "_"), known)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"there is no option {name!r}", hint=hint)
 
 
 def parse(config_type: type[Config], name: str, text: str) -> Any:

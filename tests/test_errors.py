@@ -10,16 +10,14 @@ from chargen.errors import (
     CheckpointError,
     ConfigError,
     Mention,
-    flag,
+    Wording,
+    in_flags,
+    in_python,
     named,
     setting,
 )
 from chargen.options import build_config
 from chargen.repl.commands import in_commands
-
-
-def in_flags(error: ChargenError) -> str:
-    return error.spelled(lambda mention: flag(mention.option))
 
 
 @pytest.mark.parametrize(
@@ -33,8 +31,8 @@ def in_flags(error: ChargenError) -> str:
         ),
         (
             ConfigError(named("early_stopping") + " needs " + named("beams"),
-                        hint="add " + setting("beams") + " 5"),
-            "`early_stopping` needs `beams`; add --beams 5",
+                        hint="add " + setting("beams", 5)),
+            "`early_stopping` needs `beams`; add beams=5",
             "--early-stopping needs --beams; add --beams 5",
             "early_stopping needs beams; add /set beams 5",
         ),
@@ -56,14 +54,14 @@ def test_each_surface_spells_the_options(
     error: ChargenError, in_python: str, on_the_command_line: str, in_the_repl: str
 ) -> None:
     assert str(error) == in_python
-    assert in_flags(error) == on_the_command_line
+    assert error.spelled(in_flags) == on_the_command_line
     assert in_commands(error) == in_the_repl
 
 
 def test_what_the_user_wrote_is_no_option() -> None:
     """However much it looks like one."""
     error = ConfigError(named("regex") + " has too many states: `top_k` --top-k")
-    assert in_flags(error) == "--regex has too many states: `top_k` --top-k"
+    assert error.spelled(in_flags) == "--regex has too many states: `top_k` --top-k"
     assert in_commands(error) == "regex has too many states: `top_k` --top-k"
 
 
@@ -72,8 +70,8 @@ def test_an_error_keeps_its_option_and_its_parts() -> None:
         build_config(SampleConfig, {"top_k": 0})
     assert raised.value.option == "top_k"
     assert raised.value.message == "must be at least 1, not 0"
-    error = ConfigError("no", hint="add " + setting("beams"))
-    assert (error.message, error.hint, error.option) == ("no", "add --beams", None)
+    error = ConfigError("no", hint="add " + setting("beams", 5))
+    assert (error.message, error.hint, error.option) == ("no", "add beams=5", None)
 
 
 def test_all_options_can_be_told_from_an_error() -> None:
@@ -83,7 +81,25 @@ def test_all_options_can_be_told_from_an_error() -> None:
         mentions.append(mention)
         return ""
 
-    ConfigError(named("beams", "seed") + " cannot be combined", hint=setting("beams")).spelled(
-        spell
-    )
-    assert mentions == [Mention("beams"), Mention("seed"), Mention("beams", to_set=True)]
+    error = ConfigError(named("beams", "seed") + " cannot be combined", hint=setting("beams", 5))
+    error.spelled(spell)
+    assert mentions == [Mention("beams"), Mention("seed"), Mention("beams", True, 5)]
+
+
+@pytest.mark.parametrize(
+    ("to_set", "python", "flags", "command"),
+    [
+        (setting("beams", 1), "beams=1", "--beams 1", "/set beams 1"),
+        (setting("resume", True), "resume=True", "--resume", "/set resume on"),
+        (setting("heal", False), "heal=False", "--no-heal", "/set heal off"),
+        (setting("stop", "a \n"), "stop='a \\n'", "--stop 'a \\n'", '/set stop "a \\n"'),
+        (setting("text", fill_in="FILE"), "text=...", "--text FILE", "/set text FILE"),
+        (setting("labels", ["a", "b"]), "labels=['a', 'b']", "--labels a,b", None),
+    ],
+)
+def test_what_is_to_be_set_can_be_typed_as_it_stands(
+    to_set: Wording, python: str, flags: str, command: str | None
+) -> None:
+    assert to_set.spelled(in_python) == str(to_set) == python
+    assert to_set.spelled(in_flags) == flags
+    assert command is None or in_commands(ChargenError(to_set)) == command

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chargen.errors import ChargenError, CheckpointError
+from chargen.errors import ChargenError, CheckpointError, Wording, setting
 from chargen.runtime.files import MAX_BYTES, read_file
 
 CONFIG = "config.json"
@@ -36,9 +36,11 @@ def blaming(folder: Path, name: str) -> Iterator[None]:
     except OSError as error:
         raise _unreadable(folder, name, error) from error
     except (ValueError, ChargenError) as error:
-        hint = "use another checkpoint, or train it again"
+        hint: str | Wording = "use another checkpoint, or train it again"
         if name == TRAINING:
-            hint = "its model may be whole: use that, or start from it with --init-from"
+            hint = "its model may be whole: use that, or start from it with " + setting(
+                "init_from", str(folder)
+            )
         raise DamagedError(f"{folder / name} is damaged: {error}", hint=hint) from error
 
 

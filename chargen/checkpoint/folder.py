@@ -64,7 +64,7 @@ from chargen.checkpoint.store import (
     weights_of,
 )
 from chargen.config import Configs
-from chargen.errors import CheckpointError
+from chargen.errors import CheckpointError, setting
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import encode_indented, write_file
 from chargen.tokenizers.base import Tokenizer
@@ -119,7 +119,8 @@ def save(folder: Path, snapshot: Snapshot) -> None:
     except OSError as error:
         raise CheckpointError(
             f"cannot save to {folder}: {error.strerror}",
-            hint="what was saved before is kept; once that is fixed, continue with --resume",
+            hint="what was saved before is kept; once that is fixed, continue with "
+            + setting("resume", True),
         ) from error
 
 
@@ -224,7 +225,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     if not os.path.lexists(folder / TRAINING):
         raise CheckpointError(
             f"{folder} has no {TRAINING}, so its training cannot be resumed",
-            hint="start from its weights with --init-from instead",
+            hint="start from its weights instead, with " + setting("init_from", str(folder)),
         )
     snapshot, metadata = read_snapshot(folder)
     with suppress(DamagedError):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from chargen.cli.commands import COMMANDS, DEFAULT
 from chargen.cli.flags import parse_command_line
-from chargen.errors import ChargenError, ConfigError, Mention, flag
+from chargen.errors import ChargenError, ConfigError, in_flags
 from chargen.runtime.signals import EXIT_CODES, Terminated, terminate_by_exception
 from chargen.runtime.torchrun import is_one_of_several
 
@@ -83,11 +83,7 @@ def _show_error(error: ChargenError) -> None:
     if who is not None:
         from chargen.display.console import show_error
 
-        show_error(who + error.spelled(_as_flag))
-
-
-def _as_flag(mention: Mention) -> str:
-    return flag(mention.option)
+        show_error(who + error.spelled(in_flags))
 
 
 def _forget_output() -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from chargen.config import TEMPLATE
-from chargen.errors import ConfigError, CorpusError, named
+from chargen.errors import ConfigError, CorpusError, named, setting
 from chargen.evaluation.prompts import read_pairs
 from chargen.generation.generator import TextGenerator
 
@@ -90,7 +90,7 @@ def classify(
 
 def check_labels(labels: Sequence[str]) -> None:
     """Raises ConfigError where there are not two at least, or an empty one, or one twice."""
-    hint = "as in --labels positive,negative"
+    hint = "as in " + setting("labels", ["positive", "negative"])
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
         raise ConfigError(named("labels") + " must be a list of texts", hint=hint)
     if not all(labels):
@@ -113,7 +113,7 @@ def _parts(template: str) -> tuple[str, str]:
     if template.count("{text}") != 1 or template.count("{label}") != 1:
         raise ConfigError(
             named("template") + f" needs {{text}} and {{label}} once each, not {template!r}",
-            hint=f"as in --template '{TEMPLATE}'",
+            hint="as in " + setting("template", TEMPLATE),
         )
     before, after = template.split("{label}")
     return before, after
@@ -128,7 +128,7 @@ def _check_beginnings(ways: Sequence[str]) -> None:
                 + f" cannot be compared: {shorter!r} is the beginning of {longer!r}, so it "
                 "never loses",
                 hint="let the template end with what ends a label, as in "
-                f"--template '{TEMPLATE}\\n'",
+                + setting("template", TEMPLATE + "\n"),
             )
 
 

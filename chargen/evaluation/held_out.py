@@ -15,7 +15,7 @@ from chargen.data.corpus import open_corpus
 from chargen.data.shards import Ids, Shards
 from chargen.data.sources import read_sources
 from chargen.data.splits import SPLITS, Split, split_texts
-from chargen.errors import CheckpointError, CorpusError
+from chargen.errors import CheckpointError, CorpusError, setting
 from chargen.progress import OnProgress, no_progress
 from chargen.tokenizers.base import Tokenizer
 
@@ -42,7 +42,8 @@ def find_origin(metadata: CheckpointMetadata) -> list[Path]:
         if all(os.path.isfile(path) for path in files):  # no pipe, no device
             return files
     raise CorpusError(
-        f"the training text is not here: {', '.join(names)}", hint="give it with --text FILE"
+        f"the training text is not here: {', '.join(names)}",
+        hint="give it with " + setting("text", fill_in="FILE"),
     )
 
 
@@ -53,7 +54,7 @@ def check_same_text(metadata: CheckpointMetadata, files: Sequence[tuple[str, int
         given = ", ".join(name for name, *_ in files)
         raise CorpusError(
             f"{given} is not the text that {metadata.folder} was trained on",
-            hint="give that with --text",
+            hint="give that with " + setting("text", fill_in="FILE"),
         )
 
 
@@ -121,5 +122,5 @@ def _too_short(metadata: CheckpointMetadata, holds: int, needed: int, units: str
     return CorpusError(
         f"no part of the text of {metadata.folder} holds more than {holds:,} {units}, and "
         f"{needed:,} are needed",
-        hint="give a longer one with --text",
+        hint="give a longer one with " + setting("text", fill_in="FILE"),
     )

@@ -63,9 +63,7 @@ def choose(
     token of each. Raises ConfigError where there are none, or an empty one, or one twice;
     TokenizerError."""
     if isinstance(choices, str) or not choices or not all(choices):
-        raise ConfigError(
-            named("choices") + " must not be empty", hint="as in --choices ' red, green'"
-        )
+        raise ConfigError(named("choices") + " must not be empty", hint="give a list of texts")
     if len(set(choices)) < len(choices):
         raise ConfigError(named("choices") + " must differ from each other")
     for text in (prompt, *choices):

@@ -324,7 +324,8 @@ def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Tensor 
                 f"no token of this model holds {text!r}, so "
                 + named("ban")
                 + " cannot keep it out",
-                hint="ban something shorter, or end the text before it with " + setting("stop"),
+                hint="ban something shorter, or end the text before it with "
+                + setting("stop", text),
             )
         banned |= holding
     if not (seen & ~banned).any():

@@ -4,21 +4,13 @@ may be completed there.
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
 from chargen.errors import ConfigError
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The one that begins so, or is spelled most alike; nothing where none is near."""
-    known, name = list(known), name[:40].lower()
-    begin_so = [one for one in known if name and one.startswith(name)]
-    return next(iter([*begin_so, *difflib.get_close_matches(name, known, n=1)]), "")
 
 
 def words_in(text: str) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chargen.display.tables import show_definitions
-from chargen.errors import ChargenError, ConfigError
-from chargen.repl.arguments import checkpoint_names, nearest, one_of
+from chargen.errors import ChargenError, ConfigError, Mention, escape
+from chargen.repl.arguments import checkpoint_names, one_of
 from chargen.repl.file_commands import info, load, log, open_session, save, save_model
 from chargen.repl.host import Host, Quit
 from chargen.repl.setting_commands import (
@@ -33,6 +33,7 @@ from chargen.repl.text_commands import (
     variants,
     why,
 )
+from chargen.suggestions import nearest
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,18 @@ def command_of(name: str) -> Command:
 
 def in_commands(error: ChargenError) -> str:
     """The message, with options written as in this REPL."""
-    return error.spelled(
-        lambda mention: f"/set {mention.option}" if mention.to_set else mention.option
-    )
+    return error.spelled(_as_command)
+
+
+def _as_command(mention: Mention) -> str:
+    if not mention.to_set:
+        return mention.option
+    value = mention.value
+    if isinstance(value, bool):
+        value = "on" if value else "off"
+    elif isinstance(value, str):
+        value = f'"{escape(value)}"'
+    return f"/set {mention.option} {mention.fill_in if value is None else value}".rstrip()
 
 
 def show_help(host: Host, rest: str) -> None:

@@ -8,8 +8,9 @@ from chargen.config import SampleConfig
 from chargen.display.tables import show_definitions
 from chargen.errors import ConfigError
 from chargen.options import choices_of, field_names, field_types, help_of, parse, unescape
-from chargen.repl.arguments import nearest, words_in
+from chargen.repl.arguments import words_in
 from chargen.repl.host import Host
+from chargen.suggestions import nearest
 
 
 def enter_mode(mode: str, says: str) -> Callable[[Host, str], None]:

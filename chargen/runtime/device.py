@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import DEVICES
-from chargen.errors import DeviceError
+from chargen.errors import DeviceError, setting
 
 NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
 
@@ -29,11 +29,13 @@ def pick_device(name: str) -> torch.device:
         else:
             name = "mps" if torch.backends.mps.is_available() else "cpu"
     elif name == "cuda" and (why := cuda_refusal()):
-        raise DeviceError(f"device cuda is not there: {why}", hint="use --device auto or cpu")
+        raise DeviceError(
+            f"device cuda is not there: {why}", hint="use " + setting("device", "auto") + " or cpu"
+        )
     elif name == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(
             "device mps is not there: it needs a Mac with an Apple chip",
-            hint="use --device auto or cpu",
+            hint="use " + setting("device", "auto") + " or cpu",
         )
     if name == "cuda":
         _make_cublas_deterministic()

@@ -24,7 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from chargen.errors import ConfigError, DeviceError, RanksError
+from chargen.errors import ConfigError, DeviceError, RanksError, named, setting
 from chargen.runtime.files import decode_any, encode
 from chargen.runtime.torchrun import is_local_rank_0, is_one_of_several
 
@@ -53,7 +53,8 @@ class Ranks:
         if batch_size < self.world_size:
             raise ConfigError(
                 f"{self.world_size} ranks cannot share {batch_size} streams: each needs its own",
-                hint=f"start no more than {batch_size}, or begin a run with a larger --batch-size",
+                hint=f"start no more than {batch_size}, or begin a run with a larger "
+                + named("batch_size"),
             )
         return range(
             self.rank * batch_size // self.world_size,
@@ -314,14 +315,15 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
         if here > gpus:
             raise DeviceError(
                 f"{here} ranks on this machine need a GPU each, but it has {gpus}",
-                hint=f"start torchrun with --nproc-per-node {gpus}, or add --device cpu",
+                hint=f"start torchrun with --nproc-per-node {gpus}, or add "
+                + setting("device", "cpu"),
             )
         device = torch.device("cuda", local_rank)
         torch.cuda.set_device(device)
     elif device.type != "cpu":
         raise DeviceError(
             f"several ranks cannot learn on {device.type}",
-            hint="add --device cpu, or use one process",
+            hint="add " + setting("device", "cpu") + ", or use one process",
         )
     if _joined is None:
         _joined = _Torchrun(device)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from chargen.errors import DeviceError
+from chargen.errors import DeviceError, named
 
 # What a container may take, what it has taken, and what that is, by version 2 and 1 of Linux's
 # control groups.
@@ -72,5 +72,5 @@ def within_memory() -> Iterator[None]:
             raise
         raise DeviceError(
             "the model and its batch do not fit into memory",
-            hint="make --hidden-size, --batch-size or --bptt smaller",
+            hint="make " + named("hidden_size", "batch_size", "bptt", last=" or ") + " smaller",
         ) from error

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from chargen.errors import DeviceError
+from chargen.errors import DeviceError, setting
 from chargen.runtime.device import first_sentence
 
 
@@ -24,7 +24,7 @@ def uses_bfloat16(device: torch.device, cell: str, precision: str) -> bool:
     if precision == "bfloat16" and (why := bfloat16_refusal(device.type, cell)):
         raise DeviceError(
             f"precision bfloat16 does not work for {cell} on this {device.type}: {why}",
-            hint="use --precision auto or float32",
+            hint="use " + setting("precision", "auto") + " or float32",
         )
     return precision == "bfloat16"
 

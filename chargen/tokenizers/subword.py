@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from chargen.errors import TokenizerError
+from chargen.errors import TokenizerError, named, setting
 from chargen.tokenizers.base import Tokenizer, Tokens
 from chargen.tokenizers.unicode import NUM_BYTES, NUM_CODE_POINTS, to_code_points, to_utf8
 
@@ -86,7 +86,8 @@ class SubwordTokenizer(Tokenizer):
         sentences = [sentence for text in texts for sentence in _sentences(text)]
         if not any(sentence.strip() for sentence in sentences):
             raise TokenizerError(
-                "the text is too short to learn subwords from", hint="use --tokenizer char"
+                "the text is too short to learn subwords from",
+                hint="use " + setting("tokenizer", "char"),
             )
         room = vocab_size - NUM_BYTES - 3  # <unk>, end of document, newline
         rare_to_newline = _rare_characters(sentences, common=max(1, room // 2))
@@ -127,7 +128,7 @@ class SubwordTokenizer(Tokenizer):
                 raise stopped[0] from None
             raise TokenizerError(
                 f"sentencepiece cannot make {vocab_size} subwords of this text",
-                hint="try another --vocab-size, or --tokenizer char",
+                hint="try another " + named("vocab_size") + ", or " + setting("tokenizer", "char"),
             ) from error
         return cls(model.getvalue())
 

@@ -155,7 +155,7 @@ def _hidden_size(
         if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
             return widest, "a wider one would not fit into memory"
         if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:
-            return widest, "with --minutes, it would be chosen for the time"
+            return widest, "under a number of minutes it would be chosen for the time"
         tokens = _tokens_in_time(task, sized, step_seconds)
         if hidden_size > HIDDEN_SIZES[0] and tokens < TOKENS_PER_WEIGHT * weights:
             return widest, "a wider one would read too little in the time"

@@ -15,7 +15,7 @@ from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig, split_options
 from chargen.data.corpus import Corpus
 from chargen.data.sources import find_texts, name_of
-from chargen.errors import CheckpointError, CorpusError, named
+from chargen.errors import CheckpointError, CorpusError, named, setting
 from chargen.nn.model import LanguageModel
 from chargen.runtime.memory import is_out_of_memory, within_memory
 from chargen.training.run import Run
@@ -77,7 +77,10 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             raise
         raise CorpusError(
             f"the text of {folder or 'this run'} cannot be read again: {error.message}",
-            hint=f"name it: chargen train TEXT --resume --out {folder or 'FOLDER'}",
+            hint="name it again, with "
+            + setting("resume", True)
+            + " and "
+            + setting("out", None if folder is None else str(folder), fill_in="FOLDER"),
         ) from error
     model = LanguageModel(ModelConfig(**of_model), corpus.tokenizer.vocab_size).to(setup.device)
     if snapshot is None or folder is None:
@@ -106,7 +109,7 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             raise
         raise CheckpointError(
             f"the training state in {folder} is damaged: {error}",
-            hint="start from its weights with --init-from instead",
+            hint="start from its weights instead, with " + setting("init_from", str(folder)),
         ) from error
     return Run(folder, corpus, trainer, resumed=True)
 
@@ -116,7 +119,8 @@ def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) ->
     if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
         raise CorpusError(
             f"this is not the text that {folder} was trained on",
-            hint="to learn another text from these weights, use --init-from",
+            hint="to learn another text from these weights, use "
+            + setting("init_from", str(folder)),
         )
 
 

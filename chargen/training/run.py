@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chargen.config import SampleConfig
 from chargen.data.corpus import Corpus
-from chargen.errors import ChargenError, RanksError
+from chargen.errors import ChargenError, RanksError, setting
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.runtime.device import describe
@@ -87,8 +87,11 @@ class Run:
         except RanksError as error:
             raise RanksError(
                 error.message,
-                hint="what was saved last is there: continue with --resume --out "
-                f"{self.folder}, on any number of ranks up to {self.trainer.config.batch_size}",
+                hint="what was saved last is there: continue with "
+                + setting("resume", True)
+                + " and "
+                + setting("out", str(self.folder))
+                + f", on any number of ranks up to {self.trainer.config.batch_size}",
             ) from error
 
     def _lead(self) -> Generator[Event, None, None]:

@@ -14,7 +14,7 @@ from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig
 from chargen.data.corpus import Corpus
 from chargen.data.sources import readable
-from chargen.errors import CheckpointError
+from chargen.errors import CheckpointError, named, setting
 from chargen.runtime.files import Lock, is_part, remove_parts, sync_folder
 from chargen.training.trainer import Trainer
 
@@ -28,7 +28,7 @@ def claim_folder(
         if not _is_empty(folder) and not is_checkpoint(folder):
             raise CheckpointError(
                 f"{folder} is not a checkpoint, so it is not overwritten",
-                hint="name another folder with --out",
+                hint="name another folder with " + setting("out", fill_in="FOLDER"),
             )
         return folder, False
     number = 1
@@ -39,19 +39,26 @@ def claim_folder(
             return folder, True
         except FileExistsError as error:
             if out is not None:
-                hint = "name another folder with --out"
+                hint = "name another folder with " + setting("out", fill_in="FOLDER")
                 if is_checkpoint(folder):
-                    hint = "resume it with --resume, replace it by --overwrite, or name another"
+                    hint = (
+                        "resume it with "
+                        + setting("resume", True)
+                        + ", replace it by "
+                        + setting("overwrite", True)
+                        + ", or name another"
+                    )
                 elif folder.is_dir() and _is_empty(folder):
                     lock_folder(folder).release()  # refused where a run has just begun there
-                    hint = "it is empty: --overwrite takes it"
+                    hint = "it is empty: " + setting("overwrite", True) + " takes it"
                 raise CheckpointError(f"{folder} exists", hint=hint) from error
             number += 1
             folder = CHECKPOINTS / f"{name}-{number}"
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise CheckpointError(
-                f"cannot make the folder {folder}: {why}", hint="name another one with --out"
+                f"cannot make the folder {folder}: {why}",
+                hint="name another one with " + setting("out", fill_in="FOLDER"),
             ) from error
 
 
@@ -70,7 +77,8 @@ def lock_folder(folder: Path) -> Lock:
     except BlockingIOError as error:
         raise CheckpointError(
             f"another run is training in {folder}",
-            hint="wait for its end or stop it, or name another folder with --out",
+            hint="wait for its end or stop it, or name another folder with "
+            + setting("out", fill_in="FOLDER"),
         ) from error
     except OSError as error:
         raise CheckpointError(f"cannot open {folder}: {error.strerror}") from error
@@ -89,7 +97,10 @@ def last_run(name: str | None) -> Path:
         of = f" of {name}" if name else ""
         raise CheckpointError(
             f"there is no run{of} below {CHECKPOINTS.resolve()} to resume",
-            hint="name its folder with --out, or start over without --resume",
+            hint="name its folder with "
+            + setting("out", fill_in="FOLDER")
+            + ", or start over without "
+            + named("resume"),
         )
     return runs[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chargen.errors import ChargenError
+from chargen.errors import ChargenError, named
 from chargen.training.events import Event
 
 SCALARS = {
@@ -23,7 +23,7 @@ class Recorder:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ChargenError(
-                "--tensorboard needs tensorboard, which is not installed",
+                named("tensorboard") + " needs tensorboard, which is not installed",
                 hint="pip install 'chargen[tensorboard]'",
             ) from error
         try:

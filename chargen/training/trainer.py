@@ -18,7 +18,7 @@ from chargen.checkpoint.metadata import Scores
 from chargen.checkpoint.store import Tensors
 from chargen.config import TrainConfig
 from chargen.data.corpus import Corpus
-from chargen.errors import TrainingError
+from chargen.errors import TrainingError, named
 from chargen.evaluation.scores import Score
 from chargen.nn.model import LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks
@@ -225,7 +225,7 @@ class Trainer:
             raise TrainingError(
                 f"the loss exploded for the {MAX_ROLLBACKS + 1}th time, at step {exploded_at:,}, "
                 f"though the learning rate was halved each time; step {self.step:,} is saved",
-                hint=f"start over with a --learning-rate well below {peak:g}",
+                hint="start over with a " + named("learning_rate") + f" well below {peak:g}",
             )
         return Rollback(
             step=exploded_at,

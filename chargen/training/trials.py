@@ -12,7 +12,7 @@ import torch
 
 from chargen.config import split_options
 from chargen.data.corpus import Corpus
-from chargen.errors import DeviceError
+from chargen.errors import DeviceError, named
 from chargen.nn.model import LanguageModel
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.memory import free_memory, release_memory
@@ -78,9 +78,9 @@ class Trials:
         if not fits(task, sizes):
             assert task.memory is not None
             needed = memory_needed(task, sizes)
-            hint = "make --hidden-size, --batch-size or --bptt smaller"
+            hint = "make " + named("hidden_size", "batch_size", "bptt", last=" or ") + " smaller"
             if fits(task, sizes | {"accumulate": train_config.batch_size}):
-                hint += ", or read the streams in parts with --accumulate"
+                hint += ", or read the streams in parts with " + named("accumulate")
             raise DeviceError(
                 f"the model and its batch need {needed / 1e9:.1f} GB at the least, and "
                 f"{task.memory / 1e9:.1f} GB of memory are free",

@@ -18,7 +18,7 @@ def test_a_wrong_content_is_the_fault_of_its_file(error: Exception) -> None:
         raise error
     assert raised.value.message == "checkpoints/mine/config.json is damaged: it is odd"
     with (
-        pytest.raises(DamagedError, match=r"training\.safetensors.*--init-from"),
+        pytest.raises(DamagedError, match=r"training\.safetensors.*init_from="),
         blaming(FOLDER, TRAINING),
     ):
         raise error

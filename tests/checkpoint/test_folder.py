@@ -48,7 +48,7 @@ def test_a_copied_folder_without_training_state_loads(folder: Path) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert copy.tokenizer == whole.tokenizer
     assert copy.metadata.corpus.files[0][0] == "tiny.txt"
-    with pytest.raises(CheckpointError, match=r"has no training.safetensors.*--init-from"):
+    with pytest.raises(CheckpointError, match=r"has no training.safetensors.*init_from="):
         load_snapshot(folder)
 
 

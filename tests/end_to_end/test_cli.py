@@ -109,7 +109,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train latin1.txt", 1, "latin1.txt is not UTF-8: byte 3"),
         ("train folder", 1, "folder folder has no text"),
         ("train short.txt", 1, "too few for batch size 16 and bptt 64"),
-        ("train story.txt --out folder", 1, "folder exists; name another folder with --out"),
+        ("train story.txt --out folder", 1, "folder exists; name another folder with --out FOLDER"),
         ("train story.txt --out CHECKPOINT", 1, "exists; resume it with --resume"),
         ("train story.txt --out folder --overwrite", 1, "folder is not a checkpoint"),
         ("train story.txt --out story.txt/x", 1, "cannot make the folder story.txt/x"),
@@ -243,7 +243,7 @@ def test_a_changed_text_or_flag_is_refused_on_resuming(
     assert "not the text that run was trained on" in other.stderr
     text.unlink()
     gone = run_chargen("train", "--resume", "--out", "run", "--steps", 9)
-    assert "no such text" in gone.stderr and "chargen train TEXT --resume" in gone.stderr
+    assert "no such text" in gone.stderr and "with --resume and --out run" in gone.stderr
 
 
 # -- sample, eval, info, list -----------------------------------------------------------------

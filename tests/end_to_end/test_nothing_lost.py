@@ -220,7 +220,7 @@ def test_a_folder_that_a_kill_left_without_a_state_can_be_used(
 ) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".chargen-123-456.part").write_bytes(b"half a state")
-    with pytest.raises(CheckpointError, match="exists; it is empty: --overwrite takes it"):
+    with pytest.raises(CheckpointError, match="exists; it is empty: overwrite=True takes it"):
         prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
     run = prepare(RunRequest([corpus_file], out=tmp_path / "run", overwrite=True, options=RUN))
     run.release()
@@ -538,7 +538,7 @@ def test_a_full_disk_ends_a_run_with_its_last_good_state(
         full, before = name, run.trainer.step
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", move)
-            with pytest.raises(CheckpointError, match=r"No space.*--resume") as raised:
+            with pytest.raises(CheckpointError, match=r"No space.*resume=True") as raised:
                 list(run.events())
             assert "what was saved before is kept" in str(raised.value)
         assert not [path for path in folder.iterdir() if path.name.startswith(".")]

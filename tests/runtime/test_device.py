@@ -43,7 +43,7 @@ def test_a_driver_that_torch_cannot_use_is_told_in_a_line(old_driver: None) -> N
         pick_device("cuda")
     assert str(raised.value) == (
         "device cuda is not there: The NVIDIA driver on your system is too old (found version "
-        "11040); use --device auto or cpu"
+        "11040); use device='auto' or cpu"
     )
 
 

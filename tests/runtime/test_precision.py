@@ -49,6 +49,6 @@ def test_bfloat16_that_does_not_work_is_left_or_refused(
     precision.bfloat16_refusal.cache_clear()
     assert str(raised.value) == (
         f"precision bfloat16 does not work for {cell} on this cpu: could not create a primitive "
-        "descriptor; use --precision auto or float32"
+        "descriptor; use precision='auto' or float32"
     )
     assert torch.equal(torch.get_rng_state(), state)
