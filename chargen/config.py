@@ -109,7 +109,10 @@ class ModelConfig(Config):
         planned=True,
     )
     layer_dropout: float | None = option(
-        None, "dropout between layers (default: as --dropout)", at_least=0, below=1
+        None,
+        "dropout between layers (default: as " + named("dropout") + ")",
+        at_least=0,
+        below=1,
     )
     embedding_dropout: float = option(0.0, "dropout on the embedding's units", at_least=0, below=1)
     token_dropout: float = option(
@@ -158,7 +161,8 @@ class TrainConfig(Config):
         64, "length of truncated back-propagation through time, in tokens", at_least=1, planned=True
     )
     random_bptt: bool = option(
-        False, "randomize the length of each step, from half of --bptt to one and a half"
+        False,
+        "randomize the length of each step, from half of " + named("bptt") + " to one and a half",
     )
     learning_rate: float | None = option(None, "peak step size of AdamW", above=0, planned=True)
     warmup: float = option(
@@ -240,7 +244,7 @@ class SampleConfig(Config):
         "characters before which no stop text and no end of a document ends the text",
         at_least=1,
     )
-    stop: tuple[str, ...] = option((), "end before this text, \\n a newline (repeatable)")
+    stop: tuple[str, ...] = option((), "end before this text, \\n a newline")
     until: str | None = option(None, "end after so much", choices=UNITS)
     repetition_penalty: float | None = option(
         None,
@@ -262,11 +266,13 @@ class SampleConfig(Config):
     )
     penalty_window: int = option(
         256,
-        "recent tokens, including the prompt's, that penalties and --no-repeat-ngram look at",
+        "recent tokens, including the prompt's, that penalties and "
+        + named("no_repeat_ngram")
+        + " look at",
         at_least=1,
         at_most=1_000_000,
     )
-    ban: tuple[str, ...] = option((), "never sample a token that contains this text (repeatable)")
+    ban: tuple[str, ...] = option((), "never sample a token that contains this text")
     top_k: int | None = option(None, "sample only from the k most likely tokens", at_least=1)
     top_p: float | None = option(
         None, "sample only from the fewest tokens with this total probability", above=0, at_most=1
@@ -353,11 +359,12 @@ class InspectConfig(Config):
     """What is looked at inside a network."""
 
     cell: tuple[str, ...] = option(
-        (), "colour the text by this cell, L:I, its layer and place from 0 (repeatable)"
+        (), "colour the text by this cell, L:I, its layer and place from 0"
     )
     gate: str | None = option(
         None,
-        "colour by this gate of the --cell cells, else by its mean over each layer",
+        "colour by this gate of the cells that " + named("cell") + " names, else by its mean over "
+        "each layer",
         choices=("forget", "input", "output", "reset", "update"),
     )
     top: int = option(3, "most likely tokens to show at each position", at_least=1, at_most=100)
@@ -380,11 +387,9 @@ class InspectConfig(Config):
 class LookBackConfig(Config):
     """How far back is looked."""
 
-    max_context: int = option(
-        4096, "with --memory: the longest context, tokens", at_least=1, at_most=1 << 20
-    )
+    max_context: int = option(4096, "the longest context, tokens", at_least=1, at_most=1 << 20)
     max_distance: int = option(
-        512, "with --memory: how far the gradient travels back, tokens", at_least=1, at_most=1 << 16
+        512, "how far the gradient travels back, tokens", at_least=1, at_most=1 << 16
     )
 
 

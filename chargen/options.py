@@ -8,13 +8,15 @@ trusts it. `None` is the only "off". Which options there are stands in `config`.
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import numbers
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, Spelling, Wording, in_python
 from chargen.suggestions import nearest
 
 MAX_VALUE = 1e12  # of anything that has no lower limit of its own
@@ -22,7 +24,7 @@ MAX_VALUE = 1e12  # of anything that has no lower limit of its own
 
 def option(
     default: Any,
-    help: str,
+    help: str | Wording,
     *,
     choices: tuple[str, ...] | None = None,
     at_least: float | None = None,
@@ -44,12 +46,18 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What all configs share: they check their own fields when they are made."""
+    """What all configs share: they check their own fields when they are made. One text or a list
+    is taken where texts are wanted, and a number of numpy's where a number is."""
 
     def __post_init__(self) -> None:
         known = field_types(type(self))
         for field in dataclasses.fields(self):
-            _check(field, *known[field.name], getattr(self, field.name))
+            kind, optional = known[field.name]
+            given = getattr(self, field.name)
+            value = _plain(kind, given)
+            if value is not given:
+                object.__setattr__(self, field.name, value)
+            _check(field, kind, optional, value)
         self.check_together()
 
     def check_together(self) -> None:
@@ -57,6 +65,7 @@ class Config:
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def field_types(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
@@ -69,9 +78,10 @@ def field_names(config_type: type[Config]) -> list[str]:
     return [field.name for field in dataclasses.fields(config_type)]
 
 
-def help_of(config_type: type[Config], name: str) -> str:
-    """What the option of this name does."""
-    return str(config_type.__dataclass_fields__[name].metadata["help"])
+def help_of(config_type: type[Config], name: str, spell: Spelling = in_python) -> str:
+    """What the option of this name does, with others that it names spelled so."""
+    words: str | Wording = config_type.__dataclass_fields__[name].metadata["help"]
+    return words if isinstance(words, str) else words.spelled(spell)
 
 
 def choices_of(config_type: type[Config], name: str) -> tuple[str, ...]:
@@ -96,6 +106,56 @@ def check_names(names: Iterable[str], known: Sequence[str]) -> None:
             near = nearest(name.replace("-", "_"), known)
             hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
             raise ConfigError(f"there is no option {name!r}", hint=hint)
+
+
+def takes_options(*config_types: type[Config]) -> Callable[[Function], Function]:
+    """For a function whose `**options` are the fields of these configs: its signature, which
+    completion reads, names them, and its docstring says what each does. Type checkers and editors
+    read `Unpack` of what stands in `keywords`."""
+
+    def document(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+        names = {parameter.name for parameter in own}
+        fields = [
+            (config_type, field)
+            for config_type in config_types
+            for field in dataclasses.fields(config_type)
+            if field.name not in names
+        ]
+        added = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=PLANNED if field.metadata["planned"] else field.default,
+            )
+            for _, field in fields
+        ]
+        lines = [
+            f"    {field.name}: {help_of(config_type, field.name)}{_default_of(field)}"
+            for config_type, field in fields
+        ]
+        setattr(function, "__signature__", signature.replace(parameters=own + added))  # noqa: B010
+        function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Options:", *lines])
+        return function
+
+    return document
+
+
+class _Planned:
+    """Stands in signatures for a default that is chosen for the text, the device and the time."""
+
+    def __repr__(self) -> str:
+        return "planned"
+
+
+PLANNED = _Planned()
+
+
+def _default_of(field: dataclasses.Field[Any]) -> str:
+    if field.metadata["planned"]:
+        return " (default: planned)"
+    return "" if field.default in (None, ()) else f" (default: {field.default!r})"
 
 
 def parse(config_type: type[Config], name: str, text: str) -> Any:
@@ -131,6 +191,20 @@ def _type_of(hint: Any) -> tuple[Any, bool]:
     return typing.get_origin(hint) or hint, False
 
 
+def _plain(kind: Any, value: Any) -> Any:
+    """The value as configs and JSON have it, where it is one that Python people write otherwise."""
+    if kind is tuple:
+        return (
+            (value,) if isinstance(value, str) else tuple(value) if type(value) is list else value
+        )
+    if kind in (int, float) and not isinstance(value, bool | int | float):
+        if isinstance(value, numbers.Integral):
+            return int(value)
+        if kind is float and isinstance(value, numbers.Real):
+            return float(value)
+    return value
+
+
 def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any) -> None:
     if value is None and optional:
         return
@@ -156,7 +230,7 @@ def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any)
                 f"must be one of {', '.join(choices)}, not {value!r}", option=field.name
             )
     elif not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-        raise ConfigError(f"must be a tuple of texts, not {value!r}", option=field.name)
+        raise ConfigError(f"must be a text or a list of texts, not {value!r}", option=field.name)
 
 
 def _written(bound: float) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
@@ -53,10 +54,20 @@ def test_a_flag_belongs_to_one_training_config() -> None:
         (SampleConfig, {"beams": 3, "temperature": 0.5}, "`beams` and `temperature` cannot"),
         (SampleConfig, {"beams": 3, "seed": 1}, "`beams` and `seed` cannot"),
         (SampleConfig, {"stop": ("",)}, "must not be empty"),
-        (SampleConfig, {"stop": "end"}, "must be a tuple of texts"),
+        (SampleConfig, {"stop": ("end", 1)}, "must be a text or a list of texts"),
+        (SampleConfig, {"stop": {"a": 1}}, "must be a text or a list of texts"),
         (SampleConfig, {"colour": 1}, "there is no option 'colour'"),
     ],
 )
 def test_wrong_options_are_refused(kind: type[Config], options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says.replace("(", "\\(")):
         build_config(kind, options)
+
+
+def test_values_may_be_written_as_python_people_do() -> None:
+    """And are kept in one way, so that equal options are equal and JSON can hold them."""
+    given = SampleConfig(stop="\n", ban=["a", "b"], top_k=np.int64(5), temperature=np.float32(0.5))  # type: ignore[arg-type]
+    assert given == SampleConfig(stop=("\n",), ban=("a", "b"), top_k=5, temperature=0.5)
+    assert json.dumps(dataclasses.asdict(given))
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        build_config(SampleConfig, {"top_k": np.float64(5.0)})

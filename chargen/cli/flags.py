@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 from chargen import __version__
 from chargen.config import DEVICES
-from chargen.errors import ConfigError, flag
-from chargen.options import Config, field_names, field_types, parse, unescape
+from chargen.errors import ConfigError, flag, in_flags
+from chargen.options import Config, field_names, field_types, help_of, parse, unescape
 from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
@@ -135,7 +135,9 @@ def _add_option(
     given: dict[str, Any] = {
         "dest": field.name,
         "default": argparse.SUPPRESS,
-        "help": (field.metadata["help"] + _default_of(field, kind)).replace("%", "%%"),
+        "help": (help_of(config_type, field.name, in_flags) + _default_of(field, kind)).replace(
+            "%", "%%"
+        ),
     }
     if kind is bool:
         given["action"] = argparse.BooleanOptionalAction
@@ -153,7 +155,9 @@ def _default_of(field: dataclasses.Field[Any], kind: Any) -> str:
     """What help says of an option's default."""
     if field.metadata["planned"]:
         return " (default: planned)"
-    if field.default in (None, ()) or kind is bool:
+    if kind is tuple:
+        return " (repeatable)"
+    if field.default is None or kind is bool:
         return ""
     return (
         f" (default: {field.default:g})" if kind in (int, float) else f" (default: {field.default})"

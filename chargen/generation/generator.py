@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, overload
+from typing import Unpack, overload
 
 from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
@@ -22,9 +22,10 @@ from chargen.generation.completion import Completion, Piece
 from chargen.generation.continuation import Continuation, TextStream, check_prompt
 from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
+from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
-from chargen.options import build_config
+from chargen.options import build_config, takes_options
 from chargen.progress import OnShare, no_progress, share_of
 from chargen.runtime.device import pick_device
 from chargen.tokenizers.base import Tokenizer
@@ -64,12 +65,16 @@ class TextGenerator:
         """Where a document begins."""
         return document_start(self.model, self.tokenizer)
 
+    @takes_options(SampleConfig)
     def stream(
-        self, prompt: str = "", config: SampleConfig | None = None, **options: Any
+        self,
+        prompt: str = "",
+        config: SampleConfig | None = None,
+        **options: Unpack[SampleOptions],
     ) -> Iterator[Piece]:
         """Yield one completion as it is written; its pieces joined are the whole.
 
-        `options` are the fields of SampleConfig, or `config` is all of them. With `beams` a piece
+        The options are the fields of SampleConfig, or `config` is all of them. With `beams` a piece
         of the most likely text comes as soon as nothing else can be in its place. Raises
         ConfigError, TokenizerError, both at once.
         """
@@ -97,19 +102,24 @@ class TextGenerator:
 
     @overload
     def generate(
-        self, prompt: str = ..., *, num_samples: int, **options: Any
+        self, prompt: str = ..., *, num_samples: int, **options: Unpack[TextOptions]
     ) -> list[Completion]: ...
 
     @overload
-    def generate(self, prompt: str = ..., *, beams: int, **options: Any) -> list[Completion]: ...
+    def generate(
+        self, prompt: str = ..., *, beams: int, **options: Unpack[TextOptions]
+    ) -> list[Completion]: ...
 
     @overload
-    def generate(self, prompt: str = ..., **options: Any) -> Completion: ...
+    def generate(self, prompt: str = ..., **options: Unpack[TextOptions]) -> Completion: ...
 
-    def generate(self, prompt: str = "", **options: Any) -> Completion | list[Completion]:
+    @takes_options(SampleConfig)
+    def generate(
+        self, prompt: str = "", **options: Unpack[SampleOptions]
+    ) -> Completion | list[Completion]:
         """One completion; a list where `num_samples` (first first) or `beams` (best first) is set.
 
-        `options` are the fields of SampleConfig. Raises ConfigError, TokenizerError.
+        The options are the fields of SampleConfig. Raises ConfigError, TokenizerError.
         """
         config = build_config(SampleConfig, options)
         completions = list(self.complete(prompt, config))
@@ -225,7 +235,7 @@ class TextGenerator:
         on_progress(1.0)
 
 
-def load(path: str | os.PathLike[str], device: str = "cpu") -> TextGenerator:
+def load(path: str | os.PathLike[str], device: Device = "cpu") -> TextGenerator:
     """The model in a checkpoint folder, ready to write. Raises CheckpointError, DeviceError."""
     picked = pick_device(device)
     checkpoint = load_checkpoint(path)

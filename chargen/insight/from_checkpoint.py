@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import InspectConfig, LookBackConfig
@@ -21,7 +21,8 @@ from chargen.insight.followers import MIN_TO_SEARCH, Follower, find_followers
 from chargen.insight.inspection import Inspection, Probe, View, check_probe, read_text
 from chargen.insight.memory import MemoryCurves, measure, needed_tokens
 from chargen.insight.reading import lines_as_documents
-from chargen.options import build_config
+from chargen.keywords import Device, InspectOptions, LookBackOptions
+from chargen.options import build_config, takes_options
 from chargen.progress import OnProgress, no_progress, part_of
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
@@ -59,25 +60,23 @@ class MemoryResult:
     measured: str
 
 
+@takes_options(InspectConfig)
 def inspect(
     checkpoint: str | os.PathLike[str],
     text: str | None = None,
     *,
-    device: str = "cpu",
+    device: Device = "cpu",
     on_progress: OnProgress = no_progress,
-    **options: Any,
+    **options: Unpack[InspectOptions],
 ) -> InspectionResult:
     """What a text does to the network in a checkpoint: what surprised it, what cells and gates did.
 
-    `options` are the fields of InspectConfig. Without a text, a piece of the model's own that it
+    The options are the fields of InspectConfig. Without a text, a piece of the model's own that it
     did not train on is read, if that is still here; cells are looked for in that, too, where the
     text is short. The views are the surprise in bits, then what `cell` and `gate` ask for, then
     the cells that were found. Raises ChargenError.
     """
-    cell = options.get("cell", ())
-    config = build_config(
-        InspectConfig, options | {"cell": (cell,) if isinstance(cell, str) else tuple(cell)}
-    )
+    config = build_config(InspectConfig, options)
     generator, about = _load(checkpoint, device)
     if text is not None:
         generator.tokenizer.check(text)
@@ -129,18 +128,19 @@ def asked(config: InspectConfig, num_layers: int) -> list[Probe]:
     return [Probe(layer, unit, config.gate) for layer, unit in cells]
 
 
+@takes_options(LookBackConfig)
 def look_back(
     checkpoint: str | os.PathLike[str],
     text: Paths | None = None,
     *,
-    device: str = "cpu",
+    device: Device = "cpu",
     on_progress: OnProgress = no_progress,
-    **options: Any,
+    **options: Unpack[LookBackOptions],
 ) -> MemoryResult:
     """How far back the network in a checkpoint looks, measured on the files of a text, or on what
     of its own it did not train on, if that is still here.
 
-    `options` are the fields of LookBackConfig. Raises ChargenError.
+    The options are the fields of LookBackConfig. Raises ChargenError.
     """
     config = build_config(LookBackConfig, options)
     generator, about = _load(checkpoint, device)

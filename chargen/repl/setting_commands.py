@@ -50,7 +50,9 @@ def set_option(host: Host, rest: str) -> None:
 
 def _about(name: str) -> str:
     """What a setting does, as it is said here."""
-    return help_of(SampleConfig, name).replace("repeatable", 'several in quotes: "a" "b"')
+    several = field_types(SampleConfig)[name][0] is tuple
+    words = help_of(SampleConfig, name, lambda mention: mention.option)
+    return f'{words} (several in quotes: "a" "b")' if several else words
 
 
 def _value(name: str, text: str) -> object:

@@ -24,6 +24,7 @@ from chargen.generation.completion import Completion, Piece
 from chargen.generation.continuation import TextStream
 from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
+from chargen.keywords import Device
 from chargen.progress import OnShare, no_progress
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import AnyPath, load_model
@@ -47,7 +48,7 @@ class Session:
     `state` is all of that: keep one, and assign it to come back to where it was.
     """
 
-    def __init__(self, folder: AnyPath, device: str = "cpu") -> None:
+    def __init__(self, folder: AnyPath, device: Device = "cpu") -> None:
         """Raises CheckpointError, DeviceError."""
         self.device = device
         self.tokens_per_second: float | None = None

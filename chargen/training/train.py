@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.keywords import Device, Preset, TrainOptions
+from chargen.options import takes_options
 from chargen.runtime.device import pick_device
 from chargen.runtime.distributed import join
 from chargen.runtime.random_states import preserved_random_states
@@ -21,6 +24,7 @@ from chargen.training.run import Run, TrainReport
 from chargen.training.setup import Setup
 
 
+@takes_options(CorpusConfig, ModelConfig, TrainConfig)
 def train(
     corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
@@ -28,14 +32,14 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     init_from: str | os.PathLike[str] | None = None,
-    preset: str | None = None,
+    preset: Preset | None = None,
     tensorboard: bool = False,
-    device: str = "auto",
-    **options: Any,
+    device: Device = "auto",
+    **options: Unpack[TrainOptions],
 ) -> TrainReport:
     """Train a model on one text or several and save it; prints nothing.
 
-    `options` are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags of
+    The options are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags of
     `chargen train`. Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt, and
     SIGTERM and SIGHUP likewise SystemExit; a second Ctrl-C raises at once, and what was saved last
     is there. Every mistake in the call or the text is a ChargenError. torch's global random state

@@ -56,7 +56,7 @@ def test_a_copied_folder_without_training_state_loads(folder: Path) -> None:
 def test_every_shape_comes_back(tmp_path: Path, corpus_file: Path, cell: str) -> None:
     options = SMALL | {"embedding_size": 48, "tie_weights": True, "num_layers": 2}
     out = tmp_path / cell
-    chargen.train(corpus_file, out=out, steps=2, cell=cell, **options)
+    chargen.train(corpus_file, out=out, steps=2, **options | {"cell": cell})
     snapshot, loaded = load_snapshot(out), load_checkpoint(out)
     weights = weights_of(loaded.model)
     assert all(torch.equal(weights[name], snapshot.best[name]) for name in snapshot.best)

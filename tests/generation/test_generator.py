@@ -98,7 +98,7 @@ def test_a_bad_prompt_is_refused_at_once(model: TextGenerator) -> None:
     with pytest.raises(TokenizerError):
         model.generate(5)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="there is no option 'warmth'"):
-        model.generate("", warmth=1)
+        model.generate("", warmth=1)  # type: ignore[call-overload]
 
 
 # -- the end of a text ------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_looking_back_on_a_text_and_on_its_own(checkpoint: Path, corpus_file: Pa
     assert of_own.horizon.loss != given.horizon.loss
     assert of_own.horizon.loss[-1] < of_own.horizon.loss[0]
     with pytest.raises(ConfigError, match="there is no option 'cell'"):
-        look_back(checkpoint, cell=("0:0",))
+        look_back(checkpoint, cell=("0:0",))  # type: ignore[call-arg]
 
 
 def test_any_row_of_cells_will_do(checkpoint: Path) -> None:

@@ -1,0 +1,123 @@
+"""The fields of the configs as keyword arguments, for editors and type checkers: `**options:
+Unpack[SampleOptions]`. What each means, its default and its limits stand in `config` alone; that
+both have the same names and types is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+Device = (
+    Literal["auto", "cpu", "cuda", "mps"] | str
+)  # an editor offers these; a variable may be any text
+Preset = Literal["small", "medium", "large"]
+Texts = str | Sequence[str]
+
+
+class CorpusOptions(TypedDict, total=False):
+    """Those of CorpusConfig."""
+
+    tokenizer: Literal["char", "byte", "subword"]
+    vocab_size: int
+    subword_model: Literal["unigram", "bpe"]
+    documents: Literal["file", "line"]
+    newlines: Literal["keep", "lf"]
+    valid_fraction: float
+    test_fraction: float
+    user: str
+    bot: str
+
+
+class ModelOptions(TypedDict, total=False):
+    """Those of ModelConfig."""
+
+    cell: Literal["lstm", "gru", "rnn"]
+    hidden_size: int
+    num_layers: int
+    embedding_size: int
+    dropout: float
+    layer_dropout: float | None
+    embedding_dropout: float
+    token_dropout: float
+    weight_dropout: float
+    layer_norm: bool
+    residual: bool
+    nonlinearity: Literal["tanh", "relu"]
+    tie_weights: bool
+
+
+class TrainOptions(CorpusOptions, ModelOptions, total=False):
+    """Those of a training: of CorpusConfig, ModelConfig and TrainConfig."""
+
+    batch_size: int
+    accumulate: int
+    bptt: int
+    random_bptt: bool
+    learning_rate: float | None
+    warmup: float
+    weight_decay: float
+    clip: float
+    reset: float
+    activation_penalty: float
+    temporal_penalty: float
+    average: float
+    precision: Literal["auto", "float32", "bfloat16"]
+    minutes: float | None
+    epochs: float | None
+    steps: int | None
+    evaluations: int
+    patience: int | None
+    save_every: float
+    seed: int
+
+
+class TextOptions(TypedDict, total=False):
+    """Those of SampleConfig, but for the two that ask for several texts."""
+
+    max_tokens: int
+    max_chars: int | None
+    min_chars: int | None
+    stop: Texts
+    until: Literal["word", "sentence", "line", "paragraph"] | None
+    repetition_penalty: float | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    no_repeat_ngram: int | None
+    penalty_window: int
+    ban: Texts
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    temperature: float
+    charset: str | None
+    regex: str | None
+    heal: bool
+    batch_size: int
+    length_penalty: float
+    early_stopping: bool
+    seed: int | None
+
+
+class SampleOptions(TextOptions, total=False):
+    """Those of SampleConfig."""
+
+    num_samples: int | None
+    beams: int | None
+
+
+class InspectOptions(TypedDict, total=False):
+    """Those of InspectConfig."""
+
+    cell: Texts
+    gate: Literal["forget", "input", "output", "reset", "update"] | None
+    top: int
+    max_chars: int
+
+
+class LookBackOptions(TypedDict, total=False):
+    """Those of LookBackConfig."""
+
+    max_context: int
+    max_distance: int
