@@ -13,13 +13,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from chargen.config import SPEAKERS, CorpusConfig
-from chargen.data.sources import Source
+from chargen.data.sources import Paths, Source, read_sources
 from chargen.errors import CorpusError
+from chargen.progress import OnProgress, no_progress
 from chargen.runtime.files import Lock, sync_folder
 from chargen.tokenizers.base import Tokenizer
 
@@ -30,6 +32,11 @@ SUBWORD_OPTIONS = ("vocab_size", "subword_model")
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/chargen` or `~/.cache/chargen`, made if need be."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if base.startswith("~"):  # who has neither HOME nor an entry in passwd
+        raise CorpusError(
+            "there is no home folder to keep token files in",
+            hint="set XDG_CACHE_HOME to a folder that can be written",
+        )
     folder = Path(base) / "chargen"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,8 +54,8 @@ def cache_folder() -> Path:
 def scratch_folder() -> Iterator[Path]:
     """A folder in the cache, for as long as it is needed. What killed processes have left of such
     is removed on the way."""
-    cache = cache_folder()
-    for left in cache.glob("scratch-*"):
+    within = cache_folder()
+    for left in within.glob("scratch-*"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > 60:  # else it is perhaps about to be locked
                 lock = Lock(left)  # refused while its process lives
@@ -56,7 +63,7 @@ def scratch_folder() -> Iterator[Path]:
                     shutil.rmtree(left, ignore_errors=True)
                 lock.release()
     with tempfile.TemporaryDirectory(
-        dir=cache, prefix="scratch-", ignore_cleanup_errors=True
+        dir=within, prefix="scratch-", ignore_cleanup_errors=True
     ) as folder:
         lock = Lock(Path(folder))
         try:
@@ -65,8 +72,18 @@ def scratch_folder() -> Iterator[Path]:
             lock.release()
 
 
+@contextmanager
+def open_sources(paths: Paths, on_progress: OnProgress = no_progress) -> Iterator[list[Source]]:
+    """The texts, each read once, to be read again until this is left. Files are read where they
+    are; the cache is used, and need be there, for copies of what is gzipped or piped alone. Raises
+    CorpusError."""
+    with ExitStack() as stack:
+        spool = cache(lambda: stack.enter_context(scratch_folder()))
+        yield read_sources(paths, spool, on_progress)
+
+
 def tokens_folder(
-    cache: Path,
+    within: Path,
     sources: Sequence[Source],
     config: CorpusConfig,
     seed: int,
@@ -82,7 +99,7 @@ def tokens_folder(
         "tokenizer": tokenizer and hashlib.sha256(tokenizer.serialize()).hexdigest(),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-    return cache / f"tokens-{key}"
+    return within / f"tokens-{key}"
 
 
 def move_into_cache(unfinished: Path, folder: Path) -> None:
@@ -104,3 +121,16 @@ def cannot_write(cache: Path, error: OSError) -> CorpusError:
         f"cannot write token files to {cache}: {error.strerror}",
         hint="make room there, or set XDG_CACHE_HOME to another folder",
     )
+
+
+def cannot_open(folder: Path, error: OSError) -> CorpusError:
+    """What to raise where token files are there and cannot be read, or mapped into memory."""
+    why, hint = {
+        errno.ENOMEM: ("there is no memory left", "raise the limit (`ulimit -v`), or free some"),
+        errno.ENODEV: (
+            "its file system cannot map files into memory",
+            "set XDG_CACHE_HOME to a folder on a local disk",
+        ),
+        errno.EMFILE: ("too many files are open", "raise the limit (`ulimit -n`)"),
+    }.get(error.errno or 0, (error.strerror or str(error), "set XDG_CACHE_HOME to another folder"))
+    return CorpusError(f"cannot open the token files in {folder}: {why}", hint=hint)

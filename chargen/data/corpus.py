@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from chargen.config import CorpusConfig
 from chargen.data.beginnings import find_beginnings
-from chargen.data.cache import move_into_cache, scratch_folder, tokens_folder
+from chargen.data.cache import cannot_open, move_into_cache, scratch_folder, tokens_folder
 from chargen.data.encoding import FACTS, TokenFacts, write_tokens
 from chargen.data.shards import Shards, open_shards
 from chargen.data.sources import Paths, Source, name_of, read_sources
@@ -67,7 +67,7 @@ def open_corpus(
     """
     with scratch_folder() as spool:
         cache = spool.parent
-        sources = read_sources(paths, spool, on_progress)
+        sources = read_sources(paths, lambda: spool, on_progress)
         name = name_of(paths)
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):
@@ -84,14 +84,18 @@ def open_corpus(
             move_into_cache(unfinished, folder)
             corpus = _open_tokens(folder, sources, name, verify=False)  # just written
         if corpus is None:
-            raise CorpusError(f"the token files in {folder} changed while they were made")
+            raise CorpusError(
+                f"the token files in {folder} were changed or removed as soon as they were made",
+                hint="have nothing else write there, or set XDG_CACHE_HOME to another folder",
+            )
         return corpus
 
 
 def _open_tokens(
     folder: Path, sources: Sequence[Source], name: str, *, verify: bool
 ) -> Corpus | None:
-    """The corpus whose files lie in `folder`, or None where they are not what was written."""
+    """The corpus whose files lie in `folder`, or None where they are not there, or not what was
+    written. Raises CorpusError where they cannot be read or mapped, which no others could."""
     try:
         facts = decode(read_file(folder / FACTS), TokenFacts)
         tokenizer = deserialize(facts.kind, read_file(folder / file_name_of(facts.kind)))
@@ -99,8 +103,10 @@ def _open_tokens(
             split: open_shards(folder, split, facts.shards[split], facts.dtype, verify=verify)
             for split in SPLITS
         }
-    except (ChargenError, OSError, ValueError, KeyError):
+    except (ChargenError, FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
+    except OSError as error:
+        raise cannot_open(folder, error) from error
     counts = np.array(facts.counts, dtype=np.int64)
     if len(counts) != tokenizer.vocab_size or counts.sum() != len(splits["train"]):
         return None

@@ -8,9 +8,9 @@ from itertools import chain
 
 import numpy as np
 
-from chargen.data.cache import scratch_folder
+from chargen.data.cache import open_sources
 from chargen.data.shards import Ids
-from chargen.data.sources import Paths, check_unchanged, read_sources
+from chargen.data.sources import Paths, check_unchanged
 from chargen.data.splits import whole_text
 from chargen.tokenizers.base import Tokenizer, Tokens
 
@@ -20,8 +20,7 @@ def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Ids]
 
     Nothing is kept in the cache.
     """
-    with scratch_folder() as spool:
-        sources = read_sources(paths, spool)
+    with open_sources(paths) as sources:
         for index in range(len(sources)):
             yield (tokenizer.encode_array(text) for text in whole_text(sources, index))
         check_unchanged(sources)
@@ -29,8 +28,7 @@ def read_documents(paths: Paths, tokenizer: Tokenizer) -> Iterator[Iterator[Ids]
 
 def read_beginning(path: str | os.PathLike[str], most: int) -> str:
     """The first `most` characters of a text. Raises CorpusError."""
-    with scratch_folder() as spool:
-        sources = read_sources([path], spool)
+    with open_sources([path]) as sources:
         parts: list[str] = []
         for text in whole_text(sources, 0) if sources else ():
             parts.append(text[:most])

@@ -17,22 +17,28 @@ import stat
 import sys
 import weakref
 import zlib
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+from chargen.data.utf8 import Utf8Check
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress, no_progress
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 Paths = Sequence[str | os.PathLike[str]]
+Spool = Callable[[], Path]  # the folder for copies of what is packed or piped
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 GZIP = b"\x1f\x8b"
+ENDINGS = (".txt", ".txt.gz")  # of the texts in a folder, in any case
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,7 @@ def find_texts(paths: Paths) -> list[Path]:
         for match in matches:
             below = [match]
             if os.path.isdir(match):
-                try:
-                    found_below = [*match.rglob("*.txt"), *match.rglob("*.txt.gz")]
-                except OSError as error:  # what lies there is being moved or removed
-                    raise CorpusError(f"cannot look through {match}: {error}") from error
-                below = sorted(path for path in found_below if os.path.isfile(path))
+                below = _below(match)
                 if not below and len(matches) == 1:
                     raise CorpusError(
                         f"folder {match} has no text", hint="its files must be named *.txt"
@@ -79,6 +81,20 @@ def find_texts(paths: Paths) -> list[Path]:
     if not found:
         raise CorpusError("no text was given", hint="name a file, a folder or - for standard input")
     return list(found.values())
+
+
+def _below(folder: Path) -> list[Path]:
+    """The texts in a folder and the folders in it. What is hidden is left out, as by a glob: such
+    are copies that editors keep, and would have the held-out text learned."""
+    found = []
+    try:
+        for path in folder.rglob("*"):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if not hidden and path.name.lower().endswith(ENDINGS) and os.path.isfile(path):
+                found.append(path)
+    except OSError as error:  # what lies there is being moved or removed
+        raise CorpusError(f"cannot look through {folder}: {error}") from error
+    return sorted(found)
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -101,45 +117,49 @@ def _matches(pattern: str) -> list[Path]:
 
 def read_sources(
     paths: Paths,
-    spool: Path,
+    spool: Spool,
     on_progress: OnProgress = no_progress,
 ) -> list[Source]:
-    """Read every text once: check that it is UTF-8, hash it, unpack what is gzipped or piped."""
+    """Read every text once: check that it is UTF-8, hash it. What is gzipped or piped is copied to
+    the spool, which is not asked for where nothing is. Raises CorpusError."""
     return [
-        _read_source(path, spool / str(index), on_progress)
+        _read_source(path, spool, f"{index}", on_progress)
         for index, path in enumerate(find_texts(paths))
     ]
 
 
-def _read_source(path: Path, spooled: Path, on_progress: OnProgress) -> Source:
+def _read_source(path: Path, spool: Spool, copy_name: str, on_progress: OnProgress) -> Source:
     piped = str(path) == "-"
     name = "standard input" if piped else readable(path)
     digest = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
     size = 0
     start = 0
     try:
-        in_place = not piped and os.path.isfile(path) and not _is_gzip(path)
-        version = _version(path) if in_place else None
-        expected = path.stat().st_size if in_place else 0
-        left = expected or sys.maxsize  # a file that grows is not run after; some tell no size
-        with _open_text(path) as stream, open(os.devnull if in_place else spooled, "wb") as copy:
-            while chunk := stream.read(min(CHUNK_BYTES, left)):
-                left -= len(chunk)
-                if size == 0 and chunk.startswith(BYTE_ORDER_MARK):
-                    start = len(BYTE_ORDER_MARK)
-                _check_utf8(decoder, chunk, size, name)
-                digest.update(chunk)
-                if not in_place:
-                    _keep(copy, chunk, name)
-                size += len(chunk)
-                on_progress("reading", size / max(expected, size))
-            _check_utf8(decoder, b"", size, name, final=True)
+        is_file = not piped and os.path.isfile(path)
+        version = _version(path) if is_file else None
+        with _open_text(path) as (stream, gzipped):
+            in_place = is_file and not gzipped
+            place = path if in_place else spool() / copy_name
+            expected = path.stat().st_size if in_place else 0
+            left = expected or sys.maxsize  # a file that grows is not run after; some tell no size
+            check = Utf8Check(name, path if is_file else None, gzipped=gzipped)
+            with open(os.devnull if in_place else place, "wb") as copy:
+                while chunk := stream.read(min(CHUNK_BYTES, left)):
+                    left -= len(chunk)
+                    if size == 0 and chunk.startswith(BYTE_ORDER_MARK):
+                        start = len(BYTE_ORDER_MARK)
+                    check(chunk)
+                    digest.update(chunk)
+                    if not in_place:
+                        _keep(copy, chunk, name)
+                    size += len(chunk)
+                    on_progress("reading", size / max(expected, size))
+            check(b"", final=True)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CorpusError(f"{name} is not a whole gzip file", hint="unpack it yourself") from error
     except OSError as error:
         raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
-    place = path if in_place else spooled
+    version = version if in_place else None
     return Source(place, Path(name).name, size - start, digest.hexdigest(), start, version)
 
 
@@ -182,44 +202,36 @@ def changed_error(name: str) -> CorpusError:
     )
 
 
-def _open_text(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
-    if str(path) == "-":
-        stdin = sys.stdin.buffer
-        if isinstance(stdin, io.BufferedReader) and stdin.peek(2).startswith(GZIP):
-            return gzip.GzipFile(fileobj=stdin)
-        return nullcontext(stdin)
-    if os.path.isfile(path) and _is_gzip(path):
-        return gzip.open(path, "rb")
-    return open(path, "rb")
+@contextmanager
+def _open_text(path: Path) -> Iterator[tuple[IO[bytes] | gzip.GzipFile, bool]]:
+    """The bytes of a text, unpacked, and whether they were gzipped: by the first of them, as a
+    pipe has no name that tells."""
+    with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:
+        first = stream.read(len(GZIP))
+        whole = io.BufferedReader(_Rejoined(first, stream))
+        if first == GZIP or path.suffix.lower() == ".gz":
+            with gzip.GzipFile(fileobj=whole) as unpacked:
+                yield unpacked, True
+        else:
+            yield whole, False
 
 
-def _is_gzip(path: Path) -> bool:
-    if path.suffix == ".gz":
+class _Rejoined(io.RawIOBase):
+    """A stream with its first bytes before it again: a pipe cannot be wound back."""
+
+    def __init__(self, first: bytes, rest: IO[bytes]) -> None:
+        self._first = first
+        self._rest = rest
+
+    def readable(self) -> bool:
         return True
-    with open(path, "rb") as file:
-        return file.read(2) == GZIP
 
-
-def _check_utf8(
-    decoder: codecs.IncrementalDecoder, chunk: bytes, offset: int, name: str, final: bool = False
-) -> None:
-    held = len(decoder.getstate()[0])
-    try:
-        decoder.decode(chunk, final)
-    except UnicodeDecodeError as error:
-        at = offset - held + error.start
-        utf16 = offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        hint = (
-            f"convert it first, as in: iconv -f {'UTF-16' if utf16 else 'LATIN1'} -t UTF-8 {name} "
-            "> text.txt"
-        )
-        if b"\0" in chunk and not utf16:
-            hint = "it looks like no text at all"
-        raise CorpusError(
-            f"{name} is not UTF-8: byte {at} (0x{error.object[error.start]:02X}) does not begin "
-            "a character",
-            hint=hint,
-        ) from None
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        room = memoryview(buffer)
+        read = self._first[: len(room)] or self._rest.read(len(room))
+        self._first = self._first[len(read) :]
+        room[: len(read)] = read
+        return len(read)
 
 
 def name_of(paths: Paths) -> str:

@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
-from chargen.data.cache import cache_folder, scratch_folder
-from chargen.data.sources import Paths, read_sources
+from chargen.data.cache import cache_folder, open_sources, scratch_folder
+from chargen.data.sources import Paths
 from chargen.data.splits import split_texts
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import beginning, check_same_text, find_origin
@@ -232,8 +232,7 @@ def index_of(metadata: CheckpointMetadata, text: Paths | None = None) -> CopyInd
     """The same for a model that is loaded already, by what its checkpoint says. Raises
     CorpusError."""
     paths = find_origin(metadata) if text is None else text
-    with scratch_folder() as spool:
-        sources = read_sources(paths, spool)
+    with open_sources(paths) as sources:
         check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
         training = "".join(chunk for chunk, _ in splits["train"])
@@ -251,10 +250,14 @@ def _suffixes(text: bytes, cached: bool) -> Suffixes:
             hint="pip install 'chargen[copies]'",
         ) from None
     suffixes: Suffixes
-    if not cached:
+    folder = None
+    if cached:
+        with suppress(CorpusError):  # where none can be written, it is made each time
+            folder = cache_folder()
+    if folder is None:
         suffixes = divsufsort(text)
         return suffixes
-    path = cache_folder() / f"suffixes-{hashlib.sha256(text).hexdigest()[:32]}.npy"
+    path = folder / f"suffixes-{hashlib.sha256(text).hexdigest()[:32]}.npy"
     with suppress(OSError, ValueError, EOFError):
         suffixes = np.load(path, mmap_mode="r", allow_pickle=False)
         if suffixes.shape == (len(text),) and suffixes.dtype.kind == "i":

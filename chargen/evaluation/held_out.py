@@ -10,10 +10,9 @@ from pathlib import Path
 from chargen.checkpoint.files import TRAINING
 from chargen.checkpoint.locate import BUNDLED
 from chargen.checkpoint.metadata import CheckpointMetadata, open_training
-from chargen.data.cache import scratch_folder
+from chargen.data.cache import open_sources
 from chargen.data.corpus import open_corpus
 from chargen.data.shards import Ids, Shards
-from chargen.data.sources import read_sources
 from chargen.data.splits import SPLITS, Split, split_texts
 from chargen.errors import CheckpointError, CorpusError, setting
 from chargen.progress import OnProgress, no_progress
@@ -93,8 +92,7 @@ def held_out_text(
 ) -> tuple[str, str]:
     """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
     and its name. Raises CorpusError."""
-    with scratch_folder() as spool:
-        sources = read_sources(find_origin(metadata), spool, on_progress)
+    with open_sources(find_origin(metadata), on_progress) as sources:
         check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
         between = "\n" if metadata.corpus_options.documents == "line" else ""

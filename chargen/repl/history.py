@@ -16,6 +16,8 @@ MAX_REMEMBERED = 20_000  # characters of a line
 def open_history(pastes: Pastes) -> History:
     """The file of them; in memory where there can be none."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if base.startswith("~"):  # there is no home
+        return InMemoryHistory()
     path = Path(base) / "chargen" / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

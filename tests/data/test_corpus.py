@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from chargen.data import corpus as corpus_module
 from chargen.data.cache import cache_folder
 from chargen.data.corpus import open_corpus
+from chargen.errors import CorpusError
 from tests.support.texts import BYTES, WHOLE, write
 
 
@@ -72,3 +74,33 @@ def test_only_who_verifies_reads_the_shards(many: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert not np.array_equal(open_corpus([many], WHOLE, verify=False).train[:], first)
     assert np.array_equal(open_corpus([many], WHOLE).train[:], first)
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOMEM, "there is no memory left; raise the limit"),
+        (errno.ENODEV, "its file system cannot map files into memory; set XDG_CACHE_HOME"),
+        (errno.EMFILE, "too many files are open; raise the limit"),
+        (errno.EIO, "Input/output error; set XDG_CACHE_HOME"),
+    ],
+)
+def test_token_files_that_cannot_be_mapped_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    path = write(tmp_path, "a.txt", f"a text for {number}")
+    monkeypatch.setattr(np, "memmap", refused)
+    for _ in range(2):  # where they were just made, and where they were there
+        with pytest.raises(CorpusError, match=f"cannot open the token files in .*: {says}"):
+            open_corpus([path], WHOLE)
+
+
+def test_token_files_that_are_gone_at_once_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus_module, "move_into_cache", lambda unfinished, folder: None)
+    with pytest.raises(CorpusError, match="changed or removed as soon as they were made"):
+        open_corpus([write(tmp_path, "a.txt", "a text that goes")], WHOLE)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from chargen.config import CorpusConfig
 from chargen.data.corpus import open_corpus
-from chargen.data.sources import CHUNK_BYTES, name_of
+from chargen.data.sources import CHUNK_BYTES, find_texts, name_of
 from chargen.errors import CorpusError
 from tests.support.texts import WHOLE, spell, write
 
@@ -30,6 +34,18 @@ def test_files_folders_globs_and_gzip(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_folder_gives_what_its_glob_gives(tmp_path: Path) -> None:
+    """No hidden copies that editors and systems keep; endings in capitals are endings."""
+    for name in ("a.txt", "B.TXT", "deep/c.Txt", ".ipynb_checkpoints/a-checkpoint.txt", "._a.txt"):
+        write(tmp_path, name, name)
+    write(tmp_path, "Z.TXT.GZ", gzip.compress(b"zip", mtime=0))
+    found = find_texts([tmp_path])
+    assert [path.name for path in found] == ["B.TXT", "Z.TXT.GZ", "a.txt", "c.Txt"]
+    assert set(find_texts([str(tmp_path / "**" / "*.txt")])) <= set(found)
+    hidden = tmp_path / ".ipynb_checkpoints"
+    assert find_texts([hidden]) == [hidden / "a-checkpoint.txt"], "it was asked for"
+
+
 @pytest.mark.parametrize("content", [b"piped text", gzip.compress(b"piped text", mtime=0)])
 def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)))
@@ -37,6 +53,44 @@ def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None
     corpus = open_corpus(["-"], WHOLE)
     assert spell(corpus, corpus.train) == ["piped text"]
     assert corpus.name == "stdin"
+
+
+@pytest.mark.parametrize("byte_by_byte", [False, True])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"piped text", None),
+        (gzip.compress(b"piped text", mtime=0), None),
+        ("piped text".encode("utf-16-le"), "piping it through: iconv -f UTF-16LE -t UTF-8"),
+        (gzip.compress("caf\u00e9 au lait".encode("cp1252")), "gzip -dc | iconv -f WINDOWS-1252"),
+        (bz2.compress(b"piped text"), "unpack it first, piping it through: bzip2 -dc"),
+        (gzip.compress(b"piped text" * 99)[:-9], "not a whole gzip file"),
+    ],
+)
+def test_what_comes_through_a_pipe_is_seen_as_it_is_in_a_file(
+    tmp_path: Path, content: bytes, says: str | None, byte_by_byte: bool
+) -> None:
+    """As by `<(...)`, whatever the pieces that it comes in."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), open(pipe, "wb", buffering=0) as file:
+            for piece in [content[:1], content[1:]] if byte_by_byte else [content]:
+                file.write(piece)
+
+    writer = threading.Thread(target=feed)
+    writer.start()
+    try:
+        if says is None:
+            corpus = open_corpus([pipe], WHOLE)
+            assert spell(corpus, corpus.train) == ["piped text"]
+        else:
+            with pytest.raises(CorpusError) as refused:
+                open_corpus([pipe], WHOLE)
+            assert says in str(refused.value)
+    finally:
+        writer.join()
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "byte"])

@@ -27,7 +27,7 @@ def test_chunks_do_not_show(
     with pytest.MonkeyPatch.context() as patch:
         for module in (sources, splits):
             patch.setattr(module, "CHUNK_BYTES", chunk_bytes)
-        found = read_sources([path], path)
+        found = read_sources([path], path.parent.resolve)
         spans = [Span(0, 0, found[0].size, ends=True)]
         chunks = list(FileSplit(found, spans))
         lf = "".join(chunk for chunk, _ in FileSplit(found, spans, lf=True))
@@ -57,7 +57,7 @@ def test_parts_do_not_show(
 
     folder = tmp_path_factory.mktemp("parts")
     paths = [write(folder, str(index), text) for index, text in enumerate(contents)]
-    sources = read_sources(paths, folder)
+    sources = read_sources(paths, folder.resolve)
     config = CorpusConfig(documents=documents, valid_fraction=0.3, newlines=newlines)
     line_end = "\0" if documents == "line" else "\n"
     for split in split_texts(sources, config, seed=0).values():
