@@ -5,6 +5,7 @@ Looks into no weights, so it needs no torch.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,8 +14,10 @@ from pathlib import Path
 from chargen.checkpoint.files import CONFIG, TRAINING
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
 from chargen.errors import ChargenError, CheckpointError
+from chargen.suggestions import nearest
 
 CHECKPOINTS = Path("checkpoints")
+MAX_NAMED = 6  # checkpoints, in a message
 # The bundled model lies in the installed package, or beside it in a clone.
 _IN_PACKAGE = Path(__file__).resolve().parents[1] / "assets" / "everyday"
 _IN_CLONE = Path(__file__).resolve().parents[2] / "checkpoints" / "everyday"
@@ -22,35 +25,56 @@ BUNDLED = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
 
 
 def require_checkpoint(path: str | os.PathLike[str]) -> Path:
-    """The folder, if there is a checkpoint in it, whole or not. Raises CheckpointError."""
+    """The folder of a checkpoint, whole or not, that is given by its path or by its name: that of a
+    folder below `checkpoints`, or of the bundled model. A path comes first, the bundled model last.
+    Raises CheckpointError."""
     folder = Path(path)
+    if is_checkpoint(folder):
+        return folder
+    if len(folder.parts) == 1:
+        named = [CHECKPOINTS / folder, *([BUNDLED] if folder.name == BUNDLED.name else [])]
+        if found := list(filter(is_checkpoint, named)):
+            return found[0]
+    raise _refusal(folder)
+
+
+def _refusal(folder: Path) -> CheckpointError:
+    """Why there is no checkpoint in the folder, and which there are."""
     try:
         folder.stat()
-        exists = True
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL names no file
-        exists = False
+        return CheckpointError(f"no such checkpoint: {folder}", hint=_there_are(folder.name))
     except OSError as error:  # a name that is too long, a folder above that is closed, a loop
-        raise CheckpointError(f"cannot look at {str(path)[:80]}: {error.strerror}") from error
-    if not exists:
-        near: list[str] = []
-        with suppress(ChargenError):
-            near = [entry.folder.name for entry in list_checkpoints()][:5]
-        hint = "make one with: chargen train corpus.txt"
-        if near:
-            hint = f"below checkpoints/ there are: {', '.join(near)}"
-        raise CheckpointError(f"no such checkpoint: {folder}", hint=hint)
+        return CheckpointError(f"cannot look at {str(folder)[:80]}: {error.strerror}")
     if not folder.is_dir():
-        raise CheckpointError(
+        return CheckpointError(
             f"{folder} is a file, not a checkpoint",
-            hint="pass the folder that `chargen train` wrote",
+            hint="pass the folder that `chargen train` wrote, or its name",
         )
     if not os.access(folder, os.X_OK):
-        raise CheckpointError(f"cannot look into {folder}: Permission denied")
-    if not is_checkpoint(folder):
-        raise CheckpointError(
-            f"{folder} has no {CONFIG}", hint="pass the folder that `chargen train` wrote"
-        )
-    return folder
+        return CheckpointError(f"cannot look into {folder}: Permission denied")
+    return CheckpointError(
+        f"{folder} has no {CONFIG}", hint="pass the folder that `chargen train` wrote, or its name"
+    )
+
+
+def _there_are(name: str) -> str:
+    """What to say to whoever looks for a checkpoint of this name."""
+    names = checkpoint_names()
+    if not names:
+        return "make one with: chargen train corpus.txt"
+    near = nearest(name, names)
+    question = f"did you mean {near}? " if near else ""
+    most_alike = difflib.get_close_matches(name, names, n=MAX_NAMED, cutoff=0)
+    return f"{question}there are: {', '.join(most_alike)}"
+
+
+def checkpoint_names() -> list[str]:
+    """The names that checkpoints go by here, whole or not."""
+    names: list[str] = []
+    with suppress(OSError):
+        names = sorted(folder.name for folder in CHECKPOINTS.iterdir() if is_checkpoint(folder))
+    return list(dict.fromkeys([*names, *([BUNDLED.name] if is_checkpoint(BUNDLED) else [])]))
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -78,20 +102,4 @@ def list_checkpoints(
                 on_rejected(error)
     return sorted(
         listed, key=lambda metadata: (metadata.saved_at, metadata.folder.name), reverse=True
-    )
-
-
-def newest_checkpoint(root: Path = CHECKPOINTS) -> Path:
-    """The folder saved last below `root`; where there is none, the bundled model.
-    Raises CheckpointError where that is gone, too."""
-    listed = [metadata.folder for metadata in list_checkpoints(root)]
-    own = [folder for folder in listed if folder.resolve() != BUNDLED]
-    # Where all are damaged, reading one tells what is wrong.
-    if found := own or listed or sorted(filter(is_checkpoint, root.glob("*/"))):
-        return found[0]
-    if is_checkpoint(BUNDLED):
-        return BUNDLED
-    raise CheckpointError(
-        f"no checkpoint below {root.resolve()}, and none at {BUNDLED}",
-        hint="make one with: chargen train corpus.txt",
     )

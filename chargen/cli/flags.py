@@ -19,6 +19,7 @@ from chargen.options import Config, field_names, field_types, help_of, parse, un
 from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
+CHECKPOINT_HELP = "a folder, or the name of one below ./checkpoints"
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,8 +61,8 @@ def _parser_of(commands: Mapping[str, Command]) -> Parser:
     parser = Parser(
         prog="chargen",
         description="Train recurrent language models on any text, and talk to them.",
-        epilog="Without a command, talk to the newest checkpoint below ./checkpoints; where there "
-        "is none, to the bundled model.",
+        epilog="Without a command, talk to the model last trained to its end or talked to; where "
+        "there is none, to the bundled one.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
@@ -95,11 +96,11 @@ def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
             "checkpoint",
             nargs="?",
             metavar="CHECKPOINT",
-            help="folder of the model (default: the newest below ./checkpoints, or the "
-            "bundled model)",
+            help="a folder, or the name of one below ./checkpoints (default: the one last trained "
+            "to its end or talked to, or the bundled model)",
         )
     else:
-        command.add_argument("checkpoint", metavar="CHECKPOINT", help="folder of the model")
+        command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT_HELP)
 
 
 def add_device(command: Parser, default: str = "cpu") -> None:

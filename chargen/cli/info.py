@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_json
+from chargen.cli.inputs import checkpoint_or_default
 
 
 def add_flags(command: Parser) -> None:
-    add_checkpoint(command)
+    add_checkpoint(command, optional=True)
     add_json(command)
 
 
@@ -16,7 +17,7 @@ def run(arguments: Arguments) -> int:
     from chargen.display.checkpoints import show_info
     from chargen.display.console import print_json
 
-    checkpoint = load_checkpoint(arguments.checkpoint)
+    checkpoint = load_checkpoint(checkpoint_or_default(arguments.checkpoint))
     if arguments.json:
         print_json(checkpoint.metadata.facts() | {"parameters": checkpoint.model.num_parameters})
     else:

@@ -81,17 +81,17 @@ def split_at_commas(name: str, text: str) -> list[str]:
     return [unescape(part) for part in split]
 
 
-def checkpoint_or_newest(given: str | None) -> Path:
-    """The checkpoint that was given, else the newest below ./checkpoints, else the bundled one."""
+def checkpoint_or_default(given: str | None) -> Path:
+    """The checkpoint that was given, else the one that a bare `chargen` would open."""
     if given is not None:
         return Path(given)
-    from chargen.checkpoint.locate import BUNDLED, newest_checkpoint
+    from chargen.checkpoint.recent import default_checkpoint
+    from chargen.display.checkpoints import default_in_words
     from chargen.display.console import show_note
 
-    folder = newest_checkpoint()
-    if folder.resolve() == BUNDLED:
-        show_note("no checkpoint of your own below ./checkpoints; using the bundled model")
-    return folder
+    default = default_checkpoint()
+    show_note(default_in_words(default))
+    return default.folder
 
 
 def picture_to_draw(out: str | None, formats: Sequence[str], *, as_json: bool) -> Path | None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 from chargen.cli import look_back
-from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
+from chargen.cli.flags import (
+    CHECKPOINT_HELP,
+    Arguments,
+    Parser,
+    add_device,
+    add_json,
+    add_options,
+    options_given,
+)
 from chargen.cli.inputs import is_file, picture_to_draw
 from chargen.config import InspectConfig, LookBackConfig
 from chargen.errors import ConfigError, named
@@ -18,7 +26,7 @@ def add_flags(command: Parser) -> None:
         "checkpoint",
         nargs="+",
         metavar="CHECKPOINT",
-        help="folder of the model; of several, with --memory",
+        help=f"{CHECKPOINT_HELP}; several with --memory",
     )
     command.add_argument(
         "--text",

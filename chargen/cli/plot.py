@@ -9,7 +9,10 @@ from chargen.cli.flags import Arguments, Parser
 
 def add_flags(command: Parser) -> None:
     command.add_argument(
-        "checkpoint", nargs="+", metavar="CHECKPOINT", help="folders of the models to compare"
+        "checkpoint",
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="folders or names of the models to compare",
     )
     command.add_argument(
         "--out",

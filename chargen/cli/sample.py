@@ -15,7 +15,7 @@ from chargen.cli.flags import (
     add_options,
     options_given,
 )
-from chargen.cli.inputs import checkpoint_or_newest, read_prompt, split_at_commas
+from chargen.cli.inputs import checkpoint_or_default, read_prompt, split_at_commas
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import ConfigError, flag, named
 from chargen.options import build_config
@@ -81,7 +81,7 @@ def run(arguments: Arguments) -> int:
 
     from chargen.generation.generator import load
 
-    generator = load(checkpoint_or_newest(arguments.checkpoint), arguments.device)
+    generator = load(checkpoint_or_default(arguments.checkpoint), arguments.device)
     copies = _copies(arguments, generator)
     if arguments.out is not None:
         return _fill(arguments, generator, prompt, config, copies)
@@ -124,7 +124,7 @@ def _choose(arguments: Arguments, prompt: str) -> int:
     from chargen.generation.words import word_end
 
     choices = split_at_commas("choices", arguments.choices)
-    generator = load(checkpoint_or_newest(arguments.checkpoint), arguments.device)
+    generator = load(checkpoint_or_default(arguments.checkpoint), arguments.device)
     found = generator.choose(prompt, choices)
     if arguments.json:
         for choice in found:

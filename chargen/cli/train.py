@@ -28,7 +28,9 @@ def add_flags(command: Parser) -> None:
     )
     group.add_argument("--overwrite", action="store_true", help="replace the checkpoint in --out")
     group.add_argument(
-        "--init-from", metavar="CHECKPOINT", help="start from its weights and tokenizer"
+        "--init-from",
+        metavar="CHECKPOINT",
+        help="start from the weights and tokenizer of another model, by its folder or name",
     )
     add_options(command.add_argument_group("the text"), CorpusConfig)
     group = command.add_argument_group("the model")
@@ -54,6 +56,7 @@ def run(arguments: Arguments) -> int:
     if not arguments.corpus and not arguments.resume:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
+    from chargen.checkpoint.recent import remember_training
     from chargen.display.training import training_view
     from chargen.training.request import RunRequest
     from chargen.training.train import prepare
@@ -74,6 +77,8 @@ def run(arguments: Arguments) -> int:
                 on_progress=view.preparing,
             )
         )
+        if is_rank_0():
+            remember_training(run.folder)
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
         with (
             Interrupts(on_second_sigint=exit_at_once) as interrupts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from chargen.display.console import console, printable
-from chargen.display.numbers import clock, count
+from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint.folder import Checkpoint
     from chargen.checkpoint.metadata import CheckpointMetadata
+    from chargen.checkpoint.recent import DefaultCheckpoint
 
 
 def show_info(checkpoint: Checkpoint) -> None:
@@ -45,15 +47,30 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
     return [*facts, ("saved", metadata.saved_at)]
 
 
-def show_list(listed: Sequence[CheckpointMetadata], most: int | None = None) -> None:
-    """The checkpoints, the first `most` of them, as one line each."""
-    left = len(listed) - len(listed[:most])
-    _show_listed(listed[:most])
-    if left:
-        console().print(Text(f"and {left:,} more: chargen list", "dim"), soft_wrap=True)
+def default_in_words(default: DefaultCheckpoint) -> str:
+    """Which checkpoint is opened where none was named, and why."""
+    instead = ""
+    if default.passed_over is not None:
+        state = "is still being trained" if default.is_training else "was stopped before its end"
+        instead = f"{default.passed_over} {state}: "
+    if default.reason == "bundled":
+        own = "no checkpoint of your own below ./checkpoints; "
+        own += "make one with: chargen train corpus.txt"
+        if default.elsewhere:
+            own = f"elsewhere you last talked to {default.elsewhere}"
+        return f"{instead}opens the bundled model" + ("" if instead else f" ({own})")
+    folder = default.folder
+    why = {
+        "trained": f"trained to its end {ago(time.time() - default.at)}",
+        "talked to": f"talked to {ago(time.time() - default.at)}",
+        "stopped": f"stopped before its end; chargen train --resume --out {folder} resumes it",
+        "damaged": "it is damaged",
+    }[default.reason]
+    return f"{instead}opens {folder} ({why})"
 
 
-def _show_listed(listed: Sequence[CheckpointMetadata]) -> None:
+def show_list(listed: Sequence[CheckpointMetadata]) -> None:
+    """The checkpoints, as one line each."""
     if not listed:
         message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
         console().print(Text(message), soft_wrap=True)

@@ -47,7 +47,8 @@ def show_error(message: str) -> None:
 
 def show_note(message: str) -> None:
     """A line on stderr that is no error."""
-    console(stderr=True).print(Text(printable(message), "dim"), soft_wrap=True)
+    out = console(stderr=True)
+    out.print(Text(printable(message), "dim"), soft_wrap=not out.is_terminal)
 
 
 def print_json(value: object) -> None:

@@ -26,3 +26,12 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def ago(seconds: float) -> str:
+    """How long something is past: 5 minutes ago."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            units = int(seconds / length)
+            return f"{units:,} {unit}{'s' if units > 1 else ''} ago"
+    return "just now"

@@ -15,6 +15,7 @@ from typing import Unpack, overload
 
 from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
+from chargen.checkpoint.recent import default_checkpoint
 from chargen.config import SampleConfig
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
@@ -235,8 +236,10 @@ class TextGenerator:
         on_progress(1.0)
 
 
-def load(path: str | os.PathLike[str], device: Device = "cpu") -> TextGenerator:
-    """The model in a checkpoint folder, ready to write. Raises CheckpointError, DeviceError."""
+def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> TextGenerator:
+    """The model of a checkpoint, a folder or the name of one below `checkpoints`, ready to write;
+    without one, of the checkpoint that a bare `chargen` opens. Raises CheckpointError,
+    DeviceError."""
     picked = pick_device(device)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(default_checkpoint().folder if path is None else path)
     return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer, checkpoint.metadata)

@@ -23,14 +23,10 @@ from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
-from chargen.checkpoint.locate import (
-    BUNDLED,
-    list_checkpoints,
-    newest_checkpoint,
-    require_checkpoint,
-)
+from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import read_metadata
-from chargen.display.checkpoints import show_list
+from chargen.checkpoint.recent import default_checkpoint, remember_talk
+from chargen.display.checkpoints import default_in_words
 from chargen.display.console import show_note
 from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
@@ -46,7 +42,6 @@ from chargen.repl.toolbar import fitting, toolbar
 from chargen.runtime.signals import Interrupts
 
 LEAVES = "press Ctrl-C again or Ctrl-D to leave"
-MAX_LISTED = 10  # checkpoints
 STYLE = {
     "prompt": "bold",
     "bottom-toolbar": "noreverse ansibrightblack",
@@ -56,16 +51,17 @@ STYLE = {
 
 
 def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str = "emacs") -> int:
-    """Talk to the model in a folder, or to the newest; the exit code. Raises CheckpointError,
-    DeviceError."""
+    """Talk to the model in a folder or of a name, or to the one last trained or talked to; the exit
+    code. Raises CheckpointError, DeviceError."""
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if folder is None:
-        folder = newest_checkpoint()
+        default = default_checkpoint()
+        show_note(default_in_words(default))
+        folder = default.folder
+    else:
+        folder = require_checkpoint(folder)
         if is_terminal:
-            show_list(list_checkpoints(), most=MAX_LISTED)
-        if folder.resolve() == BUNDLED:
-            show_note("this is the bundled model")
-    require_checkpoint(folder)
+            remember_talk(folder)
     if is_terminal:
         return Repl(folder, device, keys).run()
     from chargen.session.session import Session

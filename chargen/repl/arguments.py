@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
+from chargen.checkpoint.locate import CHECKPOINTS, list_checkpoints
 from chargen.errors import ConfigError
 
 
@@ -40,14 +40,6 @@ def path_from(text: str, example: str) -> Path:
     if "\0" in text:
         raise ConfigError("a name cannot have a NUL in it")
     return Path(os.path.expanduser(text))
-
-
-def checkpoint_from(text: str, example: str) -> Path:
-    """A folder, also by its name below ./checkpoints."""
-    path = path_from(text, example)
-    below = CHECKPOINTS / path
-    exists = os.path.exists(path) or not os.path.exists(below)
-    return path if exists or not is_checkpoint(below) else below
 
 
 # -- completions ------------------------------------------------------------------------------

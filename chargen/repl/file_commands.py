@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
+from chargen.checkpoint.recent import remember_talk
 from chargen.display.checkpoints import facts_of
 from chargen.display.tables import show_definitions
 from chargen.errors import OutputError
-from chargen.repl.arguments import checkpoint_from, path_from
+from chargen.repl.arguments import path_from
 from chargen.repl.host import Host, shortened
 
 _OFF = "; learning is off"
@@ -33,9 +34,11 @@ def _exchanges(count: int) -> str:
 
 
 def load(host: Host, rest: str) -> None:
-    learned, folder = host.session.learns, checkpoint_from(rest, "/load checkpoints/everyday")
+    learned, folder = host.session.learns, path_from(rest, "/load checkpoints/everyday")
     host.session.load(folder, host.progress("reading the text"))
     host.printer.status("")
+    if host.printer.is_terminal:
+        remember_talk(host.session.folder)
     host.say(f"talking to {host.session.folder}{_FORGETS if learned else ''}")
 
 

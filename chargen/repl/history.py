@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from chargen.repl.keys import Pastes
+from chargen.runtime.user_folders import state_folder
 
 MAX_REMEMBERED = 20_000  # characters of a line
 
 
 def open_history(pastes: Pastes) -> History:
     """The file of them; in memory where there can be none."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    if base.startswith("~"):  # there is no home
+    folder = state_folder()
+    if folder is None:
         return InMemoryHistory()
-    path = Path(base) / "chargen" / "history"
+    path = folder / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab"):

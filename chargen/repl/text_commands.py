@@ -15,7 +15,7 @@ from chargen.display.tables import show_columns, show_next
 from chargen.display.text import show_alternatives, show_surprisals
 from chargen.errors import ConfigError, OutputError
 from chargen.evaluation.units import NATS_PER_BIT
-from chargen.repl.arguments import checkpoint_from, number_from
+from chargen.repl.arguments import number_from, path_from
 from chargen.repl.host import Host
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def variants(host: Host, rest: str) -> None:
 
 
 def compare(host: Host, rest: str) -> None:
-    folder = checkpoint_from(rest, "/compare checkpoints/everyday")
+    folder = path_from(rest, "/compare checkpoints/everyday")
     pair = host.session.compare(folder, host.progress("sampling"))
     host.printer.status("")
     last = host.session.now.last

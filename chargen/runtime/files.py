@@ -174,3 +174,14 @@ class Lock:
             raise
         except OSError:
             self.holds = False
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a folder is another process's own."""
+    try:
+        Lock(folder).release()
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -9,27 +9,63 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint.locate import list_checkpoints, newest_checkpoint
+from chargen.checkpoint.locate import BUNDLED, list_checkpoints, require_checkpoint
 from chargen.errors import CheckpointError
 from tests.support.seals import edit_config
 
 
-def test_checkpoints_are_listed_newest_first(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checkpoints_are_listed_newest_first(folder: Path, tmp_path: Path) -> None:
     older = Path(shutil.copytree(folder, tmp_path / "older"))
     edit_config(older, lambda config: config.update(saved_at="2001-01-01T00:00:00Z"))
     (tmp_path / "not one").mkdir()
     assert [metadata.folder for metadata in list_checkpoints(tmp_path)] == [folder, older]
-    assert newest_checkpoint(tmp_path) == folder
-    with monkeypatch.context() as patch:
-        patch.setattr("chargen.checkpoint.locate.BUNDLED", folder.resolve())
-        assert newest_checkpoint(tmp_path) == older, "what came along is no newer than one's own"
 
 
-def test_a_damaged_checkpoint_is_told_and_not_passed_over(folder: Path) -> None:
-    (folder / "config.json").write_text("nonsense", encoding="utf-8")
-    assert newest_checkpoint(folder.parent) == folder
+def test_a_name_is_that_of_a_folder_below_checkpoints(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    below = tmp_path / "checkpoints"
+    below.mkdir()
+    for name in ("tales", "everyday"):
+        shutil.copytree(folder, below / name)
+    assert require_checkpoint("tales") == Path("checkpoints/tales")
+    assert require_checkpoint("everyday").resolve() == below / "everyday", "it comes first"
+    (tmp_path / "tales").mkdir()
+    assert require_checkpoint("tales") == Path("checkpoints/tales"), "a folder of other things"
+    shutil.copytree(folder, tmp_path / "tales", dirs_exist_ok=True)
+    assert require_checkpoint("tales") == Path("tales"), "a path comes first of all"
+    for no_name in (below / "tales" / "tales", "./tales/tales", "..", "moved"):
+        with pytest.raises(CheckpointError):
+            require_checkpoint(no_name)
+
+
+def test_the_bundled_model_is_known_by_its_name_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert require_checkpoint("everyday") == BUNDLED
+    assert chargen.load("everyday").generate("GRANN", max_tokens=1, temperature=0).text == "Y"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("tals", "did you mean tales? there are: tales, "),
+        ("checkpoints/taels", "did you mean tales? there are: tales, "),
+        ("zz", "zz; there are: "),
+    ],
+)
+def test_a_name_that_nothing_has_is_answered_by_those_that_there_are(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for other in ("tales", "poems"):
+        shutil.copytree(folder, tmp_path / "checkpoints" / other)
+    with pytest.raises(CheckpointError) as refused:
+        chargen.load(name)
+    assert says in str(refused.value)
+    assert all(other in str(refused.value) for other in ("tales", "poems", "everyday"))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import pytest
 
 import chargen
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
-from chargen.checkpoint.locate import list_checkpoints, newest_checkpoint
+from chargen.checkpoint.locate import list_checkpoints
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.checkpoint.metrics import load_metrics
+from chargen.checkpoint.recent import default_checkpoint
 from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError
 from chargen.training.request import RunRequest
@@ -50,13 +51,16 @@ def said(about: CheckpointMetadata) -> CheckpointMetadata:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_an_accident_changed_is_not_believed(source: Path, tmp_path: Path, seed: int) -> None:
+def test_what_an_accident_changed_is_not_believed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
     draw = random.Random(f"{seed} {source.name}")
     whole, lines = load_checkpoint(source), load_metrics(source)[1]
     run = load_snapshot(source)
     told = 0
     for _ in range(MUTATIONS):
-        folder = copied(source, tmp_path / "one", draw)
+        folder = copied(source, tmp_path / "checkpoints" / "one", draw)
         what = damage(folder, draw)
         try:
             found = load_checkpoint(folder)
@@ -74,9 +78,9 @@ def test_what_an_accident_changed_is_not_believed(source: Path, tmp_path: Path, 
             assert snapshot.progress == run.progress, what
         with suppress(ChargenError):
             assert load_metrics(folder)[1] == lines, what
-        assert [said(about) for about in list_checkpoints(tmp_path)] in ([], [said(whole.metadata)])
+        assert [said(about) for about in list_checkpoints()] in ([], [said(whole.metadata)])
         with suppress(ChargenError):
-            newest_checkpoint(tmp_path)
+            default_checkpoint()
     assert MUTATIONS / 4 < told < MUTATIONS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -244,18 +245,24 @@ def test_wide_and_strange_characters(checkpoint: Path, tmp_path: Path, columns: 
         assert terminal.leave() == 0
 
 
-def test_a_bare_chargen_lists_checkpoints_and_takes_the_newest(
+def test_a_bare_chargen_says_what_it_opens_and_remembers_what_was_talked_to(
     checkpoint: Path, tmp_path: Path, columns: int
 ) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "mine").symlink_to(checkpoint)
-    with talking(columns, cwd=tmp_path) as terminal:
-        lines = terminal.see_text("checkpoints/mine")
-        assert any("mine" in line and "20" in line for line in lines)
-        assert any("bits/byte" in line for line in lines)
-        terminal.see_prompt()
-        terminal.child.send("/quit\r")
-        assert terminal.end() == 0
+    shutil.copytree(checkpoint, tmp_path / "checkpoints" / "b")
+    shutil.copytree(checkpoint, tmp_path / "checkpoints" / "a")
+    state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    for arguments, opened, reason in (
+        ((), "b", "trained to its end"),
+        (("repl", "a"), "a", "write the beginning"),
+        ((), "a", "talked to just now"),
+    ):
+        with talking(columns, *arguments, cwd=tmp_path, environment=state) as terminal:
+            terminal.see_text(f"checkpoints/{opened}")
+            lines = terminal.see_prompt()
+            assert reason in " ".join(line.strip() for line in lines)
+            assert not any("bits/byte" in line for line in lines), "the table is for /list"
+            terminal.child.send("/quit\r")
+            assert terminal.end() == 0
 
 
 def test_without_checkpoints_it_says_how_to_make_one(tmp_path: Path) -> None:
