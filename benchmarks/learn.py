@@ -32,7 +32,8 @@ import numpy.typing as npt
 import torch
 
 import chargen
-from chargen.evaluation.scores import score_document, token_nats
+from chargen.data.documents import EncodedText
+from chargen.evaluation.scores import score_text, token_nats
 from chargen.evaluation.units import NATS_PER_BIT
 from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator
@@ -86,8 +87,12 @@ def document(tokenizer: Tokenizer, text: str) -> Tokens:
     return np.insert(tokenizer.encode_array(text), 0, tokenizer.end)
 
 
+def encoded(tokenizer: Tokenizer, text: str) -> EncodedText:
+    return EncodedText.spelled(tokenizer.encode_array(text), tokenizer)
+
+
 def bits_per_byte(model: LanguageModel, tokenizer: Tokenizer, text: str) -> float:
-    return score_document(model, tokenizer, [tokenizer.encode_array(text)]).bits_per_byte
+    return score_text(model, tokenizer, [encoded(tokenizer, text)]).bits_per_byte
 
 
 def beginning(text: str) -> str:
@@ -131,8 +136,8 @@ def talks(name: str, generator: TextGenerator, known: str, count: int) -> None:
                 learner.learn(document(tokenizer, said), model.initial_state(1), passes)
                 model = learner.model
             before = said if way == "the talk before it" else ""
-            pieces = [tokenizer.encode_array(before + after)]
-            nats = np.concatenate([nats for _, nats in token_nats(model, tokenizer, pieces)])
+            parts = [encoded(tokenizer, before + after)]
+            nats = np.concatenate([nats for _, nats in token_nats(model, tokenizer, parts)])
             bits = nats[len(before) :] / NATS_PER_BIT
             marks = marked(after, words)
             own = bits_per_byte(model, tokenizer, known)

@@ -35,13 +35,14 @@ def run(arguments: Arguments) -> int:
     from chargen.data.documents import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import show_score
-    from chargen.evaluation.scores import NOTHING, score_document
+    from chargen.evaluation.scores import NOTHING, score_text
     from chargen.generation.generator import load
 
     generator = load(arguments.checkpoint, arguments.device)
     score = NOTHING
-    for pieces in read_documents(arguments.text, generator.tokenizer):
-        score += score_document(generator.model, generator.tokenizer, pieces)
+    tokenizer = generator.tokenizer
+    for parts in read_documents(arguments.text, tokenizer, generator.corpus_options):
+        score += score_text(generator.model, tokenizer, parts)
     if not score.tokens:
         raise CorpusError("the text is empty", hint="there is nothing to score")
     if arguments.json:

@@ -17,31 +17,33 @@ def add_flags(command: Parser) -> None:
 
 def run(arguments: Arguments) -> int:
     """Show what each token of a text costs a model."""
-    from chargen.data.documents import read_documents
+    from chargen.data.documents import encode_text, read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import TokenTable, show_score
-    from chargen.evaluation.scores import NOTHING, count, token_nats
+    from chargen.evaluation.scores import NOTHING, score_of, token_nats
     from chargen.generation.generator import load
 
     generator = load(arguments.checkpoint, arguments.device)
     tokenizer = generator.tokenizer
     if is_file(arguments.text):
-        documents = read_documents([arguments.text], tokenizer)
+        texts = read_documents([arguments.text], tokenizer, generator.corpus_options)
     else:
         tokenizer.check(arguments.text)
-        documents = iter([iter([tokenizer.encode_array(arguments.text)])])
+        texts = iter([encode_text([arguments.text], tokenizer, generator.corpus_options)])
     table = None if arguments.json else TokenTable()
     total = NOTHING
-    for pieces in documents:
-        for tokens, nats in token_nats(generator.model, tokenizer, pieces):
-            total += count(tokenizer, tokens, nats)
-            for token, cost in zip(tokens.tolist(), nats.tolist(), strict=True):
+    pieces = list(tokenizer.pieces)
+    pieces[tokenizer.end] = b"\n"  # within a text, what separates its documents
+    for parts in texts:
+        for part, nats in token_nats(generator.model, tokenizer, parts):
+            total += score_of(part, nats)
+            for token, cost in zip(part.tokens.tolist(), nats.tolist(), strict=True):
                 if table is None:
-                    text = tokenizer.decode([token])
+                    text = pieces[token].decode(errors="replace")
                     bits = cost / NATS_PER_BIT
                     print_json({"token": token, "text": text, "nats": cost, "bits": bits})
                 else:
-                    table.row(tokenizer.pieces[token], cost)
+                    table.row(pieces[token], cost)
     if not total.tokens:
         raise CorpusError("the text is empty", hint="there is nothing to score")
     if arguments.json:

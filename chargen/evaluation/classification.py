@@ -75,7 +75,7 @@ def classify(
     check_labels(labels)
     before, after = _parts(template)
     generator.tokenizer.check(text)
-    ends = after.endswith("\n") and generator.lines_are_documents
+    ends = after.endswith("\n") and generator.corpus_options.documents == "line"
     if ends:
         after = after.removesuffix("\n")
     # No str.format: a text may hold braces.

@@ -1,7 +1,8 @@
 """How well a model predicts a text: loss, perplexity, bits per byte and per character.
 
 Every token of a text counts, the first one too: it is predicted after the end-of-document token.
-The end of the document itself does not count.
+The end of the text itself does not count; of a document within it, it counts for what separates it
+from the next, as a line's end where lines are documents.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from chargen.data.documents import EncodedText
 from chargen.data.shards import Ids, Shards
 from chargen.evaluation.units import NATS_PER_BIT
 from chargen.nn.model import LanguageModel, State
@@ -82,28 +84,31 @@ class Score:
 NOTHING = Score(0.0, 0, 0, 0)
 
 
-def score_document(model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]) -> Score:
-    """The exact score of one document, given as token ids in pieces; memory does not grow."""
-    score = NOTHING
-    for targets, nats in token_nats(model, tokenizer, pieces):
-        score += count(tokenizer, targets, nats)
-    return score
+def score_text(model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]) -> Score:
+    """The exact score of one text, given in parts; memory does not grow."""
+    return sum((score_of(*part) for part in token_nats(model, tokenizer, parts)), NOTHING)
 
 
 @torch.inference_mode()
 def token_nats(
-    model: LanguageModel, tokenizer: Tokenizer, pieces: Iterable[Ids]
-) -> Iterator[tuple[Tokens, Nats]]:
-    """(N,) tokens of one document and what each of them costs, in nats, chunk after chunk."""
+    model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]
+) -> Iterator[tuple[EncodedText, Nats]]:
+    """The tokens of one text and what each of them costs, in nats, (N,), chunk after chunk."""
     state = model.initial_state(1)
     previous = tokenizer.end
-    for piece in pieces:
-        for at in range(0, len(piece), CHUNK_TOKENS):
-            targets = piece[at : at + CHUNK_TOKENS].astype(np.int64)[None]  # (1, T)
+    for part in parts:
+        for at in range(0, len(part), CHUNK_TOKENS):
+            chunk = part[at : at + CHUNK_TOKENS]
+            targets = chunk.tokens[None]  # (1, T)
             inputs = np.insert(targets[:, :-1], 0, previous, axis=1)
             nats, state = _nats(model, inputs, targets, state)
-            yield targets[0], nats[0]
+            yield chunk, nats[0]
             previous = int(targets[0, -1])
+
+
+def score_of(text: EncodedText, nats: Nats) -> Score:
+    """The score of some text whose tokens cost so much, (N,)."""
+    return Score(float(nats.sum()), len(text), int(text.bytes.sum()), int(text.characters.sum()))
 
 
 def validate(
@@ -135,7 +140,9 @@ def validation(
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
         else:
-            yield count(tokenizer, rows[:, 1:].ravel(), nats.ravel())
+            targets, costs = rows[:, 1:].ravel(), nats.ravel()
+            spells = targets != tokenizer.end
+            yield score_of(EncodedText.spelled(targets[spells], tokenizer), costs[spells])
 
 
 def _nats(
@@ -148,15 +155,3 @@ def _nats(
     expected = torch.from_numpy(targets.ravel()).to(device)
     nats = F.cross_entropy(logits.flatten(0, 1).float(), expected, reduction="none")  # (B * T,)
     return nats.cpu().double().numpy().reshape(targets.shape), state
-
-
-def count(tokenizer: Tokenizer, targets: Tokens, nats: Nats) -> Score:
-    """The score of some (N,) targets, ends of documents left out."""
-    text = targets != tokenizer.end
-    spelled = targets[text]
-    return Score(
-        float(nats[text].sum()),
-        len(spelled),
-        int(tokenizer.byte_lengths[spelled].sum()),
-        int(tokenizer.character_lengths[spelled].sum()),
-    )

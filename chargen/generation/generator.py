@@ -16,7 +16,7 @@ from typing import Unpack, overload
 from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.checkpoint.recent import default_checkpoint
-from chargen.config import SampleConfig
+from chargen.config import CorpusConfig, SampleConfig
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.completion import Completion, Piece
@@ -52,14 +52,15 @@ class TextGenerator:
         return Engine(self.model)
 
     @cached_property
-    def lines_are_documents(self) -> bool:
-        """Whether the model was trained on such: it never saw a newline, a line ends as a document
-        does. Without metadata that is read off the tokens that it saw."""
+    def corpus_options(self) -> CorpusConfig:
+        """How the texts were read that the model knows. Without metadata that is told from the
+        tokens that it saw: where lines were documents, there was never a newline among them."""
         if self.metadata is not None:
-            return self.metadata.corpus_options.documents == "line"
+            return self.metadata.corpus_options
         seen = self.model.seen.tolist()
         known = [piece for piece, was in zip(self.tokenizer.pieces, seen, strict=True) if was]
-        return bool(seen[self.tokenizer.end]) and not any(b"\n" in piece for piece in known)
+        are_lines = seen[self.tokenizer.end] and not any(b"\n" in piece for piece in known)
+        return CorpusConfig(documents="line" if are_lines else "file")
 
     @property
     def document_start(self) -> PromptState:

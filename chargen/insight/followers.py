@@ -17,10 +17,10 @@ from chargen.generation.words import SENTENCE_ENDS, SPACED_ENDS, begins_word, in
 from chargen.insight.reading import (
     CHUNK_TOKENS,
     Floats,
-    lines_as_documents,
     memory_of,
     parts_of,
     read_traces,
+    tokens_of,
 )
 from chargen.progress import OnShare, no_progress
 
@@ -97,7 +97,7 @@ def find_followers(
             hint=f"it must be {MIN_TO_SEARCH:,} long at least",
         )
     model, tokenizer = generator.model, generator.tokenizer
-    tokens = lines_as_documents(generator, tokenizer.encode_array(text))
+    tokens = tokens_of(generator, text)
     spans = parts_of(tokenizer, tokens)
     ends = np.array([end for _, end, _ in spans])
     last = np.cumsum([len(part) for *_, part in spans]) - 1  # the last character of each part

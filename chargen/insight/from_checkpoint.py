@@ -20,7 +20,6 @@ from chargen.generation.generator import TextGenerator, load
 from chargen.insight.followers import MIN_TO_SEARCH, Follower, find_followers
 from chargen.insight.inspection import Inspection, Probe, View, check_probe, read_text
 from chargen.insight.memory import MemoryCurves, measure, needed_tokens
-from chargen.insight.reading import lines_as_documents
 from chargen.keywords import Device, InspectOptions, LookBackOptions
 from chargen.options import build_config, takes_options
 from chargen.progress import OnProgress, no_progress, part_of
@@ -147,7 +146,7 @@ def look_back(
     tokenizer = generator.tokenizer
     tokens: Ids
     if text is not None:
-        tokens = lines_as_documents(generator, read_tokens(text, tokenizer, MAX_TOKENS))
+        tokens = read_tokens(text, tokenizer, generator.corpus_options, MAX_TOKENS)
         measured = "the text that was given"
     else:
         needed = needed_tokens(config.max_context, config.max_distance)

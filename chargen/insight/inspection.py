@@ -21,10 +21,10 @@ from chargen.generation.generator import TextGenerator
 from chargen.insight.reading import (
     CHUNK_TOKENS,
     Floats,
-    lines_as_documents,
     memory_of,
     parts_of,
     read_traces,
+    tokens_of,
 )
 from chargen.nn.logprobs import log_probabilities, logprobs_of
 from chargen.nn.trace import GATE_NAMES, Trace
@@ -126,7 +126,7 @@ def read_text(
     for probe in probes:
         check_probe(model.config, probe)
     tokenizer.check(text)
-    tokens = lines_as_documents(generator, tokenizer.encode_array(text))
+    tokens = tokens_of(generator, text)
     if not len(tokens):
         raise CorpusError("the text is empty", hint="there is nothing to inspect")
     gates = [

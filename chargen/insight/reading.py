@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from chargen.data.documents import EncodedText, encode_text
 from chargen.generation.generator import TextGenerator
 from chargen.nn.trace import Trace, trace
 from chargen.progress import OnShare
@@ -22,14 +23,10 @@ CHUNK_TOKENS = 512
 Floats = npt.NDArray[np.float64]
 
 
-def lines_as_documents(generator: TextGenerator, tokens: Tokens) -> Tokens:
-    """The tokens of a text as the network knows such: where lines are documents, each ends with the
-    end of the document."""
-    if not generator.lines_are_documents:
-        return tokens
-    tokenizer = generator.tokenizer
-    newlines = [token for token, piece in enumerate(tokenizer.pieces) if piece == b"\n"]
-    return np.where(np.isin(tokens, newlines), tokenizer.end, tokens)
+def tokens_of(generator: TextGenerator, text: str) -> Tokens:
+    """(N,) the tokens of a text as the network knows such. Raises TokenizerError."""
+    parts = encode_text([text], generator.tokenizer, generator.corpus_options)
+    return EncodedText.joined(parts).tokens
 
 
 def read_traces(

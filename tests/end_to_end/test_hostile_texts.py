@@ -313,7 +313,7 @@ def test_a_file_that_vanishes_while_it_is_scored_is_reported(
 ) -> None:
     other = tmp_path / "other.txt"
     other.write_bytes(b"x")
-    documents = read_documents([other, changing], ByteTokenizer())
+    documents = read_documents([other, changing], ByteTokenizer(), CorpusConfig())
     next(documents)
     changing.unlink()
     with pytest.raises(CorpusError, match=r"cannot read log\.txt"):

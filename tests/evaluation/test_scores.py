@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import torch
 
 import chargen
+from chargen.config import CorpusConfig
+from chargen.data.documents import EncodedText, encode_text
 from chargen.evaluation import scores as evaluation
-from chargen.evaluation.scores import NOTHING, Score, score_document, validate
+from chargen.evaluation.scores import NOTHING, Score, score_text, validate
 from chargen.generation.generator import TextGenerator
 
 TEXT = "The café is brown.\nGRANNY'S 漢字\n" * 9
@@ -22,11 +25,11 @@ def model(checkpoint: Path) -> TextGenerator:
     return chargen.load(checkpoint)
 
 
-def by_hand(model: TextGenerator, text: str) -> float:
+def by_hand(model: TextGenerator, tokens: Sequence[int]) -> float:
     """Total nats of a text, one token after the other."""
     state = model.model.initial_state(1)
     previous, nats = model.tokenizer.end, 0.0
-    for token in model.tokenizer.encode(text):
+    for token in tokens:
         with torch.inference_mode():
             logits, state = model.model(torch.tensor([[previous]]), state)
         nats -= float(logits[0, 0].double().log_softmax(-1)[token])
@@ -41,11 +44,28 @@ def test_a_document_is_scored_token_by_token(
 ) -> None:
     monkeypatch.setattr(evaluation, "CHUNK_TOKENS", chunk)
     pieces = np.array_split(model.tokenizer.encode_array(TEXT), cuts)
-    score = score_document(model.model, model.tokenizer, pieces)
-    assert score.nats == pytest.approx(by_hand(model, TEXT), rel=1e-5)
+    parts = [EncodedText.spelled(piece, model.tokenizer) for piece in pieces]
+    score = score_text(model.model, model.tokenizer, parts)
+    assert score.nats == pytest.approx(by_hand(model, model.tokenizer.encode(TEXT)), rel=1e-5)
     assert score.tokens == len(model.tokenizer.encode(TEXT))
     assert score.bytes == len(TEXT.encode())
     assert score.characters == len(TEXT)
+
+
+def test_where_lines_are_documents_their_ends_are_what_the_model_knows(
+    model: TextGenerator,
+) -> None:
+    """Ends of documents, which count for the bytes of the line's end; not the newlines that no text
+    of lines has."""
+    tokenizer, end = model.tokenizer, model.tokenizer.end
+    parts = encode_text(
+        ["one\r", "\ntwo\n\n", "three\n"], tokenizer, CorpusConfig(documents="line")
+    )
+    score = score_text(model.model, tokenizer, parts)
+    encode = tokenizer.encode
+    tokens = [*encode("one"), end, *encode("two"), end, *encode("three"), end]
+    assert score.nats == pytest.approx(by_hand(model, tokens), rel=1e-5)
+    assert (score.tokens, score.bytes, score.characters) == (14, 16, 16)
 
 
 def test_scores_add_up_and_divide_as_they_say() -> None:
@@ -60,7 +80,7 @@ def test_scores_add_up_and_divide_as_they_say() -> None:
 def test_validation_side_by_side_is_close_to_one_pass(model: TextGenerator) -> None:
     text = (TEXT + "The sky is blue.\n") * 60
     tokens = model.tokenizer.encode_array(text)
-    exact = score_document(model.model, model.tokenizer, [tokens])
+    exact = score_text(model.model, model.tokenizer, [EncodedText.spelled(tokens, model.tokenizer)])
     fast = validate(model.model, model.tokenizer, tokens)
     assert (fast.tokens, fast.bytes) == (exact.tokens, exact.bytes)
     assert fast.loss == pytest.approx(exact.loss, rel=2e-3)
@@ -81,5 +101,5 @@ def test_ends_of_documents_are_read_but_not_counted(model: TextGenerator) -> Non
 
 def test_a_short_validation_text_is_scored_exactly(model: TextGenerator) -> None:
     tokens = model.tokenizer.encode_array("The sky is blue.")
-    exact = score_document(model.model, model.tokenizer, [tokens])
+    exact = score_text(model.model, model.tokenizer, [EncodedText.spelled(tokens, model.tokenizer)])
     assert validate(model.model, model.tokenizer, tokens).nats == pytest.approx(exact.nats)

@@ -12,7 +12,8 @@ import torch
 
 import chargen
 from chargen.config import ModelConfig
-from chargen.evaluation.scores import score_document
+from chargen.data.documents import encode_text
+from chargen.evaluation.scores import score_text
 from chargen.generation.dynamic_evaluation import (
     CHUNK_TOKENS,
     DECAY,
@@ -66,8 +67,9 @@ def learn(generator: TextGenerator, text: str, times: int = 1) -> tuple[TextGene
 
 
 def loss_of(generator: TextGenerator, text: str) -> float:
-    tokens = generator.tokenizer.encode_array(text)
-    return score_document(generator.model, generator.tokenizer, [tokens]).loss
+    tokenizer = generator.tokenizer
+    parts = encode_text([text], tokenizer, generator.corpus_options)
+    return score_text(generator.model, tokenizer, parts).loss
 
 
 def same(one: LanguageModel, other: LanguageModel) -> bool:

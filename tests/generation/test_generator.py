@@ -122,8 +122,9 @@ def test_texts_without_a_newline_are_no_lines(tmp_path: Path) -> None:
     for documents in ("file", "line"):
         chargen.train(files, out=tmp_path / documents, documents=documents, **options)
         loaded = chargen.load(tmp_path / documents)
-        assert loaded.lines_are_documents == (documents == "line")
-        assert TextGenerator(loaded.model, loaded.tokenizer).lines_are_documents
+        assert loaded.corpus_options.documents == documents
+        unnamed = TextGenerator(loaded.model, loaded.tokenizer)
+        assert unnamed.corpus_options.documents == "line"
 
 
 def test_the_end_of_the_document_ends_a_text() -> None:
