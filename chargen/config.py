@@ -231,13 +231,22 @@ PROCESSOR_ORDER = (
     "temperature",
 )
 UNITS = ("word", "sentence", "line", "paragraph")
+DEFAULT_TOKENS = 200  # of a text whose length is not asked for in any way
+UNIT_TOKENS = 5000  # in which a paragraph should have ended: some models never end one
+CHARACTER_BYTES = 4  # of UTF-8 at most, so tokens too: each spells a byte at least
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(Config):
     """How text is sampled from the model."""
 
-    max_tokens: int = option(200, "tokens to write at most", at_least=1)
+    max_tokens: int | None = option(
+        None,
+        f"tokens to write at most (default: {DEFAULT_TOKENS}, or what "
+        + named("max_chars", "min_chars", "until")
+        + " need)",
+        at_least=1,
+    )
     max_chars: int | None = option(None, "characters to write at most", at_least=1)
     min_chars: int | None = option(
         None,
@@ -319,6 +328,16 @@ class SampleConfig(Config):
     seed: int | None = option(
         None, "repeat the same samples (default: new ones)", at_least=0, at_most=2**63 - 1
     )
+
+    @property
+    def token_limit(self) -> int:
+        """Tokens to write at most. A default never cuts off what is asked for, so with `min_chars`
+        and no `max_tokens` there are more where they are needed."""
+        if self.max_tokens is not None:
+            return self.max_tokens
+        if self.max_chars is not None:
+            return CHARACTER_BYTES * self.max_chars
+        return DEFAULT_TOKENS if self.until is None else UNIT_TOKENS
 
     def check_together(self) -> None:
         for name in ("stop", "ban"):

@@ -75,7 +75,7 @@ class TrainOptions(CorpusOptions, ModelOptions, total=False):
 class TextOptions(TypedDict, total=False):
     """Those of SampleConfig, but for the two that ask for several texts."""
 
-    max_tokens: int
+    max_tokens: int | None
     max_chars: int | None
     min_chars: int | None
     stop: Texts

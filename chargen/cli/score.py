@@ -21,6 +21,7 @@ def run(arguments: Arguments) -> int:
     from chargen.display.console import print_json
     from chargen.display.tables import TokenTable, show_score
     from chargen.evaluation.scores import NOTHING, score_of, token_nats
+    from chargen.evaluation.surprisal import spelled
     from chargen.generation.generator import load
 
     generator = load(arguments.checkpoint, arguments.device)
@@ -32,18 +33,18 @@ def run(arguments: Arguments) -> int:
         texts = iter([encode_text([arguments.text], tokenizer, generator.corpus_options)])
     table = None if arguments.json else TokenTable()
     total = NOTHING
-    pieces = list(tokenizer.pieces)
-    pieces[tokenizer.end] = b"\n"  # within a text, what separates its documents
+    spellings = [spelled(piece) for piece in tokenizer.pieces]
+    spellings[tokenizer.end] = "\n"  # within a text, what separates its documents
     for parts in texts:
         for part, nats in token_nats(generator.model, tokenizer, parts):
             total += score_of(part, nats)
             for token, cost in zip(part.tokens.tolist(), nats.tolist(), strict=True):
+                text = spellings[token]
                 if table is None:
-                    text = pieces[token].decode(errors="replace")
                     bits = cost / NATS_PER_BIT
                     print_json({"token": token, "text": text, "nats": cost, "bits": bits})
                 else:
-                    table.row(pieces[token], cost)
+                    table.row(text, cost)
     if not total.tokens:
         raise CorpusError("the text is empty", hint="there is nothing to score")
     if arguments.json:

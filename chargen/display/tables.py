@@ -227,12 +227,8 @@ class TokenTable:
         self._out = console()
         self._begun = False
 
-    def row(self, piece: bytes, nats: float) -> None:
-        """What a token spells, a part of a character in hexadecimal digits, and its cost."""
-        try:
-            text = piece.decode()
-        except UnicodeDecodeError:
-            text = "".join(f"<{byte:02X}>" for byte in piece)
+    def row(self, text: str, nats: float) -> None:
+        """What a token spells, and its cost."""
         if not self._begun:
             self._out.print(Text("   bits  probability  token", "dim"), soft_wrap=True)
             self._begun = True

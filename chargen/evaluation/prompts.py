@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from chargen.config import SampleConfig
+from chargen.config import CHARACTER_BYTES, SampleConfig
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
 from chargen.generation.words import word_end
@@ -90,7 +90,7 @@ def ask(generator: TextGenerator, prompts: Iterable[Prompt]) -> Iterator[Answer]
     """The model's answer to each prompt. Raises TokenizerError."""
     for prompt in prompts:
         # No token spells less than a byte, so these are enough.
-        room = len(prompt.answer.encode()) + 4 * MAX_WORD_CHARS
+        room = len(prompt.answer.encode()) + CHARACTER_BYTES * MAX_WORD_CHARS
         config = SampleConfig(temperature=0, max_tokens=room)
         yield judge(prompt, (piece.text for piece in generator.stream(prompt.prompt, config)))
 

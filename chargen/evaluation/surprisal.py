@@ -21,7 +21,7 @@ from chargen.nn.logprobs import log_probabilities
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
-MAX_WORD_TOKENS = 40  # tokens
+MAX_WORD = 40  # characters
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def next_words(
 ) -> list[TokenProbability]:
     """The most likely next words, with what leads up to them. `on_progress` is called as the search
     goes on, and what it raises ends it."""
-    config = SampleConfig(until="word", beams=count, max_tokens=MAX_WORD_TOKENS)
+    config = SampleConfig(until="word", beams=count, max_chars=MAX_WORD)
     for event in generator.search("", config, start):
         on_progress(0.0)
         if isinstance(event, BeamResult):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.config import SampleConfig
+from chargen.config import CHARACTER_BYTES, SampleConfig
 from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
 from chargen.generation.constraints import Guide
 from chargen.generation.healing import Spellings
@@ -50,7 +50,10 @@ class Hypothesis:
         piece = builder.add(token, logprob, inside)
         pieces = (*self.pieces, piece) if piece else self.pieces
         shown = 0 if builder.is_silent else 1  # none of a token that stands in the prompt
-        return Hypothesis(builder, pieces, self.logprob + logprob, self.num_tokens + shown, guided)
+        total = self.logprob + logprob
+        if builder.finish_reason == "length":  # which may have cut off half a character
+            total = sum((piece.logprob for piece in pieces), start=0.0)
+        return Hypothesis(builder, pieces, total, self.num_tokens + shown, guided)
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,9 @@ class BeamSearch:
 
     def _hope(self, beam: Hypothesis) -> float:
         """The best rank that a beam can still come to: it may grow long, but not likelier."""
-        return beam.logprob / float(self._config.max_tokens**self._config.length_penalty)
+        config = self._config
+        longest = max(config.token_limit, CHARACTER_BYTES * (config.min_chars or 0))
+        return beam.logprob / float(longest**config.length_penalty)
 
     def _agreed(self, already: int) -> list[Piece]:
         """The pieces after the first `already` that all who can still be first have in common."""

@@ -64,7 +64,8 @@ class CompletionBuilder:
         limits = (config.until, config.max_chars)
         self._cuts = bool(config.stop) or any(limit is not None for limit in limits)
         self._texts = tokenizer.texts
-        self._room = config.max_tokens
+        self._limit = config.token_limit
+        self._count = 0  # tokens that show anything
         self.progress = UnitProgress()
         self._given = 0  # characters that are out
         self._held = ""  # and what is not yet
@@ -89,12 +90,19 @@ class CompletionBuilder:
     @property
     def is_silent(self) -> bool:
         """Whether all the tokens so far stand in the prompt."""
-        return self._room == self._config.max_tokens
+        return self._count == 0
 
     @property
     def may_end(self) -> bool:
         """Whether there is as much text as was asked for at least."""
         return self._given + len(self._held) >= (self._config.min_chars or 0)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the limit is reached: one that was asked for, or else a text that is long
+        enough."""
+        asked = self._config.max_tokens is not None
+        return self._count >= self._limit and (asked or self.may_end)
 
     def add(self, token: int, logprob: float, inside: int = 0) -> Piece | None:
         """What can be shown now that this token came. A finished text takes no more tokens.
@@ -104,8 +112,9 @@ class CompletionBuilder:
         if self.finish_reason:
             return None
         text = self._texts[token]
-        if text and self._room > 1 and not (self._cuts or self._waiting or inside or self._owed):
-            self._room -= 1
+        has_room = self._count + 1 < self._limit
+        if text and has_room and not (self._cuts or self._waiting or inside or self._owed):
+            self._count += 1
             self._given += len(text)
             return Piece(text, (token,), logprob)
         if inside and inside == len(self._tokenizer.pieces[token]):
@@ -114,21 +123,26 @@ class CompletionBuilder:
         logprob, self._owed = logprob + self._owed, 0.0
         ends = token == self._tokenizer.end
         tokens: tuple[int, ...] = (token,)
-        if self._decoder.inside_character and not ends:
-            earlier, cost, _ = self._waiting.pop()
-            tokens, logprob = earlier + tokens, cost + logprob
-        self._room -= 1
-        begun = len(self._held)
+        self._count += 1
+        begun, goes_on = len(self._held), self._decoder.inside_character and not ends
         self._held += self._decoder.feed(token, inside)
+        if goes_on:
+            earlier, cost, _ = self._waiting.pop()
+            if self._decoder.pending == self._tokenizer.pieces[token]:  # what was begun is no UTF-8
+                self._waiting.append((earlier, cost, len(self._held)))
+            else:
+                tokens, logprob = earlier + tokens, cost + logprob
         if not (ends and self._guided):  # there it stands for whatever may not follow
             self._waiting.append((tokens, logprob, len(self._held)))
         cut, reason = self._find_end(begun)
-        if reason is None and (ends or not self._room):
+        if reason is None and ends:
             begun = len(self._held)
             self._held += self._decoder.flush()
             cut, reason = self._find_end(begun)
             if reason is None:
-                reason = "length" if not ends else "stop" if self._guided else "end"
+                reason = "stop" if self._guided else "end"
+        if reason is None and self._is_full:
+            cut, reason = len(self._held), "length"  # before a character that has only begun
         if reason is not None:
             self.finish_reason = reason
             if cut is not None:

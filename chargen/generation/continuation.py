@@ -99,7 +99,7 @@ class Continuation:
             for row, piece in zip(written, sampled.pieces, strict=False):
                 if piece is not None:
                     row.append(piece)
-            on_progress(min(1.0, (number + 1) / self.config.max_tokens))
+            on_progress(min(1.0, (number + 1) / self.config.token_limit))
         for row, builder in zip(written, builders, strict=False):
             yield completion_of(self.prompt, row, builder)
 
@@ -262,31 +262,33 @@ class TextStream(Iterator[Piece]):
                 if inside == len(self._pieces[token]):
                     shown = (token,)  # it ends with the prompt
             if shown:
-                self._follow(shown, piece.text.encode() if piece else b"")
+                self._follow(shown, piece.text if piece else "")
                 is_read = self._unread[-1] == token and token != self._end and not self._tail
                 if is_read and not self._pending:
                     self._state, self._is_live, self._unread = sampled.state, True, [token]
             if piece is not None:
                 return piece
 
-    def _follow(self, shown: tuple[int, ...], text: bytes) -> None:
+    def _follow(self, shown: tuple[int, ...], text: str) -> None:
         """Move the state on past tokens that show a text; the last may spell more than it."""
         state, unread, tail, inside = self._state, self._unread, self._tail, 0
         if self._respelled is not None:
             (state, inside), unread, tail = self._respelled, [], b""
-        for token in shown:
-            _, self._used = self._pending.popleft()
-            spelled = self._pieces[token][inside:]
-            if not text.startswith(spelled):  # the end of the text cuts this token
-                if not unread:
-                    state, unread, tail = self._state, self._unread, self._tail + text
-                elif spelled.startswith(text):  # and not U+FFFD instead of half a character
-                    tail = text
-                break
-            text, inside = text[len(spelled) :], 0
+        spelled = [self._pieces[token] for token in shown]
+        spelled[0] = spelled[0][inside:]
+        is_cut = b"".join(spelled).decode(errors="replace") != text
+        for token in shown[:-1] if is_cut else shown:
             if token != self._end:
                 unread.append(token)
                 self._recent.append(token)
+        for _ in shown:
+            _, self._used = self._pending.popleft()
+        if is_cut:
+            rest = text.removeprefix(b"".join(spelled[:-1]).decode(errors="replace")).encode()
+            if unread:
+                tail = rest
+            else:
+                state, unread, tail = self._state, self._unread, self._tail + rest
         self._state, self._unread, self._tail, self._respelled = state, unread, tail, None
 
 

@@ -131,9 +131,14 @@ class StreamDecoder:
         return twin
 
     @property
+    def pending(self) -> bytes:
+        """The bytes, the last ones, that begin a character."""
+        return self._decoder.getstate()[0]
+
+    @property
     def inside_character(self) -> bool:
         """Whether the bytes so far end in the midst of a character."""
-        return bool(self._decoder.getstate()[0])
+        return bool(self.pending)
 
     def flush(self) -> str:
         """U+FFFD where the last character was cut off, else nothing."""

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.generator import TextGenerator
-from tests.support.tiny import logprob_of, tiny
+from chargen.tokenizers.byte import ByteTokenizer
+from tests.support.tiny import logprob_of, tiny, tiny_over
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,19 @@ def test_wide_beams_find_the_best_of_all_texts(seed: int) -> None:
     best = generator.generate("ab", beams=8, max_tokens=length)
     assert best[0].tokens == scored[0][1]
     assert len(best) == 8
+
+
+def test_a_beam_that_its_length_ends_inside_a_character_ends_before_it() -> None:
+    generator = tiny_over(ByteTokenizer(), 1)
+    generator.model.seen.copy_(torch.zeros(257).bool())
+    generator.model.seen[[*"\u6f22a".encode()]] = True
+    found = generator.generate("", beams=40, max_tokens=3)
+    texts = [done.text for done in found]
+    assert len(set(texts)) == len(texts)
+    assert {"aa", "a"} <= set(texts), "of which the last bytes began a character"
+    for done in found:
+        assert generator.tokenizer.decode(done.tokens) == done.text
+        assert done.score == pytest.approx(done.logprob, abs=1e-4)
 
 
 def test_one_beam_is_greedy(model: TextGenerator) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.config import SampleConfig
+from chargen.config import DEFAULT_TOKENS, SampleConfig
 from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
@@ -66,11 +66,45 @@ def test_a_token_that_a_stop_text_cuts_is_shown_in_part() -> None:
     assert done.finish_reason == "stop"
 
 
-def test_a_cut_off_character_shows_only_at_the_very_end() -> None:
+@given(text=st.text("a\u00e9\u6f22\U0001f353", min_size=1, max_size=6), data=st.data())
+@pytest.mark.parametrize("stop", [(), ("!",)])
+def test_a_text_that_a_limit_ends_inside_a_character_ends_before_it(
+    stop: tuple[str, ...], text: str, data: st.DataObject
+) -> None:
     tokenizer = ByteTokenizer()
-    pieces, done = write(list("é🍓".encode())[:-1], tokenizer, (), max_tokens=5)
-    assert [(piece.text, len(piece.tokens)) for piece in pieces] == [("é", 2), ("\ufffd", 3)]
-    assert done.finish_reason == "length"
+    tokens = tokenizer.encode(text)
+    limit = data.draw(st.integers(1, len(tokens)))
+    pieces, done = write(tokens, tokenizer, stop, max_tokens=limit)
+    whole = text.encode()[:limit].decode(errors="ignore")
+    assert "".join(piece.text for piece in pieces) == done.text == whole
+    assert (tokenizer.decode(done.tokens), done.finish_reason) == (whole, "length")
+    assert done.logprob == -len(done.tokens), "what is not shown costs nothing"
+
+
+def test_what_is_no_utf8_in_the_models_own_words_shows() -> None:
+    tokenizer = ByteTokenizer()
+    _, done = write([*b"a\xe6\xbcb"], tokenizer, max_tokens=4)
+    assert (done.text, len(done.tokens)) == ("a\ufffdb", 4)
+    _, done = write([*b"a\xe6\xbc", tokenizer.end], tokenizer)
+    assert (done.text, done.finish_reason) == ("a\ufffd", "end"), "the document ended inside it"
+
+
+def test_a_default_never_beats_what_was_asked_for() -> None:
+    tokenizer = ByteTokenizer()
+    tokens = tokenizer.encode("\u00e9" * 3 * DEFAULT_TOKENS + "\n\n")
+    for options, length in (
+        ({}, DEFAULT_TOKENS // 2),
+        ({"max_chars": 300}, 300),
+        ({"min_chars": 300}, 300),
+        ({"min_chars": 9}, DEFAULT_TOKENS // 2),
+        ({"min_chars": 300, "max_chars": 400}, 400),
+        ({"until": "paragraph"}, 3 * DEFAULT_TOKENS),
+        ({"max_tokens": 20, "max_chars": 300}, 10),
+        ({"max_tokens": 20, "min_chars": 300}, 10),
+        ({"max_tokens": 20, "until": "paragraph"}, 10),
+    ):
+        _, done = write(tokens, tokenizer, **({"max_tokens": None} | options))
+        assert len(done.text) == length, options
 
 
 def test_the_first_of_several_ends_ends_the_text() -> None:

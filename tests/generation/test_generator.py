@@ -47,7 +47,7 @@ def test_a_seed_repeats_and_a_stream_equals_the_whole(
     assert tuple(token for piece in pieces for token in piece.tokens) == whole.tokens
     assert sum(piece.logprob for piece in pieces) == pytest.approx(whole.logprob)
     assert model.tokenizer.decode(whole.tokens) == whole.text
-    assert len(whole.tokens) == 12
+    assert 12 - 3 <= len(whole.tokens) <= 12, "it ends at no half of a character"
 
 
 def test_the_logprob_is_the_models_own_whatever_the_sampler_does(model: TextGenerator) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from chargen.errors import ChargenError, ConfigError
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.completion import Piece
 from chargen.session.history import MODES
 from chargen.session.session import Session
+from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.sessions import (
     KINDS,
     answer_nothing,
@@ -22,7 +25,7 @@ from tests.support.sessions import (
     seeded,
     tokens_of,
 )
-from tests.support.tiny import logprob_of, tiny
+from tests.support.tiny import logprob_of, tiny, tiny_over
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -53,6 +56,29 @@ def test_a_text_that_was_stopped_goes_on_as_if_it_had_not_been(
     parted.change("max_tokens", 30)
     [after, after_parts] = (drain(session.answer(" is")) for session in (whole, parted))
     assert after == after_parts
+
+
+@pytest.mark.parametrize("sizes", [(7,), (4, 5, 6), (10, 4)])
+def test_no_half_of_a_character_stands_beside_the_whole(
+    checkpoint: Path, sizes: tuple[int, ...]
+) -> None:
+    tokenizer = ByteTokenizer()
+    generator = tiny_over(tokenizer, 2)
+    generator.model.seen.copy_(torch.zeros(tokenizer.vocab_size).bool())
+    generator.model.seen[[*"\u7a7a\u306f\n".encode()]] = True
+    whole, parted = (over(checkpoint, generator) for _ in range(2))
+    for session in (whole, parted):
+        session.change("seed", 3)
+        session.change("max_tokens", 60)
+    drain(whole.answer(""))
+    assert "\ufffd" not in whole.text[-1:], "it ends before a character that has only begun"
+    parts = itertools.cycle(sizes)
+    parted.change("max_tokens", next(parts))
+    drain(parted.answer(""))
+    while len(parted.text) < len(whole.text):
+        parted.change("max_tokens", next(parts))
+        drain(parted.continue_text())
+    assert parted.text[: len(whole.text)] == whole.text
 
 
 def test_a_text_goes_on_past_what_stopped_it(talk: Session) -> None:

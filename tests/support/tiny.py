@@ -31,7 +31,11 @@ class FewTokens(Tokenizer):
 
 def tiny(seed: int, *pieces: str) -> TextGenerator:
     """A network over a few tokens, untrained, with opinions strong enough to tell texts apart."""
-    tokenizer = FewTokens(*pieces)
+    return tiny_over(FewTokens(*pieces), seed)
+
+
+def tiny_over(tokenizer: Tokenizer, seed: int) -> TextGenerator:
+    """The same over any tokenizer."""
     torch.manual_seed(seed)
     network = LanguageModel(ModelConfig(hidden_size=6, embedding_size=3), tokenizer.vocab_size)
     with torch.no_grad():
