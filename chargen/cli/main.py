@@ -6,7 +6,6 @@ Nothing heavy is imported before it is needed: `chargen --help` answers at once.
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from chargen.cli.commands import COMMANDS, DEFAULT
 from chargen.cli.flags import parse_command_line
 from chargen.errors import ChargenError, ConfigError, in_flags
 from chargen.runtime.signals import EXIT_CODES, Terminated, terminate_by_exception
+from chargen.runtime.streams import open_streams
 from chargen.runtime.torchrun import is_one_of_several
 
 # For the command line alone, whose process is ours: as it is started, and only where it is not set.
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    _open_streams()
+    open_streams()
     try:
         terminate_by_exception()
         for name, value in ENVIRONMENT.items():
@@ -60,17 +60,6 @@ def _run(argv: list[str]) -> int:
         _forget_output()
         print(f"chargen: cannot write the output: {error.strerror}", file=sys.stderr)
         return 1
-
-
-def _open_streams() -> None:
-    """All three are open; stdout and stderr write UTF-8 whatever the locale says."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
-        stream = getattr(sys, name)
-        # What cannot be written is escaped, not fatal.
-        if isinstance(stream, io.TextIOWrapper) and mode == "w":
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _show_error(error: ChargenError) -> None:
