@@ -7,7 +7,7 @@ from contextlib import closing
 
 from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
 from chargen.config import PRESETS, CorpusConfig, ModelConfig, TrainConfig, split_options
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, in_flags
 from chargen.runtime.signals import Interrupts, exit_at_once
 from chargen.runtime.torchrun import is_rank_0
 
@@ -85,9 +85,12 @@ def run(arguments: Arguments) -> int:
             closing(run.events(lambda: interrupts.caught is not None)) as events,
         ):
             view.begin(run)
+            view.advise([advice.spelled(in_flags) for advice in run.text_advice()])
             for event in events:
                 view.show(event)
                 if interrupts.caught:
                     break
         view.end(run.report(), stopped=interrupts.caught is not None)
+        if not interrupts.caught:
+            view.advise([advice.spelled(in_flags) for advice in run.advice()])
     return interrupts.exit_code

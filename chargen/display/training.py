@@ -6,6 +6,7 @@ Events come in; nothing is computed that another module could want.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
@@ -19,6 +20,7 @@ from chargen.display.console import console, print_json, printable, redrawn_in_p
 from chargen.display.numbers import clock
 from chargen.display.text import TEXT_STYLE
 from chargen.display.training_lines import (
+    advice_line,
     choice_value,
     closing,
     curves,
@@ -48,6 +50,9 @@ class View:
 
     def begin(self, run: Run) -> None:
         """The first step is about to be taken."""
+
+    def advise(self, advice: Sequence[str]) -> None:
+        """What another option would do better."""
 
     def show(self, event: Event) -> None:
         """Something happened."""
@@ -79,6 +84,10 @@ class JsonView(View):
         if run.plan:
             print_json({"event": "plan", "choices": [asdict(choice) for choice in run.plan]})
 
+    def advise(self, advice: Sequence[str]) -> None:
+        for line in advice:
+            console(stderr=True).print(advice_line(line), soft_wrap=True)
+
     def show(self, event: Event) -> None:
         print_json({"event": event.kind} | asdict(event))
 
@@ -106,6 +115,10 @@ class PlainView(View):
         self._print(fact_lines(facts, 1000).plain)
         for choice in run.plan:
             self._print(f"  {choice.name} {choice_value(choice.value)}: {choice.reason}")
+
+    def advise(self, advice: Sequence[str]) -> None:
+        for line in advice:
+            self._print(advice_line(line).plain)
 
     def show(self, event: Event) -> None:
         if event.kind == "step":
@@ -167,6 +180,10 @@ class LiveView(View):
         for past in run.trainer.history:
             self._remember(past)
         self._draw(self._render())
+
+    def advise(self, advice: Sequence[str]) -> None:
+        for line in advice:
+            self._live.console.print(advice_line(line))
 
     def show(self, event: Event) -> None:
         if event.kind == "step":

@@ -154,6 +154,10 @@ def setback(event: Rollback | OutOfMemory) -> str:
     )
 
 
+def advice_line(advice: str) -> Text:
+    return Text.assemble(("advice: ", "bold"), advice)
+
+
 def closing(report: TrainReport, stopped: bool) -> Text:
     if stopped:
         return how_to_resume(report)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from chargen.config import SampleConfig
 from chargen.data.corpus import Corpus
-from chargen.errors import ChargenError, RanksError, setting
+from chargen.errors import ChargenError, RanksError, Wording, setting
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.runtime.device import describe
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.files import Lock
 from chargen.runtime.memory import within_memory
+from chargen.training.advice import about_run, about_text
 from chargen.training.events import EvalReport, Event
 from chargen.training.planner import PlannedOption
 from chargen.training.tensorboard import Recorder
@@ -69,6 +70,14 @@ class Run:
             if self.ranks.world_size == 1
             else f"{self.ranks.world_size} ranks, each {device}"
         )
+
+    def text_advice(self) -> list[Wording]:
+        """What the text says that another option would do better; before the first step."""
+        return [] if self.resumed else about_text(self.corpus)
+
+    def advice(self) -> list[Wording]:
+        """What the run has shown that another option would do better."""
+        return about_run(self.trainer.history, self.corpus.counts)
 
     def release(self) -> None:
         """Let others train in the folder."""

@@ -1,0 +1,89 @@
+"""Advice to who trains: what the text and the run so far say that another option would do better.
+
+Pure: values in, wordings out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from statistics import mean
+
+import numpy as np
+
+from chargen.data.corpus import Corpus
+from chargen.errors import Wording, setting
+from chargen.tokenizers.base import Tokens
+from chargen.training.events import EvalReport
+
+READ_TOKENS = 1 << 14  # of a training text, to see what it is like
+# A list has so many lines at least, so short on average, in characters, and hardly a blank one.
+MIN_ITEMS = 50
+MAX_ITEM = 40
+MAX_BLANK = 0.02
+MAX_OTHERS = 0.2  # of the lines, those that speak of something else than a list
+_SPEAKER = re.compile(r"\S[^:]{0,20}:\s")
+_MARKS = (".", "!", "?", ",", ";", ":", "{", "}", ")")  # prose, verse and code end lines so
+ROSE = 1.02  # times the best validation loss
+# Of the loss by how often each token comes, what is left after learning which two stand together.
+HARDLY_LEARNT = 0.75
+STILL_FALLS = 0.98  # times the loss in the middle of the run
+
+
+def about_text(corpus: Corpus) -> list[Wording]:
+    """Before a training. Where lines are documents already, the text has none."""
+    if not _is_list(_beginning(corpus)):
+        return []
+    return [
+        "the lines of this text are short; if each is an item of its own, as in a list of names, "
+        "train with " + setting("documents", "line")
+    ]
+
+
+def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
+    """After a training, of which these were the evaluations; (V,) `counts` of the training text's
+    tokens."""
+    validated = [(r.step, r.valid_loss) for r in history if r.valid_loss is not None]
+    losses = [loss for _, loss in validated]
+    if len(losses) < 2:
+        return []
+    best, lowest = min(validated, key=lambda pair: pair[1])
+    if losses[-1] > ROSE * lowest:
+        return [
+            f"the validation loss rose from {lowest:.3f} at step {best:,} to {losses[-1]:.3f}, "
+            "which is overfitting; the weights of that step are kept, and more text, more "
+            + setting("dropout", fill_in="P")
+            + " or a shorter run may give better ones"
+        ]
+    falls = losses[-1] < STILL_FALLS * losses[len(losses) // 2 - 1] or history[-1].epoch < 1
+    if falls and losses[-1] > HARDLY_LEARNT * _entropy(counts):
+        return [
+            f"this model is still at its beginning: its loss, {losses[-1]:.3f}, is near the "
+            f"{_entropy(counts):.3f} of knowing only how often each token comes; train longer, as with "
+            + setting("minutes", 10)
+        ]
+    return []
+
+
+def _beginning(corpus: Corpus) -> str:
+    tokens = corpus.train[:READ_TOKENS]
+    return corpus.tokenizer.decode(tokens[tokens != corpus.tokenizer.end].tolist())
+
+
+def _is_list(text: str) -> bool:
+    """Whether each of its lines seems to be an item of its own."""
+    lines = text.splitlines()[:-1]
+    full = [line for line in lines if line.strip()]
+    if len(full) < MIN_ITEMS or len(full) < (1 - MAX_BLANK) * len(lines):
+        return False
+    others = sum(
+        line[:1].isspace() or line.rstrip().endswith(_MARKS) or bool(_SPEAKER.match(line))
+        for line in full
+    )
+    return mean(map(len, full)) <= MAX_ITEM and others <= MAX_OTHERS * len(full)
+
+
+def _entropy(counts: Tokens) -> float:
+    """Of the tokens by how often they come, in nats."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())

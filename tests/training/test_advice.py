@@ -1,0 +1,67 @@
+"""Advice comes where it helps, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chargen.config import CorpusConfig
+from chargen.data.corpus import open_corpus
+from chargen.errors import in_flags
+from chargen.training.advice import about_run, about_text
+from chargen.training.events import EvalReport
+from tests.support.texts import write
+
+NAMES = "".join(f"Anna{letter}\n" for letter in "abcdefghijklmnopqrstuvwxyz" * 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_list"),
+    [
+        (NAMES, True),
+        (NAMES.replace("\n", "\r\n"), True),
+        ("New York, USA\nParis, France\n" * 60, True),
+        (NAMES[:200], False),  # too few
+        ("All that we said in those days was long forgotten by them\n" * 60, False),
+        ("It is red.\nIt was green.\n" * 60, False),  # sentences
+        ("A rose is a rose,\nand it is red\n\n" * 60, False),  # verses
+        ("Ann: hello\nBen: yes\n" * 60, False),  # a dialogue
+        ("def f(x):\n    return x\n" * 60, False),  # code
+        ("acgt" * 1000, False),  # no lines at all
+    ],
+)
+def test_lists_are_told_from_other_texts(tmp_path: Path, text: str, is_list: bool) -> None:
+    path = write(tmp_path, "text.txt", text.encode())
+    whole = CorpusConfig(valid_fraction=0.0, test_fraction=0.0)
+    advice = about_text(open_corpus([path], whole))
+    assert ["--documents line" in line.spelled(in_flags) for line in advice] == [True] * is_list
+    assert not about_text(open_corpus([path], replace(whole, documents="line")))
+
+
+@pytest.mark.parametrize(
+    ("losses", "says"),
+    [
+        ([], None),
+        ([None, None], None),
+        ([2.0], None),
+        ([2.0, 1.5, 1.4], None),
+        ([2.0, 1.5, 1.505], None),  # as good as the best
+        ([2.0, 1.5, 1.6], "rose from 1.500 at step 20 to 1.600"),
+        ([3.9, 3.8, 3.6, 3.59], "still at its beginning"),
+        ([3.9, 3.6, 3.59, 3.59], None),  # a text of which there is no more to know
+    ],
+)
+def test_a_run_that_overfits_or_is_too_short_is_told_so(
+    losses: Sequence[float | None], says: str | None
+) -> None:
+    history = [
+        EvalReport(10 * n, 1.0, 1.0, 1.0, 1.0, loss, None, None, 0.1, True)
+        for n, loss in enumerate(losses, start=1)
+    ]
+    advice = [str(line) for line in about_run(history, np.array([0, *[7] * 60]))]  # ln 60 is 4.09
+    assert len(advice) == (says is not None)
+    assert says is None or says in advice[0]
