@@ -59,8 +59,8 @@ def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
     if falls and losses[-1] > HARDLY_LEARNT * _entropy(counts):
         return [
             f"this model is still at its beginning: its loss, {losses[-1]:.3f}, is near the "
-            f"{_entropy(counts):.3f} of knowing only how often each token comes; train longer, as with "
-            + setting("minutes", 10)
+            f"{_entropy(counts):.3f} of knowing only how often each token comes; train "
+            "longer, as with " + setting("minutes", 10)
         ]
     return []
 
