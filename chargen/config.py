@@ -27,6 +27,7 @@ TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unle
 MAX_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("small", "medium", "large")
+MODES = ("complete", "story", "chat")  # how a session takes what its user writes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,6 +173,8 @@ def parse(config_type: type[Config], name: str, text: str) -> Any:
         return text.lower() in ("true", "on")
     if kind is tuple:
         return () if text.lower() in ("off", "none") else (unescape(text),)
+    if choices_of(config_type, name):
+        return text.lower()
     try:
         return kind(text)
     except ValueError:

@@ -41,3 +41,8 @@ COMMANDS = {
     "list": Command("list the checkpoints below ./checkpoints", list_.add_flags, list_.run),
 }
 DEFAULT = "repl"
+# What other tools call them.
+ALIASES = {
+    "generate": Command("sample", sample.add_flags, sample.run),
+    "chat": Command("repl, talking in turns", repl.add_chat_flags, repl.run),
+}

@@ -10,9 +10,11 @@ import argparse
 import dataclasses
 import textwrap
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from chargen import __version__
+from chargen.cli.spelling import Spelled, explain_command, explain_flag, first_unknown_flag
 from chargen.config import DEVICES
 from chargen.errors import ConfigError, flag, in_flags
 from chargen.options import Config, field_names, field_types, help_of, parse, unescape
@@ -26,8 +28,17 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line: what is wrong, and where help is."""
 
     def error(self, message: str) -> NoReturn:
-        line = f"{self.prog}: {message}; see {self.prog} --help\n"
+        end = "" if message.endswith("?") else ";"
+        line = f"{self.prog}: {message}{end} see {self.prog} --help\n"
         self.exit(2, line if is_local_rank_0() else None)
+
+    @property
+    def spelled(self) -> Spelled:
+        """What a command line may hold for this command."""
+        flags = self._option_string_actions
+        valued = {name for name, action in flags.items() if action.nargs != 0}
+        positionals = [action.dest for action in self._get_positional_actions()]
+        return Spelled(set(flags), valued, positionals)
 
     def end_help_with(self, words: str) -> None:
         """A last paragraph, whose lines end at no hyphen: it may name flags."""
@@ -46,38 +57,58 @@ class Command:
 
 
 def parse_command_line(
-    commands: Mapping[str, Command], argv: list[str], *, default: str
+    commands: Mapping[str, Command],
+    argv: list[str],
+    *,
+    default: str,
+    aliases: Mapping[str, Command] | None = None,
 ) -> tuple[Command, Arguments]:
-    """The command to run, the `default` where none is given, and what it is given. Leaves with code
-    2 where the command line is wrong, with 0 where it asks for help."""
-    parser = _parser_of(commands)
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        arguments = parser.parse_args([default])
-    return commands[arguments.command], arguments
+    """The command to run, the `default` where none is given, and what it is given. Help names the
+    `aliases` in a paragraph. Leaves with code 2 where the command line is wrong, with 0 where it
+    asks for help."""
+    aliases = aliases or {}
+    parser, rows = _parsers_of(commands, aliases)
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help"]
+    name = argv[0] if argv else default
+    if name.startswith("-"):
+        parser.parse_known_args(argv[:1])  # leaves, for help or the version
+        owners = [one for one in (default, *commands) if name in rows[one].spelled.flags]
+        example = f"; a command comes first, as in: chargen {owners[0]} {name}" if owners else ""
+        parser.error(f"there is no flag {name} of all commands{example}")
+    if name not in rows:
+        parser.error(explain_command(name, commands))
+    row = rows[name]
+    unknown = first_unknown_flag(argv[1:], row.spelled)
+    if unknown is not None:
+        others = {other: rows[other].spelled for other in commands}
+        row.error(explain_flag(unknown, row.spelled, others))
+    arguments, left = row.parse_known_intermixed_args(argv[1:])
+    if left:
+        row.error(f"too much is given: {' '.join(left)}")
+    return {**commands, **aliases}[name], arguments
 
 
-def _parser_of(commands: Mapping[str, Command]) -> Parser:
-    parser = Parser(
-        prog="chargen",
-        description="Train recurrent language models on any text, and talk to them.",
-        epilog="Without a command, talk to the model last trained to its end or talked to; where "
-        "there is none, to the bundled one.",
-        allow_abbrev=False,
+def _parsers_of(
+    commands: Mapping[str, Command], aliases: Mapping[str, Command]
+) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole, for its help, and that of each command and alias."""
+    parser = Parser(prog="chargen", allow_abbrev=False)
+    parser.description = "Train recurrent language models on any text, and talk to them."
+    also = ", ".join(f"{name} ({alias.help})" for name, alias in aliases.items())
+    parser.end_help_with(
+        "Without a command, talk to the model last trained to its end or talked to; where there is "
+        f"none, to the bundled one. Understood, too: {also}."
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
-    parser.set_defaults(command=None)
-    rows = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    for name, command in commands.items():
-        row = rows.add_parser(
-            name,
-            help=command.help,
-            description=command.help.capitalize() + ".",
-            allow_abbrev=False,
-        )
-        row.set_defaults(command=name)
-        command.add_flags(row)
-    return parser
+    group = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    rows = {}
+    for name, command in {**commands, **aliases}.items():
+        about = (f"the same as {command.help}" if name in aliases else command.help).capitalize()
+        add = partial(group.add_parser, name, description=f"{about}.", allow_abbrev=False)
+        rows[name] = add() if name in aliases else add(help=command.help)
+        command.add_flags(rows[name])
+    return parser, rows
 
 
 def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str, Any]:
@@ -105,7 +136,12 @@ def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
 
 def add_device(command: Parser, default: str = "cpu") -> None:
     command.add_argument(
-        "--device", choices=DEVICES, default=default, help=f"where to compute (default: {default})"
+        "--device",
+        type=str.lower,
+        choices=(*DEVICES, "gpu"),
+        metavar="{" + ",".join(DEVICES) + "}",
+        default=default,
+        help=f"where to compute (default: {default})",
     )
 
 
@@ -145,7 +181,7 @@ def _add_option(
     elif kind is tuple:
         given |= {"action": "append", "type": unescape, "metavar": "TEXT"}
     elif field.metadata["choices"]:
-        given["choices"] = field.metadata["choices"]
+        given |= {"type": str.lower, "choices": field.metadata["choices"]}
     else:
         metavar = {int: "N", float: "F", str: "TEXT"}[kind]
         given |= {"type": _reader(config_type, field.name), "metavar": metavar}

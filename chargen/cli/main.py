@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from chargen.cli.commands import COMMANDS, DEFAULT
+from chargen.cli.commands import ALIASES, COMMANDS, DEFAULT
 from chargen.cli.flags import parse_command_line
 from chargen.errors import ChargenError, ConfigError, in_flags
 from chargen.runtime.signals import EXIT_CODES, Terminated, terminate_by_exception
@@ -40,7 +40,7 @@ def _run(argv: list[str]) -> int:
         terminate_by_exception()
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        command, arguments = parse_command_line(COMMANDS, argv, default=DEFAULT)
+        command, arguments = parse_command_line(COMMANDS, argv, default=DEFAULT, aliases=ALIASES)
         code = command.run(arguments)
         sys.stdout.flush()
         return code

@@ -22,6 +22,7 @@ def add_flags(command: Parser) -> None:
     )
     command.add_argument(
         "--along",
+        type=str.lower,
         choices=("steps", "epochs", "minutes"),
         default="steps",
         help="the x axis of the losses (default: steps)",

@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_device, add_json
+from chargen.config import MODES
 
 
 def add_flags(command: Parser) -> None:
     add_checkpoint(command, optional=True)
+    command.add_argument(
+        "--mode",
+        type=str.lower,
+        choices=MODES,
+        help="how it begins: each prompt by itself, joined to the text so far, or talking in turns",
+    )
     add_device(command)
     command.add_argument(
         "--keys",
+        type=str.lower,
         choices=("emacs", "vi"),
         default="emacs",
         help="how lines are edited (default: emacs)",
@@ -24,4 +32,15 @@ def run(arguments: Arguments) -> int:
     from chargen.repl.app import start
 
     folder = None if arguments.checkpoint is None else Path(arguments.checkpoint)
-    return start(folder, arguments.device, as_json=arguments.json, keys=arguments.keys)
+    return start(
+        folder,
+        arguments.device,
+        mode=arguments.mode,
+        as_json=arguments.json,
+        keys=arguments.keys,
+    )
+
+
+def add_chat_flags(command: Parser) -> None:
+    add_flags(command)
+    command.set_defaults(mode="chat")

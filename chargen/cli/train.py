@@ -35,7 +35,10 @@ def add_flags(command: Parser) -> None:
     add_options(command.add_argument_group("the text"), CorpusConfig)
     group = command.add_argument_group("the model")
     group.add_argument(
-        "--preset", choices=PRESETS, help="its size by name (default: planned for text and time)"
+        "--preset",
+        type=str.lower,
+        choices=PRESETS,
+        help="its size by name (default: planned for text and time)",
     )
     add_options(group, ModelConfig)
     add_options(command.add_argument_group("training"), TrainConfig)

@@ -50,7 +50,14 @@ STYLE = {
 }
 
 
-def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str = "emacs") -> int:
+def start(
+    folder: Path | None,
+    device: str,
+    *,
+    mode: str | None = None,
+    as_json: bool = False,
+    keys: str = "emacs",
+) -> int:
     """Talk to the model in a folder or of a name, or to the one last trained or talked to; the exit
     code. Raises CheckpointError, DeviceError."""
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
@@ -63,18 +70,19 @@ def start(folder: Path | None, device: str, *, as_json: bool = False, keys: str 
         if is_terminal:
             remember_talk(folder)
     if is_terminal:
-        return Repl(folder, device, keys).run()
+        return Repl(folder, device, mode, keys).run()
     from chargen.session.session import Session
 
-    return run_piped(Session(folder, device), sys.stdin.buffer, as_json)
+    return run_piped(Session(folder, device, mode), sys.stdin.buffer, as_json)
 
 
 class Repl:
     """Reads what a person writes and shows what the session answers."""
 
-    def __init__(self, folder: Path, device: str, keys: str) -> None:
+    def __init__(self, folder: Path, device: str, mode: str | None, keys: str) -> None:
         self._folder = folder
         self._device = device
+        self._mode = mode
         self._keys = keys
         self._printer = TextPrinter()
         self._interrupts = Interrupts()
@@ -203,7 +211,7 @@ class Repl:
         from chargen.session.session import Session
 
         return Host(
-            Session(self._folder, self._device),
+            Session(self._folder, self._device, self._mode),
             self._printer,
             lambda: self._interrupts.caught is not None,
             keys=self._keys,

@@ -20,7 +20,10 @@ NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU; any other name must be there (DeviceError)."""
+    """`auto` takes CUDA, then MPS, then the CPU; `gpu` one of the first two. Any other name must be
+    there (DeviceError)."""
+    if name == "gpu":
+        name = "mps" if torch.backends.mps.is_available() else "cuda"
     if name not in DEVICES:
         raise DeviceError(f"there is no device {name!r}", hint=f"there are {', '.join(DEVICES)}")
     if name == "auto":

@@ -14,7 +14,6 @@ from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.generation.stopping import FinishReason
 
-MODES = ("complete", "story", "chat")
 MAX_UNDO = 100  # moments: each keeps what the network remembered then
 
 

@@ -48,12 +48,12 @@ class Session:
     `state` is all of that: keep one, and assign it to come back to where it was.
     """
 
-    def __init__(self, folder: AnyPath, device: Device = "cpu") -> None:
-        """Raises CheckpointError, DeviceError."""
+    def __init__(self, folder: AnyPath, device: Device = "cpu", mode: str | None = None) -> None:
+        """Begins in the `mode` complete, story or chat. Raises CheckpointError, DeviceError."""
         self.device = device
         self.tokens_per_second: float | None = None
         model = load_model(folder, device)
-        start = Moment("complete", model.generator.document_start)
+        start = Moment(mode or "complete", model.generator.document_start)
         self.state = SessionState(model, History(start))
 
     # -- what there is ------------------------------------------------------------------------

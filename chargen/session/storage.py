@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.config import CorpusConfig
+from chargen.config import MODES, CorpusConfig
 from chargen.errors import SessionError
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.generation.stopping import FinishReason
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import Record, decode, encode, read_file, write_file
-from chargen.session.history import MODES, Exchange, History, Moment
+from chargen.session.history import Exchange, History, Moment
 from chargen.session.settings import settings_from_json
 from chargen.session.state import SessionState
 

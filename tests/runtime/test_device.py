@@ -86,3 +86,14 @@ def test_cublas_is_asked_for_the_same_sums_where_it_is_used(
     monkeypatch.setenv(name, ":16:8")
     pick_device("cuda")
     assert os.environ[name] == ":16:8", "what the user has set stays"
+
+
+def test_gpu_is_whichever_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chargen.runtime.device.cuda_refusal", lambda: None)
+    assert pick_device("gpu").type == "cuda"
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert pick_device("gpu").type == "mps"
+    monkeypatch.undo()
+    monkeypatch.setattr("chargen.runtime.device.cuda_refusal", lambda: "no GPU is found")
+    with pytest.raises(DeviceError, match="no GPU is found"):
+        pick_device("gpu")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from chargen.config import MODES
 from chargen.errors import ConfigError
-from chargen.session.history import MAX_UNDO, MODES, Exchange, Moment
+from chargen.session.history import MAX_UNDO, Exchange, Moment
 from chargen.session.session import Session
 from tests.support.sessions import (
     answer_nothing,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from chargen.config import MODES
 from chargen.errors import ChargenError, ConfigError
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.completion import Piece
-from chargen.session.history import MODES
 from chargen.session.session import Session
 from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.sessions import (

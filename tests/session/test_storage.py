@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chargen.config import MODES
 from chargen.errors import ChargenError, SessionError
 from chargen.generation import generator as generation
 from chargen.generation import prompt_state
 from chargen.nn.engine import Engine
 from chargen.runtime.files import to_builtins
-from chargen.session.history import MODES
 from chargen.session.session import Events, Session
 from chargen.session.storage import read_session
 from tests.support.mutations import mutated_bytes, mutated_values, state_of
