@@ -29,7 +29,9 @@ def main() -> None:
         folder = Path(temporary)
         text = folder / "text.txt"
         write_text(text, 100_000)
-        chargen.train(text, out=folder / "model", steps=5, hidden_size=16, tokenizer="byte")
+        chargen.train(
+            text, out=folder / "model", steps=5, hidden_size=16, tokenizer="byte", quiet=True
+        )
         for size in sizes:
             write_text(text, round(size * 1e6))
             begun = time.monotonic()

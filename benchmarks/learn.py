@@ -177,7 +177,7 @@ def main() -> None:
         out = Path(temporary) / "trained"
         chargen.train(
             arguments.text, out=out, steps=arguments.steps, hidden_size=arguments.hidden_size,
-            valid_fraction=0.1, test_fraction=0.1,
+            valid_fraction=0.1, test_fraction=0.1, quiet=True,
         )  # fmt: skip
         trained = chargen.load(out)
     everyday, unseen = chargen.load(arguments.everyday), beginning(unseen_everyday())

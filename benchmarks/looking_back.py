@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if not folder.exists():
                 chargen.train(
                     arguments.text, out=folder, hidden_size=HIDDEN_SIZE, num_layers=1,
-                    minutes=arguments.minutes, test_fraction=0.1, **RUNS[name],
+                    minutes=arguments.minutes, test_fraction=0.1, quiet=True, **RUNS[name],
                 )  # fmt: skip
             looked = found[name] = chargen.look_back(folder)
             scores = looked.about.scores

@@ -75,7 +75,7 @@ def main() -> None:
                     options.get("batch_size", 16) * options.get("bptt", 64)
                 )
             out = Path(temporary) / name.replace(" ", "-")
-            report = chargen.train(text, out=out, **options)
+            report = chargen.train(text, out=out, quiet=True, **options)
             best = min(load_metrics(out)[1], key=lambda line: line["valid_loss"])
             loss, rate = best["valid_loss"], report.tokens_per_second
             first = first or (loss, rate)

@@ -125,7 +125,9 @@ def import_all(folder: Path) -> None:
     """Import what a run imports where it is first used; a process that has trained cannot fork."""
     pid = os.fork()
     if not pid:
-        chargen.train(TEXT, out=folder / "warm", steps=2, hidden_size=8, tokenizer="subword")
+        chargen.train(
+            TEXT, out=folder / "warm", steps=2, hidden_size=8, tokenizer="subword", quiet=True
+        )
         (folder / "modules").write_text("\n".join(sys.modules), encoding="utf-8")
         os._exit(0)
     os.waitpid(pid, 0)

@@ -76,7 +76,7 @@ def train(name: str, seed: int, folder: Path) -> tuple[chargen.TextGenerator, fl
     begun = time.monotonic()
     out = folder / f"{name}-{seed}"
     options = COMMON | OPTIONS[name] | {"seed": seed, "device": "cpu"}
-    report = chargen.train(CORPORA / f"{name}.txt", out=out, overwrite=True, **options)
+    report = chargen.train(CORPORA / f"{name}.txt", out=out, overwrite=True, quiet=True, **options)
     seconds = time.monotonic() - begun
     return chargen.load(report.checkpoint), seconds
 

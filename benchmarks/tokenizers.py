@@ -59,7 +59,12 @@ def main() -> None:
             folder = (arguments.keep or Path(temporary)) / name.replace(" ", "-")
             begun = time.monotonic()
             report = chargen.train(
-                CORPORA / "everyday.txt", out=folder, steps=arguments.steps, **RECIPE, **tokens
+                CORPORA / "everyday.txt",
+                out=folder,
+                steps=arguments.steps,
+                quiet=True,
+                **RECIPE,
+                **tokens,
             )
             print(f"({time.monotonic() - begun:.0f}s, {report.bits_per_byte:.3f} bits per byte)")
             model = chargen.load(folder)

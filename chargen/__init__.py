@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chargen import lab
+    from chargen.api import train
     from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
     from chargen.errors import ChargenError
     from chargen.evaluation.classification import Classified, classify
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from chargen.insight.from_checkpoint import inspect, look_back
     from chargen.session.session import Session
     from chargen.training.run import TrainReport
-    from chargen.training.train import train
 
 __version__ = "0.1.0"
 
@@ -45,7 +45,7 @@ _HOMES = {
     "classify": "evaluation.classification",
     "Session": "session.session",
     "TrainReport": "training.run",
-    "train": "training.train",
+    "train": "api",
 }
 
 __all__ = [

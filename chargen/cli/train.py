@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 
 from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
 from chargen.config import PRESETS, CorpusConfig, ModelConfig, TrainConfig, split_options
 from chargen.errors import ConfigError, in_flags
-from chargen.runtime.signals import Interrupts, exit_at_once
+from chargen.runtime.signals import exit_at_once
 from chargen.runtime.torchrun import is_rank_0
 
 
@@ -59,41 +58,23 @@ def run(arguments: Arguments) -> int:
     if not arguments.corpus and not arguments.resume:
         raise ConfigError("no text was given", hint="as in: chargen train corpus.txt")
 
-    from chargen.checkpoint.recent import remember_training
     from chargen.display.training import training_view
     from chargen.training.request import RunRequest
-    from chargen.training.train import prepare
+    from chargen.training.train import run_training
 
     with training_view(arguments.json, shown=is_rank_0()) as view:
-        run = prepare(
-            RunRequest(
-                arguments.corpus,
-                out=arguments.out,
-                resume=arguments.resume,
-                overwrite=arguments.overwrite,
-                init_from=arguments.init_from,
-                preset=arguments.preset,
-                tensorboard=arguments.tensorboard,
-                device=arguments.device,
-                options=options,
-                started=started,
-                on_progress=view.preparing,
-            )
+        request = RunRequest(
+            arguments.corpus,
+            out=arguments.out,
+            resume=arguments.resume,
+            overwrite=arguments.overwrite,
+            init_from=arguments.init_from,
+            preset=arguments.preset,
+            tensorboard=arguments.tensorboard,
+            device=arguments.device,
+            options=options,
+            started=started,
+            on_progress=view.preparing,
         )
-        if is_rank_0():
-            remember_training(run.folder)
-        # What is shown may fail, on a terminal that was closed; it is saved all the same.
-        with (
-            Interrupts(on_second_sigint=exit_at_once) as interrupts,
-            closing(run.events(lambda: interrupts.caught is not None)) as events,
-        ):
-            view.begin(run)
-            view.advise([advice.spelled(in_flags) for advice in run.text_advice()])
-            for event in events:
-                view.show(event)
-                if interrupts.caught:
-                    break
-        view.end(run.report(), stopped=interrupts.caught is not None)
-        if not interrupts.caught:
-            view.advise([advice.spelled(in_flags) for advice in run.advice()])
+        _, interrupts = run_training(request, view, in_flags, on_second_sigint=exit_at_once)
     return interrupts.exit_code

@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from chargen.display.console import console, print_json, printable, redrawn_in_place
+from chargen.display.losses import LossCurves
 from chargen.display.numbers import clock
 from chargen.display.text import TEXT_STYLE
 from chargen.display.training_lines import (
@@ -38,8 +39,6 @@ from chargen.runtime.signals import has_terminal
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.training.events import EvalReport, Event, StepReport
     from chargen.training.run import Run, TrainReport
-
-CURVE_PLACES = 148  # along the run: two to a column of the widest curve
 
 
 class View:
@@ -67,14 +66,16 @@ class View:
         """The terminal is left as it was found."""
 
 
-def training_view(as_json: bool, shown: bool = True) -> View:
-    """JSON lines, a live display, or plain lines where stdout is no terminal."""
+def training_view(as_json: bool, shown: bool = True, in_python: bool = False) -> View:
+    """JSON lines, a live display, or plain lines where stdout is no terminal. How to go on after it
+    is said for the command line, or as `in_python`."""
     if not shown:
         return View()
     if as_json:
         return JsonView()
     out = console()
-    return LiveView(out) if out.is_terminal and not out.is_dumb_terminal else PlainView(out)
+    is_live = out.is_terminal and not out.is_dumb_terminal
+    return LiveView(out, in_python) if is_live else PlainView(out, in_python)
 
 
 class JsonView(View):
@@ -100,9 +101,9 @@ class JsonView(View):
 class PlainView(View):
     """A line for each evaluation, for logs and pipes."""
 
-    def __init__(self, out: Console) -> None:
-        self._out = out
-        self._pace = _Pace(5.0)
+    def __init__(self, out: Console, in_python: bool = False) -> None:
+        self._out, self._in_python = out, in_python
+        self._pace = Pace(5.0)
         self._report: StepReport | None = None
 
     def preparing(self, doing: str, share: float) -> None:
@@ -131,14 +132,14 @@ class PlainView(View):
             self._print(setback(event))
 
     def end(self, report: TrainReport, stopped: bool) -> None:
-        self._print(closing(report, stopped).plain)
+        self._print(closing(report, stopped, self._in_python).plain)
 
     def _print(self, line: str) -> None:
         self._out.print(line, soft_wrap=True)
         self._out.file.flush()
 
 
-class _Pace:
+class Pace:
     """Says when so many seconds have passed since it last said so."""
 
     def __init__(self, seconds: float) -> None:
@@ -156,18 +157,16 @@ class _Pace:
 class LiveView(View):
     """Progress, numbers, curves and a fresh sample, redrawn in place."""
 
-    def __init__(self, out: Console) -> None:
-        self._out = out
+    def __init__(self, out: Console, in_python: bool = False) -> None:
+        self._out, self._in_python = out, in_python
         self._live = Live(console=out, auto_refresh=False, vertical_overflow="crop")
         self._head: tuple[Text, list[Text]] | None = None
         self._report: StepReport | None = None
         self._evaluation: EvalReport | None = None
-        self._pace = _Pace(0.1)
+        self._pace = Pace(0.1)
         self._shown = ExitStack()
         self._width: int | None = out.width  # that was drawn for; None: something else was drawn
-        # By place along the run: how many reports fell there, and the sum of their losses.
-        self._train: dict[int, tuple[int, float]] = {}
-        self._valid: list[tuple[float, float]] = []  # (progress, loss)
+        self._curves = LossCurves()
 
     def preparing(self, doing: str, share: float) -> None:
         if self._pace.due():
@@ -188,10 +187,7 @@ class LiveView(View):
     def show(self, event: Event) -> None:
         if event.kind == "step":
             self._report = event
-            place = round(event.progress * CURVE_PLACES)
-            if event.train_loss is not None:
-                reports, total = self._train.get(place, (0, 0.0))
-                self._train[place] = (reports + 1, total + event.train_loss)
+            self._curves.add_step(event)
         elif event.kind == "eval":
             self._remember(event)
         elif event.kind in ("rollback", "memory"):
@@ -200,7 +196,7 @@ class LiveView(View):
 
     def end(self, report: TrainReport, stopped: bool) -> None:
         self._live.stop()
-        self._out.print(closing(report, stopped), soft_wrap=True)
+        self._out.print(closing(report, stopped, self._in_python), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._shown.enter_context(redrawn_in_place(self._out, self._forget_width))
@@ -226,8 +222,7 @@ class LiveView(View):
 
     def _remember(self, event: EvalReport) -> None:
         self._evaluation = event
-        if event.valid_loss is not None:
-            self._valid.append((event.progress, event.valid_loss))
+        self._curves.add_evaluation(event)
 
     def _render(self) -> RenderableType:
         parts: list[RenderableType] = []
@@ -236,10 +231,10 @@ class LiveView(View):
             parts += [what, fact_lines(facts, self._out.width), Text()]
         if self._report is not None:
             parts += [progress_line(self._report, self._out.width), self._numbers_line()]
-        if len(self._train) > 1:
+        train = self._curves.train
+        if len(train) > 1:
             height = 8 if self._out.height >= 30 else 5
-            train = [(p / CURVE_PLACES, total / n) for p, (n, total) in self._train.items()]
-            parts += [Text(), curves(train, self._valid, self._out.width, height)]
+            parts += [Text(), curves(train, self._curves.valid, self._out.width, height)]
         if self._evaluation is not None and self._evaluation.sample:
             sample = Text(printable(self._evaluation.sample), TEXT_STYLE, overflow="fold")
             lines = sample.wrap(self._out, max(10, self._out.width - 4))[:4]

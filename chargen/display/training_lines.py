@@ -5,7 +5,6 @@ Values come in, texts and tables go out; nothing is printed here.
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from chargen.config import DEFAULT_MINUTES
 from chargen.display.braille import draw
+from chargen.display.losses import Points, finite, loss_range
 from chargen.display.numbers import clock, count
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
@@ -49,7 +49,7 @@ def headline(run: Run) -> tuple[Text, list[Text]]:
     ]
     verb = "going on with" if run.resumed else "training on"
     if run.trainer.finished:
-        verb = "already finished; pass a larger total --minutes, --epochs or --steps to extend:"
+        verb = "already finished; a larger total of minutes, epochs or steps extends it:"
     first = Text.assemble(
         (f"{verb} ", "dim"),
         (corpus.name, "bold"),
@@ -105,16 +105,13 @@ def progress_line(report: StepReport, width: int) -> RenderableType:
 
 
 def curves(
-    train: Sequence[tuple[float, float]],
-    valid: Sequence[tuple[float, float]],
+    train: Points,
+    valid: Points,
     width: int,
     height: int,
 ) -> Text:
     """Two loss curves over the whole run, in braille; points are (progress, nats per token)."""
-    losses = sorted(loss for _, loss in [*train, *valid] if math.isfinite(loss)) or [0.0]
-    low = losses[0]
-    high = losses[int(0.95 * (len(losses) - 1))]  # the first steps are far above
-    high = max(high, low + max(1e-3, 1e-6 * low))
+    low, high = loss_range(train, valid)
     ticks = {
         row: f"{loss:.2f}" if loss < 1000 else f"{loss:.3g}"
         for row, loss in ((0, high), (height - 1, low))
@@ -122,7 +119,7 @@ def curves(
     label = 1 + max(5, *map(len, ticks.values()))
     columns = max(10, min(width, 80) - label)
     lines = [
-        [(place, (loss - low) / (high - low)) for place, loss in points if math.isfinite(loss)]
+        [(place, (loss - low) / (high - low)) for place, loss in finite(points)]
         for points in (train, valid)
     ]
     cells = draw(lines, columns, height)
@@ -146,7 +143,7 @@ def setback(event: Rollback | OutOfMemory) -> str:
     if event.kind == "memory":
         return (
             f"step {event.step:,} did not fit into memory: the streams are read in {event.parts} "
-            f"parts now, one after the other, as by --accumulate {event.parts}"
+            f"parts now, one after the other (accumulate {event.parts})"
         )
     return (
         f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; going on from "
@@ -158,9 +155,10 @@ def advice_line(advice: str) -> Text:
     return Text.assemble(("advice: ", "bold"), advice)
 
 
-def closing(report: TrainReport, stopped: bool) -> Text:
+def closing(report: TrainReport, stopped: bool, in_python: bool = False) -> Text:
+    """What came of it, and how to go on, on the command line or `in_python`."""
     if stopped:
-        return how_to_resume(report)
+        return how_to_resume(report, in_python)
     score = ""
     if report.valid_loss is not None:
         score = (
@@ -170,15 +168,26 @@ def closing(report: TrainReport, stopped: bool) -> Text:
     early = ", stopped early: no improvement" if report.stopped_early else ""
     return Text.assemble(
         (f"{score}{report.steps:,} steps, {clock(report.seconds)}{early}\n", "default"),
-        ("talk to it: ", "dim"),
-        (f"chargen repl {shlex.quote(str(report.checkpoint))}", "bold"),
+        ("load it: " if in_python else "talk to it: ", "dim"),
+        (
+            f"chargen.load({str(report.checkpoint)!r})"
+            if in_python
+            else f"chargen repl {shlex.quote(str(report.checkpoint))}",
+            "bold",
+        ),
     )
 
 
-def how_to_resume(report: TrainReport) -> Text:
+def how_to_resume(report: TrainReport, in_python: bool = False) -> Text:
+    folder = str(report.checkpoint)
     return Text.assemble(
         f"stopped at step {report.steps:,} and saved; continue with: ",
-        (f"chargen train --resume --out {shlex.quote(str(report.checkpoint))}", "bold"),
+        (
+            f"chargen.train(resume=True, out={folder!r})"
+            if in_python
+            else f"chargen train --resume --out {shlex.quote(folder)}",
+            "bold",
+        ),
     )
 
 

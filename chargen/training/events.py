@@ -7,6 +7,15 @@ from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True)
+class Preparing:
+    """Before the first step: what is being done to the text, and the share of that done, 0 to 1."""
+
+    kind: ClassVar[Literal["preparing"]] = "preparing"
+    doing: str
+    share: float
+
+
+@dataclass(frozen=True)
 class StepReport:
     """How training goes, a few times a second. The loss is the mean since the last report."""
 

@@ -1,22 +1,17 @@
-"""From what is asked for to a run, and through it.
-
-`train` is the whole road for Python; the command line walks the same one and shows the events.
-"""
+"""From what is asked for to a run, and through it, whoever watches: the command line, Python."""
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
-from typing import Unpack
+from contextlib import closing
+from typing import Protocol
 
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig
-from chargen.keywords import Device, Preset, TrainOptions
-from chargen.options import takes_options
+from chargen.checkpoint.recent import remember_training
+from chargen.errors import Spelling
 from chargen.runtime.device import pick_device
 from chargen.runtime.distributed import join
-from chargen.runtime.random_states import preserved_random_states
-from chargen.runtime.signals import Interrupts
+from chargen.runtime.signals import Interrupts, SignalHandler
+from chargen.training.events import Event
 from chargen.training.new_run import begin_run
 from chargen.training.request import RunRequest
 from chargen.training.resume import resume_run
@@ -24,50 +19,50 @@ from chargen.training.run import Run, TrainReport
 from chargen.training.setup import Setup
 
 
-@takes_options(CorpusConfig, ModelConfig, TrainConfig)
-def train(
-    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    *,
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    init_from: str | os.PathLike[str] | None = None,
-    preset: Preset | None = None,
-    tensorboard: bool = False,
-    device: Device = "auto",
-    **options: Unpack[TrainOptions],
-) -> TrainReport:
-    """Train a model on one text or several and save it; prints nothing.
+class RunView(Protocol):
+    """Who watches a run. What it raises ends the run, which is saved all the same."""
 
-    The options are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags of
-    `chargen train`. Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt, and
-    SIGTERM and SIGHUP likewise SystemExit; a second Ctrl-C raises at once, and what was saved last
-    is there. Every mistake in the call or the text is a ChargenError. torch's global random state
-    is left as it was found.
-    """
-    request = RunRequest(
-        [corpus] if isinstance(corpus, str | os.PathLike) else corpus,
-        options=options,
-        out=out,
-        resume=resume,
-        overwrite=overwrite,
-        init_from=init_from,
-        preset=preset,
-        tensorboard=tensorboard,
-        device=device,
-    )
-    with preserved_random_states(pick_device(device)):
-        run = prepare(request)
-        with Interrupts(on_second_sigint=signal.default_int_handler) as interrupts:
-            events = run.events(lambda: interrupts.caught is not None)
-            for _ in events:
+    def begin(self, run: Run) -> None:
+        """The first step is about to be taken."""
+
+    def show(self, event: Event) -> None:
+        """Something happened."""
+
+    def advise(self, advice: Sequence[str]) -> None:
+        """What another option would do better, before the first step or after the last."""
+
+    def end(self, report: TrainReport, stopped: bool) -> None:
+        """The run is over, or was stopped and can go on."""
+
+
+def run_training(
+    request: RunRequest, view: RunView, spell: Spelling, *, on_second_sigint: SignalHandler
+) -> tuple[TrainReport, Interrupts]:
+    """Train as is asked for, to the end or to a first signal, after which all is saved: what came
+    of it, and which signal that was. Advice names options as `spell` writes them. Raises
+    ChargenError, and what the view raises."""
+    run = prepare(request)
+    if run.ranks.is_main:
+        remember_training(run.folder)
+    try:
+        # What is shown may fail, on a terminal that was closed; it is saved all the same.
+        with (
+            Interrupts(on_second_sigint=on_second_sigint) as interrupts,
+            closing(run.events(lambda: interrupts.caught is not None)) as events,
+        ):
+            view.begin(run)
+            view.advise([advice.spelled(spell) for advice in run.text_advice()])
+            for event in events:
+                view.show(event)
                 if interrupts.caught:
-                    events.close()
-    if interrupts.caught == signal.SIGINT:
-        raise KeyboardInterrupt
-    if interrupts.caught:
-        raise SystemExit(interrupts.exit_code)
-    return run.report()
+                    break
+        report = run.report()
+        view.end(report, stopped=interrupts.caught is not None)
+        if not interrupts.caught:
+            view.advise([advice.spelled(spell) for advice in run.advice()])
+    finally:
+        run.release()  # also where nothing has begun
+    return report, interrupts
 
 
 def prepare(request: RunRequest) -> Run:

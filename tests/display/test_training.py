@@ -137,4 +137,4 @@ def test_what_did_not_fit_into_memory_is_said_in_a_line(
 ) -> None:
     PlainView(console()).show(OutOfMemory(step=12, parts=4, seconds=1.0))
     [line] = capsys.readouterr().out.splitlines()
-    assert "step 12 did not fit into memory" in line and "--accumulate 4" in line
+    assert "step 12 did not fit into memory" in line and "(accumulate 4)" in line

@@ -163,7 +163,7 @@ def test_a_run_that_is_done_stays_as_it_is(run_chargen: Chargen, folder: Path) -
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     done = run_chargen("train", "--resume", "--out", folder)
     assert done.returncode == 0
-    assert "already finished; pass a larger total" in done.stdout
+    assert "already finished; a larger total" in done.stdout
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
