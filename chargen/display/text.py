@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -11,6 +13,7 @@ from rich.text import Text
 
 from chargen.display.console import console, in_one_line, message_console, printable, show_error
 from chargen.display.numbers import percent
+from chargen.display.wrapping import WordWrap
 from chargen.evaluation.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
@@ -32,13 +35,15 @@ SURPRISAL_STYLES = (
 class TextPrinter:
     """Prints a prompt and what the model adds to it, told apart by colour.
 
-    Where stdout is no terminal it prints the completion alone, as it is, and messages go to stderr.
+    In a terminal rows end between words. Where stdout is none it prints the completion alone, as it
+    is, and messages go to stderr.
     """
 
     def __init__(self) -> None:
         self._out = console()
         self._messages = message_console()
         self._line_is_open = False
+        self._wrap = WordWrap()
         self._status = ""
 
     @property
@@ -97,18 +102,34 @@ class TextPrinter:
         if self._line_is_open or not self._out.is_terminal:
             self._out.file.write("\n")
         self._out.file.flush()
+        self.begin_row()
+
+    def begin_row(self) -> None:
+        """Somebody else has written, and ended the line."""
         self._line_is_open = False
+        self._wrap.begin_row()
 
     def _print(self, text: str, style: str) -> None:
         if not text:
             return
         self.status("")
-        if self._out.is_terminal:
+        if not self._out.is_terminal:
+            self._out.file.write(text)
+        elif self._out.is_dumb_terminal:
             self._out.print(Text(printable(text), style), end="", soft_wrap=True)
         else:
-            self._out.file.write(text)
+            self._print_wrapped(printable(text), style)
         self._out.file.flush()
         self._line_is_open = not text.endswith("\n")
+
+    def _print_wrapped(self, text: str, style: str) -> None:
+        written = self._wrap.wrap(text, style, self._out.width)
+        for shown, run in groupby(written, itemgetter(1)):
+            part = "".join(text for text, _ in run)
+            if shown is None:
+                self._out.file.write(part)
+            else:
+                self._out.print(Text(part, shown), end="", soft_wrap=True)
 
 
 # -- surprisal --------------------------------------------------------------------------------
@@ -118,7 +139,7 @@ def show_surprisals(surprisals: Sequence[Surprisal]) -> None:
     """A text, each part of it coloured by what it cost."""
     out = console()
     parts = [(_marked(s.text, _style(s.nats)), _style(s.nats)) for s in surprisals]
-    out.print(Text.assemble(*parts), soft_wrap=True)
+    out.print(Text.assemble(*parts), soft_wrap=not out.is_terminal)
     if not out.is_terminal:
         return
     legend: list[tuple[str, str] | str] = []

@@ -86,7 +86,7 @@ class Repl:
         self._keys = keys
         self._printer = TextPrinter()
         self._interrupts = Interrupts()
-        self._terminal = Terminal()
+        self._terminal = Terminal(on_return=self._printer.begin_row)
         self._pastes = Pastes()
         self._leaving = Leaving()
         self._draft = ""  # what the next prompt begins with

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import Terminal, stream_on, talking
+from tests.support.terminal import Terminal, in_a_shell, stream_on, talking
 
 
 def test_talking_in_a_terminal(checkpoint: Path, tmp_path: Path, columns: int) -> None:
@@ -55,8 +55,7 @@ def test_two_hundred_columns(checkpoint: Path, tmp_path: Path) -> None:
     with talking(200, "repl", checkpoint, cwd=tmp_path, rows=50) as terminal:
         terminal.see_ready()
         terminal.say("/set temperature 0", "temperature is 0.0")
-        [line] = [li for li in terminal.say("GRANN", "GRANNY'S KITCHEN") if "GRANNY'S" in li]
-        assert line == "> GRANNY'S KITCHEN"
+        assert "> GRANNY'S KITCHEN" in terminal.say("GRANN", "GRANNY'S KITCHEN")
         terminal.say("/set", "repeat the same samples")
         assert terminal.leave() == 0
 
@@ -105,6 +104,30 @@ def test_what_is_typed_while_text_comes_is_kept(checkpoint: Path, tmp_path: Path
         terminal.child.send("\x03")
         lines = terminal.see(lambda lines: terminal.written(lines) == "typed ahead")
         assert sum("typed" in line for line in lines) == 1
+
+
+def test_ctrl_z_gives_the_shell_its_terminal_and_takes_it_back(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    with in_a_shell(80, "repl", checkpoint, cwd=tmp_path) as terminal:
+        stream_on(terminal)
+        assert not terminal.echoes
+        terminal.child.send("\x1a")
+        terminal.see_text("Stopped")
+        assert terminal.raw.rfind("\x1b[?2004h") > terminal.raw.rfind("\x1b[?2004l"), "bash's own"
+        terminal.child.send("fg\r")
+        terminal.see(lambda lines: "Stopped" not in terminal.text)  # it goes up and away
+        assert not terminal.echoes
+        terminal.child.send("typed ahead\x03")
+        lines = terminal.see(lambda lines: terminal.written(lines) == "typed ahead")
+        assert sum("typed" in line for line in lines) == 1
+        terminal.child.send("\x03\x1a")
+        terminal.see_text("$")
+        terminal.child.send("fg\r")
+        terminal.say("/set max_tokens 10000000", "max_tokens is 10000000")
+        terminal.child.send("The \r")
+        terminal.see(lambda lines: sum("is" in line for line in lines) > 8)
+        assert not terminal.echoes, "nor after a prompt that was left for the shell"
 
 
 def test_ctrl_d_in_the_midst_of_a_text_leaves_after_it(checkpoint: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,6 +88,11 @@ class Terminal:
         """Make the terminal narrower or wider, as with a mouse."""
         self.screen.resize(columns=columns)
         self.child.setwinsize(self.screen.lines, columns)
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows by itself what is typed."""
+        return bool(termios.tcgetattr(self.child.child_fd)[3] & termios.ECHO)
 
     @property
     def text(self) -> str:
