@@ -81,7 +81,7 @@ def train(
         )
         # Somebody's process is not ours to end.
         report, interrupts = run_training(
-            request, view, on_second_sigint=signal.default_int_handler
+            request, view, in_python, on_second_sigint=signal.default_int_handler
         )
     if interrupts.caught == signal.SIGINT:
         raise KeyboardInterrupt
