@@ -45,8 +45,9 @@ class CorpusConfig(Config):
     subword_model: str = option("unigram", "subword algorithm", choices=("unigram", "bpe"))
     documents: str = option(
         "file",
-        "what a document is: a file, split by position, or a line, shuffled first",
-        choices=("file", "line"),
+        "what a document is: a file, split by position; or a line, or a paragraph between blank "
+        "lines, shuffled first",
+        choices=("file", "line", "paragraph"),
     )
     newlines: str = option(
         "keep", "keep CRLF and CR as they are, or turn them into LF", choices=("keep", "lf")

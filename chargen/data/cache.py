@@ -25,7 +25,7 @@ from chargen.progress import OnProgress, no_progress
 from chargen.runtime.files import Lock, sync_folder
 from chargen.tokenizers.base import Tokenizer
 
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 SUBWORD_OPTIONS = ("vocab_size", "subword_model")
 
 
@@ -95,7 +95,7 @@ def tokens_folder(
         "format": CACHE_FORMAT,
         "sources": [source.sha256 for source in sources],
         "config": {n: v for n, v in asdict(config).items() if n not in idle},
-        "seed": seed if config.documents == "line" else None,
+        "seed": None if config.documents == "file" else seed,
         "tokenizer": tokenizer and hashlib.sha256(tokenizer.serialize()).hexdigest(),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

@@ -64,7 +64,7 @@ def write_tokens(
         tokenizer = train_tokenizer(splits["train"], parts["train"], config, on_progress)
     try:
         folder.mkdir()
-        facts = _encode_parts(folder, parts, tokenizer, config, total, on_progress)
+        facts = _encode_parts(folder, parts, tokenizer, total, on_progress)
         write_file(folder / tokenizer.file_name, tokenizer.serialize())
         write_file(folder / FACTS, encode(facts))
     except OSError as error:
@@ -76,7 +76,6 @@ def _encode_parts(
     folder: Path,
     parts: Mapping[str, Sequence[Split]],
     tokenizer: Tokenizer,
-    config: CorpusConfig,
     total: int,
     on_progress: OnProgress,
 ) -> TokenFacts:
@@ -95,10 +94,10 @@ def _encode_parts(
         name, index = jobs[job]
         counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
         with create_shard(shard_path(folder, name, index), facts.dtype) as shard:
+            between = len(parts[name][index].between)
             for text, ends in parts[name][index]:
                 tokens = tokenizer.encode_array(text)
-                if config.documents == "line":
-                    tokens[tokens == newline] = tokenizer.end
+                tokens = _end_documents(tokens, newline, between, tokenizer.end)
                 if ends:
                     tokens = np.append(tokens, tokenizer.end)
                 shard.write(tokens)
@@ -122,3 +121,15 @@ def _encode_parts(
         facts.shards[name].append(written[job])
     facts.counts = counts.tolist()
     return facts
+
+
+def _end_documents(tokens: Tokens, newline: int, between: int, end: int) -> Tokens:
+    """The tokens with an end-of-document token for as many newlines in a row as are `between`
+    documents, where a chunk holds many."""
+    if not between:
+        return tokens
+    found = np.flatnonzero(tokens == newline)
+    if between > 1:  # no document holds two
+        found = found[:-1][np.diff(found) == 1]
+    tokens[found] = end
+    return np.delete(tokens, found + 1) if between > 1 else tokens

@@ -1,9 +1,9 @@
 """Training, validation and test: which bytes of the texts each holds, and its text in small chunks.
 
 Texts are split in bytes, before there are tokens, so that every tokenizer trains, and is scored,
-on the same text. Memory does not grow with the text, but for some forty bytes a line where lines
-are documents, while it is split. Knows nothing of tokens, but that a line, a space or a character
-begins one.
+on the same text. Memory does not grow with the text, but for some forty bytes a line where lines or
+paragraphs are documents, while it is split. Knows nothing of tokens, but that a line, a space or a
+character begins one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chargen.config import CorpusConfig
+from chargen.data.boundaries import SEPARATORS, Places, find_documents
 from chargen.data.sources import CHUNK_BYTES, Source, SourceReader, changed_error
 
 Chunk = tuple[str, bool]  # some text, and whether a document ends with it
@@ -41,6 +42,7 @@ class FileSplit:
     sources: Sequence[Source]
     spans: Sequence[Span]
     lf: bool = False  # turn CRLF and CR into LF
+    between = ""  # documents: nothing, as a chunk holds no more than one
 
     def __iter__(self) -> Iterator[Chunk]:
         for span in self.spans:
@@ -83,53 +85,53 @@ class FileSplit:
 
 
 @dataclass(frozen=True)
-class LineSplit:
-    """Lines, each a document, in their shuffled order. A chunk holds many, with LF between them."""
+class DocumentSplit:
+    """Lines or paragraphs, each a document, in their shuffled order. A chunk holds many, with
+    something `between` them."""
 
     sources: Sequence[Source]
-    lines: npt.NDArray[np.uint32]  # which of all lines, in the order that they are read
-    starts: npt.NDArray[np.int64]  # of all lines, in their source
-    lengths: npt.NDArray[np.uint32]  # bytes, without the end of the line
-    first_line: npt.NDArray[np.int64]  # of each source
+    documents: npt.NDArray[np.unsignedinteger]  # which of all, in the order that they are read
+    starts: Places  # of all documents, in their source
+    lengths: Places  # of all documents, in bytes
+    first_document: Places  # of each source
+    between: str
     lf: bool = False
 
     def __iter__(self) -> Iterator[Chunk]:
-        # Few files are held open; shuffled lines come from many in turn.
+        # Few files are held open; shuffled documents come from many in turn.
         opened = lru_cache(maxsize=64)(lambda source: SourceReader(self.sources[source]))
-        for lines in self._batches():
-            found = np.searchsorted(self.first_line, lines, side="right") - 1
-            starts, lengths = self.starts[lines].tolist(), self.lengths[lines].tolist()
-            if len(lines) == 1:  # perhaps a long one
+        for some in self._batches():
+            found = np.searchsorted(self.first_document, some, side="right") - 1
+            starts, lengths = self.starts[some].tolist(), self.lengths[some].tolist()
+            if len(some) == 1:  # perhaps a long one
                 for data in _chunks(opened(int(found[0])), starts[0], starts[0] + lengths[0]):
                     yield _decode(data, self.lf), False
                 yield "", True
                 continue
             read: list[bytes] = []
             others = np.flatnonzero(np.diff(found)) + 1  # where another source begins
-            for a, b in pairwise([0, *others.tolist(), len(lines)]):
+            for a, b in pairwise([0, *others.tolist(), len(some)]):
                 read += opened(int(found[a])).read_each(starts[a:b], lengths[a:b])
-            # A CR is no part of a CRLF here, though the line ends with it.
-            text = _decode(b"\n".join(read), lf=False)
-            yield text.replace("\r", "\n") if self.lf else text, True
+            yield _decode(self.between.encode().join(read), self.lf), True
 
     @property
     def size(self) -> int:
-        """In bytes, the ends of the lines left out."""
-        return int(self.lengths[self.lines].sum(dtype=np.int64))
+        """In bytes, what is between documents left out."""
+        return int(self.lengths[self.documents].sum())
 
-    def parts(self, size: int) -> list[LineSplit]:
-        """The same in parts of some `size` bytes each, longer by no more than a line."""
-        tokens = self.lengths[self.lines] + np.uint32(1)  # the end of a document is one too
-        read = np.cumsum(tokens, dtype=np.int64)
+    def parts(self, size: int) -> list[DocumentSplit]:
+        """The same in parts of some `size` bytes each, longer by no more than a document."""
+        read = np.cumsum(self.lengths[self.documents] + 1)  # the end of a document is a token too
         stops = range(size, int(read[-1]) if len(read) else 0, size)
         cuts = np.unique(np.searchsorted(read, stops))
-        return [replace(self, lines=lines) for lines in np.split(self.lines, cuts) if len(lines)]
+        parts = np.split(self.documents, cuts)
+        return [replace(self, documents=part) for part in parts if len(part)]
 
-    def _batches(self) -> Iterator[npt.NDArray[np.uint32]]:
-        """Some lines at a time, together no longer than a chunk, or a single long one."""
-        for at in range(0, len(self.lines), CHUNK_BYTES // 16):
-            some = self.lines[at : at + CHUNK_BYTES // 16]
-            read = np.cumsum(self.lengths[some], dtype=np.int64)
+    def _batches(self) -> Iterator[npt.NDArray[np.unsignedinteger]]:
+        """Some documents at a time, together no longer than a chunk, or a single long one."""
+        for at in range(0, len(self.documents), CHUNK_BYTES // 16):
+            some = self.documents[at : at + CHUNK_BYTES // 16]
+            read = np.cumsum(self.lengths[some])
             while len(some):
                 count = max(1, int(np.searchsorted(read, CHUNK_BYTES, side="right")))
                 yield some[:count]
@@ -137,14 +139,15 @@ class LineSplit:
                 some = some[count:]
 
 
-Split = FileSplit | LineSplit
+Split = FileSplit | DocumentSplit
 
 
 def split_texts(sources: Sequence[Source], config: CorpusConfig, seed: int) -> dict[str, Split]:
-    """Training, validation and test. Files are cut by position, lines shuffled (seeded) first."""
+    """Training, validation and test. Files are cut by position, shorter documents shuffled (seeded)
+    first."""
     lf = config.newlines == "lf"
-    if config.documents == "line":
-        return _split_lines(sources, config, seed, lf)
+    if config.documents != "file":
+        return _split_documents(sources, config, seed, lf)
     total = sum(source.size for source in sources)
     train_stop, valid_stop = _cuts(total, config)
     spans: dict[str, list[Span]] = {name: [] for name in SPLITS}
@@ -182,45 +185,36 @@ def _align(opened: SourceReader, source: Source, position: int) -> int:
     return at
 
 
-def _split_lines(
+def _split_documents(
     sources: Sequence[Source], config: CorpusConfig, seed: int, lf: bool
 ) -> dict[str, Split]:
-    bounds = [_line_bounds(source) for source in sources]
+    bounds = []
+    for source in sources:
+        chunks = _bytes(SourceReader(source), source.start, source.stop)
+        starts, stops = find_documents(chunks, config.documents, lf=lf)
+        bounds.append((starts + source.start, stops - starts))
     starts = np.concatenate([start for start, _ in bounds])
     lengths = np.concatenate([length for _, length in bounds])
-    first_line = np.cumsum([0] + [len(start) for start, _ in bounds])
+    first_document = np.cumsum([0] + [len(start) for start, _ in bounds])
     del bounds
-    order = np.arange(len(starts), dtype=np.uint32)
+    numbers = np.uint32 if len(starts) < 1 << 32 else np.uint64
+    order: npt.NDArray[np.unsignedinteger] = np.arange(len(starts), dtype=numbers)
     np.random.default_rng(seed).shuffle(order)
-    read = np.cumsum(lengths[order], dtype=np.int64)  # bytes up to the end of each line
+    read = np.cumsum(lengths[order])  # bytes up to the end of each document
     total = int(read[-1]) if len(read) else 0
-    # However long the first line is, it is there to be trained on.
+    # However long the first document is, it is there to be trained on.
     cuts = np.maximum(np.searchsorted(read, _cuts(total, config), side="right"), 1)
+    between = SEPARATORS[config.documents]
     return {
-        name: LineSplit(sources, lines, starts, lengths, first_line, lf)
-        for name, lines in zip(SPLITS, np.split(order, cuts), strict=True)
+        name: DocumentSplit(sources, documents, starts, lengths, first_document, between, lf)
+        for name, documents in zip(SPLITS, np.split(order, cuts), strict=True)
     }
 
 
-def _line_bounds(source: Source) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-    """Where the lines of a source start, and their bytes without the newline; no empty ones."""
-    opened = SourceReader(source)
-    newlines, after_cr, last = [], [], 0
-    for at in range(source.start, source.stop, CHUNK_BYTES):
-        data = np.frombuffer(opened.read(at, min(at + CHUNK_BYTES, source.stop)), dtype=np.uint8)
-        found = np.flatnonzero(data == ord("\n"))
-        newlines.append(found + at)
-        after_cr.append(np.insert(data[:-1], 0, last)[found] == ord("\r"))
-        last = int(data[-1])
-    stops = np.concatenate([*newlines, np.array([source.stop])])
-    with_cr = np.concatenate([*after_cr, np.array([last == ord("\r")])])
-    del newlines, after_cr
-    starts = np.empty_like(stops)
-    starts[0], starts[1:] = source.start, stops[:-1] + 1
-    stops -= (stops > starts) & with_cr  # the CR of a CRLF belongs to the end of the line
-    lengths = (stops - starts).astype(np.uint32)
-    full = lengths > 0
-    return starts[full], lengths[full]
+def _bytes(opened: SourceReader, at: int, stop: int) -> Iterator[bytes]:
+    """The bytes from `at` to `stop`, cut anywhere."""
+    for start in range(at, stop, CHUNK_BYTES):
+        yield opened.read(start, min(start + CHUNK_BYTES, stop))
 
 
 def _chunks(opened: SourceReader, at: int, stop: int) -> Iterator[bytes]:

@@ -235,7 +235,7 @@ def index_of(metadata: CheckpointMetadata, text: Paths | None = None) -> CopyInd
     with open_sources(paths) as sources:
         check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
-        training = "".join(chunk for chunk, _ in splits["train"])
+        training = beginning([splits["train"]])
         held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
     return CopyIndex(training.encode(), held_out)
 

@@ -95,24 +95,24 @@ def held_out_text(
     with open_sources(find_origin(metadata), on_progress) as sources:
         check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
         splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
-        between = "\n" if metadata.corpus_options.documents == "line" else ""
-        texts = {name: beginning([splits[name]], most, between) for name in reversed(SPLITS)}
+        texts = {name: beginning([splits[name]], most) for name in reversed(SPLITS)}
     for name, text in texts.items():
         if len(text) >= at_least:
             return text, name
     raise _too_short(metadata, max(map(len, texts.values())), at_least, "characters")
 
 
-def beginning(splits: Iterable[Split], length: int, between: str = "") -> str:
-    """The first so many characters of splits, one after the other, with something `between` their
-    documents."""
+def beginning(splits: Iterable[Split], length: int | None = None) -> str:
+    """The first so many characters of splits, one after the other, or all; between shorter
+    documents than files stands what separates them."""
     parts: list[str] = []
     for split in splits:
         for text, ends in split:
-            parts.append((text + between if ends else text)[:length])
-            length -= len(parts[-1])
-            if not length:
-                return "".join(parts)
+            parts.append((text + split.between if ends else text)[:length])
+            if length is not None:
+                length -= len(parts[-1])
+                if not length:
+                    return "".join(parts)
     return "".join(parts)
 
 

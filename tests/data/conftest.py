@@ -17,4 +17,5 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(encoding, "PART_BYTES", 1000)
     monkeypatch.setattr(processes, "cores", lambda: 3)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return write(tmp_path, "many.txt", "".join(f"{n} is é, 漢 or 🍓\r\n" for n in range(700)))
+    lines = [f"{n} is é, 漢 or 🍓\r\n" + "\r\n" * (n % 9 == 0) for n in range(700)]
+    return write(tmp_path, "many.txt", "".join(lines))

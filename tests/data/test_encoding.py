@@ -15,7 +15,7 @@ from chargen.data.splits import SPLITS
 from chargen.runtime import workers as processes
 
 
-@pytest.mark.parametrize("documents", ["file", "line"])
+@pytest.mark.parametrize("documents", ["file", "line", "paragraph"])
 @pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
 def test_neither_shards_nor_processes_show(
     many: Path, tokenizer: str, documents: str, monkeypatch: pytest.MonkeyPatch

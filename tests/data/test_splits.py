@@ -13,7 +13,7 @@ from chargen.config import CorpusConfig
 from chargen.data import sources, splits
 from chargen.data.corpus import open_corpus
 from chargen.data.sources import read_sources
-from chargen.data.splits import FileSplit, Span, Split, split_texts
+from chargen.data.splits import DocumentSplit, FileSplit, Span, Split, split_texts
 from tests.support.texts import spell, write
 
 
@@ -36,7 +36,7 @@ def test_chunks_do_not_show(
     assert lf == text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-@pytest.mark.parametrize("documents", ["file", "line"])
+@pytest.mark.parametrize("documents", ["file", "line", "paragraph"])
 @given(
     contents=st.lists(st.text(alphabet="ab \n\ré漢🍓", min_size=1), min_size=1, max_size=4),
     size=st.integers(5, 40),
@@ -51,18 +51,17 @@ def test_parts_do_not_show(
 ) -> None:
     """Part after part, each split is spelled as it is as a whole."""
 
-    def spelled(split: Split, line_end: str) -> str:
+    def spelled(split: Split) -> str:
         parts = [text + ("\0" if ends else "") for text, ends in split]
-        return "".join(parts).replace("\n", line_end)
+        return "".join(parts).replace(split.between or "\0", "\0")
 
     folder = tmp_path_factory.mktemp("parts")
     paths = [write(folder, str(index), text) for index, text in enumerate(contents)]
     sources = read_sources(paths, folder.resolve)
     config = CorpusConfig(documents=documents, valid_fraction=0.3, newlines=newlines)
-    line_end = "\0" if documents == "line" else "\n"
     for split in split_texts(sources, config, seed=0).values():
         parts = split.parts(size)
-        assert "".join(spelled(part, line_end) for part in parts) == spelled(split, line_end)
+        assert "".join(map(spelled, parts)) == spelled(split)
         assert sum(part.size for part in parts) == split.size
         assert all(part.size for part in parts)
         if isinstance(split, FileSplit):
@@ -121,6 +120,51 @@ def test_lines_of_several_files_long_and_short(
     )
     corpus = open_corpus(paths, config, seed=5)
     assert sorted(spell(corpus, corpus.train)) == sorted(lines + lines[1:] + lines[2:])
+
+
+@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+def test_paragraphs_are_shuffled_whole_with_their_exact_bytes(
+    tmp_path: Path, chunk_bytes: int, tokenizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (sources, splits):
+        monkeypatch.setattr(module, "CHUNK_BYTES", chunk_bytes)
+    tunes = [f"X:{n}\r\nT: tune {n}\r\n|:ab c2 | \u00e9:|" for n in range(40)]
+    tunes += ["  indented\n\ttwice ", "one line", "long \u6f22" * 40 + "\n" + "x" * 99, "a\rb"]
+    ends = ["\n\n", "\r\n\r\n", "\r\r", "\n \t\n\r\n", "\n\n\n"]
+    text = "".join(tune + ends[n % len(ends)] for n, tune in enumerate(tunes))
+    path = write(tmp_path, f"{chunk_bytes}{tokenizer}.txt", "\n \n" + text)
+    config = CorpusConfig(
+        documents="paragraph", valid_fraction=0.2, tokenizer=tokenizer, vocab_size=300
+    )
+    once, again, other = (open_corpus([path], config, seed=seed) for seed in (1, 1, 2))
+    found = [spell(once, split) for split in (once.train, once.valid, once.test)]
+    assert sorted(tune for part in found for tune in part) == sorted(tunes)
+    assert all(found)
+    assert found[0] != tunes[: len(found[0])]
+    assert spell(again, again.train) == found[0] != spell(other, other.train)
+
+
+@pytest.mark.parametrize("documents", ["line", "paragraph"])
+def test_a_cr_ends_lines_where_it_becomes_lf(tmp_path: Path, documents: str) -> None:
+    items = [f"item {n}\rof two lines" if n % 2 else f"item {n}" for n in range(60)]
+    path = write(tmp_path, "cr.txt", "\r\r".join(items) + "\r")
+    expected = [item.replace("\r", "\n") for item in items]
+    if documents == "line":
+        expected = [line for item in expected for line in item.split("\n")]
+    corpus = open_corpus([path], CorpusConfig(documents=documents, newlines="lf"))
+    found = [spell(corpus, split) for split in (corpus.train, corpus.valid, corpus.test)]
+    assert all(found)
+    assert sorted(document for part in found for document in part) == sorted(expected)
+
+
+def test_documents_may_be_longer_than_four_gigabytes() -> None:
+    lengths = np.array([1, (1 << 32) + 7, 3], dtype=np.int64)
+    starts = np.array([0, 2, (1 << 32) + 10], dtype=np.int64)
+    order = np.arange(3, dtype=np.uint32)
+    split = DocumentSplit([], order, starts, lengths, np.zeros(1, np.int64), between="\n")
+    assert split.size == (1 << 32) + 11
+    assert [part.size for part in split.parts(1 << 20)] == [1, (1 << 32) + 10]
 
 
 def test_every_tokenizer_validates_on_the_same_text(corpus_file: Path) -> None:

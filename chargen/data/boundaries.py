@@ -1,0 +1,68 @@
+"""Where the documents of a text begin and end: lines, or paragraphs with blank lines between them.
+
+Pure: bytes in, places out. Knows no files and no tokens. Letters: N documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+# What stands between two documents where many are read as one text: what none of them holds.
+SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
+
+Places = npt.NDArray[np.int64]
+
+_LF, _CR = b"\n\r"
+_BLANK = np.isin(np.arange(256), list(b" \t\r\n"))
+
+
+def find_documents(
+    chunks: Iterable[bytes], documents: str, *, lf: bool = False
+) -> tuple[Places, Places]:
+    """(N,) where the documents of a text, given in chunks, start and stop, in bytes.
+
+    A `line` ends with LF or CRLF, and where CR will be turned into `lf` with that; empty ones are
+    none. A `paragraph` ends with a line that is followed by blank ones, of spaces and tabs at most,
+    or by nothing; its lines end with LF, CRLF or CR. A document lacks the end of its last line.
+    """
+    starts, stops, inked = _find_lines(chunks, cr=lf or documents == "paragraph")
+    if documents == "line":
+        full = stops > starts
+        return starts[full], stops[full]
+    first = inked & ~np.insert(inked[:-1], 0, False)
+    last = inked & ~np.append(inked[1:], False)
+    return starts[first], stops[last]
+
+
+def _find_lines(
+    chunks: Iterable[bytes], *, cr: bool
+) -> tuple[Places, Places, npt.NDArray[np.bool_]]:
+    """Where all lines start and stop, without their ends, and whether more stands in them than
+    spaces and tabs. A CR ends one before an LF and at the end of the text, or anywhere (`cr`)."""
+    starts, ends, inks = [np.zeros(1, np.int64)], [], []
+    size = ink = 0
+    before = b"\0\0"  # the last two bytes
+    for chunk in chunks:
+        data = np.frombuffer(before + chunk, dtype=np.uint8)
+        here, previous, last_but_one = data[2:], data[1:-1], data[:-2]
+        begins = previous == _LF
+        if cr:
+            begins |= (previous == _CR) & (here != _LF)
+        found = np.flatnonzero(begins)
+        # The end of the line before is one byte long, or two.
+        crlf = (previous[found] == _LF) & (last_but_one[found] == _CR)
+        starts.append(found + size)
+        ends.append(found + size - 1 - crlf)
+        black = np.cumsum(~_BLANK[data[1:]], dtype=np.int64)  # from the byte before on
+        inks.append(ink + black[found] - black[0])
+        ink += int(black[-1] - black[0])
+        size += len(chunk)
+        before = (before + chunk)[-2:]
+    end = size - (before[-1] == _CR) if before[-1] != _LF else size - 1 - (before[-2] == _CR)
+    ends.append(np.array([end]))
+    inks.append(np.array([ink]))
+    first, last = np.concatenate(starts), np.concatenate(ends)
+    return first, last, np.diff(np.concatenate(inks), prepend=0) > 0
