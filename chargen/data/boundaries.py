@@ -1,17 +1,24 @@
 """Where the documents of a text begin and end: lines, or paragraphs with blank lines between them.
 
-Pure: bytes in, places out. Knows no files and no tokens. Letters: N documents.
+Pure: text in, places out. Knows no files and no tokens. Letters: N documents.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-# What stands between two documents where many are read as one text: what none of them holds.
-SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
+# What stands between documents where many are joined to one text: what none of them holds.
+JOINTS = {"line": "\n", "paragraph": "\n\n"}
+# What stands there in a text as it is, any of these.
+_NEWLINE = r"(?>\r\n|\n|\r)"
+SEPARATORS = {
+    "line": re.compile(r"(?:\r?\n)+|\r\Z"),
+    "paragraph": re.compile(rf"{_NEWLINE}(?:[ \t]*{_NEWLINE})+(?:[ \t]*\Z)?|{_NEWLINE}[ \t]*\Z"),
+}
 
 Places = npt.NDArray[np.int64]
 

@@ -40,6 +40,7 @@ class Corpus:
     valid: Shards
     test: Shards
     counts: Tokens  # (V,) how often each token stands in the training split
+    documents: str = "file"  # what a document is
 
     @cached_property
     def beginnings(self) -> npt.NDArray[np.int64]:
@@ -58,10 +59,11 @@ def open_corpus(
 ) -> Corpus:
     """Read, split and encode the texts, or find the token files that an earlier run left.
 
-    `paths` are files, folders (`*.txt` below them), globs, `-` for standard input, any of them
-    gzipped. A `tokenizer` is used as it is, else one is trained on the training split. `seed`
-    shuffles the lines where they are documents. Without `verify`, token files that are there and of
-    the right size are trusted: where another process has just read them through.
+    `paths` are files, folders (`*.txt` below them, in any case, hidden ones left out), globs, `-`
+    for standard input, any of them gzipped. A `tokenizer` is used as it is, else one is trained on
+    the training split. `seed` shuffles documents that are shorter than files. Without `verify`,
+    token files that are there and of the right size are trusted: where another process has just
+    read them through.
 
     A text of more than one part is encoded by all cores. Raises CorpusError.
     """
@@ -72,17 +74,17 @@ def open_corpus(
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):
             folder = tokens_folder(cache, sources, config, seed, made_by)
-            corpus = _open_tokens(folder, sources, name, verify=verify)
+            corpus = _open_tokens(folder, sources, name, config, verify=verify)
             if corpus and (not tokenizer or corpus.tokenizer == tokenizer):
                 return corpus
         folder = tokens_folder(cache, sources, config, seed, tokenizer)
         unfinished = spool / "tokens"
         write_tokens(unfinished, sources, config, seed, tokenizer, on_progress)
         # Another run may have made the same files first: they serve as well.
-        corpus = _open_tokens(folder, sources, name, verify=verify)
+        corpus = _open_tokens(folder, sources, name, config, verify=verify)
         if corpus is None:
             move_into_cache(unfinished, folder)
-            corpus = _open_tokens(folder, sources, name, verify=False)  # just written
+            corpus = _open_tokens(folder, sources, name, config, verify=False)  # just written
         if corpus is None:
             raise CorpusError(
                 f"the token files in {folder} were changed or removed as soon as they were made",
@@ -92,7 +94,7 @@ def open_corpus(
 
 
 def _open_tokens(
-    folder: Path, sources: Sequence[Source], name: str, *, verify: bool
+    folder: Path, sources: Sequence[Source], name: str, config: CorpusConfig, *, verify: bool
 ) -> Corpus | None:
     """The corpus whose files lie in `folder`, or None where they are not there, or not what was
     written. Raises CorpusError where they cannot be read or mapped, which no others could."""
@@ -111,4 +113,4 @@ def _open_tokens(
     if len(counts) != tokenizer.vocab_size or counts.sum() != len(splits["train"]):
         return None
     identity = tuple((source.name, source.size, source.sha256) for source in sources)
-    return Corpus(name, identity, tokenizer, **splits, counts=counts)
+    return Corpus(name, identity, tokenizer, **splits, counts=counts, documents=config.documents)

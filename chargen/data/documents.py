@@ -15,13 +15,11 @@ from typing import Self
 import numpy as np
 
 from chargen.config import CorpusConfig
+from chargen.data.boundaries import SEPARATORS
 from chargen.data.cache import open_sources
 from chargen.data.sources import Paths, check_unchanged
 from chargen.data.splits import whole_text
 from chargen.tokenizers.base import Tokenizer, Tokens
-
-# What stands between the documents of a text, by what they are. Training leaves empty ones out.
-SEPARATORS = {"line": re.compile(r"[\r\n]+")}
 
 
 @dataclass(frozen=True)

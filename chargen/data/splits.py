@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chargen.config import CorpusConfig
-from chargen.data.boundaries import SEPARATORS, Places, find_documents
+from chargen.data.boundaries import JOINTS, Places, find_documents
 from chargen.data.sources import CHUNK_BYTES, Source, SourceReader, changed_error
 
 Chunk = tuple[str, bool]  # some text, and whether a document ends with it
@@ -204,7 +204,7 @@ def _split_documents(
     total = int(read[-1]) if len(read) else 0
     # However long the first document is, it is there to be trained on.
     cuts = np.maximum(np.searchsorted(read, _cuts(total, config), side="right"), 1)
-    between = SEPARATORS[config.documents]
+    between = JOINTS[config.documents]
     return {
         name: DocumentSplit(sources, documents, starts, lengths, first_document, between, lf)
         for name, documents in zip(SPLITS, np.split(order, cuts), strict=True)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from chargen.config import TEMPLATE
+from chargen.data.boundaries import JOINTS
 from chargen.errors import ConfigError, CorpusError, named, setting
 from chargen.evaluation.prompts import read_pairs
 from chargen.generation.generator import TextGenerator
@@ -69,15 +70,16 @@ def classify(
     """The labels of a text, the most likely first. Raises ConfigError where the labels or the
     template are none; TokenizerError.
 
-    A newline at the end of the template is the end of the line. A model whose documents are lines
-    has never seen one: for it this is the end of the document.
+    What separates lines or paragraphs, at the end of the template, is the end of the document to a
+    model whose documents are such: it has never seen it.
     """
     check_labels(labels)
     before, after = _parts(template)
     generator.tokenizer.check(text)
-    ends = after.endswith("\n") and generator.corpus_options.documents == "line"
-    if ends:
-        after = after.removesuffix("\n")
+    joint = JOINTS.get(generator.corpus_options.documents)
+    ends = joint is not None and after.endswith(joint)
+    if joint is not None:
+        after = after.removesuffix(joint)
     # No str.format: a text may hold braces.
     before, after = (part.replace("{text}", text) for part in (before, after))
     if not ends:

@@ -31,13 +31,44 @@ STILL_FALLS = 0.98  # times the loss in the middle of the run
 
 
 def about_text(corpus: Corpus) -> list[Wording]:
-    """Before a training. Where lines are documents already, the text has none."""
-    if not _is_list(_beginning(corpus)):
+    """Before a training."""
+    return [*_about_list(corpus), *_about_single_document(corpus), *_about_copies(corpus)]
+
+
+def _about_list(corpus: Corpus) -> list[Wording]:
+    if corpus.documents != "file" or not _is_list(_beginning(corpus)):
         return []
     return [
         "the lines of this text are short; if each is an item of its own, as in a list of names, "
         "train with " + setting("documents", "line")
     ]
+
+
+def _about_single_document(corpus: Corpus) -> list[Wording]:
+    """Of lines and paragraphs there should be many."""
+    held_out = len(corpus.valid) + len(corpus.test)
+    if corpus.documents == "file" or held_out or corpus.counts[corpus.tokenizer.end] > 1:
+        return []
+    with_cr = [b"\r" in piece for piece in corpus.tokenizer.pieces]
+    if corpus.documents == "line" and corpus.counts[with_cr].any():
+        way_out = "if its lines end with CR, train with " + setting("newlines", "lf")
+    else:
+        way_out = "train with " + setting("documents", "file")
+    return [
+        f"the whole text is one {corpus.documents}, so nothing of it is kept for validation; "
+        + way_out
+    ]
+
+
+def _about_copies(corpus: Corpus) -> list[Wording]:
+    first: dict[str, str] = {}
+    for name, size, sha256 in corpus.sources:
+        if size and sha256 in first:
+            what = f"{name} holds the same text as {first[sha256]}: what is held out of one is "
+            so = "learned from the other, so the validation loss will be too low; leave one out"
+            return [Wording((what + so,))]
+        first[sha256] = name
+    return []
 
 
 def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.config import CorpusConfig
+from chargen.data.boundaries import find_documents
 from chargen.data.documents import (
     EncodedText,
     encode_text,
@@ -59,9 +60,9 @@ def test_no_more_of_a_text_is_read_than_is_wanted(
 
 
 @given(
-    st.text(st.sampled_from("ab é\r\n\u2028"), max_size=30),
+    st.text(st.sampled_from("ab é\t\r\n\u2028"), max_size=30),
     st.lists(st.integers(0, 30), max_size=4),
-    st.sampled_from(["file", "line"]),
+    st.sampled_from(["file", "line", "paragraph"]),
     st.sampled_from(["keep", "lf"]),
 )
 def test_however_a_text_is_cut_it_is_the_documents_of_training(
@@ -77,8 +78,13 @@ def test_however_a_text_is_cut_it_is_the_documents_of_training(
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     assert found.bytes.sum() == len(text.encode())
     assert found.characters.sum() == len(text)
-    spelled = "".join(
-        "\0" if token == tokenizer.end else chr(token) for token in found.tokens.tolist()
-    )
-    expected = text if documents == "file" else re.sub(r"[\r\n]+", "\0", text)
-    assert spelled == expected.encode().decode("latin-1")
+    if documents == "file":
+        assert bytes(found.tokens.tolist()) == text.encode()
+        return
+    ends = np.flatnonzero(found.tokens == tokenizer.end)
+    read = [bytes(row[row != tokenizer.end].tolist()) for row in np.split(found.tokens, ends)]
+    if documents == "paragraph":  # but for blank lines before the first
+        read[0] = re.sub(rb"\A([ \t]*[\r\n])+|\A[ \t]*\Z", b"", read[0])
+    starts, stops = find_documents([text.encode()], documents)
+    learned = [text.encode()[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+    assert [document for document in read if document] == learned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,34 @@ def test_lists_are_told_from_other_texts(tmp_path: Path, text: str, is_list: boo
     whole = CorpusConfig(valid_fraction=0.0, test_fraction=0.0)
     advice = about_text(open_corpus([path], whole))
     assert ["--documents line" in line.spelled(in_flags) for line in advice] == [True] * is_list
-    assert not about_text(open_corpus([path], replace(whole, documents="line")))
+    of_lines = about_text(open_corpus([path], replace(whole, documents="line")))
+    assert not any("--documents line" in line.spelled(in_flags) for line in of_lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "documents", "says"),
+    [
+        ("one\rtwo\rthree\r", "line", "train with --newlines lf"),
+        ("one line", "line", "is one line, so nothing of it is kept.*train with --documents file"),
+        ("two\nlines\n", "paragraph", "is one paragraph"),
+        ("one\ntwo\n", "line", None),
+    ],
+)
+def test_a_single_document_is_told_of(
+    tmp_path: Path, text: str, documents: str, says: str | None
+) -> None:
+    path = write(tmp_path, "text.txt", text)
+    config = CorpusConfig(documents=documents, valid_fraction=0.0, test_fraction=0.0)
+    advice = [line.spelled(in_flags) for line in about_text(open_corpus([path], config))]
+    assert len(advice) == (says is not None)
+    assert says is None or re.search(says, advice[0])
+
+
+def test_a_copy_of_a_text_is_told_of(tmp_path: Path) -> None:
+    for name, text in (("a.txt", "one text"), ("b.txt", "another"), ("c.txt", "one text")):
+        write(tmp_path, name, text)
+    [advice] = about_text(open_corpus([tmp_path], CorpusConfig()))
+    assert str(advice).startswith("c.txt holds the same text as a.txt:")
 
 
 @pytest.mark.parametrize(
