@@ -13,7 +13,7 @@ from typing import Unpack
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.display.notebook import NotebookView, notebook_display
 from chargen.display.training import View, training_view
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, in_python
 from chargen.keywords import Device, Preset, TrainOptions
 from chargen.options import check_names, takes_options
 from chargen.runtime.device import pick_device
