@@ -203,13 +203,10 @@ def _show_samples(
 ) -> list[str]:
     """Show samples one after the other; return their texts where they are to be kept."""
     kept = []
-    for index, completion in enumerate(completions):
+    for completion in completions:
         if keep:
             kept.append(completion.text)
-        if index:
-            printer.separator()
-        printer.text(completion)
-        printer.close()
+        printer.sample(completion)
     return kept
 
 

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from chargen.generation.words import with_lf
 from chargen.runtime.signals import suspendable
 
 NARROW = 36  # columns in which no table fits
@@ -135,6 +136,11 @@ _VISIBLE |= {code: 0xFFFD for code in range(0xD800, 0xE000)}
 _VISIBLE |= dict.fromkeys((*range(0x2028, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
 
 
+def in_lines(text: str) -> str:
+    """The same of a whole text, which may end its lines by CRLF or CR as well."""
+    return printable(with_lf(text))
+
+
 def in_one_line(text: str) -> str:
-    """The same, with signs for newlines and tabs."""
+    """Text made visible as by `printable`, with signs for newlines and tabs."""
     return printable(text).replace("\n", "\u21b5").replace("\t", "\u21e5")

@@ -11,7 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chargen.display.console import NARROW, console, in_one_line, message_console, printable
+from chargen.display.console import (
+    NARROW,
+    console,
+    in_lines,
+    in_one_line,
+    message_console,
+    printable,
+)
 from chargen.display.numbers import percent
 from chargen.display.text import SPACE, TEXT_STYLE, as_label
 from chargen.evaluation.units import NATS_PER_BIT
@@ -75,7 +82,7 @@ def show_beams(completions: Sequence[Completion]) -> None:
     table.add_column("nats", justify="right", style="dim")
     table.add_column("text", style=TEXT_STYLE, overflow="fold")
     for rank, completion in enumerate(completions, start=1):
-        text = printable(completion.text).replace("\n", "\u21b5\n").rstrip("\n")
+        text = in_lines(completion.text).replace("\n", "\u21b5\n").rstrip("\n")
         nats = completion.logprob if completion.score is None else completion.score
         table.add_row(str(rank), percent(math.exp(nats)), f"{nats:.2f}", Text(text))
     console().print(table)
@@ -112,7 +119,7 @@ def show_columns(texts: Sequence[tuple[str, str]]) -> None:
         row = texts[at : at + abreast]
         for title, _ in row:
             table.add_column(Text(printable(title)), ratio=1, overflow="fold")
-        table.add_row(*(Text(printable(text), TEXT_STYLE) for _, text in row))
+        table.add_row(*(Text(in_lines(text), TEXT_STYLE) for _, text in row))
         out.print(table)
 
 
@@ -143,7 +150,7 @@ def show_answers(answers: Sequence[Answer]) -> None:
             table.add_column(name, overflow="fold")
         for answer in wrong:
             texts = (answer.prompt, answer.answer, answer.text)
-            table.add_row(*(Text(printable(text).replace("\n", "\u21b5")) for text in texts))
+            table.add_row(*(Text(in_lines(text).replace("\n", "\u21b5")) for text in texts))
         console().print(table)
     correct = len(answers) - len(wrong)
     console().print(f"{correct} of {len(answers)} right ({correct / len(answers):.1%})")

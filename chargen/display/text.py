@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from chargen.display.console import console, in_one_line, message_console, printable, show_error
+from chargen.display.console import (
+    console,
+    in_lines,
+    in_one_line,
+    message_console,
+    printable,
+    show_error,
+)
 from chargen.display.numbers import percent
 from chargen.display.wrapping import WordWrap
 from chargen.evaluation.units import NATS_PER_BIT
+from chargen.generation.words import with_lf
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.surprisal import Surprisal
@@ -35,15 +43,18 @@ SURPRISAL_STYLES = (
 class TextPrinter:
     """Prints a prompt and what the model adds to it, told apart by colour.
 
-    In a terminal rows end between words. Where stdout is none it prints the completion alone, as it
-    is, and messages go to stderr.
+    In a terminal rows end between words. Where stdout is none it prints the text as it is, without
+    the prompt unless that is to be echoed, and messages go to stderr.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, echo: bool = False) -> None:
         self._out = console()
         self._messages = message_console()
+        self._shows_prompt = self._out.is_terminal or echo
         self._line_is_open = False
         self._wrap = WordWrap()
+        self._after_cr = False
+        self._last_is_long: bool | None = None  # of several texts, the last; None before any
         self._status = ""
 
     @property
@@ -69,7 +80,7 @@ class TextPrinter:
 
     def prompt(self, text: str, mark: str = "") -> None:
         """The beginning of a text, after the mark that the user wrote it at."""
-        if self._out.is_terminal:
+        if self._shows_prompt:
             self._print(mark, "bold")
             self._print(text, PROMPT_STYLE)
 
@@ -88,14 +99,19 @@ class TextPrinter:
     def piece(self, piece: Piece) -> None:
         self._print(piece.text, TEXT_STYLE)
 
-    def text(self, completion: Completion) -> None:
-        """A prompt and its completion at once."""
+    def sample(self, completion: Completion) -> None:
+        """One of several texts, from a line of its own on. Those of one line stand one a line,
+        longer ones are set apart."""
+        shown = (completion.prompt if self._shows_prompt else "") + completion.text
+        is_long = "\n" in with_lf(shown).removesuffix("\n") or (
+            self.is_terminal and cell_len(shown) > self._out.width
+        )
+        if self._last_is_long is not None and (is_long or self._last_is_long):
+            self._out.print("---")
+        self._last_is_long = is_long
         self.prompt(completion.prompt)
         self._print(completion.text, TEXT_STYLE)
-
-    def separator(self) -> None:
-        """What stands between texts."""
-        self._out.print("---")
+        self.close()
 
     def close(self) -> None:
         """End the line that the text has left open."""
@@ -113,14 +129,16 @@ class TextPrinter:
         if not text:
             return
         self.status("")
+        shown = text.removeprefix("\n") if self._after_cr else text  # a CRLF may come in two pieces
         if not self._out.is_terminal:
             self._out.file.write(text)
         elif self._out.is_dumb_terminal:
-            self._out.print(Text(printable(text), style), end="", soft_wrap=True)
+            self._out.print(Text(in_lines(shown), style), end="", soft_wrap=True)
         else:
-            self._print_wrapped(printable(text), style)
+            self._print_wrapped(in_lines(shown), style)
         self._out.file.flush()
-        self._line_is_open = not text.endswith("\n")
+        self._after_cr = text.endswith("\r")
+        self._line_is_open = not text.endswith(("\n", "\r"))
 
     def _print_wrapped(self, text: str, style: str) -> None:
         written = self._wrap.wrap(text, style, self._out.width)

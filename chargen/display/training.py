@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from chargen.display.console import console, print_json, printable, redrawn_in_place
+from chargen.display.console import console, in_lines, print_json, redrawn_in_place
 from chargen.display.losses import LossCurves
 from chargen.display.numbers import clock
 from chargen.display.text import TEXT_STYLE
@@ -236,7 +236,7 @@ class LiveView(View):
             height = 8 if self._out.height >= 30 else 5
             parts += [Text(), curves(train, self._curves.valid, self._out.width, height)]
         if self._evaluation is not None and self._evaluation.sample:
-            sample = Text(printable(self._evaluation.sample), TEXT_STYLE, overflow="fold")
+            sample = Text(in_lines(self._evaluation.sample), TEXT_STYLE, overflow="fold")
             lines = sample.wrap(self._out, max(10, self._out.width - 4))[:4]
             parts += [Text(), Padding(Text("\n").join(lines), (0, 0, 0, 2))]
         return Group(*parts)

@@ -31,6 +31,8 @@ from chargen.progress import OnShare, no_progress, share_of
 from chargen.runtime.device import pick_device
 from chargen.tokenizers.base import Tokenizer
 
+LINE_TOKENS = 1000  # in which a line should have ended
+
 
 class TextGenerator:
     """A model and its tokenizer, ready to write; `metadata` says what its checkpoint does, None
@@ -57,10 +59,28 @@ class TextGenerator:
         tokens that it saw: where lines were documents, there was never a newline among them."""
         if self.metadata is not None:
             return self.metadata.corpus_options
-        seen = self.model.seen.tolist()
-        known = [piece for piece, was in zip(self.tokenizer.pieces, seen, strict=True) if was]
-        are_lines = seen[self.tokenizer.end] and not any(b"\n" in piece for piece in known)
+        are_lines = self.model.seen[self.tokenizer.end] and b"\n" not in self._seen_bytes
         return CorpusConfig(documents="line" if are_lines else "file")
+
+    @cached_property
+    def line_end(self) -> str:
+        """What ends a line in its text: LF, CRLF or CR."""
+        seen = self._seen_bytes
+        if b"\r" not in seen or b"\n" not in seen:
+            return "\r" if b"\r" in seen else "\n"
+        # A stray CR makes no text of CRLF: what does the model itself end a line with?
+        text = ""
+        for piece in self.stream(seed=1, max_tokens=LINE_TOKENS):
+            text += piece.text
+            if "\n" in text:
+                break
+        return "\r\n" if "\r\n" in text else "\n"
+
+    @property
+    def _seen_bytes(self) -> bytes:
+        """What the tokens spell that it saw in training."""
+        seen = zip(self.tokenizer.pieces, self.model.seen.tolist(), strict=True)
+        return b"".join(piece for piece, was_seen in seen if was_seen)
 
     @property
     def document_start(self) -> PromptState:

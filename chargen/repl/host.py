@@ -150,11 +150,8 @@ class Host:
             self.printer.recall(shortened(prompt), self.mark)
             show_columns(titles)
         else:
-            for index, completion in enumerate(completions):
-                if index:
-                    self.printer.separator()
-                self.printer.text(completion)
-                self.printer.close()
+            for completion in completions:
+                self.printer.sample(completion)
 
     @property
     def mark(self) -> str:

@@ -15,6 +15,7 @@ from chargen.display.tables import show_columns, show_next
 from chargen.display.text import show_alternatives, show_surprisals
 from chargen.errors import ConfigError, OutputError
 from chargen.evaluation.units import NATS_PER_BIT
+from chargen.generation.words import with_lf
 from chargen.repl.arguments import number_from, path_from
 from chargen.repl.host import Host
 
@@ -89,7 +90,7 @@ def continue_text(host: Host, rest: str) -> None:
 
 def _ending(text: str) -> str:
     """The last line of a text, or of that the end."""
-    return text.rpartition("\n")[2][-200:].replace("\t", " ")
+    return with_lf(text).rpartition("\n")[2][-200:].replace("\t", " ")
 
 
 def variants(host: Host, rest: str) -> None:

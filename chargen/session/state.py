@@ -15,6 +15,7 @@ from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream, new_seed
+from chargen.generation.words import with_lf
 from chargen.progress import OnShare, no_progress
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import SessionModel
@@ -89,7 +90,8 @@ class SessionState:
         elif now.mode == "chat":
             user, bot = self.roles
             line = "" if now.count == now.begun else "\n"
-            read = f"{line}{user} {prompt}\n{bot}"
+            turn = with_lf(f"{line}{user} {prompt}\n{bot}")
+            read = turn.replace("\n", self.generator.line_end)
         end = self.read(place, read, on_progress)
         stream = stream or self.fresh_stream()
         return place, Moment(

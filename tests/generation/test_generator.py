@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import chargen
 from chargen.checkpoint.metadata import read_metadata
 from chargen.errors import ConfigError, TokenizerError
+from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
 from tests.support.tiny import logprob_of, tiny
 
@@ -219,3 +220,26 @@ def test_a_prompt_is_encoded_in_pieces(subwords: TextGenerator, prompt: str) -> 
         whole = subwords.generate(prompt, max_tokens=5, temperature=0, heal=False)
         patch.setattr("chargen.generation.prompt_state.ENCODED_AT_ONCE", 7)
         assert subwords.generate(prompt, max_tokens=5, temperature=0, heal=False) == whole
+
+
+# -- lines ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "written", "end"),
+    [
+        ("a\n", "", "\n"),
+        ("a\r", "", "\r"),
+        ("a", "", "\n"),
+        ("a\r\n", "a\r\na", "\r\n"),
+        ("a\r\n", "a\na\r", "\n"),  # a stray CR
+        ("a\r\n", "aaa", "\n"),
+    ],
+)
+def test_lines_end_as_in_the_text(
+    seen: str, written: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = tiny(1, *seen)
+    pieces = [Piece(character, (), 0.0) for character in written]
+    monkeypatch.setattr(generator, "stream", lambda **_: iter(pieces))
+    assert generator.line_end == end

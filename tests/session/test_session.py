@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+import chargen
 from chargen.config import MODES
 from chargen.errors import ChargenError, ConfigError
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.completion import Piece
 from chargen.session.session import Session
 from chargen.tokenizers.byte import ByteTokenizer
+from tests.support.samples import SMALL
 from tests.support.sessions import (
     KINDS,
     answer_nothing,
@@ -79,6 +81,27 @@ def test_no_half_of_a_character_stands_beside_the_whole(
         parted.change("max_tokens", next(parts))
         drain(parted.continue_text())
     assert parted.text[: len(whole.text)] == whole.text
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_talk_has_the_line_ends_of_the_models_text(tmp_path: Path, end: str) -> None:
+    talked = "".join(f"You: the {name}{end}Bot: {name} is here{end}" for name in ("sky", "sea"))
+    text = tmp_path / "talk.txt"
+    text.write_bytes((talked * 150).encode())
+    options = SMALL | {"learning_rate": 0.02, "valid_fraction": 0.0, "test_fraction": 0.0}
+    chargen.train(text, out=tmp_path / "model", steps=150, **options)
+    session = Session(tmp_path / "model")
+    session.change("temperature", 0)
+    session.enter("chat")
+    assert drain(session.answer("the sky")) == " sky is here"
+    other = drain(session.answer("the\nsea"))
+    assert "\r" not in other
+    assert session.text == (
+        f"You: the sky{end}Bot: sky is here{end}You: the{end}sea{end}Bot:{other}"
+    )
+    session.enter("complete")
+    session.change("until", "line")
+    assert drain(session.answer("You: the sea")).lstrip("\r\n") == "Bot: sea is here"
 
 
 def test_a_text_goes_on_past_what_stopped_it(talk: Session) -> None:
