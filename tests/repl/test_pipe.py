@@ -18,7 +18,7 @@ def test_an_answer_a_line(say: Piped) -> None:
 
 def test_two_slashes_begin_a_prompt(say: Piped) -> None:
     done = say("/set num_samples 2", "/set max_tokens 1", "//")
-    assert len(done.stdout.split("---")) == 2
+    assert len(done.stdout.splitlines()) == 2, "a text of one line a line"
 
 
 def test_json_is_a_line_an_answer(say: Piped) -> None:
