@@ -186,6 +186,7 @@ def test_a_run_of_two_goes_on_as_one_and_as_three(corpus_file: Path, tmp_path: P
     train: list[object] = ["-m", "chargen", "train", "--out", out, "--json"]
     steps = (20, 30, 40)
     first: list[object] = [corpus_file, *SMALL_FLAGS, "--dropout", "0.2", "--average", "0.9"]
+    first += ["--reset", "0"]  # after one nothing is remembered
     again: list[object] = ["--resume", "--accumulate", "2"]
     for ranks, count, flags in zip((2, 1, 3), steps, (first, again, again), strict=True):
         done = run(ranks, *train, "--steps", count, *flags, folder=tmp_path)
@@ -252,7 +253,7 @@ def test_a_rank_that_dies_ends_the_run_and_the_last_save_goes_on(
         _, stderr = process.communicate(timeout=60)
     assert process.returncode != 0
     [line] = told(stderr)
-    assert "one of the 2 ranks has ended" in line and f"--resume --out {out}" in line
+    assert "one of the 2 ranks has ended" in line and f"--resume and --out {out}" in line
     assert stderr.count("Traceback (most recent call last)") == 1  # torchrun's own
     reached = load_snapshot(out).scores.steps
     assert reached > 0
