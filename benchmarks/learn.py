@@ -33,11 +33,11 @@ import torch
 
 import chargen
 from chargen.data.documents import EncodedText
-from chargen.evaluation.scores import score_text, token_nats
-from chargen.evaluation.units import NATS_PER_BIT
 from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel, State
+from chargen.scoring.scores import score_text, token_nats
+from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 HOUSE = Path(__file__).resolve().parent.parent

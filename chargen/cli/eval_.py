@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_device, add_json
-from chargen.errors import ConfigError, CorpusError
+from chargen.errors import ConfigError
 
 
 def add_flags(command: Parser) -> None:
@@ -35,16 +35,15 @@ def run(arguments: Arguments) -> int:
     from chargen.data.documents import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import show_score
-    from chargen.evaluation.scores import NOTHING, score_text
     from chargen.generation.generator import load
+    from chargen.scoring.scores import NOTHING, check_not_empty, score_text
 
     generator = load(arguments.checkpoint, arguments.device)
     score = NOTHING
     tokenizer = generator.tokenizer
     for parts in read_documents(arguments.text, tokenizer, generator.corpus_options):
         score += score_text(generator.model, tokenizer, parts)
-    if not score.tokens:
-        raise CorpusError("the text is empty", hint="there is nothing to score")
+    check_not_empty(score)
     if arguments.json:
         print_json(score.as_dict())
     else:

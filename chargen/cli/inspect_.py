@@ -17,8 +17,8 @@ from chargen.cli.flags import (
 from chargen.cli.inputs import is_file, picture_to_draw
 from chargen.config import InspectConfig, LookBackConfig
 from chargen.errors import ConfigError, named
-from chargen.evaluation.units import NATS_PER_BIT
 from chargen.options import build_config
+from chargen.scoring.units import NATS_PER_BIT
 
 
 def add_flags(command: Parser) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from chargen.cli.flags import Arguments, Parser, add_checkpoint, add_device, add_json
 from chargen.cli.inputs import is_file
-from chargen.errors import CorpusError
-from chargen.evaluation.units import NATS_PER_BIT
+from chargen.scoring.units import NATS_PER_BIT
 
 
 def add_flags(command: Parser) -> None:
@@ -20,9 +21,9 @@ def run(arguments: Arguments) -> int:
     from chargen.data.documents import encode_text, read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import TokenTable, show_score
-    from chargen.evaluation.scores import NOTHING, score_of, token_nats
-    from chargen.evaluation.surprisal import spelled
     from chargen.generation.generator import load
+    from chargen.scoring.scores import NOTHING, check_not_empty
+    from chargen.scoring.token_costs import token_costs
 
     generator = load(arguments.checkpoint, arguments.device)
     tokenizer = generator.tokenizer
@@ -33,20 +34,15 @@ def run(arguments: Arguments) -> int:
         texts = iter([encode_text([arguments.text], tokenizer, generator.corpus_options)])
     table = None if arguments.json else TokenTable()
     total = NOTHING
-    spellings = [spelled(piece) for piece in tokenizer.pieces]
-    spellings[tokenizer.end] = "\n"  # within a text, what separates its documents
     for parts in texts:
-        for part, nats in token_nats(generator.model, tokenizer, parts):
-            total += score_of(part, nats)
-            for token, cost in zip(part.tokens.tolist(), nats.tolist(), strict=True):
-                text = spellings[token]
+        for score, costs in token_costs(generator.model, tokenizer, parts):
+            total += score
+            for cost in costs:
                 if table is None:
-                    bits = cost / NATS_PER_BIT
-                    print_json({"token": token, "text": text, "nats": cost, "bits": bits})
+                    print_json(dataclasses.asdict(cost) | {"bits": cost.bits})
                 else:
-                    table.row(text, cost)
-    if not total.tokens:
-        raise CorpusError("the text is empty", hint="there is nothing to score")
+                    table.row(cost.text, cost.nats)
+    check_not_empty(total)
     if arguments.json:
         print_json(total.as_dict() | {"nats": total.nats, "bits": total.nats / NATS_PER_BIT})
     else:

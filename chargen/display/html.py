@@ -6,8 +6,8 @@ import html
 import json
 from pathlib import Path
 
-from chargen.evaluation.units import NATS_PER_BIT
 from chargen.insight.from_checkpoint import InspectionResult
+from chargen.scoring.units import NATS_PER_BIT
 
 TEMPLATE = Path(__file__).with_name("report.html")
 DATA = "/*DATA*/null"

@@ -21,16 +21,16 @@ from chargen.display.console import (
 )
 from chargen.display.numbers import percent
 from chargen.display.text import SPACE, TEXT_STYLE, as_label
-from chargen.evaluation.units import NATS_PER_BIT
+from chargen.scoring.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.classification import Accuracy, Classified
     from chargen.evaluation.copies import CopyReport
     from chargen.evaluation.prompts import Answer
-    from chargen.evaluation.scores import Score
     from chargen.evaluation.surprisal import TokenProbability
     from chargen.generation.choices import Choice
     from chargen.generation.completion import Completion
+    from chargen.scoring.scores import Score
 
 NARROWEST_COLUMN = 24
 _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589"

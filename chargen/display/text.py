@@ -21,8 +21,8 @@ from chargen.display.console import (
 )
 from chargen.display.numbers import percent
 from chargen.display.wrapping import WordWrap
-from chargen.evaluation.units import NATS_PER_BIT
 from chargen.generation.words import with_lf
+from chargen.scoring.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.surprisal import Surprisal

@@ -19,7 +19,7 @@ from chargen.generation.logits import NEG_INF
 from chargen.generation.prompt_state import DecodingStart, PromptState, start_decoding
 from chargen.nn.logprobs import log_probabilities
 from chargen.progress import OnShare, no_progress
-from chargen.tokenizers.base import StreamDecoder, Tokenizer
+from chargen.tokenizers.base import StreamDecoder, Tokenizer, spelled
 
 MAX_WORD = 40  # characters
 
@@ -178,14 +178,6 @@ def _first_character(piece: bytes) -> str:
     """The first character; a part of one as <E4>, which is all that is known of it then."""
     whole = piece.decode(errors="ignore")[:1]
     return whole if whole and piece.startswith(whole.encode()) else spelled(piece[:1])
-
-
-def spelled(piece: bytes) -> str:
-    """What a token spells; bytes that are no whole characters in hexadecimal digits, <E4>."""
-    try:
-        return piece.decode()
-    except UnicodeDecodeError:
-        return "".join(f"<{byte:02X}>" for byte in piece)
 
 
 def _best(totals: Counter[str], count: int) -> tuple[TokenProbability, ...]:

@@ -17,6 +17,7 @@ from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.checkpoint.recent import default_checkpoint
 from chargen.config import CorpusConfig, SampleConfig
+from chargen.data.documents import EncodedText, encode_text
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.completion import Completion, Piece
@@ -29,6 +30,8 @@ from chargen.nn.model import LanguageModel
 from chargen.options import build_config, takes_options
 from chargen.progress import OnShare, no_progress, share_of
 from chargen.runtime.device import pick_device
+from chargen.scoring.scores import NOTHING, Score, check_not_empty, score_text
+from chargen.scoring.token_costs import TextScore, score_tokens
 from chargen.tokenizers.base import Tokenizer
 
 LINE_TOKENS = 1000  # in which a line should have ended
@@ -232,6 +235,32 @@ class TextGenerator:
         return Continuation(
             self.model, self.engine, self.tokenizer, start, prompt, config, on_progress
         )
+
+    def score(self, text: str) -> TextScore:
+        """How well the model predicts a text: `.nats`, `.bits_per_byte`, `.perplexity`, and in
+        `.costs` what each token costs, under the model itself. Every byte counts; the text is read
+        as those of the training, line by line where lines were documents. Raises TokenizerError,
+        CorpusError where the text is empty."""
+        score = score_tokens(self.model, self.tokenizer, self._read(text))
+        check_not_empty(score)
+        return score
+
+    def evaluate(self, texts: str | Sequence[str]) -> Score:
+        """One score for all the texts, each of them a document of its own: the numbers of
+        `chargen eval`. Raises TokenizerError, CorpusError where there is no text."""
+        texts = [texts] if isinstance(texts, str | os.PathLike) else texts
+        scores = [score_text(self.model, self.tokenizer, self._read(text)) for text in texts]
+        total = sum(scores, NOTHING)
+        check_not_empty(total)
+        return total
+
+    def perplexity(self, text: str | Sequence[str]) -> float:
+        """exp of the mean nats per token of a text, or of several. Raises as `evaluate`."""
+        return self.evaluate(text).perplexity
+
+    def _read(self, text: str) -> Iterator[EncodedText]:
+        self.tokenizer.check(text)
+        return encode_text([text], self.tokenizer, self.corpus_options)
 
     def choose(self, prompt: str, choices: Sequence[str], *, ends: bool = False) -> list[Choice]:
         """The given ways to go on from the prompt, the most likely first, with their probabilities;

@@ -15,8 +15,7 @@ import torch
 
 from chargen.config import ModelConfig
 from chargen.errors import CheckpointError, CorpusError
-from chargen.evaluation.surprisal import Surprisal, TokenProbability, spelled
-from chargen.evaluation.units import NATS_PER_BIT
+from chargen.evaluation.surprisal import Surprisal, TokenProbability
 from chargen.generation.generator import TextGenerator
 from chargen.insight.reading import (
     CHUNK_TOKENS,
@@ -29,6 +28,8 @@ from chargen.insight.reading import (
 from chargen.nn.logprobs import log_probabilities, logprobs_of
 from chargen.nn.trace import GATE_NAMES, Trace
 from chargen.progress import OnShare, no_progress
+from chargen.scoring.units import NATS_PER_BIT
+from chargen.tokenizers.base import spelled
 
 MAX_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary
 OPEN, SHUT = 0.9, 0.1  # a gate beyond these is saturated (Karpathy et al. 2015)

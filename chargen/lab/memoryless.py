@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chargen.evaluation.units import NATS_PER_BIT
 from chargen.insight.charts import Chart, Line
 from chargen.lab.finding import Cell, Finding
 from chargen.lab.next_letter import most_likely, next_probabilities, visible
@@ -23,6 +22,7 @@ from chargen.lab.toy_training import (
 )
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnProgress, part_of
+from chargen.scoring.units import NATS_PER_BIT
 
 # Two and two end in the same letter, though other letters follow.
 ENDING_ALIKE = (

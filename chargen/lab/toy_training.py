@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig, TrainConfig
-from chargen.evaluation.units import NATS_PER_BIT
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnShare, no_progress
+from chargen.scoring.units import NATS_PER_BIT
 from chargen.training.optimizer import learning_rate_factor, make_optimizer
 
 LEARNING_RATE = 0.005

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import copy
 import json
+import os
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Self
@@ -74,7 +75,11 @@ class Tokenizer:
     def check(self, text: str) -> None:
         """Raises TokenizerError on what is no text, or has a lone surrogate."""
         if not isinstance(text, str):
-            raise TokenizerError(f"only text can be encoded, not {type(text).__name__}")
+            is_path = isinstance(text, os.PathLike)
+            raise TokenizerError(
+                f"only text can be encoded, not {type(text).__name__}",
+                hint="read it first, as by Path.read_text()" if is_path else None,
+            )
         to_utf8(text)
 
     @cached_property
@@ -143,6 +148,14 @@ class StreamDecoder:
     def flush(self) -> str:
         """U+FFFD where the last character was cut off, else nothing."""
         return self._decoder.decode(b"", final=True)
+
+
+def spelled(piece: bytes) -> str:
+    """What a token spells; bytes that are no whole characters in hexadecimal digits, <E4>."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "".join(f"<{byte:02X}>" for byte in piece)
 
 
 def read_json(kind: str, data: bytes) -> dict[str, Any]:

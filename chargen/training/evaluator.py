@@ -9,9 +9,9 @@ from typing import Any
 
 from chargen.checkpoint.store import Tensors
 from chargen.data.shards import Shards
-from chargen.evaluation.scores import NOTHING, Score, validation
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import convert
+from chargen.scoring.scores import NOTHING, Score, validation
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.events import EvalReport
 

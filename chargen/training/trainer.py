@@ -19,10 +19,10 @@ from chargen.checkpoint.store import Tensors
 from chargen.config import TrainConfig
 from chargen.data.corpus import Corpus
 from chargen.errors import TrainingError, named
-from chargen.evaluation.scores import Score
 from chargen.nn.model import LanguageModel
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import convert, to_builtins
+from chargen.scoring.scores import Score
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.evaluator import Evaluator
 from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport

@@ -20,8 +20,8 @@ from chargen.checkpoint.folder import load_checkpoint, load_snapshot, save
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError, CheckpointError
-from chargen.evaluation.scores import Score
 from chargen.runtime.files import Lock
+from chargen.scoring.scores import Score
 from chargen.training.events import EvalReport, Rollback, Saved
 from chargen.training.request import RunRequest
 from chargen.training.run import Run
@@ -61,7 +61,7 @@ def whole(tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A run that nothing happened to."""
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 7)
     # it is read in several parts
-    monkeypatch.setattr("chargen.evaluation.scores.VALIDATION_BURN_IN", 4)
+    monkeypatch.setattr("chargen.scoring.scores.VALIDATION_BURN_IN", 4)
     list(prepare(RunRequest([corpus_file], out=tmp_path / "whole", options=RUN)).events())
     return load_snapshot(tmp_path / "whole")
 

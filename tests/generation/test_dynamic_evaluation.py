@@ -13,7 +13,6 @@ import torch
 import chargen
 from chargen.config import ModelConfig
 from chargen.data.documents import encode_text
-from chargen.evaluation.scores import score_text
 from chargen.generation.dynamic_evaluation import (
     CHUNK_TOKENS,
     DECAY,
@@ -24,6 +23,7 @@ from chargen.generation.dynamic_evaluation import (
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import read_tokens
 from chargen.nn.model import LanguageModel
+from chargen.scoring.scores import score_text
 from chargen.tokenizers.base import Tokens
 from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.samples import TEXT

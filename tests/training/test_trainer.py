@@ -14,8 +14,8 @@ from chargen.checkpoint.store import Tensors, load_weights
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
-from chargen.evaluation.scores import Score, validate
 from chargen.nn.model import LanguageModel, State
+from chargen.scoring.scores import Score, validate
 from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from chargen.data.documents import EncodedText
 from chargen.data.shards import Ids, Shards
-from chargen.evaluation.units import NATS_PER_BIT
+from chargen.errors import CorpusError
 from chargen.nn.model import LanguageModel, State
 from chargen.runtime.precision import autocast
+from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 Nats = npt.NDArray[np.float64]
@@ -82,6 +83,12 @@ class Score:
 
 
 NOTHING = Score(0.0, 0, 0, 0)
+
+
+def check_not_empty(score: Score) -> None:
+    """Raises CorpusError where nothing was scored."""
+    if not score.tokens:
+        raise CorpusError("the text is empty", hint="there is nothing to score")
 
 
 def score_text(model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]) -> Score:

@@ -13,9 +13,9 @@ import torch
 import chargen
 from chargen.config import CorpusConfig
 from chargen.data.documents import EncodedText, encode_text
-from chargen.evaluation import scores as evaluation
-from chargen.evaluation.scores import NOTHING, Score, score_text, validate
 from chargen.generation.generator import TextGenerator
+from chargen.scoring import scores as scoring
+from chargen.scoring.scores import NOTHING, Score, score_text, validate
 
 TEXT = "The café is brown.\nGRANNY'S 漢字\n" * 9
 
@@ -42,7 +42,7 @@ def by_hand(model: TextGenerator, tokens: Sequence[int]) -> float:
 def test_a_document_is_scored_token_by_token(
     model: TextGenerator, chunk: int, cuts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "CHUNK_TOKENS", chunk)
+    monkeypatch.setattr(scoring, "CHUNK_TOKENS", chunk)
     pieces = np.array_split(model.tokenizer.encode_array(TEXT), cuts)
     parts = [EncodedText.spelled(piece, model.tokenizer) for piece in pieces]
     score = score_text(model.model, model.tokenizer, parts)

@@ -1,0 +1,1 @@
+"""How well a model predicts a text: nats, bits per byte, perplexity. Samples nothing."""

@@ -1,0 +1,60 @@
+"""What each token of a text costs a model, and how the model fares with the text as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from chargen.data.documents import EncodedText
+from chargen.nn.model import LanguageModel
+from chargen.scoring.scores import NOTHING, Score, score_of, token_nats
+from chargen.scoring.units import NATS_PER_BIT
+from chargen.tokenizers.base import Tokenizer, spelled
+
+
+@dataclass(frozen=True)
+class TokenCost:
+    """A token of a text, what it spells there, and what it cost, in nats. Bytes that are no whole
+    characters are spelled in hexadecimal digits, <E4>; between documents stands a newline."""
+
+    token: int
+    text: str
+    nats: float
+
+    @property
+    def bits(self) -> float:
+        return self.nats / NATS_PER_BIT
+
+
+@dataclass(frozen=True)
+class TextScore(Score):
+    """The score of one text, and what each of its tokens costs."""
+
+    costs: tuple[TokenCost, ...]
+
+    @property
+    def bits(self) -> float:
+        return self.nats / NATS_PER_BIT
+
+
+def token_costs(
+    model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]
+) -> Iterator[tuple[Score, list[TokenCost]]]:
+    """The score of some of the text, and of each token there, chunk after chunk."""
+    spellings = [spelled(piece) for piece in tokenizer.pieces]
+    spellings[tokenizer.end] = "\n"  # within a text, what separates its documents
+    for part, nats in token_nats(model, tokenizer, parts):
+        pairs = zip(part.tokens.tolist(), nats.tolist(), strict=True)
+        costs = [TokenCost(token, spellings[token], cost) for token, cost in pairs]
+        yield score_of(part, nats), costs
+
+
+def score_tokens(
+    model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]
+) -> TextScore:
+    """The exact score of one text, given in parts, with what each token costs."""
+    total, every = NOTHING, list[TokenCost]()
+    for score, costs in token_costs(model, tokenizer, parts):
+        total += score
+        every += costs
+    return TextScore(total.nats, total.tokens, total.bytes, total.characters, tuple(every))
