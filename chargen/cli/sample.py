@@ -150,7 +150,7 @@ def _print_samples(completions: Iterable[Completion], copies: CopyIndex | None) 
         if copies is not None:
             if index == 0:
                 held_out = copies.held_out(len(completion.text))
-            line |= copies.check(completion.text).as_dict()
+            line |= copies.check(completion.text, completion.prompt).as_dict()
             line["held_out_copied_share"] = held_out and held_out.copied_share
         print_json(line)
     return 0
@@ -173,7 +173,7 @@ def _show(
         code, text = _stream(printer, generator.stream(prompt, config), prompt, config)
         texts = [text]
     if copies is not None and not code:
-        _show_copies(copies, texts)
+        _show_copies(copies, texts, prompt)
     return code
 
 
@@ -260,7 +260,7 @@ def _fill(
         raise
     show_note(f"{config.num_samples or 1} samples in {arguments.out}")
     if copies is not None:
-        _show_copies(copies, read_texts(arguments.out))
+        _show_copies(copies, read_texts(arguments.out), prompt)
     return 0
 
 
@@ -274,13 +274,13 @@ def _copies(arguments: Arguments, generator: TextGenerator) -> CopyIndex | None:
     return index_of(generator.metadata, arguments.text)
 
 
-def _show_copies(copies: CopyIndex, texts: Iterable[str]) -> None:
+def _show_copies(copies: CopyIndex, texts: Iterable[str], prompt: str) -> None:
     from chargen.display.tables import show_copies
     from chargen.evaluation.copies import together
 
-    left, reports, count = iter(texts), [], 0
+    left, reports = iter(texts), []
     while some := list(islice(left, 1000)):
-        count += len(some)
-        reports.append(together(copies.check_all(some)))
+        reports.append(together(copies.check_all(some, prompt)))
     report = together(reports)
-    show_copies(report, copies.held_out(report.characters // max(1, count)))
+    held_out = copies.held_out(report.characters // max(1, report.texts))
+    show_copies(report, held_out, copies.documents)

@@ -251,20 +251,26 @@ class TokenTable:
         )
 
 
-def show_copies(report: CopyReport, held_out: CopyReport | None) -> None:
-    """How much of a text is copied, on stderr, and what held-out text has in common by chance."""
+def show_copies(report: CopyReport, held_out: CopyReport | None, documents: str) -> None:
+    """How much of some texts is copied, on stderr, and what held-out text has in common by
+    chance; the training text's `documents` are files, lines or paragraphs."""
+    short = documents != "file"
+    passages = f"whole {documents}s, or in passages" if short else "passages"
+    wholes = f"are {documents}s of" if short else "stand as a whole in"
     facts = [
         ("copied", f"{report.copied_share:.1%} of {report.characters:,} characters stand in the "
-                   f"training text in passages of 50 or more"),
+                   f"training text in {passages} of 50 or more"),
+        ("whole", f"{report.wholes:,} of {report.texts:,} samples {wholes} the training text"),
         ("longest", f'{len(report.longest)} characters: "{in_one_line(report.longest)}"'),
     ]  # fmt: skip
     if held_out is None:
         facts.append(("common", "no text was held out, so there is nothing to compare with"))
     else:
+        again = f", {held_out.wholes:,} of {held_out.texts:,} {documents}s" if short else ""
         facts.append(
             (
                 "common",
-                f"{held_out.copied_share:.1%} of text that was held out does, its longest "
+                f"{held_out.copied_share:.1%} of text that was held out does{again}, its longest "
                 f"passage {len(held_out.longest)} characters: common phrases",
             )
         )

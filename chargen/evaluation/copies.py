@@ -13,13 +13,14 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
+from chargen.data.boundaries import JOINTS
 from chargen.data.cache import cache_folder, open_sources, scratch_folder
 from chargen.data.sources import Paths
 from chargen.data.splits import split_texts
@@ -42,15 +43,19 @@ Suffixes = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What of a text stands in the training text.
+    """What of a text, or of several, stands in the training text.
 
     `longest` is the longest passage that does, as a whole; `copied_share` the share of the
-    characters that lie in passages of 50 characters or more.
+    characters that lie in passages of 50 characters or more. `wholes` of the texts were copied from
+    beginning to end: where documents are lines or paragraphs these are such documents, all of whose
+    characters count as copied.
     """
 
     characters: int
     longest: str
     copied_share: float
+    texts: int = 1
+    wholes: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """As `chargen sample --check-copies --json` prints it."""
@@ -59,43 +64,67 @@ class CopyReport:
             "longest_copy": len(self.longest),
             "longest_copy_text": self.longest,
             "copied_share": self.copied_share,
+            "copied_whole": self.wholes == self.texts,
         }
 
 
 class CopyIndex:
     """A training text, made ready to be searched, and some text that was held out from it."""
 
-    def __init__(self, text: bytes, held_out: str = "", *, cached: bool = True) -> None:
-        """Raises CorpusError where the text is empty or the package for it is missing."""
+    def __init__(
+        self, text: str, held_out: str = "", *, documents: str = "file", cached: bool = True
+    ) -> None:
+        """Where the `documents` are lines or paragraphs, what separates them stands between them in
+        both texts. Raises CorpusError where the text is empty or the package for it is missing."""
         if not text:
             raise CorpusError("the training text is empty", hint="nothing can be copied from it")
-        self._text = _padded(text)
-        self._bytes, self._size = text, len(text)
-        self._suffixes = _suffixes(text, cached)
+        self.documents, self._joint = documents, JOINTS.get(documents, "")
+        self._indexed = f"{self._joint}{text}{self._joint}".encode()
+        self._padded, self._size = _padded(self._indexed), len(self._indexed)
+        self._suffixes = _suffixes(self._indexed, cached)
         self._held_out = held_out
 
-    def check(self, text: str) -> CopyReport:
-        """What of one text is copied."""
-        [report] = self.check_all([text])
+    def check(self, text: str, prompt: str = "") -> CopyReport:
+        """What of one text is copied, which goes on from a prompt."""
+        [report] = self.check_all([text], prompt)
         return report
 
-    def check_all(self, texts: Sequence[str]) -> list[CopyReport]:
-        """What of each text is copied; no passage reaches from one into the next."""
+    def check_all(self, texts: Sequence[str], prompt: str = "") -> list[CopyReport]:
+        """What of each text is copied, which goes on from a prompt; no passage reaches from one
+        into the next."""
         # Half a character, a lone surrogate, stands in no text.
         encoded = [text.encode(errors="replace") for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         query = b"".join(encoded)
         lengths = self._matches(query, np.repeat(ends, [len(text) for text in encoded]))
-        return [
-            _report(query[end - len(text) : end], lengths[end - len(text) : end])
-            for text, end in zip(encoded, ends.tolist(), strict=True)
-        ]
+        reports = []
+        wholes = self._are_wholes(texts, prompt)
+        for text, end, whole in zip(encoded, ends.tolist(), wholes, strict=True):
+            report = _report(query[end - len(text) : end], lengths[end - len(text) : end])
+            # A short document is copied though it is no long passage.
+            share = 1.0 if whole and self._joint else report.copied_share
+            reports.append(replace(report, copied_share=share, wholes=int(whole)))
+        return reports
+
+    def _are_wholes(self, texts: Sequence[str], prompt: str) -> list[bool]:
+        """Which of the texts stand in the training text from beginning to end: where its documents
+        are short, as one of them, with the prompt that it begins with."""
+        if self._joint:
+            texts = [prompt + text for text in texts]
+        sought = [f"{self._joint}{text}{self._joint}" for text in texts]
+        encoded = [text.encode(errors="replace") for text in sought]
+        sizes = np.array([len(text) for text in encoded], dtype=np.int64)
+        found = self._longest(_padded(b"".join(encoded)), np.cumsum(sizes) - sizes, sizes)
+        return [bool(text) and whole for text, whole in zip(texts, found == sizes, strict=True)]
 
     def held_out(self, length: int) -> CopyReport | None:
-        """The same of held-out text, cut into texts of `length` characters: what a text shares
-        with the training text without having been copied. None where nothing was held out."""
-        length = max(1, length)
-        texts = [self._held_out[at : at + length] for at in range(0, len(self._held_out), length)]
+        """The same of held-out text, its short documents or, where these are files, texts of
+        `length` characters: what a text shares with the training text without having been copied.
+        None where nothing was held out."""
+        length, left = max(1, length), self._held_out
+        texts = [left[at : at + length] for at in range(0, len(left), length)]
+        if self._joint:
+            texts = [text for text in left.split(self._joint) if text]
         return together(self.check_all(texts)) if texts else None
 
     def _matches(self, query: bytes, ends: Integers) -> Integers:
@@ -114,7 +143,7 @@ class CopyIndex:
         for run in np.split(long, breaks):
             if not len(run):
                 continue
-            if query[run[0] : run[-1] + FOLLOWED] in self._bytes:
+            if query[run[0] : run[-1] + FOLLOWED] in self._indexed:
                 lengths[run] = run[-1] + FOLLOWED - run
             else:  # it is several passages that overlap
                 lengths[run] = self._longest(padded, run, most[run])
@@ -167,7 +196,7 @@ class CopyIndex:
     def _word(self, ranks: Integers, depth: int) -> Words:
         """Eight bytes of each of these suffixes; beyond the end of the text they are 0."""
         places = self._suffixes[ranks].astype(np.int64) + depth
-        return _words(self._text, np.minimum(places, self._size))
+        return _words(self._padded, np.minimum(places, self._size))
 
 
 def _padded(text: bytes) -> Bytes:
@@ -216,7 +245,13 @@ def together(reports: Sequence[CopyReport]) -> CopyReport:
     characters = sum(report.characters for report in reports)
     copied = sum(report.characters * report.copied_share for report in reports)
     longest = max((report.longest for report in reports), key=len, default="")
-    return CopyReport(characters, longest, copied / characters if characters else 0.0)
+    return CopyReport(
+        characters,
+        longest,
+        copied / characters if characters else 0.0,
+        sum(report.texts for report in reports),
+        sum(report.wholes for report in reports),
+    )
 
 
 def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -> CopyIndex:
@@ -237,7 +272,7 @@ def index_of(metadata: CheckpointMetadata, text: Paths | None = None) -> CopyInd
         splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
         training = beginning([splits["train"]])
         held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
-    return CopyIndex(training.encode(), held_out)
+    return CopyIndex(training, held_out, documents=metadata.corpus_options.documents)
 
 
 def _suffixes(text: bytes, cached: bool) -> Suffixes:

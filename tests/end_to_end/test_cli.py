@@ -340,7 +340,7 @@ def test_copies_are_reported(run_chargen: Chargen, checkpoint: Path, corpus_file
     flags = ["sample", checkpoint, "--check-copies", "--text", corpus_file, "--temperature", 0.01]
     done = run_chargen(*flags, "--seed", 1)
     assert done.returncode == 0
-    assert "copied" in done.stderr and "longest" in done.stderr and "common" in done.stderr
+    assert all(name in done.stderr for name in ("copied", "whole", "longest", "common"))
     [row] = json_lines(run_chargen(*flags, "--seed", 1, "--json").stdout)
     assert row["longest_copy_text"] in row["text"]
     assert row["longest_copy"] == len(row["longest_copy_text"]) >= 50

@@ -34,7 +34,7 @@ def test_the_longest_passage_is_found(
         patch.setattr("chargen.evaluation.copies.PLACES_AT_ONCE", places)
         patch.setattr("chargen.evaluation.copies.PASSAGE", 3)
         patch.setattr("chargen.evaluation.copies.FOLLOWED", followed)
-        reports = CopyIndex(training.encode(), cached=False).check_all(texts)
+        reports = CopyIndex(training, cached=False).check_all(texts)
     for text, report in zip(texts, reports, strict=True):
         lengths = [longest_from(training, text, at) for at in range(len(text))]
         assert len(report.longest) == max(lengths, default=0)
@@ -48,7 +48,7 @@ def test_the_longest_passage_is_found(
 
 def test_a_passage_has_fifty_characters() -> None:
     passage = "".join(map(chr, range(0x4E00, 0x4E00 + PASSAGE)))
-    index = CopyIndex(f"a{passage}b".encode(), cached=False)
+    index = CopyIndex(f"a{passage}b", cached=False)
     assert index.check(f"x{passage}x").copied_share == PASSAGE / (PASSAGE + 2)
     assert index.check(f"x{passage[1:]}x") == CopyReport(PASSAGE + 1, passage[1:], 0.0)
     # Half of it in one text and half in the next is no passage.
@@ -59,19 +59,49 @@ def test_a_passage_has_fifty_characters() -> None:
 
 
 def test_reports_add_up() -> None:
-    reports = [CopyReport(10, "abc", 0.5), CopyReport(30, "abcd", 0.1)]
-    assert together(reports) == CopyReport(40, "abcd", 0.2)
-    assert together([]) == CopyReport(0, "", 0.0)
+    reports = [CopyReport(10, "abc", 0.5, wholes=1), CopyReport(30, "abcd", 0.1)]
+    assert together(reports) == CopyReport(40, "abcd", 0.2, texts=2, wholes=1)
+    assert together([]) == CopyReport(0, "", 0.0, texts=0)
+
+
+def test_a_text_that_stands_there_from_beginning_to_end_is_a_whole() -> None:
+    index = CopyIndex("the sky is blue", cached=False)
+    reports = index.check_all(["sky is", "the sky is blue", "sky was", ""], prompt="so ")
+    assert [report.wholes for report in reports] == [1, 1, 0, 0]
+    assert [report.copied_share for report in reports] == [0] * 4, "too short to be passages"
+
+
+@pytest.mark.parametrize(("documents", "joint"), [("line", "\n"), ("paragraph", "\n\n")])
+@given(
+    known=st.lists(st.text("ab\u00e9", min_size=1, max_size=3), min_size=1, max_size=5),
+    prompt=st.text("ab\u00e9", max_size=2),
+    texts=st.lists(st.text("ab\u00e9", max_size=3), max_size=4),
+)
+def test_where_documents_are_short_a_whole_one_is_a_copy(
+    documents: str, joint: str, known: list[str], prompt: str, texts: list[str]
+) -> None:
+    index = CopyIndex(joint.join(known), documents=documents, cached=False)
+    for text, report in zip(texts, index.check_all(texts, prompt), strict=True):
+        assert report.wholes == (prompt + text in known)
+        assert report.copied_share == report.wholes
+        assert report.as_dict()["copied_whole"] == (prompt + text in known)
+
+
+def test_held_out_documents_are_measured_one_by_one() -> None:
+    index = CopyIndex("red\nblue", "red\nblu\ngreen\nred\n", documents="line", cached=False)
+    report = index.held_out(99)
+    assert report is not None
+    assert (report.texts, report.wholes, report.characters) == (4, 2, 3 + 3 + 5 + 3)
 
 
 def test_held_out_text_is_measured_alike() -> None:
-    index = CopyIndex(b"ab" * 100, "ab" * 40 + "x" * 80, cached=False)
+    index = CopyIndex("ab" * 100, "ab" * 40 + "x" * 80, cached=False)
     report = index.held_out(80)
     assert report is not None
     assert (report.characters, report.copied_share) == (160, 0.5)
-    assert CopyIndex(b"ab", cached=False).held_out(80) is None
+    assert CopyIndex("ab", cached=False).held_out(80) is None
     with pytest.raises(CorpusError, match="is empty"):
-        CopyIndex(b"")
+        CopyIndex("")
 
 
 def test_the_text_of_a_checkpoint_is_found_and_indexed_once(
