@@ -21,7 +21,7 @@ class CorpusOptions(TypedDict, total=False):
     tokenizer: Literal["char", "byte", "subword"]
     vocab_size: int
     subword_model: Literal["unigram", "bpe"]
-    documents: Literal["file", "line"]
+    documents: Literal["file", "line", "paragraph"]
     newlines: Literal["keep", "lf"]
     valid_fraction: float
     test_fraction: float

@@ -74,17 +74,19 @@ def _make_parts(setup: Setup) -> _Parts:
     """A new model of the corpus, or the one in `init_from` with its tokenizer, as planned. Ranks
     that follow receive the plan, and get their weights from rank 0 when they begin."""
     request = setup.request
-    corpus_config, _, train_config = split_options(request.options)
     source = None
     if setup.ranks.is_main and request.init_from is not None:
         source = load_checkpoint(request.init_from)
         _check_shape(source, request.options)
+    kept = {} if source is None else _text_options(source)
+    options: dict[str, Any] = setup.ranks.broadcast(kept | dict(request.options))
+    corpus_config, _, train_config = split_options(options)
     tokenizer = None if source is None else source.tokenizer
     corpus = setup.open_corpus(request.paths, corpus_config, train_config.seed, tokenizer)
     given = {} if source is None else _shape(source.metadata.model)
-    given, plan = setup.plan(
-        corpus, given | dict(request.options), network_is_given=source is not None
-    )
+    given, plan = setup.plan(corpus, given | options, network_is_given=source is not None)
+    if source is not None:
+        plan = _plan_of_text(source, request.options) + plan
     _, model_config, train_config = split_options(given)
     torch.manual_seed(train_config.seed)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
@@ -100,6 +102,22 @@ def _make_parts(setup: Setup) -> _Parts:
 def _shape(config: ModelConfig) -> dict[str, Any]:
     """The options that a model's weights are made for; the others are free to change."""
     return {name: value for name, value in asdict(config).items() if "dropout" not in name}
+
+
+def _text_options(source: Checkpoint) -> dict[str, Any]:
+    """How a model knows texts to be read: what its documents and turns are, and its tokenizer."""
+    options = asdict(source.metadata.corpus_options) | {"tokenizer": source.tokenizer.kind}
+    return {name: value for name, value in options.items() if "fraction" not in name}
+
+
+def _plan_of_text(source: Checkpoint, options: Mapping[str, Any]) -> list[PlannedOption]:
+    """What of it nobody asked for, and is not as usual."""
+    usual = asdict(CorpusConfig())
+    return [
+        PlannedOption(name, value, f"as in {source.metadata.folder}")
+        for name, value in _text_options(source).items()
+        if name not in options and value != usual[name]
+    ]
 
 
 def _check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:

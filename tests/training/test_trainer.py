@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 import chargen
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
+from chargen.checkpoint.metadata import read_metadata
 from chargen.checkpoint.store import Tensors, load_weights
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
@@ -467,6 +469,25 @@ def test_fine_tuning_keeps_what_was_learnt(
     assert (source.model.seen <= seen).all()
     list(run.events())
     assert chargen.load(tmp_path / "tuned").model.config.hidden_size == SMALL["hidden_size"]
+
+
+def test_fine_tuning_reads_its_text_as_the_model_knows_texts(tmp_path: Path) -> None:
+    text = tmp_path / "talks.txt"
+    text.write_text("Ana: hello\nBen: yes\n\n" * 60, encoding="utf-8")
+    small: dict[str, Any] = {"steps": 1, "batch_size": 2, "bptt": 8}
+    known: dict[str, Any] = {"user": "Ana:", "bot": "Ben:", "newlines": "lf"}
+    known["documents"] = "paragraph"
+    made: dict[str, Any] = {"tokenizer": "subword", "vocab_size": 270, "hidden_size": 8}
+    chargen.train(text, out=tmp_path / "first", **small, **known, **made)
+    run = prepare(RunRequest([text], out=tmp_path / "next", init_from=tmp_path / "first",
+                             options=small | {"bot": "Bo:", "valid_fraction": 0.2}))  # fmt: skip
+    list(run.events())
+    options = asdict(read_metadata(tmp_path / "next").corpus_options)
+    asked = {"bot": "Bo:", "valid_fraction": 0.2, "tokenizer": "subword", "vocab_size": 270}
+    assert options == asdict(CorpusConfig()) | known | asked
+    said = {choice.name: choice.value for choice in run.plan}
+    assert known.items() - {("bot", "Ben:")} <= said.items(), "what nobody asked for is shown"
+    assert "bot" not in said
 
 
 def test_streams_begin_anew_where_texts_begin_and_nowhere_else(tmp_path: Path) -> None:
