@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,10 @@ from chargen.checkpoint.files import (
 )
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import (
-    FORMAT,
     CheckpointMetadata,
     ConfigFile,
-    CorpusFacts,
     Scores,
+    config_of,
     metadata_of,
     open_training,
     read_config,
@@ -63,7 +62,6 @@ from chargen.checkpoint.store import (
     tensors_to_bytes,
     weights_of,
 )
-from chargen.config import Configs
 from chargen.errors import CheckpointError, setting
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import encode_indented, write_file
@@ -87,20 +85,25 @@ class Checkpoint:
 
 def save(folder: Path, snapshot: Snapshot) -> None:
     """Replace the folder's content by the snapshot's, each file at once. Raises CheckpointError."""
-    configs = (snapshot.corpus_config, snapshot.model_config, snapshot.train_config)
     tokenizer = snapshot.tokenizer
     not_before = ""
     with suppress(CheckpointError):  # the later of two saves is the newer, whatever the clock did
         not_before = read_config(folder).saved_at
-    config, files = _model_files(
-        configs,
-        tokenizer,
-        snapshot.corpus,
-        snapshot.scores,
-        snapshot.best,
-        snapshot.metrics,
-        not_before,
+    about = CheckpointMetadata(
+        folder=folder,
+        bytes=0,
+        model=snapshot.model_config,
+        corpus_options=snapshot.corpus_config,
+        training=snapshot.train_config,
+        tokenizer=tokenizer.kind,
+        vocab_size=tokenizer.vocab_size,
+        corpus=snapshot.corpus,
+        scores=snapshot.scores,
+        saved_at=not_before,
+        sha256={},
+        sampling=snapshot.sampling,
     )
+    config, files = _model_files(about, tokenizer, snapshot.best, snapshot.metrics)
     content = snapshot_to_bytes(snapshot, config)
     header_bytes = int.from_bytes(content[:8], "little")
     if header_bytes > MAX_HEADER_BYTES or len(files[CONFIG]) > MAX_CONFIG_BYTES:
@@ -138,8 +141,8 @@ def save_model(
     """
     if scores is None:
         scores = Scores(metadata.scores.steps, metadata.scores.epochs, metadata.scores.seconds)
-    configs = (metadata.corpus_options, model.config, metadata.training)
-    _, files = _model_files(configs, tokenizer, metadata.corpus, scores, weights_of(model), [])
+    about = replace(metadata, model=model.config, scores=scores, saved_at="")
+    _, files = _model_files(about, tokenizer, weights_of(model), [])
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
@@ -161,38 +164,24 @@ def save_model(
 
 
 def _model_files(
-    configs: Configs,
+    about: CheckpointMetadata,
     tokenizer: Tokenizer,
-    corpus: CorpusFacts,
-    scores: Scores,
     weights: Tensors,
     metrics: list[dict[str, Any]],
-    not_before: str = "",
 ) -> tuple[ConfigFile, dict[str, bytes]]:
     """What config.json says of a model, and the content of its files by name. The time that it is
-    saved at is now, but not before another one.
+    saved at is now, but not before the one in `about`.
 
     They are written in this order, config.json last: a new folder is no checkpoint before it.
     """
-    corpus_config, model_config, train_config = configs
     files = {
         MODEL: tensors_to_bytes(own_copies(weights)),
         tokenizer.file_name: tokenizer.serialize(),
         METRICS: encode_metrics(metrics),
     }
-    config = ConfigFile(
-        format=FORMAT,
-        tokenizer=tokenizer.kind,
-        vocab_size=tokenizer.vocab_size,
-        model=asdict(model_config),
-        corpus_options=asdict(corpus_config),
-        training=asdict(train_config),
-        corpus=corpus,
-        scores=scores,
-        saved_at=max(not_before, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())),
-        sha256={name: _sha256(content) for name, content in files.items()},
-    )
-    config.seal = config.sealed()
+    saved_at = max(about.saved_at, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    sha256 = {name: _sha256(content) for name, content in files.items()}
+    config = config_of(replace(about, saved_at=saved_at, sha256=sha256))
     files[CONFIG] = encode_indented(config)
     return config, files
 
@@ -229,7 +218,10 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
         )
     snapshot, metadata = read_snapshot(folder)
     with suppress(DamagedError):
-        if read_config(folder).saved_at > metadata.saved_at:
+        config = read_config(folder)
+        if config.corpus == metadata.corpus:  # else it is of a run that was overwritten
+            snapshot = replace(snapshot, sampling=config.sampling)
+        if config.saved_at > metadata.saved_at:
             raise CheckpointError(
                 f"{folder / TRAINING} is older than {CONFIG} beside it, so it is of another run",
                 hint=f"to resume from it all the same, remove {CONFIG} first",
@@ -254,7 +246,9 @@ def _is_of_another_save(metadata: CheckpointMetadata) -> bool:
     try:
         with open_training(metadata.folder) as (state, _):
             other = metadata_of(metadata.folder, state.config)
-            differs = replace(other, bytes=0) != replace(metadata, bytes=0)
+            # How it is to be sampled may have been changed since.
+            same = replace(other, bytes=metadata.bytes, sampling=metadata.sampling)
+            differs = same != metadata
             return differs and other.saved_at >= metadata.saved_at
     except CheckpointError:
         return False  # it is damaged, the model is not

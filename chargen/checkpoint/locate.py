@@ -14,6 +14,7 @@ from pathlib import Path
 from chargen.checkpoint.files import CONFIG, TRAINING
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
 from chargen.errors import ChargenError, CheckpointError
+from chargen.runtime.files import is_part
 from chargen.suggestions import nearest
 
 CHECKPOINTS = Path("checkpoints")
@@ -79,7 +80,8 @@ def checkpoint_names() -> list[str]:
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder holds what chargen writes, whole or not."""
-    return os.path.isfile(folder / CONFIG) or os.path.isfile(folder / TRAINING)
+    holds_one = os.path.isfile(folder / CONFIG) or os.path.isfile(folder / TRAINING)
+    return holds_one and not is_part(folder.name)
 
 
 def list_checkpoints(

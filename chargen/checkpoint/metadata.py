@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ from chargen.checkpoint.files import (
     blaming,
     read_content,
 )
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig
 from chargen.errors import CheckpointError
 from chargen.options import ConfigType, build_config
 from chargen.runtime.files import (
     MAX_BYTES,
+    UNSET,
     Record,
     Scalar,
+    Unset,
     decode,
     encode,
     encode_sorted,
@@ -38,7 +40,7 @@ from chargen.runtime.files import (
     to_builtins,
 )
 
-FORMAT = 5
+FORMAT = 6
 SEALED_SINCE = 4
 # The options that a format was the first to name, by groups, as they were before it.
 _ADDED: dict[int, dict[str, dict[str, Any]]] = {
@@ -105,6 +107,7 @@ class ConfigFile(Record, forbid_unknown_fields=True):
     saved_at: str
     sha256: dict[str, str]
     seal: str = ""
+    sampling: dict[str, Scalar | list[str]] | Unset = UNSET  # since format 6, if there is any
 
     def sealed(self) -> str:
         """What `seal` must be."""
@@ -154,6 +157,7 @@ class CheckpointMetadata:
     scores: Scores
     saved_at: str  # ISO 8601, UTC
     sha256: dict[str, str]  # of the other files of the folder, by name
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
 
     def facts(self) -> dict[str, Any]:
         """The same as JSON-able values."""
@@ -162,7 +166,7 @@ class CheckpointMetadata:
             facts[name] = asdict(getattr(self, name))
         for name in ("tokenizer", "vocab_size", "corpus", "scores", "saved_at"):
             facts[name] = to_builtins(getattr(self, name))
-        return facts
+        return facts | {"sampling": self.sampling.given}
 
 
 # -- reading ----------------------------------------------------------------------------------
@@ -220,10 +224,30 @@ def metadata_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
             scores=config.scores,
             saved_at=config.saved_at,
             sha256=config.sha256,
+            sampling=_sampling(config),
         )
         if (config.format >= SEALED_SINCE or config.seal) and config.seal != config.sealed():
             raise ValueError("its seal is not that of what it says, so it was changed")
     return metadata
+
+
+def config_of(metadata: CheckpointMetadata) -> ConfigFile:
+    """What config.json says of a model, as it is written today."""
+    config = ConfigFile(
+        format=FORMAT,
+        tokenizer=metadata.tokenizer,
+        vocab_size=metadata.vocab_size,
+        model=asdict(metadata.model),
+        corpus_options=asdict(metadata.corpus_options),
+        training=asdict(metadata.training),
+        corpus=metadata.corpus,
+        scores=metadata.scores,
+        saved_at=metadata.saved_at,
+        sha256=metadata.sha256,
+        sampling=metadata.sampling.given or UNSET,
+    )
+    config.seal = config.sealed()
+    return config
 
 
 def read_hashed(metadata: CheckpointMetadata, name: str, at_most: int = MAX_BYTES) -> bytes:
@@ -268,6 +292,13 @@ def _upgraded(config: ConfigFile, group: str) -> dict[str, Any]:
         if config.format < number:
             values = added.get(group, {}) | values
     return values
+
+
+def _sampling(config: ConfigFile) -> SamplingDefaults:
+    """Raises ConfigError."""
+    values = {} if isinstance(config.sampling, Unset) else config.sampling
+    given = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    return build_config(SamplingDefaults, given)
 
 
 def _options(config_type: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:

@@ -38,7 +38,7 @@ from chargen.checkpoint.store import (
     tensors_from_bytes,
     tensors_to_bytes,
 )
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig
 from chargen.nn.model import LanguageModel
 from chargen.runtime.files import encode, read_rest
 from chargen.tokenizers.base import Tokenizer
@@ -61,6 +61,7 @@ class Snapshot:
     learner: Tensors  # optimizer, hidden state, random states, by dotted names
     progress: dict[str, Any]  # numbers beside the tensors
     metrics: list[dict[str, Any]] = field(default_factory=list)
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
 
 
 def snapshot_to_bytes(snapshot: Snapshot, config: ConfigFile) -> bytes:
@@ -118,6 +119,7 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
         learner=groups["learner"],
         progress=progress,
         metrics=state.metrics,
+        sampling=metadata.sampling,
     )
     return snapshot, metadata
 

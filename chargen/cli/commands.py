@@ -8,6 +8,7 @@ from __future__ import annotations
 from chargen.cli import (
     classify,
     eval_,
+    filing,
     info,
     inspect_,
     lab,
@@ -16,6 +17,7 @@ from chargen.cli import (
     repl,
     sample,
     score,
+    set_,
     train,
 )
 from chargen.cli.flags import Command
@@ -39,6 +41,10 @@ COMMANDS = {
     "plot": Command("plot learning curves into a PNG, SVG or PDF file", plot.add_flags, plot.run),
     "info": Command("show what a checkpoint is", info.add_flags, info.run),
     "list": Command("list the checkpoints below ./checkpoints", list_.add_flags, list_.run),
+    "set": Command("show or change how a checkpoint is sampled", set_.add_flags, set_.run),
+    "rm": Command("remove checkpoints, after a question", filing.add_rm_flags, filing.rm),
+    "mv": Command("give a checkpoint another name or place", filing.add_mv_flags, filing.mv),
+    "cp": Command("copy a checkpoint", filing.add_cp_flags, filing.cp),
 }
 DEFAULT = "repl"
 # What other tools call them.

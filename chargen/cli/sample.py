@@ -73,7 +73,7 @@ def add_flags(command: Parser) -> None:
 def run(arguments: Arguments) -> int:
     """Write text that continues a prompt."""
     given = options_given(arguments, SampleConfig)
-    config = build_config(SampleConfig, given)
+    build_config(SampleConfig, given)  # a wrong one is reported before torch is imported
     _check_together(arguments, given)
     prompt = read_prompt(arguments.prompt, arguments.prompt_file)
     if arguments.choices is not None:
@@ -82,6 +82,7 @@ def run(arguments: Arguments) -> int:
     from chargen.generation.generator import load
 
     generator = load(checkpoint_or_default(arguments.checkpoint), arguments.device)
+    config = generator.sample_config(given)
     copies = _copies(arguments, generator)
     if arguments.out is not None:
         return _fill(arguments, generator, prompt, config, copies)

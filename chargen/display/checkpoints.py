@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint.folder import Checkpoint
     from chargen.checkpoint.metadata import CheckpointMetadata
     from chargen.checkpoint.recent import DefaultCheckpoint
+    from chargen.config import SamplingDefaults
 
 
 def show_info(checkpoint: Checkpoint) -> None:
@@ -44,7 +46,33 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
                 f"{scores.valid_loss:.4f} nats per token, {scores.bits_per_byte:.4f} bits per byte",
             )
         )
+    if metadata.sampling.given:
+        facts.append(("sampling", sampling_in_words(metadata.sampling)))
     return [*facts, ("saved", metadata.saved_at)]
+
+
+def show_sampling(sampling: SamplingDefaults, only: str | None = None) -> None:
+    """What a checkpoint wants to be sampled by, or one part of it."""
+    values = asdict(sampling).items()
+    show_facts((name, _spelled(value)) for name, value in values if only in (None, name))
+
+
+def sampling_in_words(sampling: SamplingDefaults) -> str:
+    """What of it is not left to the default."""
+    return ", ".join(f"{name} {_spelled(value)}" for name, value in sampling.given.items())
+
+
+def _spelled(value: object) -> str:
+    if value in (None, ()):
+        return "default"
+    return " ".join(map(repr, value)) if isinstance(value, tuple) else str(value)
+
+
+def in_a_line(metadata: CheckpointMetadata) -> str:
+    """A checkpoint by what one knows it by."""
+    model, trained = metadata.model, clock(metadata.scores.seconds)
+    size = f"{model.cell} {model.num_layers} x {model.hidden_size}, {count(metadata.bytes)}B"
+    return f"{metadata.folder}: {size}, trained {trained} on {metadata.corpus.name}"
 
 
 def default_in_words(default: DefaultCheckpoint) -> str:

@@ -7,16 +7,16 @@ Hands the parts to those that do it (continuation, beam_search, choices); sample
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.checkpoint.recent import default_checkpoint
-from chargen.config import CorpusConfig, SampleConfig
+from chargen.config import SAMPLING_OPTIONS, CorpusConfig, SampleConfig
 from chargen.data.documents import EncodedText, encode_text
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
@@ -73,7 +73,7 @@ class TextGenerator:
             return "\r" if b"\r" in seen else "\n"
         # A stray CR makes no text of CRLF: what does the model itself end a line with?
         text = ""
-        for piece in self.stream(seed=1, max_tokens=LINE_TOKENS):
+        for piece in self.stream("", SampleConfig(seed=1, max_tokens=LINE_TOKENS)):
             text += piece.text
             if "\n" in text:
                 break
@@ -84,6 +84,14 @@ class TextGenerator:
         """What the tokens spell that it saw in training."""
         seen = zip(self.tokenizer.pieces, self.model.seen.tolist(), strict=True)
         return b"".join(piece for piece, was_seen in seen if was_seen)
+
+    def sample_config(self, options: Mapping[str, Any]) -> SampleConfig:
+        """The config with the given options; where they say nothing, it is as the checkpoint wants
+        to be sampled. Raises ConfigError."""
+        defaults = {} if self.metadata is None else self.metadata.sampling.options
+        if options.get("beams") is not None:  # a search has no use for them
+            defaults = {n: v for n, v in defaults.items() if n not in SAMPLING_OPTIONS}
+        return build_config(SampleConfig, defaults | dict(options))
 
     @property
     def document_start(self) -> PromptState:
@@ -103,7 +111,7 @@ class TextGenerator:
         of the most likely text comes as soon as nothing else can be in its place. Raises
         ConfigError, TokenizerError, both at once.
         """
-        config = config or build_config(SampleConfig, options)
+        config = config or self.sample_config(options)
         if config.beams is not None:
             events = self.search(prompt, config)
             return (event for event in events if isinstance(event, Piece))
@@ -146,7 +154,7 @@ class TextGenerator:
 
         The options are the fields of SampleConfig. Raises ConfigError, TokenizerError.
         """
-        config = build_config(SampleConfig, options)
+        config = self.sample_config(options)
         completions = list(self.complete(prompt, config))
         if config.num_samples is None and config.beams is None:
             return completions[0]

@@ -23,6 +23,9 @@ Kind = TypeVar("Kind")
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]  # whole numbers that a float holds exactly
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Scalar = bool | int | float | str | None
+# Of a field that need not be there, and is not written where it is this.
+UNSET = msgspec.UNSET
+Unset = msgspec.UnsetType
 
 MAX_BYTES = 100_000_000  # of a file that is read as a whole
 _PART = re.compile(r"\.chargen-\d+-\d+\.part")
@@ -112,7 +115,7 @@ def read_rest(file: BufferedReader, at_most: int) -> bytes:
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file at once and for good: readers see the old content or the new, never a part,
     and the new one stays though the power fails. Raises OSError; then the old one is there."""
-    beside = path.with_name(f".chargen-{os.getpid()}-{threading.get_ident()}.part")
+    beside = part_beside(path)
     try:
         with open(beside, "wb") as file:
             file.write(content)
@@ -138,8 +141,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def part_beside(path: Path) -> Path:
+    """Where to make what is then moved to this path by one rename."""
+    return path.with_name(f".chargen-{os.getpid()}-{threading.get_ident()}.part")
+
+
 def is_part(name: str) -> bool:
-    """Whether a file of this name is what `write_file` writes before it is moved to its place."""
+    """Whether what has this name was still to be moved to its place."""
     return _PART.fullmatch(name) is not None
 
 

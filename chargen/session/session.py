@@ -32,7 +32,6 @@ from chargen.session.settings import (
     CHECKED_BY_THE_MODEL,
     Settings,
     check_settings,
-    default_settings,
     sample_config,
     without_search,
 )
@@ -49,11 +48,13 @@ class Session:
     """
 
     def __init__(self, folder: AnyPath, device: Device = "cpu", mode: str | None = None) -> None:
-        """Begins in the `mode` complete, story or chat. Raises CheckpointError, DeviceError."""
+        """Begins in the `mode` complete, story or chat, or the one that the checkpoint is for.
+        Raises CheckpointError, DeviceError."""
         self.device = device
         self.tokens_per_second: float | None = None
         model = load_model(folder, device)
-        start = Moment(mode or "complete", model.generator.document_start)
+        mode = mode or model.metadata.sampling.mode or "complete"
+        start = Moment(mode, model.generator.document_start)
         self.state = SessionState(model, History(start))
 
     # -- what there is ------------------------------------------------------------------------
@@ -162,17 +163,17 @@ class Session:
         if name in CHECKED_BY_THE_MODEL:
             config = sample_config(without_search(settings))
             self.generator.continue_from(self.generator.document_start, "", config)
-        self._set(settings, forgets_stream=name == "seed")
+        self._set(self.state.given | {name: settings[name]}, forgets_stream=name == "seed")
 
     def reset_settings(self) -> None:
         """All settings at their defaults."""
-        self._set(default_settings(), forgets_stream=True)
+        self._set({}, forgets_stream=True)
 
-    def _set(self, settings: Settings, *, forgets_stream: bool) -> None:
+    def _set(self, given: Settings, *, forgets_stream: bool) -> None:
         history = self.state.history
         if forgets_stream:
             history = history.with_now(replace(history.now, stream=None))
-        self.state = replace(self.state, settings=settings, history=history)
+        self.state = replace(self.state, given=given, history=history)
 
     def enter(self, mode: str) -> None:
         """Another mode. A story goes on with the text that is there; a chat begins anew, and so

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from chargen.config import BEAM_OPTIONS, SAMPLING_OPTIONS, SampleConfig
+from chargen.config import (
+    BEAM_OPTIONS,
+    CHAT_TEMPERATURE,
+    SAMPLING_OPTIONS,
+    SampleConfig,
+    SamplingDefaults,
+)
 from chargen.errors import ConfigError
 from chargen.options import build_config
 
@@ -20,8 +26,12 @@ Settings = dict[str, Any]  # never changed in place
 CHECKED_BY_THE_MODEL = ("regex", "charset", "ban")
 
 
-def default_settings() -> Settings:
-    return asdict(SampleConfig())
+def default_settings(mode: str = "complete", model: SamplingDefaults | None = None) -> Settings:
+    """What holds where the user has set nothing: what a model wants, else what is sane in a
+    mode."""
+    of_mode = {"temperature": CHAT_TEMPERATURE} if mode == "chat" else {}
+    of_model = {} if model is None else model.options
+    return asdict(SampleConfig()) | of_mode | of_model
 
 
 def sample_config(settings: Settings) -> SampleConfig:

@@ -28,7 +28,7 @@ class SessionState:
 
     model: SessionModel
     history: History
-    settings: Settings = field(default_factory=default_settings)
+    given: Settings = field(default_factory=dict)  # what the user has set
     named_roles: tuple[str, str] | None = None  # by the user; None: those of the model
 
     @property
@@ -38,6 +38,16 @@ class SessionState:
     @property
     def now(self) -> Moment:
         return self.history.now
+
+    @property
+    def default_settings(self) -> Settings:
+        """Those of the model and the mode."""
+        return default_settings(self.now.mode, self.model.metadata.sampling)
+
+    @property
+    def settings(self) -> Settings:
+        """All of them, as they hold now."""
+        return self.default_settings | self.given
 
     @property
     def roles(self) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ def unpack(saved: SavedSession, state: SessionState) -> SessionState:
     roles = saved.user, saved.bot
     CorpusConfig(user=saved.user, bot=saved.bot)
     named = None if state.named_roles is None and roles == state.roles else roles
-    return SessionState(state.model, history, settings, named)
+    opened = SessionState(state.model, history, {}, named)
+    defaults = opened.default_settings
+    return replace(opened, given={n: v for n, v in settings.items() if v != defaults[n]})
 
 
 def _unpack_history(saved: SavedSession, model: LanguageModel) -> History:

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from chargen.checkpoint.files import TENSORBOARD
 from chargen.checkpoint.folder import Checkpoint, load_checkpoint
 from chargen.checkpoint.metadata import CorpusFacts
 from chargen.checkpoint.store import load_weights, weights_of
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig, split_options
+from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig, split_options
 from chargen.data.corpus import Corpus
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, named
@@ -22,6 +23,7 @@ from chargen.runtime.memory import within_memory
 from chargen.training.planner import PlannedOption
 from chargen.training.run import Run
 from chargen.training.run_folder import FolderSaver, claim_folder, lock_folder
+from chargen.training.sampling_defaults import sampling_defaults
 from chargen.training.setup import Setup
 from chargen.training.tensorboard import Recorder
 from chargen.training.trainer import Trainer
@@ -33,6 +35,7 @@ class _Parts:
     corpus_config: CorpusConfig
     train_config: TrainConfig
     model: LanguageModel
+    sampling: SamplingDefaults
     plan: list[PlannedOption]
 
 
@@ -55,13 +58,13 @@ def begin_run(setup: Setup) -> Run:
                 parts.model,
                 corpus,
                 parts.train_config,
-                save=FolderSaver(folder, corpus, facts, parts.corpus_config, found),
+                save=FolderSaver(folder, corpus, facts, parts.corpus_config, found, parts.sampling),
                 started=request.started,
                 ranks=ranks,
             )
             ranks.broadcast(str(folder))
             trainer.save()  # from here on the run can be resumed
-            recorder = Recorder(folder / "tensorboard") if request.tensorboard else None
+            recorder = Recorder(folder / TENSORBOARD) if request.tensorboard else None
         except BaseException:
             if is_new:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -96,7 +99,10 @@ def _make_parts(setup: Setup) -> _Parts:
     else:
         load_weights(model, weights_of(source.model))
         model.seen |= counts > 0
-    return _Parts(corpus, corpus_config, train_config, model.to(setup.device), plan)
+    sampling = sampling_defaults(
+        corpus, corpus_config, None if source is None else source.metadata.sampling
+    )
+    return _Parts(corpus, corpus_config, train_config, model.to(setup.device), sampling, plan)
 
 
 def _shape(config: ModelConfig) -> dict[str, Any]:

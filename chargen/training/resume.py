@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chargen.checkpoint.files import TENSORBOARD
 from chargen.checkpoint.folder import is_complete, load_snapshot
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.snapshot import Snapshot
@@ -45,7 +46,7 @@ def resume_run(setup: Setup) -> Run:
             # reported before there is something to lose. What is whole and done stays as it is.
             if not run.trainer.finished or not is_complete(folder):
                 run.trainer.save()
-            recorder = Recorder(folder / "tensorboard") if request.tensorboard else None
+            recorder = Recorder(folder / TENSORBOARD) if request.tensorboard else None
         except BaseException:
             lock.release()
             raise
@@ -90,7 +91,14 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
         model,
         corpus,
         train_config,
-        save=FolderSaver(folder, corpus, snapshot.corpus, snapshot.corpus_config, paths),
+        save=FolderSaver(
+            folder,
+            corpus,
+            snapshot.corpus,
+            snapshot.corpus_config,
+            paths,
+            snapshot.sampling,
+        ),
         started=request.started,
         ranks=ranks,
     )

@@ -11,7 +11,7 @@ from chargen.checkpoint.folder import save
 from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
 from chargen.checkpoint.metadata import CorpusFacts
 from chargen.checkpoint.snapshot import Snapshot
-from chargen.config import CorpusConfig
+from chargen.config import CorpusConfig, SamplingDefaults
 from chargen.data.corpus import Corpus
 from chargen.data.sources import readable
 from chargen.errors import CheckpointError, named, setting
@@ -115,11 +115,13 @@ class FolderSaver:
         facts: CorpusFacts,
         config: CorpusConfig,
         paths: Sequence[str | os.PathLike[str]],
+        sampling: SamplingDefaults,
     ) -> None:
         self._folder = folder
         self._corpus = corpus
         self._facts = facts
         self._config = config
+        self._sampling = sampling
         self._paths = [_absolute(path) for path in paths]
 
     def __call__(self, trainer: Trainer) -> None:
@@ -138,6 +140,7 @@ class FolderSaver:
             learner=state.learner,
             progress=state.position,
             metrics=state.metrics,
+            sampling=self._sampling,
         )
         save(self._folder, snapshot)
 

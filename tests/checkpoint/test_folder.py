@@ -15,6 +15,7 @@ import torch
 import chargen
 from chargen.checkpoint.folder import Checkpoint, load_checkpoint, load_snapshot, save, save_model
 from chargen.checkpoint.locate import is_checkpoint, list_checkpoints
+from chargen.checkpoint.metadata import FORMAT
 from chargen.checkpoint.metrics import load_metrics
 from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError, CheckpointError
@@ -159,7 +160,7 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
     assert run.trainer.epoch == load_snapshot(folder).scores.epochs
     list(run.events())
     assert load_checkpoint(folder).metadata.scores.steps == 310
-    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["format"] == 5
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["format"] == FORMAT
 
 
 # -- damage -----------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chargen
+from chargen.checkpoint.filing import set_sampling
 from chargen.checkpoint.metadata import read_metadata
+from chargen.config import SampleConfig, SamplingDefaults
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
@@ -241,5 +243,23 @@ def test_lines_end_as_in_the_text(
 ) -> None:
     generator = tiny(1, *seen)
     pieces = [Piece(character, (), 0.0) for character in written]
-    monkeypatch.setattr(generator, "stream", lambda **_: iter(pieces))
+    monkeypatch.setattr(generator, "stream", lambda *_: iter(pieces))
     assert generator.line_end == end
+
+
+def test_a_checkpoint_is_sampled_as_it_wants_where_nobody_says_otherwise(folder: Path) -> None:
+    plain = chargen.load(folder)
+    set_sampling(folder, SamplingDefaults(temperature=0, stop=("s",), mode="chat"))
+    model = chargen.load(folder)
+    prompt = "The straw"
+    expected = plain.generate(prompt, temperature=0, stop="s", max_tokens=40)
+    assert expected.finish_reason == "stop"
+    assert model.generate(prompt, max_tokens=40) == expected
+    assert "".join(piece.text for piece in model.stream(prompt, max_tokens=40)) == expected.text
+    hot: dict[str, Any] = {"temperature": 1.0, "stop": (), "seed": 1, "max_tokens": 40}
+    assert model.generate(prompt, **hot) == plain.generate(prompt, **hot), "what is given wins"
+    assert model.generate(prompt, beams=2, max_tokens=9) == plain.generate(
+        prompt, beams=2, stop="s", max_tokens=9
+    ), "a search has no temperature"
+    config = SampleConfig(temperature=0, max_tokens=40)
+    assert list(model.stream(prompt, config)) == list(plain.stream(prompt, config))

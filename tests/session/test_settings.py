@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
-from chargen.config import SampleConfig
+from chargen.checkpoint.filing import set_sampling
+from chargen.config import CHAT_TEMPERATURE, SampleConfig, SamplingDefaults
 from chargen.errors import ChargenError
 from chargen.session.session import Session
+from chargen.session.settings import default_settings
 from tests.support.sessions import (
     drain,
 )
@@ -52,3 +55,34 @@ def test_beams_put_the_settings_of_drawing_aside(talk: Session) -> None:
     talk.change("length_penalty", 1)
     talk.change("beams", None)
     assert talk.config == SampleConfig(temperature=0.7, seed=7, max_tokens=40)
+
+
+def test_defaults_are_those_of_the_model_and_the_mode(folder: Path) -> None:
+    assert default_settings() == asdict(SampleConfig())
+    session = Session(folder)
+    assert (session.now.mode, session.settings["temperature"]) == ("complete", 1.0)
+    session.enter("chat")
+    assert session.settings["temperature"] == CHAT_TEMPERATURE
+    session.change("temperature", 0.9)
+    session.enter("complete")
+    assert session.settings["temperature"] == 0.9, "what the user has set stays"
+    session.reset_settings()
+    assert session.settings == default_settings()
+
+    set_sampling(folder, SamplingDefaults(temperature=0.5, stop=("x",), mode="chat"))
+    session = Session(folder)
+    assert session.now.mode == "chat"
+    assert session.settings == default_settings() | {"temperature": 0.5, "stop": ("x",)}
+    assert session.config.stop == ("x", "\nYou:", "\nBot:", "\n\n")
+    assert Session(folder, mode="story").now.mode == "story"
+
+
+def test_a_saved_session_knows_what_its_user_has_set(folder: Path, tmp_path: Path) -> None:
+    session = Session(folder, mode="chat")
+    session.change("top_k", 5)
+    session.save(tmp_path / "saved")
+    opened = Session(folder)
+    opened.open(tmp_path / "saved")
+    assert opened.settings == session.settings
+    opened.enter("complete")
+    assert opened.settings == default_settings() | {"top_k": 5}

@@ -244,7 +244,7 @@ def test_a_damaged_file_is_told_and_changes_nothing(
         path.write_bytes(mutant)
         assert kept == values_in(path)
         settings = other.settings | {"max_tokens": 2, "beams": None}
-        other.state = replace(other.state, settings=settings)
+        other.state = replace(other.state, given=settings)
         asks: tuple[Callable[[Session], Events], ...]
         asks = (Session.continue_text, lambda s: s.answer("a"))
         for ask in asks:
