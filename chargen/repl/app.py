@@ -195,14 +195,16 @@ class Repl:
         return bool(pressed) or (self._leaving.warned and bool(written))
 
     def _greet(self) -> None:
-        line = str(self._folder)
+        line, mode = str(self._folder), self._mode
         with suppress(ChargenError):  # the model may be read all the same: see load_checkpoint
             metadata = read_metadata(self._folder)
             model = metadata.model
             line += f" \u00b7 {model.cell} {model.num_layers} x {model.hidden_size}"
             line += f" \u00b7 {metadata.tokenizer}"
+            mode = mode or metadata.sampling.mode
+        what = "say something" if mode == "chat" else "write the beginning of a text"
         self._printer.say(line, style="bold")
-        self._printer.say("write the beginning of a text; /help, Ctrl-D leaves", style="dim")
+        self._printer.say(f"{what}; /help, Ctrl-D leaves", style="dim")
 
     # -- the model ----------------------------------------------------------------------------
 

@@ -86,6 +86,11 @@ class Session:
         return self.state.roles
 
     @property
+    def expects_turns(self) -> bool:
+        """Whether the model seems to have read dialogues whose turns begin so."""
+        return self.state.expects_turns()
+
+    @property
     def now(self) -> Moment:
         """Where the session stands."""
         return self.state.now

@@ -72,6 +72,13 @@ class SessionState:
             settings = settings | {"stop": (*settings["stop"], *ends, "\n\n")}
         return sample_config(settings)
 
+    def expects_turns(self) -> bool:
+        """Whether the model expects its turn after the user's, as one that has read dialogues with
+        such turns does: at a nat per character at most."""
+        user, bot = self.roles
+        [turn] = self.generator.choose(f"{user} Hello!{self.generator.line_end}", [bot])
+        return turn.logprob >= -len(bot)
+
     def fresh_stream(self) -> RandomStream:
         """Random numbers of their own, or those of the seed that is set."""
         seed = self.settings["seed"]

@@ -78,3 +78,7 @@ def test_a_model_learns_what_is_written_and_can_be_kept(
     assert (tmp_path / "kept" / "config.json").is_file()
     assert {path.name: path.read_bytes() for path in checkpoint.iterdir()} == before
     assert "is forgotten" in say("/learn on", "The wug is purple.", "/learn off").stderr
+
+
+def test_a_model_that_never_read_a_dialogue_is_told_of(say: Piped) -> None:
+    assert "never to have read a dialogue of You: and Bot:" in say("/chat").stderr

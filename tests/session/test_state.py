@@ -91,3 +91,11 @@ def test_what_comes_next_is_what_the_text_read_anew_says(talk: Session, mode: st
     anew = talk.generator.prefill(talk.generator.document_start, talk.text, talk.config)
     one, other = (logprobs_at(talk.generator, place) for place in (talk.now.place, anew))
     torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_a_model_that_has_read_dialogues_expects_their_turns(checkpoint: Path) -> None:
+    bundled = Session("everyday")
+    assert bundled.expects_turns
+    bundled.name_roles(("Ann:", "Ben:"))
+    assert not bundled.expects_turns
+    assert not Session(checkpoint).expects_turns
