@@ -27,6 +27,7 @@ from chargen.tokenizers.base import Tokenizer, Tokens
 Nats = npt.NDArray[np.float64]
 
 CHUNK_TOKENS = 1024
+MAX_LOGITS = 1 << 24  # that are computed at once: memory does not grow with the vocabulary
 # Validation reads a text as so many streams side by side, each of which first reads, uncounted,
 # some of what stands before it: the state has then all but forgotten that it began in the middle.
 VALIDATION_STREAMS = 32
@@ -157,8 +158,13 @@ def _nats(
 ) -> tuple[Nats, State]:
     """What each target costs, in nats, (B, T), and the state after them."""
     device = model.head.weight.device
-    with autocast(device):
-        logits, state = model(torch.from_numpy(inputs).to(device), state)  # (B, T, V)
     expected = torch.from_numpy(targets.ravel()).to(device)
-    nats = F.cross_entropy(logits.flatten(0, 1).float(), expected, reduction="none")  # (B * T,)
-    return nats.cpu().double().numpy().reshape(targets.shape), state
+    nats = []
+    with autocast(device):
+        x, state = model.read(torch.from_numpy(inputs).to(device), state)  # (B, T, H)
+        x = x.flatten(0, 1)[None]  # (1, B * T, H)
+        at_once = max(1, MAX_LOGITS // model.vocab_size)
+        for at in range(0, len(expected), at_once):
+            logits = model.output_logits(x[:, at : at + at_once])[0].float()  # (N, V)
+            nats.append(F.cross_entropy(logits, expected[at : at + at_once], reduction="none"))
+    return torch.cat(nats).cpu().double().numpy().reshape(targets.shape), state

@@ -77,6 +77,28 @@ def test_scores_add_up_and_divide_as_they_say() -> None:
     assert math.isnan(NOTHING.loss)
 
 
+@pytest.mark.parametrize("most", [1, 5000, 100_000])
+def test_no_more_logits_are_computed_at_once_than_memory_has_room_for(
+    model: TextGenerator, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = model.tokenizer.encode_array(TEXT * 3)
+    whole = validate(model.model, model.tokenizer, tokens)
+    shapes: list[torch.Size] = []
+    output_logits = model.model.output_logits
+
+    def watched(x: torch.Tensor) -> torch.Tensor:
+        logits = output_logits(x)
+        shapes.append(logits.shape)
+        return logits
+
+    monkeypatch.setattr(scoring, "MAX_LOGITS", most)
+    monkeypatch.setattr(model.model, "output_logits", watched)
+    found = validate(model.model, model.tokenizer, tokens)
+    assert (found.tokens, found.bytes) == (whole.tokens, whole.bytes)
+    assert found.nats == pytest.approx(whole.nats, rel=1e-5)
+    assert max(shape.numel() for shape in shapes) <= max(most, model.model.vocab_size)
+
+
 def test_validation_side_by_side_is_close_to_one_pass(model: TextGenerator) -> None:
     text = (TEXT + "The sky is blue.\n") * 60
     tokens = model.tokenizer.encode_array(text)
