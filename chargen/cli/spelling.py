@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from chargen.checkpoint.locate import checkpoint_names
 from chargen.errors import flag
@@ -44,9 +45,9 @@ def explain_command(word: str, commands: Collection[str]) -> str:
     if near in commands:
         return f"there is no command {word}; did you mean {near}?"
     if word in checkpoint_names():
-        return f"there is no command {word}; to talk to that model: chargen repl {word}"
+        return f"there is no command {word}; to talk to that model: chargen repl {quote(word)}"
     if os.path.exists(word):
-        return f"there is no command {word}; to learn that text: chargen train {word}"
+        return f"there is no command {word}; to learn that text: chargen train {quote(word)}"
     return f"there is no command {word}; there are {known}"
 
 

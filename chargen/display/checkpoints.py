@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -91,7 +92,8 @@ def default_in_words(default: DefaultCheckpoint) -> str:
     why = {
         "trained": f"trained to its end {ago(time.time() - default.at)}",
         "talked to": f"talked to {ago(time.time() - default.at)}",
-        "stopped": f"stopped before its end; chargen train --resume --out {folder} resumes it",
+        "stopped": f"stopped before its end; chargen train --resume --out {quote(str(folder))} "
+        "resumes it",
         "damaged": "it is damaged",
     }[default.reason]
     return f"{instead}opens {folder} ({why})"

@@ -114,3 +114,8 @@ def test_chat_is_the_repl_in_chat_mode(run_chargen: Chargen) -> None:
     assert done.returncode == 0
     assert done.stdout.count('"finish_reason": "stop"') == 1
     assert "chat" in done.stderr
+
+
+def test_a_command_to_copy_quotes_its_file(run_chargen: Chargen, tmp_path: Path) -> None:
+    (tmp_path / "my book.txt").write_text("text")
+    assert "chargen train 'my book.txt'" in run_chargen("my book.txt").stderr
