@@ -29,6 +29,11 @@ def require_checkpoint(path: str | os.PathLike[str]) -> Path:
     """The folder of a checkpoint, whole or not, that is given by its path or by its name: that of a
     folder below `checkpoints`, or of the bundled model. A path comes first, the bundled model last.
     Raises CheckpointError."""
+    if not isinstance(path, str | os.PathLike):
+        raise CheckpointError(
+            f"a checkpoint is given by its folder or its name, not by a {type(path).__name__}",
+            hint="as in: chargen.load('everyday')",
+        )
     folder = Path(path)
     if is_checkpoint(folder):
         return folder

@@ -40,6 +40,11 @@ class Corpus:
     valid: Shards
     test: Shards
     counts: Tokens  # (V,) how often each token stands in the training split
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in SPLITS)
+        return f"<Corpus {self.name}: tokens in {splits}; {self.tokenizer.kind}>"
+
     documents: str = "file"  # what a document is
 
     @cached_property

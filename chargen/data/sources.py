@@ -32,7 +32,7 @@ from chargen.progress import OnProgress, no_progress
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Paths = Sequence[str | os.PathLike[str]]
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Spool = Callable[[], Path]  # the folder for copies of what is packed or piped
 
 CHUNK_BYTES = 1 << 20

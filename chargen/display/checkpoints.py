@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from chargen.display.console import console, printable
+from chargen.display.console import console
 from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
+from chargen.reprs import printable
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint.folder import Checkpoint

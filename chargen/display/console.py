@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from chargen.generation.words import with_lf
+from chargen.reprs import printable
 from chargen.runtime.signals import suspendable
 
 NARROW = 36  # columns in which no table fits
@@ -120,20 +121,6 @@ class Bar:
 
 
 # -- harmless text ----------------------------------------------------------------------------
-
-
-def printable(text: str) -> str:
-    """The text with control characters made visible, so that none reaches the terminal."""
-    return text.translate(_VISIBLE)
-
-
-# Unicode has a picture for each control character, and one for delete.
-_VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
-_VISIBLE |= {0x7F: 0x2421} | {code: 0xFFFD for code in range(0x80, 0xA0)}
-# No terminal takes half a character, as Python spells bytes that are no UTF-8.
-_VISIBLE |= {code: 0xFFFD for code in range(0xD800, 0xE000)}
-# These turn the direction of what follows, our own words too, or break the line.
-_VISIBLE |= dict.fromkeys((*range(0x2028, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
 
 
 def in_lines(text: str) -> str:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from chargen.insight.from_checkpoint import InspectionResult
+from chargen.reprs import HIGH, LOW
 from chargen.scoring.units import NATS_PER_BIT
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -38,6 +39,7 @@ def page(seen: InspectionResult, model: str) -> str:
         tables.append(_table("How the gates were used", about, "gate layer mean open shut", rows))
     data = {
         "title": title,
+        "colours": [LOW, HIGH],
         "model": model,
         "parts": [
             [

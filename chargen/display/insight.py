@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from chargen.display.braille import Point, draw
-from chargen.display.console import NARROW, console, printable, show_note
+from chargen.display.console import NARROW, console, show_note
 from chargen.display.text import show_alternatives, show_surprisals
 from chargen.insight.charts import Chart, Line
+from chargen.reprs import printable
 
 if TYPE_CHECKING:  # types alone
     from chargen.insight.followers import Follower

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chargen.display.console import printable
 from chargen.display.losses import LossCurves, Points, finite, loss_range
 from chargen.display.numbers import clock
 from chargen.display.training import Pace, View
 from chargen.display.training_lines import advice_line, closing, headline, metrics, setback
+from chargen.reprs import printable
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.training.events import EvalReport, Event, StepReport

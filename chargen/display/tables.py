@@ -11,16 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chargen.display.console import (
-    NARROW,
-    console,
-    in_lines,
-    in_one_line,
-    message_console,
-    printable,
-)
+from chargen.display.console import NARROW, console, in_lines, in_one_line, message_console
 from chargen.display.numbers import percent
 from chargen.display.text import SPACE, TEXT_STYLE, as_label
+from chargen.reprs import printable
 from chargen.scoring.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch

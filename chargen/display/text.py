@@ -11,17 +11,11 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from chargen.display.console import (
-    console,
-    in_lines,
-    in_one_line,
-    message_console,
-    printable,
-    show_error,
-)
+from chargen.display.console import console, in_lines, in_one_line, message_console, show_error
 from chargen.display.numbers import percent
 from chargen.display.wrapping import WordWrap
 from chargen.generation.words import with_lf
+from chargen.reprs import printable
 from chargen.scoring.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch

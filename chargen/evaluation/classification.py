@@ -19,6 +19,7 @@ from chargen.data.boundaries import JOINTS
 from chargen.errors import ConfigError, CorpusError, named, setting
 from chargen.evaluation.prompts import read_pairs
 from chargen.generation.generator import TextGenerator
+from chargen.reprs import quoted
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Classified:
     label: str
     probability: float
     labels: tuple[Label, ...]
+
+    def __repr__(self) -> str:
+        return f"<Classified {quoted(self.text)}: {self.label!r}, {self.probability:.1%}>"
 
     def as_dict(self) -> dict[str, object]:
         """As `chargen classify --json` prints it."""

@@ -6,16 +6,19 @@ Where that is, stopping.py knows. Knows nothing of models.
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 from chargen.config import SampleConfig
 from chargen.generation.stopping import FinishReason, UnitProgress, find_end, safe_length
+from chargen.reprs import counted, quoted, surprise, text_html
+from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
-    """Some more of a text: whole characters, and the tokens that spell them.
+    """Some more of a text: whole characters, and the tokens that spell them. As a str it is its
+    text.
 
     `logprob` is in nats, under the model itself, before any processor.
     """
@@ -24,10 +27,17 @@ class Piece:
     tokens: tuple[int, ...]
     logprob: float
 
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Piece {quoted(self.text)}, {counted(len(self.tokens), 'token')}>"
+
 
 @dataclass(frozen=True)
 class Completion:
-    """A text that goes on from `prompt`, without it.
+    """A text that goes on from `prompt`, without it, and the `pieces` that it came in. As a str it
+    is its text.
 
     `tokens` are those that it shows any of, and the end-of-document token where that ended it;
     `logprob` is their sum, in nats, under the model itself, before any processor. It finished for
@@ -42,10 +52,33 @@ class Completion:
     logprob: float
     finish_reason: FinishReason
     score: float | None = None
+    pieces: tuple[Piece, ...] = field(default=(), compare=False)
 
     def as_dict(self) -> dict[str, object]:
         """As `chargen sample --json` prints it; the score where there is one."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        del values["pieces"]
+        return {name: value for name, value in values.items() if value is not None}
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Completion {quoted(self.text)}, {self._facts()}>"
+
+    def _repr_html_(self) -> str:
+        """The prompt, and the text coloured by the bits that each piece cost."""
+        shown = self.pieces or (Piece(self.text, self.tokens, 0.0),)
+        bits = [-piece.logprob / NATS_PER_BIT for piece in shown]
+        parts = [
+            (piece.text, surprise(cost), f"{cost:.2f} bits")
+            for piece, cost in zip(shown, bits, strict=True)
+        ]
+        return text_html(parts, before=self.prompt, caption=self._facts())
+
+    def _facts(self) -> str:
+        count = counted(len(self.tokens), "token")
+        return f"{count}, ended by {self.finish_reason}, logprob {self.logprob:.2f}"
 
 
 class CompletionBuilder:
@@ -190,4 +223,5 @@ def completion_of(
         sum((piece.logprob for piece in pieces), start=0.0),
         builder.finish_reason or "length",
         score,
+        tuple(pieces),
     )

@@ -51,6 +51,15 @@ class TextGenerator:
         self.tokenizer = tokenizer
         self.metadata = metadata
 
+    def __repr__(self) -> str:
+        name = "a model" if self.metadata is None else self.metadata.folder.resolve().name
+        config = self.model.config
+        layers = f"{config.num_layers} x " if config.num_layers > 1 else ""
+        return (
+            f"<TextGenerator {name}: {config.cell} {layers}{config.hidden_size}, "
+            f"{self.model.num_parameters:,} parameters, {self.tokenizer.kind}>"
+        )
+
     @cached_property
     def engine(self) -> Engine:
         """The model, made ready to be stepped: a copy as it was when this was first asked for."""

@@ -14,8 +14,9 @@ from chargen.config import InspectConfig, LookBackConfig
 from chargen.data.documents import read_tokens
 from chargen.data.shards import Ids
 from chargen.data.sources import Paths
-from chargen.errors import CorpusError
+from chargen.errors import CheckpointError, CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
+from chargen.evaluation.surprisal import Surprisal
 from chargen.generation.generator import TextGenerator, load
 from chargen.insight.followers import MIN_TO_SEARCH, Follower, find_followers
 from chargen.insight.inspection import Inspection, Probe, View, check_probe, read_text
@@ -23,6 +24,7 @@ from chargen.insight.memory import MemoryCurves, measure, needed_tokens
 from chargen.keywords import Device, InspectOptions, LookBackOptions
 from chargen.options import build_config, takes_options
 from chargen.progress import OnProgress, no_progress, part_of
+from chargen.reprs import counted, text_html
 
 SEARCHED = 20_000  # characters of a model's own text in which cells are looked for
 SHOWN_OF_OWN = 2000  # characters of a model's own text that are read where none is given
@@ -43,6 +45,24 @@ class InspectionResult:
     followers: tuple[Follower, ...]
     searched: str
 
+    def __repr__(self) -> str:
+        name = self.about.folder.resolve().name
+        parts, views = len(self.inspection.parts), len(self.inspection.views)
+        return f"<InspectionResult of {name}: {counted(parts, 'part')}, {counted(views, 'view')}>"
+
+    def _repr_html_(self) -> str:
+        """The text in the colours of its surprise, and again of each view that was asked for."""
+        seen = self.inspection
+        shown = []
+        for view in (seen.views[0], *self.asked):
+            values = zip(seen.parts, view.shades.tolist(), view.values.tolist(), strict=True)
+            parts = [
+                (part.text, shade, f"{value:.2f} {view.unit}\n{likely(part)}")
+                for part, shade, value in values
+            ]
+            shown.append(text_html(parts, caption=f"{view.title}, {view.unit}"))
+        return "".join(shown)
+
     @property
     def asked(self) -> tuple[View, ...]:
         """The views that were asked for: neither the surprise nor the cells that were found."""
@@ -58,17 +78,31 @@ class MemoryResult:
     horizon: MemoryCurves
     measured: str
 
+    def __repr__(self) -> str:
+        curves = self.horizon
+        return (
+            f"<MemoryResult of {self.about.folder.resolve().name}: "
+            f"loss {curves.loss[0]:.3f} after {counted(curves.contexts[0], 'token')}, "
+            f"{curves.loss[-1]:.3f} after {counted(curves.contexts[-1], 'token')}>"
+        )
+
+
+def likely(part: Surprisal) -> str:
+    """What was likely in its place, in a line."""
+    return "  ".join(f"{other.text!r} {other.probability:.0%}" for other in part.most_likely)
+
 
 @takes_options(InspectConfig)
 def inspect(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | TextGenerator,
     text: str | None = None,
     *,
     device: Device = "cpu",
     on_progress: OnProgress = no_progress,
     **options: Unpack[InspectOptions],
 ) -> InspectionResult:
-    """What a text does to the network in a checkpoint: what surprised it, what cells and gates did.
+    """What a text does to the network in a checkpoint, or in a model that was loaded from one: what
+    surprised it, what cells and gates did.
 
     The options are the fields of InspectConfig. Without a text, a piece of the model's own that it
     did not train on is read, if that is still here; cells are looked for in that, too, where the
@@ -129,15 +163,16 @@ def asked(config: InspectConfig, num_layers: int) -> list[Probe]:
 
 @takes_options(LookBackConfig)
 def look_back(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | TextGenerator,
     text: Paths | None = None,
     *,
     device: Device = "cpu",
     on_progress: OnProgress = no_progress,
     **options: Unpack[LookBackOptions],
 ) -> MemoryResult:
-    """How far back the network in a checkpoint looks, measured on the files of a text, or on what
-    of its own it did not train on, if that is still here.
+    """How far back the network looks that is in a checkpoint, or in a model that was loaded from
+    one, measured on the files of a text, or on what of its own it did not train on, if that is
+    still here.
 
     The options are the fields of LookBackConfig. Raises ChargenError.
     """
@@ -164,8 +199,12 @@ def look_back(
 
 
 def _load(
-    checkpoint: str | os.PathLike[str], device: str
+    checkpoint: str | os.PathLike[str] | TextGenerator, device: Device
 ) -> tuple[TextGenerator, CheckpointMetadata]:
-    generator = load(checkpoint, device)
-    assert generator.metadata is not None
+    generator = checkpoint if isinstance(checkpoint, TextGenerator) else load(checkpoint, device)
+    if generator.metadata is None:
+        raise CheckpointError(
+            "this model is of no checkpoint, which would say what it was trained on",
+            hint="give one, as in: chargen.inspect('everyday')",
+        )
     return generator, generator.metadata

@@ -28,12 +28,12 @@ from chargen.insight.reading import (
 from chargen.nn.logprobs import log_probabilities, logprobs_of
 from chargen.nn.trace import GATE_NAMES, Trace
 from chargen.progress import OnShare, no_progress
+from chargen.reprs import FULL_SURPRISE, quoted
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import spelled
 
 MAX_LOGITS = 1 << 22  # that are computed at once: memory does not grow with the vocabulary
 OPEN, SHUT = 0.9, 0.1  # a gate beyond these is saturated (Karpathy et al. 2015)
-FULL_SURPRISE = 8.0  # bits from which a surprise has the strongest colour
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class View:
     low: float
     high: float
     probe: Probe | None = None  # whose values they are
+
+    def __repr__(self) -> str:
+        return f"<View of {self.title}, {self.unit}: {len(self.values):,} values>"
 
     @property
     def signed(self) -> bool:
@@ -101,6 +104,9 @@ class Inspection:
     parts: tuple[Surprisal, ...]
     views: tuple[View, ...]  # the first is the surprise, in bits
     gates: tuple[GateUse, ...]
+
+    def __repr__(self) -> str:
+        return f"<Inspection of {quoted(self.text)}>"
 
     @property
     def text(self) -> str:

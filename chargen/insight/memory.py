@@ -48,6 +48,10 @@ class MemoryCurves:
     gradient_norm: tuple[float, ...]
     cell_gradient_norm: tuple[float, ...] | None
 
+    def __repr__(self) -> str:
+        context, distance = self.contexts[-1], self.distances[-1]
+        return f"<MemoryCurves: contexts to {context:,} tokens, distances to {distance:,}>"
+
     def as_dict(self) -> dict[str, object]:
         """As `chargen inspect --memory --json` prints it."""
         return {

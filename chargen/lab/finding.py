@@ -18,3 +18,6 @@ class Finding:
     rows: tuple[tuple[Cell, ...], ...]
     charts: tuple[Chart, ...]
     says: str
+
+    def __repr__(self) -> str:
+        return f"<Finding of {self.world}: {self.says}>"

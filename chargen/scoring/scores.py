@@ -20,6 +20,7 @@ from chargen.data.documents import EncodedText
 from chargen.data.shards import Ids, Shards
 from chargen.errors import CorpusError
 from chargen.nn.model import LanguageModel, State
+from chargen.reprs import counted
 from chargen.runtime.precision import autocast
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import Tokenizer, Tokens
@@ -49,6 +50,12 @@ class Score:
             self.tokens + other.tokens,
             self.bytes + other.bytes,
             self.characters + other.characters,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.bits_per_byte:.4f} bits per byte, "
+            f"perplexity {self.perplexity:.3f}, {counted(self.tokens, 'token')}>"
         )
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chargen.data.documents import EncodedText
 from chargen.nn.model import LanguageModel
+from chargen.reprs import surprise, text_html
 from chargen.scoring.scores import NOTHING, Score, score_of, token_nats
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import Tokenizer, spelled
@@ -31,6 +32,13 @@ class TextScore(Score):
     """The score of one text, and what each of its tokens costs."""
 
     costs: tuple[TokenCost, ...]
+
+    __repr__ = Score.__repr__
+
+    def _repr_html_(self) -> str:
+        """The text, coloured by the bits that each token cost."""
+        parts = [(cost.text, surprise(cost.bits), f"{cost.bits:.2f} bits") for cost in self.costs]
+        return text_html(parts, caption=repr(self).strip("<>"))
 
     @property
     def bits(self) -> float:

@@ -26,6 +26,7 @@ from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
 from chargen.keywords import Device
 from chargen.progress import OnShare, no_progress
+from chargen.reprs import counted
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import AnyPath, load_model
 from chargen.session.settings import (
@@ -56,6 +57,10 @@ class Session:
         mode = mode or model.metadata.sampling.mode or "complete"
         start = Moment(mode, model.generator.document_start)
         self.state = SessionState(model, History(start))
+
+    def __repr__(self) -> str:
+        said = counted(len(self.exchanges), "exchange")
+        return f"<Session with {self.folder.name}: {self.now.mode}, {said}>"
 
     # -- what there is ------------------------------------------------------------------------
 

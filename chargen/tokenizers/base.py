@@ -34,6 +34,9 @@ class Tokenizer:
         self.pieces = pieces
         self.end = end  # the id that stands between documents; it spells nothing
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.vocab_size:,} tokens>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tokenizer) and self.serialize() == other.serialize()
 

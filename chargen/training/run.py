@@ -12,6 +12,7 @@ from chargen.data.corpus import Corpus
 from chargen.errors import ChargenError, RanksError, Wording, setting
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
+from chargen.reprs import counted
 from chargen.runtime.device import describe
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.files import Lock
@@ -37,6 +38,17 @@ class TrainReport:
     bits_per_byte: float | None
     bits_per_character: float | None
     stopped_early: bool  # out of patience
+
+    def __fspath__(self) -> str:
+        """The folder: a report stands for its checkpoint wherever one is named."""
+        return str(self.checkpoint)
+
+    def __repr__(self) -> str:
+        scores = ""
+        if self.valid_loss is not None and self.bits_per_byte is not None:
+            scores = f", loss {self.valid_loss:.3f}, {self.bits_per_byte:.3f} bits per byte"
+        steps = counted(self.steps, "step")
+        return f"<TrainReport {self.checkpoint}: {steps} in {self.seconds:.0f} s{scores}>"
 
 
 @dataclass

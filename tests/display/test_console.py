@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.display.console import in_one_line, print_json, printable
+from chargen.display.console import in_one_line, print_json
+from chargen.reprs import printable
 
 
 @given(st.text())

@@ -16,6 +16,8 @@ from chargen.tokenizers.base import Tokenizer, Tokens
 class FewTokens(Tokenizer):
     """Some pieces of text and the end of the document: few enough to try all texts."""
 
+    kind = "few"
+
     def __init__(self, *pieces: str) -> None:
         super().__init__([*(piece.encode() for piece in pieces), b""], end=len(pieces))
 
