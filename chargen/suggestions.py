@@ -45,6 +45,11 @@ OTHER_TOOLS = {
 }
 
 
+def is_known_elsewhere(name: str) -> bool:
+    """Whether another tool has an option of this name."""
+    return any(name in others.split() for others in OTHER_TOOLS.values())
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known one that another tool calls so, that begins so, or that is spelled most alike;
     nothing where none is near."""

@@ -22,6 +22,8 @@ from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
 CHECKPOINT_HELP = "a folder, or the name of one below ./checkpoints"
+# Options that are typed often, by name.
+SHORT_FLAGS = {"prompt": "-p", "num_samples": "-n", "temperature": "-t", "out": "-o"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -121,6 +123,12 @@ def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str
     }
 
 
+def flags_of(option: str) -> list[str]:
+    """The flags of an option: the short one, where there is one, and the long one."""
+    short = [SHORT_FLAGS[option]] if option in SHORT_FLAGS else []
+    return [*short, flag(option)]
+
+
 def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
     if optional:
         command.add_argument(
@@ -185,7 +193,7 @@ def _add_option(
     else:
         metavar = {int: "N", float: "F", str: "TEXT"}[kind]
         given |= {"type": _reader(config_type, field.name), "metavar": metavar}
-    group.add_argument(flag(field.name), **given)
+    group.add_argument(*flags_of(field.name), **given)
 
 
 def _default_of(field: dataclasses.Field[Any], kind: Any) -> str:

@@ -8,38 +8,78 @@ from __future__ import annotations
 import csv
 import os
 import re
+import select
+import stat
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from chargen.config import MAX_PROMPT
 from chargen.errors import ConfigError, CorpusError, named
 from chargen.options import unescape
 
+PIPE_SECONDS = 10.0  # in which the first of a prompt should come: who writes it may load a model
+
 
 def read_prompt(prompt: str | None, path: str | None) -> str:
-    """The prompt given on the command line, in a file or on standard input; else none."""
+    """The prompt given on the command line, in a file, or piped in; else none. Raises
+    CorpusError."""
     if prompt is not None:
         return prompt
+    if path == "-":
+        return _decoded_prompt(sys.stdin.buffer.read(MAX_PROMPT + 1), "on standard input")
     if path is None:
-        return ""
+        return _piped_prompt()
     try:
-        if path == "-":
-            content = sys.stdin.buffer.read(MAX_PROMPT + 1)
-        else:
-            with open(path, "rb") as file:
-                content = file.read(MAX_PROMPT + 1)
-        if len(content) > MAX_PROMPT:
-            raise CorpusError(
-                f"the prompt {path} is longer than {MAX_PROMPT:,} bytes",
-                hint="give its last part: what is far back is forgotten anyway",
-            )
-        return content.decode("utf-8").removeprefix("\ufeff")  # the byte order mark
+        with open(path, "rb") as file:
+            return _decoded_prompt(file.read(MAX_PROMPT + 1), path)
     except OSError as error:
         raise CorpusError(f"cannot read the prompt {path}: {error.strerror}") from error
+
+
+def _piped_prompt() -> str:
+    """What comes on standard input, without its last newline, as from `echo`; else nothing.
+
+    Whoever starts a program may leave it anything there, so nothing may hang or fail for it: a
+    terminal or a device, such as /dev/null, is not read; what is empty or closed is no prompt;
+    and a pipe that cron, CI or a service holds open without ever writing to it is given up after
+    some seconds, with a note. `--prompt-file -` asks for it, and waits.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+    except (OSError, ValueError):  # no file, or closed
+        descriptor = None
+    with suppress(OSError, ValueError):
+        if descriptor is not None:
+            kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+            if kind not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
+                return ""
+            if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
+                from chargen.display.console import show_note
+
+                show_note(
+                    f"nothing came on standard input for {PIPE_SECONDS:g} seconds, so there is no "
+                    "prompt; --prompt-file - waits for one"
+                )
+                return ""
+        content = sys.stdin.buffer.read(MAX_PROMPT + 1)
+        text = _decoded_prompt(content, "on standard input")
+        return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+    return ""
+
+
+def _decoded_prompt(content: bytes, where: str) -> str:
+    if len(content) > MAX_PROMPT:
+        raise CorpusError(
+            f"the prompt {where} is longer than {MAX_PROMPT:,} bytes",
+            hint="give its last part: what is far back is forgotten anyway",
+        )
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")  # the byte order mark
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"the prompt {path} is not UTF-8 at byte {error.start}",
+            f"the prompt {where} is not UTF-8 at byte {error.start}",
             hint="convert it first",
         ) from None
 

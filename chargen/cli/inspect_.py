@@ -12,6 +12,7 @@ from chargen.cli.flags import (
     add_device,
     add_json,
     add_options,
+    flags_of,
     options_given,
 )
 from chargen.cli.inputs import is_file, picture_to_draw
@@ -42,7 +43,7 @@ def add_flags(command: Parser) -> None:
     add_options(command, InspectConfig)
     add_options(command.add_argument_group("with --memory"), LookBackConfig)
     command.add_argument(
-        "--out",
+        *flags_of("out"),
         metavar="F",
         help="write a picture to this .html (not with --memory), .png, .svg or .pdf file",
     )

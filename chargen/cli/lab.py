@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from chargen.cli.flags import Arguments, Parser, add_json, add_options, options_given
+from chargen.cli.flags import Arguments, Parser, add_json, add_options, flags_of, options_given
 from chargen.cli.inputs import picture_to_draw
 from chargen.config import TrainConfig
 from chargen.errors import ConfigError
@@ -16,7 +16,7 @@ def add_flags(command: Parser) -> None:
     )
     add_options(command, TrainConfig, only=("seed",))
     command.add_argument(
-        "--out", metavar="F", help="also write a picture to this .png, .svg or .pdf file"
+        *flags_of("out"), metavar="F", help="also write a picture to this .png, .svg or .pdf file"
     )
     add_json(command, "print the finding as one JSON line")
 

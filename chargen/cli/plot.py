@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chargen.cli.flags import Arguments, Parser
+from chargen.cli.flags import Arguments, Parser, flags_of
 
 
 def add_flags(command: Parser) -> None:
@@ -15,7 +15,7 @@ def add_flags(command: Parser) -> None:
         help="folders or names of the models to compare",
     )
     command.add_argument(
-        "--out",
+        *flags_of("out"),
         default="curves.png",
         metavar="F",
         help="the file to write (default: curves.png)",

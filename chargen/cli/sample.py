@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chargen.checkpoint.locate import require_checkpoint
 from chargen.cli.flags import (
     Arguments,
     Parser,
@@ -13,11 +16,12 @@ from chargen.cli.flags import (
     add_device,
     add_json,
     add_options,
+    flags_of,
     options_given,
 )
 from chargen.cli.inputs import checkpoint_or_default, read_prompt, split_at_commas
 from chargen.config import PROCESSOR_ORDER, SampleConfig
-from chargen.errors import ConfigError, flag, named
+from chargen.errors import CheckpointError, ConfigError, flag, named
 from chargen.options import build_config
 from chargen.runtime.signals import Interrupts, Terminated, exit_at_once
 
@@ -30,7 +34,7 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
 
 UNLIKELY = -2.0  # nats per token of the best choice, from which it is likely no choice at all
 # What `--choices` has no use for, besides all the options of sampling.
-_ONLY_SAMPLED = ("out", "resume", "overwrite", "check_copies", "text")
+_ONLY_SAMPLED = ("echo", "out", "resume", "overwrite", "check_copies", "text")
 
 
 def add_flags(command: Parser) -> None:
@@ -38,9 +42,19 @@ def add_flags(command: Parser) -> None:
     order = f"In this order, each where it is asked for: {flags}; then the token is sampled."
     command.end_help_with(order)
     add_checkpoint(command, optional=True)
+    command.add_argument("words", nargs="?", metavar="PROMPT", help="as --prompt")
     prompts = command.add_mutually_exclusive_group()
-    prompts.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
+    prompts.add_argument(
+        *flags_of("prompt"),
+        metavar="TEXT",
+        help="what the text begins with (default: what is piped in, without its last newline)",
+    )
     prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
+    command.add_argument(
+        "--echo",
+        action="store_true",
+        help="write the prompt before each text; lines of JSON name it anyway",
+    )
     add_options(command, SampleConfig)
     group = command.add_argument_group("instead of sampling")
     group.add_argument(
@@ -50,7 +64,7 @@ def add_flags(command: Parser) -> None:
         "holds a comma",
     )
     group = command.add_argument_group("into a file")
-    group.add_argument("--out", metavar="F", help="a new file, one JSON line a sample")
+    group.add_argument(*flags_of("out"), metavar="F", help="a new file, one JSON line a sample")
     group.add_argument("--resume", action="store_true", help="continue the file in --out")
     group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
     group = command.add_argument_group("copied or new")
@@ -75,24 +89,48 @@ def run(arguments: Arguments) -> int:
     given = options_given(arguments, SampleConfig)
     build_config(SampleConfig, given)  # a wrong one is reported before torch is imported
     _check_together(arguments, given)
-    prompt = read_prompt(arguments.prompt, arguments.prompt_file)
+    choices = None
     if arguments.choices is not None:
-        return _choose(arguments, prompt)
+        choices = split_at_commas("choices", arguments.choices)
+    folder = _checkpoint(arguments)
+    prompt = arguments.prompt if arguments.words is None else arguments.words
+    prompt = read_prompt(prompt, arguments.prompt_file)
 
     from chargen.generation.generator import load
 
-    generator = load(checkpoint_or_default(arguments.checkpoint), arguments.device)
+    generator = load(folder, arguments.device)
+    if choices is not None:
+        return _choose(generator, prompt, choices, as_json=arguments.json)
     config = generator.sample_config(given)
     copies = _copies(arguments, generator)
     if arguments.out is not None:
         return _fill(arguments, generator, prompt, config, copies)
     if arguments.json:
         return _print_samples(generator.complete(prompt, config), copies)
-    return _show(generator, prompt, config, copies)
+    return _show(generator, prompt, config, copies, echo=arguments.echo)
+
+
+def _checkpoint(arguments: Arguments) -> Path:
+    """The checkpoint to sample from. Raises CheckpointError."""
+    folder = checkpoint_or_default(arguments.checkpoint)
+    try:
+        return require_checkpoint(folder)
+    except CheckpointError as error:
+        alone = (arguments.words, arguments.prompt, arguments.prompt_file) == (None, None, None)
+        if alone and " " in str(folder):
+            command = shlex.join(["chargen", "sample", "-p", arguments.checkpoint])
+            raise CheckpointError(error.message, hint=f"if it is a prompt: {command}") from None
+        raise
 
 
 def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
     """Refuse flags of `sample` that cannot go together. Raises ConfigError."""
+    for name in ("prompt", "prompt_file"):
+        if arguments.words is not None and getattr(arguments, name) is not None:
+            raise ConfigError(
+                f"the prompt {arguments.words!r} and " + named(name) + " cannot be combined",
+                hint="give one, in quotes where it has several words",
+            )
     if arguments.choices is not None:
         others = [name for name in _ONLY_SAMPLED if getattr(arguments, name)]
         for name in [*given, *others]:
@@ -118,16 +156,13 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
         )
 
 
-def _choose(arguments: Arguments, prompt: str) -> int:
+def _choose(generator: TextGenerator, prompt: str, choices: Sequence[str], *, as_json: bool) -> int:
     from chargen.display.console import print_json, show_note
     from chargen.display.tables import show_choices
-    from chargen.generation.generator import load
     from chargen.generation.words import word_end
 
-    choices = split_at_commas("choices", arguments.choices)
-    generator = load(checkpoint_or_default(arguments.checkpoint), arguments.device)
     found = generator.choose(prompt, choices)
-    if arguments.json:
+    if as_json:
         for choice in found:
             print_json(choice.as_dict())
         return 0
@@ -158,12 +193,17 @@ def _print_samples(completions: Iterable[Completion], copies: CopyIndex | None) 
 
 
 def _show(
-    generator: TextGenerator, prompt: str, config: SampleConfig, copies: CopyIndex | None
+    generator: TextGenerator,
+    prompt: str,
+    config: SampleConfig,
+    copies: CopyIndex | None,
+    *,
+    echo: bool,
 ) -> int:
     """The texts as they come, then how much of them is copied."""
     from chargen.display.text import TextPrinter
 
-    printer = TextPrinter()
+    printer = TextPrinter(echo=echo)
     code = 0
     if config.beams is not None:
         texts = _search(printer, generator.search(prompt, config), prompt, config.beams)
@@ -220,7 +260,8 @@ def _search(
 
     completions: list[Completion] = []
     shows_best = printer.is_terminal or beams == 1  # a pipe gets either the table or the text
-    printer.prompt(prompt)
+    if shows_best:
+        printer.prompt(prompt)
     for event in events:
         if isinstance(event, BeamResult):
             completions = event.completions

@@ -10,7 +10,7 @@ from shlex import quote
 
 from chargen.checkpoint.locate import checkpoint_names
 from chargen.errors import flag
-from chargen.suggestions import nearest
+from chargen.suggestions import is_known_elsewhere, nearest
 
 # Commands by their names in ollama, llm, other shells and other tools.
 OTHER_COMMANDS = {
@@ -61,8 +61,10 @@ def first_unknown_flag(words: Iterable[str], spelled: Spelled) -> str | None:
         is_flag = re.fullmatch(r"--?[^\W\d][\w.-]*", name) is not None
         if is_flag and not follows_valued and name not in spelled.flags:
             is_long = name.startswith("--") or len(name) == 2
-            # What follows a short flag may be its value, as in -n5; a word in full is not.
-            if is_long or name[:2] not in spelled.flags or _find(name, spelled.flags):
+            # What follows a short flag may be its value, as in -n5; a word in full is not, ours
+            # or one of another tool, as -primetext.
+            is_word = _find(name, spelled.flags) or is_known_elsewhere(name[1:])
+            if is_long or name[:2] not in spelled.flags or is_word:
                 return name
         follows_valued = word in spelled.valued
     return None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import time
 
-from chargen.cli.flags import Arguments, Parser, add_device, add_json, add_options, options_given
+from chargen.cli.flags import (
+    Arguments,
+    Parser,
+    add_device,
+    add_json,
+    add_options,
+    flags_of,
+    options_given,
+)
 from chargen.config import PRESETS, CorpusConfig, ModelConfig, TrainConfig, split_options
 from chargen.errors import ConfigError, in_flags
 from chargen.runtime.signals import exit_at_once
@@ -20,7 +28,9 @@ def add_flags(command: Parser) -> None:
     )
     group = command.add_argument_group("where it is saved")
     group.add_argument(
-        "--out", metavar="FOLDER", help="a new folder (default: checkpoints/ and the text's name)"
+        *flags_of("out"),
+        metavar="FOLDER",
+        help="a new folder (default: checkpoints/ and the text's name)",
     )
     group.add_argument(
         "--resume", action="store_true", help="resume a run from its last saved state"

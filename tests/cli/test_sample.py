@@ -1,0 +1,69 @@
+"""`chargen sample` as people type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Chargen
+
+GREEDY = ("-t", 0, "--max-tokens", 4)
+
+
+def test_the_prompt_stands_after_the_checkpoint(run_chargen: Chargen, checkpoint: Path) -> None:
+    flag = run_chargen("sample", checkpoint, "--prompt", "The strawberry is", *GREEDY)
+    assert (flag.stdout, flag.stderr) == (" red\n", "")
+    for words in (
+        (checkpoint, "The strawberry is", *GREEDY),
+        (checkpoint, *GREEDY, "The strawberry is"),
+        (*GREEDY, "-p", "The strawberry is", checkpoint),
+    ):
+        assert run_chargen("sample", *words).stdout == flag.stdout
+    both = run_chargen("sample", checkpoint, "The sky", "-p", "The sky")
+    assert both.returncode == 2
+    assert "the prompt 'The sky' and --prompt cannot be combined" in both.stderr
+
+
+def test_a_prompt_is_piped_in(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen("sample", checkpoint, *GREEDY, stdin="The strawberry is\n")
+    assert (done.stdout, done.stderr) == (" red\n", "")
+    chosen = run_chargen("sample", checkpoint, "--choices", " red, blue", stdin="The sky is\n")
+    assert chosen.stdout.splitlines()[1].split()[-1] == "blue"
+
+
+def test_a_prompt_that_is_taken_for_a_checkpoint_is_told_how(run_chargen: Chargen) -> None:
+    done = run_chargen("sample", "The sky isn't")
+    assert done.returncode == 1
+    assert done.stderr.startswith("chargen: no such checkpoint: The sky isn't; if it is a prompt: ")
+    assert """chargen sample -p 'The sky isn'"'"'t'""" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("-n", 2), ("--beams", 1)])
+def test_the_prompt_is_echoed(
+    run_chargen: Chargen, checkpoint: Path, flags: tuple[object, ...]
+) -> None:
+    greedy = ("--max-tokens", 4, *(() if "--beams" in flags else ("-t", 0)))
+    done = run_chargen("sample", checkpoint, "The strawberry is", "--echo", *greedy, *flags)
+    texts = 2 if "-n" in flags else 1
+    assert done.stdout == "The strawberry is red\n" * texts, (
+        "and texts of one line stand one a line"
+    )
+
+
+def test_lines_of_json_name_the_prompt_anyway(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path
+) -> None:
+    words = ("sample", checkpoint, "The strawberry is", "--echo", *GREEDY)
+    printed = run_chargen(*words, "--json").stdout
+    run_chargen(*words, "-o", "samples.jsonl")
+    for line in (printed, (tmp_path / "samples.jsonl").read_text()):
+        found = json.loads(line)
+        assert (found["prompt"], found["text"]) == ("The strawberry is", " red")
+
+
+def test_characters_beat_the_default_of_tokens(run_chargen: Chargen, checkpoint: Path) -> None:
+    done = run_chargen("sample", checkpoint, "--max-chars", 300, "--min-chars", 300, "--json")
+    assert len(json.loads(done.stdout)["text"]) == 300
