@@ -240,7 +240,11 @@ def name_of(paths: Paths) -> str:
     if os.fspath(first) == "-":
         return "stdin"
     path = Path(os.path.abspath(first))
-    name = path.name if os.path.isdir(path) else Path(path.name.removesuffix(".gz")).stem
+    if str(path.parent) in ("/dev/fd", "/proc/self/fd"):  # as by <(...)
+        return "pipe"
+    name = path.name
+    if not os.path.isdir(path):
+        name = Path(re.sub(r"\.gz\Z", "", name, flags=re.IGNORECASE)).stem
     return re.sub(r"[*?\[\]]+", "", readable(name)).strip(". -") or "corpus"
 
 

@@ -31,6 +31,9 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
     """What a model is, in names and values."""
     model, scores = metadata.model, metadata.scores
     texts = ", ".join(f"{name} ({count(size)}B)" for name, size, _ in metadata.corpus.files)
+    documents = metadata.corpus_options.documents
+    if documents != "file":
+        texts += f", each {documents} a document"
     facts = [
         ("checkpoint", str(metadata.folder)),
         ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "

@@ -143,6 +143,7 @@ def test_useless_texts_are_refused(
 
 
 def test_a_corpus_takes_its_name_from_its_first_text() -> None:
-    names = {"a/b.txt": "b", "b.md.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus"}
+    names = {"a/b.txt": "b", "b.md.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus",
+             "C.TXT.GZ": "C", "/dev/fd/63": "pipe"}  # fmt: skip
     for path, name in names.items():
         assert name_of([path]) == name

@@ -1,0 +1,24 @@
+"""What a checkpoint is said to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chargen.checkpoint.metadata import read_metadata
+from chargen.config import CorpusConfig
+from chargen.display.checkpoints import facts_of
+
+
+@pytest.mark.parametrize(
+    ("documents", "says"),
+    [("file", "kB)"), ("line", "kB), each line a document"),
+     ("paragraph", "kB), each paragraph a document")],
+)  # fmt: skip
+def test_what_a_document_was_is_shown_where_it_is_no_file(
+    checkpoint: Path, documents: str, says: str
+) -> None:
+    metadata = replace(read_metadata(checkpoint), corpus_options=CorpusConfig(documents=documents))
+    assert dict(facts_of(metadata, 1))["corpus"].endswith(says)
