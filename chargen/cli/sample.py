@@ -42,7 +42,7 @@ def add_flags(command: Parser) -> None:
     order = f"In this order, each where it is asked for: {flags}; then the token is sampled."
     command.end_help_with(order)
     add_checkpoint(command, optional=True)
-    command.add_argument("words", nargs="?", metavar="PROMPT", help="as --prompt")
+    command.add_argument("words", nargs="*", metavar="PROMPT", help="as --prompt")
     prompts = command.add_mutually_exclusive_group()
     prompts.add_argument(
         *flags_of("prompt"),
@@ -93,8 +93,8 @@ def run(arguments: Arguments) -> int:
     if arguments.choices is not None:
         choices = split_at_commas("choices", arguments.choices)
     folder = _checkpoint(arguments)
-    prompt = arguments.prompt if arguments.words is None else arguments.words
-    prompt = read_prompt(prompt, arguments.prompt_file)
+    words = " ".join(arguments.words) if arguments.words else arguments.prompt
+    prompt = read_prompt(words, arguments.prompt_file)
 
     from chargen.generation.generator import load
 
@@ -116,7 +116,7 @@ def _checkpoint(arguments: Arguments) -> Path:
     try:
         return require_checkpoint(folder)
     except CheckpointError as error:
-        alone = (arguments.words, arguments.prompt, arguments.prompt_file) == (None, None, None)
+        alone = not arguments.words and arguments.prompt is arguments.prompt_file is None
         if alone and " " in str(folder):
             command = shlex.join(["chargen", "sample", "-p", arguments.checkpoint])
             raise CheckpointError(error.message, hint=f"if it is a prompt: {command}") from None
@@ -126,10 +126,12 @@ def _checkpoint(arguments: Arguments) -> Path:
 def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
     """Refuse flags of `sample` that cannot go together. Raises ConfigError."""
     for name in ("prompt", "prompt_file"):
-        if arguments.words is not None and getattr(arguments, name) is not None:
+        if arguments.words and getattr(arguments, name) is not None:
             raise ConfigError(
-                f"the prompt {arguments.words!r} and " + named(name) + " cannot be combined",
-                hint="give one, in quotes where it has several words",
+                f"the prompt {' '.join(arguments.words)!r} and "
+                + named(name)
+                + " cannot be combined",
+                hint="give one",
             )
     if arguments.choices is not None:
         others = [name for name in _ONLY_SAMPLED if getattr(arguments, name)]

@@ -18,6 +18,7 @@ def test_the_prompt_stands_after_the_checkpoint(run_chargen: Chargen, checkpoint
     for words in (
         (checkpoint, "The strawberry is", *GREEDY),
         (checkpoint, *GREEDY, "The strawberry is"),
+        (checkpoint, "The", "strawberry", *GREEDY, "is"),
         (*GREEDY, "-p", "The strawberry is", checkpoint),
     ):
         assert run_chargen("sample", *words).stdout == flag.stdout
