@@ -50,5 +50,6 @@ DEFAULT = "repl"
 # What other tools call them.
 ALIASES = {
     "generate": Command("sample", sample.add_flags, sample.run),
+    "run": Command("repl, or one answer to a prompt", repl.add_run_flags, repl.run),
     "chat": Command("repl, talking in turns", repl.add_chat_flags, repl.run),
 }

@@ -35,6 +35,7 @@ def run(arguments: Arguments) -> int:
     return start(
         folder,
         arguments.device,
+        prompt=getattr(arguments, "prompt", None),
         mode=arguments.mode,
         as_json=arguments.json,
         keys=arguments.keys,
@@ -44,3 +45,10 @@ def run(arguments: Arguments) -> int:
 def add_chat_flags(command: Parser) -> None:
     add_flags(command)
     command.set_defaults(mode="chat")
+
+
+def add_run_flags(command: Parser) -> None:
+    add_flags(command)
+    command.add_argument(
+        "prompt", nargs="?", metavar="PROMPT", help="answer this alone (default: talk)"
+    )

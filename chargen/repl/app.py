@@ -36,7 +36,7 @@ from chargen.repl.history import open_history
 from chargen.repl.host import Host, Quit, mark
 from chargen.repl.keys import BurstInput, Leaving, Pastes, key_bindings
 from chargen.repl.loader import Loader
-from chargen.repl.pipe import run_piped
+from chargen.repl.pipe import answer_one, run_piped
 from chargen.repl.terminal import Terminal, is_dumb
 from chargen.repl.toolbar import fitting, toolbar
 from chargen.runtime.signals import Interrupts
@@ -54,12 +54,13 @@ def start(
     folder: Path | None,
     device: str,
     *,
+    prompt: str | None = None,
     mode: str | None = None,
     as_json: bool = False,
     keys: str = "emacs",
 ) -> int:
-    """Talk to the model in a folder or of a name, or to the one last trained or talked to; the exit
-    code. Raises CheckpointError, DeviceError."""
+    """Talk to the model in a folder or of a name, or to the one last trained or talked to; where
+    there is a prompt, answer that alone. The exit code. Raises CheckpointError, DeviceError."""
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if folder is None:
         default = default_checkpoint()
@@ -69,11 +70,14 @@ def start(
         folder = require_checkpoint(folder)
         if is_terminal:
             remember_talk(folder)
-    if is_terminal:
+    if is_terminal and prompt is None:
         return Repl(folder, device, mode, keys).run()
     from chargen.session.session import Session
 
-    return run_piped(Session(folder, device, mode), sys.stdin.buffer, as_json)
+    session = Session(folder, device, mode)
+    if prompt is not None:
+        return answer_one(session, prompt, as_json)
+    return run_piped(session, sys.stdin.buffer, as_json)
 
 
 class Repl:

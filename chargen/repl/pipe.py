@@ -1,4 +1,5 @@
-"""Prompts and commands from a pipe or a file: a line each, and the answers alone on stdout."""
+"""Prompts and commands from a pipe or a file, a line each, or one prompt from a command line; the
+answers alone go to stdout."""
 
 from __future__ import annotations
 
@@ -38,3 +39,13 @@ def run_piped(session: Session, lines: IO[bytes], as_json: bool) -> int:
         if interrupts.caught:
             return interrupts.exit_code
     return int(failed)
+
+
+def answer_one(session: Session, prompt: str, as_json: bool) -> int:
+    """Answer one prompt, which is no command whatever it looks like; the exit code. Raises
+    ChargenError."""
+    interrupts = Interrupts()
+    host = Host(session, TextPrinter(), lambda: interrupts.caught is not None, json=as_json)
+    with interrupts:
+        host.answer(prompt)
+    return interrupts.exit_code

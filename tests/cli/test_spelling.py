@@ -109,6 +109,19 @@ def test_other_tools_names_of_commands_are_understood(run_chargen: Chargen) -> N
     assert sampled[0].stdout == sampled[1].stdout == "Y\n"
 
 
+def test_run_answers_a_prompt_or_talks(run_chargen: Chargen) -> None:
+    run_chargen("cp", "everyday", "cold")
+    run_chargen("set", "cold", "temperature", 0)
+    sampled = run_chargen("sample", "cold", "--prompt", "/GRANN").stdout
+    assert run_chargen("run", "cold", "/GRANN").stdout == sampled, "it is no command"
+    assert run_chargen("run", "cold", stdin="//GRANN\n").stdout == sampled
+    run_chargen("set", "cold", "mode", "chat")
+    answer = run_chargen("run", "cold", "What color is a banana?")
+    assert answer.stdout == run_chargen("chat", "cold", stdin="What color is a banana?\n").stdout
+    assert "yellow" in answer.stdout
+    assert "flag of chargen sample" in run_chargen("run", "cold", "A", "--temperature", 1).stderr
+
+
 def test_chat_is_the_repl_in_chat_mode(run_chargen: Chargen) -> None:
     done = run_chargen("chat", "everyday", "--json", stdin="/set temperature 0\nHello.\n/info\n")
     assert done.returncode == 0
