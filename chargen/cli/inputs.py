@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chargen.config import MAX_PROMPT
+from chargen.data.utf8 import decode_utf8
 from chargen.errors import ConfigError, CorpusError, named
 from chargen.options import unescape
 
@@ -75,13 +76,7 @@ def _decoded_prompt(content: bytes, where: str) -> str:
             f"the prompt {where} is longer than {MAX_PROMPT:,} bytes",
             hint="give its last part: what is far back is forgotten anyway",
         )
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")  # the byte order mark
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"the prompt {where} is not UTF-8 at byte {error.start}",
-            hint="convert it first",
-        ) from None
+    return decode_utf8(content, f"the prompt {where}", where)
 
 
 def is_file(text: str) -> bool:

@@ -35,6 +35,13 @@ _MARKS = {
 _SEPARATORS = "\n \u3000\u3001\u3002"
 
 
+def decode_utf8(content: bytes, name: str, path: str | os.PathLike[str]) -> str:
+    """A whole text, without its byte order mark, that was read from `path`, if that is a file's.
+    Raises CorpusError where it is no UTF-8."""
+    Utf8Check(name, Path(path) if os.path.isfile(path) else None)(content, final=True)
+    return content.decode().removeprefix("\ufeff")
+
+
 class Utf8Check:
     """Whether what it is called with, piece after piece, is one text in UTF-8. If not, a
     CorpusError says where, and how to make it so.

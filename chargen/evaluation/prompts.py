@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chargen.config import CHARACTER_BYTES, SampleConfig
+from chargen.data.utf8 import decode_utf8
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
 from chargen.generation.words import word_end
@@ -54,13 +55,9 @@ def read_pairs(
     """From each line of JSON its place and two texts, by their names; the second is never empty.
     Raises CorpusError, which names the line, calls them all a `kind` and shows an `example`."""
     try:
-        content = Path(path).read_bytes().decode("utf-8-sig")
+        content = decode_utf8(Path(path).read_bytes(), os.fspath(path), path)
     except OSError as error:
         raise CorpusError(f"cannot read the {kind} {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"the {kind} {path} are not UTF-8 at byte {error.start}", hint="convert them first"
-        ) from None
     pairs = []
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():

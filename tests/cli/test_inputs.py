@@ -112,7 +112,7 @@ def test_a_file_is_a_prompt_as_a_pipe_is(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_is_piped_in_must_be_utf8(piped: Callable[[bytes], None]) -> None:
     piped(b"caf\xe9")
-    with pytest.raises(CorpusError, match="the prompt on standard input is not UTF-8 at byte 3"):
+    with pytest.raises(CorpusError, match="the prompt on standard input is not UTF-8: byte 3"):
         read_prompt(None, None)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chargen.data.cache import open_sources
-from chargen.data.utf8 import wide_encoding
+from chargen.data.utf8 import decode_utf8, wide_encoding
 from chargen.errors import CorpusError
 from tests.support.texts import write
 
@@ -140,3 +140,11 @@ def test_an_encoding_that_cannot_be_told_is_not_guessed(tmp_path: Path, encoding
 )
 def test_what_is_no_text_is_called_what_it_is(tmp_path: Path, content: bytes, says: str) -> None:
     assert says in refusal(write(tmp_path, "text.txt", content))
+
+
+def test_a_text_that_is_read_as_a_whole_is_checked_alike(tmp_path: Path) -> None:
+    path = write(tmp_path, "prompt.txt", b"")
+    assert decode_utf8(codecs.BOM_UTF8 + ENGLISH.encode(), "the prompt", path) == ENGLISH
+    for place, says in ((path, "as in: iconv -f UTF-16LE"), ("-", "piping it through: iconv")):
+        with pytest.raises(CorpusError, match=f"the prompt is not UTF-8: .*{says}"):
+            decode_utf8(ENGLISH.encode("utf-16-le"), "the prompt", place)

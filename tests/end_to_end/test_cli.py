@@ -176,7 +176,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("score nowhere text", 1, "no such checkpoint: nowhere"),
         ("score CHECKPOINT latin1.txt", 1, "latin1.txt is not UTF-8: byte 3"),
         ("sample CHECKPOINT --prompt-file nowhere", 1, "cannot read the prompt nowhere"),
-        ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8 at byte 3"),
+        ("sample CHECKPOINT --prompt-file latin1.txt", 1, "not UTF-8: byte 3"),
         ("eval CHECKPOINT nowhere.txt", 1, "no such text"),
         ("eval CHECKPOINT --json nowhere.txt", 1, "no such text"),
         ("eval CHECKPOINT --prompts nowhere --json story.txt", 2, "give either texts to score"),

@@ -188,7 +188,7 @@ def test_a_prompt_of_other_bytes_is_reported(
     (tmp_path / "prompt.txt").write_bytes(b"caf\xe9")
     done = run_chargen("sample", checkpoint, "--prompt-file", "prompt.txt")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "not UTF-8 at byte 3" in done.stderr
+    assert "not UTF-8: byte 3" in done.stderr
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

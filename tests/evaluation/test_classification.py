@@ -161,7 +161,7 @@ def test_a_file_of_examples_is_read(tmp_path: Path) -> None:
         (b'{"text": "a", "label": "b"}\nnonsense', "line 2 is not JSON"),
         (b'{"text": "a"}', "line 1 has no text and label, both of them texts"),
         (b'{"text": "a", "label": ""}', "line 1 has no text and label"),
-        (b'{"text": "caf\xe9"}', "the examples .* are not UTF-8 at byte 13"),
+        (b'{"text": "caf\xe9"}', "is not UTF-8: byte 13"),
     ],
 )
 def test_a_bad_file_is_told_by_its_line(tmp_path: Path, content: bytes, message: str) -> None:

@@ -80,7 +80,7 @@ def test_a_file_of_prompts_is_read(tmp_path: Path) -> None:
         (b'{"prompt": "a", "answer": 7}', "line 1 has no prompt and answer"),
         (b'{"prompt": "a", "answer": "\\ud800"}', "line 1 has no prompt and answer"),
         (b'["a", "b"]', "line 1 has no prompt and answer"),
-        (b'{"prompt": "caf\xe9"}', "not UTF-8 at byte 15"),
+        (b'{"prompt": "caf\xe9"}', "not UTF-8: byte 15"),
     ],
 )
 def test_a_bad_file_is_told_by_its_line(tmp_path: Path, content: bytes, message: str) -> None:
