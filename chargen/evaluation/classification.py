@@ -84,6 +84,7 @@ def classify(
     ends = joint is not None and after.endswith(joint)
     if joint is not None:
         after = after.removesuffix(joint)
+    before, after = map(generator.with_own_line_ends, (before, after))
     # No str.format: a text may hold braces.
     before, after = (part.replace("{text}", text) for part in (before, after))
     if not ends:

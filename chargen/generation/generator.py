@@ -24,6 +24,7 @@ from chargen.generation.completion import Completion, Piece
 from chargen.generation.continuation import Continuation, TextStream, check_prompt
 from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
+from chargen.generation.words import with_lf
 from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
@@ -87,6 +88,11 @@ class TextGenerator:
             if "\n" in text:
                 break
         return "\r\n" if "\r\n" in text else "\n"
+
+    def with_own_line_ends(self, text: str) -> str:
+        """The text with the line ends that the model knows."""
+        text = with_lf(text)
+        return text.replace("\n", self.line_end) if "\n" in text else text
 
     @property
     def _seen_bytes(self) -> bytes:

@@ -15,7 +15,6 @@ from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream, new_seed
-from chargen.generation.words import with_lf
 from chargen.progress import OnShare, no_progress
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import SessionModel
@@ -107,8 +106,7 @@ class SessionState:
         elif now.mode == "chat":
             user, bot = self.roles
             line = "" if now.count == now.begun else "\n"
-            turn = with_lf(f"{line}{user} {prompt}\n{bot}")
-            read = turn.replace("\n", self.generator.line_end)
+            read = self.generator.with_own_line_ends(f"{line}{user} {prompt}\n{bot}")
         end = self.read(place, read, on_progress)
         stream = stream or self.fresh_stream()
         return place, Moment(

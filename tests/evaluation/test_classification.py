@@ -50,6 +50,14 @@ def test_labels_are_ranked_as_the_model_ranks_the_whole_lines(
         assert one.logprob == pytest.approx(whole[one.label] - given_before, abs=1e-4)
 
 
+def test_a_line_of_the_template_ends_as_the_models_lines_do() -> None:
+    generator = tiny(1, "a", "b", "\r")
+    asked, meant = (
+        classify(generator, "ab", ["a", "b"], f"{{text}}{end}{{label}}") for end in ("\n", "\r")
+    )
+    assert asked == meant
+
+
 def test_a_text_may_hold_braces_and_what_the_template_is_made_of() -> None:
     generator = tiny(1, "a", "b", "{", "}", "{text}", "{label}")
     text = "{label}{}{text}{a}"

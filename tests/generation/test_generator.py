@@ -245,6 +245,7 @@ def test_lines_end_as_in_the_text(
     pieces = [Piece(character, (), 0.0) for character in written]
     monkeypatch.setattr(generator, "stream", lambda *_: iter(pieces))
     assert generator.line_end == end
+    assert generator.with_own_line_ends("a\n\r\nb") == f"a{end}{end}b"
 
 
 def test_a_checkpoint_is_sampled_as_it_wants_where_nobody_says_otherwise(folder: Path) -> None:

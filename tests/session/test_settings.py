@@ -86,3 +86,10 @@ def test_a_saved_session_knows_what_its_user_has_set(folder: Path, tmp_path: Pat
     assert opened.settings == session.settings
     opened.enter("complete")
     assert opened.settings == default_settings() | {"top_k": 5}
+
+
+def test_characters_are_as_many_as_are_asked_for(talk: Session) -> None:
+    talk.change("max_tokens", None)
+    talk.change("max_chars", 300)
+    talk.change("min_chars", 300)
+    assert len(drain(talk.answer("The"))) == 300
