@@ -45,9 +45,9 @@ OTHER_TOOLS = {
 }
 
 
-def is_known_elsewhere(name: str) -> bool:
-    """Whether another tool has an option of this name."""
-    return any(name in others.split() for others in OTHER_TOOLS.values())
+def meant_elsewhere(name: str) -> list[str]:
+    """What is ours of what another tool calls by this name."""
+    return [ours for ours, others in OTHER_TOOLS.items() if name.lower() in others.split()]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -55,7 +55,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     nothing where none is near."""
     known = list(known)
     name = name[:40].lower()
-    same = [ours for ours, others in OTHER_TOOLS.items() if ours in known if name in others.split()]
+    same = [ours for ours in meant_elsewhere(name) if ours in known]
     begin_so = [one for one in known if name and one.startswith(name)]
     alike = difflib.get_close_matches(name, known, n=1)
     return next(iter([*same, *begin_so, *alike]), "")

@@ -72,14 +72,17 @@ def parse_command_line(
     parser, rows = _parsers_of(commands, aliases)
     if argv[:1] == ["help"]:
         argv = [*argv[1:2], "--help"]
+    if argv[:1] == ["version"]:
+        argv = ["--version"]
     name = argv[0] if argv else default
     if name.startswith("-"):
         parser.parse_known_args(argv[:1])  # leaves, for help or the version
         owners = [one for one in (default, *commands) if name in rows[one].spelled.flags]
-        example = f"; a command comes first, as in: chargen {owners[0]} {name}" if owners else ""
-        parser.error(f"there is no flag {name} of all commands{example}")
+        if owners:
+            parser.error(f"{name} stands behind a command, as in: chargen {owners[0]} {name}")
+        parser.error(explain_flag(name, parser.spelled, {}))
     if name not in rows:
-        parser.error(explain_command(name, commands))
+        parser.error(explain_command(name, commands, aliases))
     row = rows[name]
     unknown = first_unknown_flag(argv[1:], row.spelled)
     if unknown is not None:

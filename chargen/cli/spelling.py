@@ -10,7 +10,7 @@ from shlex import quote
 
 from chargen.checkpoint.locate import checkpoint_names
 from chargen.errors import flag
-from chargen.suggestions import is_known_elsewhere, nearest
+from chargen.suggestions import meant_elsewhere, nearest
 
 # Commands by their names in ollama, llm, other shells and other tools.
 OTHER_COMMANDS = {
@@ -37,12 +37,12 @@ class Spelled:
     positionals: Collection[str]
 
 
-def explain_command(word: str, commands: Collection[str]) -> str:
+def explain_command(word: str, commands: Collection[str], aliases: Collection[str]) -> str:
     """What to say of a first word that is no command."""
     known = ", ".join(commands)
     meant = [ours for ours, others in OTHER_COMMANDS.items() if word.lower() in others.split()]
-    near = next(iter(meant), nearest(word, commands))
-    if near in commands:
+    near = next(iter(meant), nearest(word, [*commands, *aliases]))
+    if near:
         return f"there is no command {word}; did you mean {near}?"
     if word in checkpoint_names():
         return f"there is no command {word}; to talk to that model: chargen repl {quote(word)}"
@@ -63,7 +63,7 @@ def first_unknown_flag(words: Iterable[str], spelled: Spelled) -> str | None:
             is_long = name.startswith("--") or len(name) == 2
             # What follows a short flag may be its value, as in -n5; a word in full is not, ours
             # or one of another tool, as -primetext.
-            is_word = _find(name, spelled.flags) or is_known_elsewhere(name[1:])
+            is_word = _find(name, spelled.flags) or meant_elsewhere(name[1:])
             if is_long or name[:2] not in spelled.flags or is_word:
                 return name
         follows_valued = word in spelled.valued
@@ -78,8 +78,14 @@ def explain_flag(name: str, own: Spelled, commands: Mapping[str, Spelled]) -> st
     others = [command for command, its in commands.items() if written in its.flags]
     if others:
         return f"{name} is a flag of chargen {others[0]}"
+    option = name.lstrip("-").replace("-", "_")
     options = [one.lstrip("-").replace("-", "_") for one in own.flags if one.startswith("--")]
-    near = nearest(name.lstrip("-").replace("-", "_"), [*options, *own.positionals])
+    known = [*options, *own.positionals]
+    meant = meant_elsewhere(option)
+    others = [command for command, its in commands.items() if {*map(flag, meant)} & {*its.flags}]
+    if others and not {*meant} & {*known}:
+        return f"there is no flag {name}; {flag(meant[0])} is one of chargen {others[0]}"
+    near = nearest(option, known)
     if near in own.positionals:
         return f"there is no flag {name}; {near.upper()} is given without one"
     return f"there is no flag {name}" + (f"; did you mean {flag(near)}?" if near else "")
