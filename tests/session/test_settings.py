@@ -22,7 +22,7 @@ from tests.support.sessions import (
     ("name", "value"),
     [
         ("temperature", -1), ("temperature", math.nan), ("temperature", "hot"), ("warmth", 1),
-        ("max_tokens", 0), ("max_tokens", 2**70), ("stop", ("",)), ("stop", "x"), ("until", "page"),
+        ("max_tokens", 0), ("max_tokens", 2**70), ("stop", ("",)), ("stop", 7), ("until", "page"),
         ("beams", 0), ("seed", 2**63), ("heal", 1), ("regex", "("), ("regex", "\u03a9+"),
         ("charset", "z-a"), ("ban", ("no token holds this",)),
         ("ban", tuple(map(chr, range(1, 0x250)))), ("min_chars", 99), ("regex", ""),
