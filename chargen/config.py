@@ -244,22 +244,20 @@ class SampleConfig(Config):
 
     max_tokens: int | None = option(
         None,
-        f"tokens to write at most (default: {DEFAULT_TOKENS}, or what "
-        + named("max_chars", "min_chars", "until")
-        + " need)",
+        f"tokens to write at most (default: {DEFAULT_TOKENS}, or what other limits need)",
         at_least=1,
     )
     max_chars: int | None = option(None, "characters to write at most", at_least=1)
     min_chars: int | None = option(
         None,
-        "characters before which no stop text and no end of a document ends the text",
+        "stop texts and ends of documents count only after so many characters",
         at_least=1,
     )
     stop: tuple[str, ...] = option((), "end before this text, \\n a newline")
     until: str | None = option(None, "end after so much", choices=UNITS)
     repetition_penalty: float | None = option(
         None,
-        "divide the logits of recent tokens by this; above 1 discourages repetition",
+        "divide the logits of recent tokens by this; above 1 repeats less",
         at_least=0.01,
         at_most=100,
     )
@@ -277,9 +275,7 @@ class SampleConfig(Config):
     )
     penalty_window: int = option(
         256,
-        "recent tokens, including the prompt's, that penalties and "
-        + named("no_repeat_ngram")
-        + " look at",
+        "recent tokens, also of the prompt, for penalties and " + named("no_repeat_ngram"),
         at_least=1,
         at_most=1_000_000,
     )
@@ -308,7 +304,7 @@ class SampleConfig(Config):
     )
     regex: str | None = option(None, "write only what matches this regular expression as a whole")
     heal: bool = option(
-        True, "token healing: let the text continue a word that the prompt began (subwords)"
+        True, "token healing: the text may continue a word of the prompt (subwords)"
     )
     num_samples: int | None = option(None, "texts to sample, in batches", at_least=1)
     batch_size: int = option(
@@ -316,13 +312,13 @@ class SampleConfig(Config):
     )
     beams: int | None = option(
         None,
-        "beam search of this width for the most likely texts, instead of sampling",
+        "beam search of this width for the most likely texts; no sampling",
         at_least=1,
         at_most=10_000,
     )
     length_penalty: float = option(
         0.0,
-        "rank beams by log-probability over tokens to this power; above 0 favours long texts",
+        "divide the log-probability of beams by tokens to this power",
         at_least=0,
         at_most=10,
     )

@@ -90,6 +90,12 @@ def choices_of(config_type: type[Config], name: str) -> tuple[str, ...]:
     return tuple(fields[name].metadata["choices"] or ())
 
 
+def limits_of(config_type: type[Config], name: str) -> str:
+    """The numbers that the option of this name may be, in words; nothing where any will do."""
+    limits = config_type.__dataclass_fields__[name].metadata["limits"]
+    return ", ".join(f"{words} {_written(bound)}" for words, bound in limits.items())
+
+
 def build_config(config_type: type[ConfigType], options: Mapping[str, Any]) -> ConfigType:
     """The config with the given options, all others at their defaults.
 

@@ -17,7 +17,7 @@ from chargen.errors import (
     setting,
 )
 from chargen.options import build_config
-from chargen.repl.commands import in_commands
+from chargen.repl.lines import in_commands
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -103,15 +104,16 @@ def default_in_words(default: DefaultCheckpoint) -> str:
     return f"{instead}opens {folder} ({why})"
 
 
-def show_list(listed: Sequence[CheckpointMetadata]) -> None:
+def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) -> None:
     """The checkpoints, as one line each."""
+    out = out or console()
     if not listed:
         message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
-        console().print(Text(message), soft_wrap=True)
+        out.print(Text(message), soft_wrap=True)
         return
-    if console().width < 70:
+    if out.width < 70:
         for entry in listed:
-            _show_in_short(entry)
+            _show_in_short(entry, out)
         return
     table = Table(box=None, pad_edge=False)
     for name in ("checkpoint", "saved", "model", "tokens"):
@@ -130,14 +132,14 @@ def show_list(listed: Sequence[CheckpointMetadata]) -> None:
             "" if bits is None else f"{bits:.3f}",
             entry.corpus.name,
         )
-    console().print(table)
+    out.print(table)
 
 
-def _show_in_short(entry: CheckpointMetadata) -> None:
+def _show_in_short(entry: CheckpointMetadata, out: Console) -> None:
     """A checkpoint where there is no room for a table."""
     bits = entry.scores.bits_per_byte
     facts = [
         entry.saved_at[:10], f"{count(entry.bytes)}B",
         *([] if bits is None else [f"{bits:.3f} bits/byte"]), entry.corpus.name,
     ]  # fmt: skip
-    console().print(Text.assemble((printable(entry.folder.name), "bold"), f"  {'  '.join(facts)}"))
+    out.print(Text.assemble((printable(entry.folder.name), "bold"), f"  {'  '.join(facts)}"))

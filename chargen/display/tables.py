@@ -14,6 +14,7 @@ from rich.text import Text
 from chargen.display.console import NARROW, console, in_lines, in_one_line, message_console
 from chargen.display.numbers import percent
 from chargen.display.text import SPACE, TEXT_STYLE, as_label
+from chargen.display.wrapping import flow
 from chargen.reprs import printable
 from chargen.scoring.units import NATS_PER_BIT
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.scoring.scores import Score
 
 NARROWEST_COLUMN = 24
+MAX_VALUE = 24  # columns that a value may have before what is said of it
 _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589"
 
 # -- names and facts --------------------------------------------------------------------------
@@ -41,19 +43,39 @@ def show_facts(facts: Iterable[tuple[str, str]], out: Console | None = None) -> 
     (out or console()).print(table)
 
 
+def show_groups(
+    before: str, groups: Iterable[tuple[str, Sequence[str], str, str]], after: str
+) -> None:
+    """Of each group its name, what is in it, what it is about, and an example; as messages of
+    ours, between two paragraphs."""
+    out, rows = message_console(), list(groups)
+    indent = 0 if out.width < NARROW else 2 + max(cell_len(name) for name, *_ in rows)
+    width = out.width - 1
+    out.print(Text(before))
+    for name, members, about, example in rows:
+        flown = flow([Text(member, "bold") for member in members], "  ", width - indent)
+        flown.append("\n").append_text(
+            flow([Text(f"{about};", "dim"), Text(f"as in: {example}", "dim")], " ", width - indent)
+        )
+        head = Text(name.ljust(indent) if indent else f"{name}\n", "dim")
+        out.print(head.append_text(Text("\n" + " " * indent).join(flown.split("\n"))))
+    out.print(Text(after))
+
+
 def show_definitions(definitions: Iterable[tuple[str, str, str]]) -> None:
     """Names, what each is, and where there is room a word on it; as messages of ours."""
     out, rows = message_console(), list(definitions)
     names = max((cell_len(name) for name, _, _ in rows), default=0)
-    values = max((cell_len(value) for _, value, _ in rows), default=0)
+    values = min(MAX_VALUE, max((cell_len(value) for _, value, _ in rows), default=0))
     for name, value, about in rows:
         narrow = out.width < NARROW
         line = Text(name if narrow else name.ljust(names))
         line.append("  ").append(printable(value), "bold")
+        indent = names + 2
         if about and out.width >= names + values + NARROW:
             line.append(" " * (values - cell_len(value) + 2)).append(about, "dim")
-            line.truncate(out.width - 1, overflow="ellipsis")
-        out.print(line if narrow else _hanging(line, names + 2, out))
+            indent += values + 2
+        out.print(line if narrow else _hanging(line, indent, out))
 
 
 def _hanging(line: Text, indent: int, out: Console) -> Text:

@@ -26,7 +26,6 @@ from chargen.display.training_lines import (
     closing,
     curves,
     fact_lines,
-    flow,
     headline,
     how_to_resume,
     metrics,
@@ -34,6 +33,7 @@ from chargen.display.training_lines import (
     progress_line,
     setback,
 )
+from chargen.display.wrapping import flow
 from chargen.runtime.signals import has_terminal
 
 if TYPE_CHECKING:  # types alone: the display needs no torch

@@ -18,6 +18,7 @@ from chargen.config import DEFAULT_MINUTES
 from chargen.display.braille import draw
 from chargen.display.losses import Points, finite, loss_range
 from chargen.display.numbers import clock, count
+from chargen.display.wrapping import flow
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.training.events import EvalReport, OutOfMemory, Rollback, StepReport
@@ -189,21 +190,3 @@ def how_to_resume(report: TrainReport, in_python: bool = False) -> Text:
             "bold",
         ),
     )
-
-
-def flow(chunks: Sequence[Text], gap: str, width: int) -> Text:
-    """The chunks in lines of at most `width` columns, none of them broken."""
-    flown = Text()
-    room = width
-    for chunk in chunks:
-        needed = len(gap) + chunk.cell_len
-        if flown and needed > room:
-            flown.append("\n")
-            room = width - chunk.cell_len
-        elif flown:
-            flown.append(gap, "dim")
-            room -= needed
-        else:
-            room -= chunk.cell_len
-        flown.append_text(chunk)
-    return flown

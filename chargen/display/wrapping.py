@@ -1,15 +1,16 @@
-"""Break a text between its words while it comes, a piece at a time, in a terminal.
+"""Rows that end between words: of a text that comes a piece at a time, and of chunks.
 
-A word is shown as it is written. Where it turns out not to fit, it is taken off the end of its row
-and written again on the next one. Knows the width of characters; prints nothing.
+A word of such a text is shown as it is written. Where it turns out not to fit, it is taken off the
+end of its row and written again on the next one. Knows the width of characters; prints nothing.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
+from rich.text import Text
 
 Styled = tuple[str, str | None]  # some text and its style; None: it is for the terminal, as it is
 TAB = 8  # columns
@@ -86,3 +87,21 @@ def _may_break(before: str, after: str) -> bool:
     if not cell_len(after):
         return False
     return unicodedata.category(before) not in _OPENS and unicodedata.category(after) not in _CLOSES
+
+
+def flow(chunks: Sequence[Text], gap: str, width: int) -> Text:
+    """The chunks in lines of at most `width` columns, none of them broken."""
+    flown = Text()
+    room = width
+    for chunk in chunks:
+        needed = len(gap) + chunk.cell_len
+        if flown and needed > room:
+            flown.append("\n")
+            room = width - chunk.cell_len
+        elif flown:
+            flown.append(gap, "dim")
+            room -= needed
+        else:
+            room -= chunk.cell_len
+        flown.append_text(chunk)
+    return flown

@@ -5,49 +5,33 @@ The prompt is there before the model is: that is loaded while the first line is 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
-from prompt_toolkit.key_binding.vi_state import InputMode
-from prompt_toolkit.keys import Keys
-from prompt_toolkit.styles import Style
 
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import read_metadata
 from chargen.checkpoint.recent import default_checkpoint, remember_talk
+from chargen.config import SampleConfig
 from chargen.display.checkpoints import default_in_words
 from chargen.display.console import show_note
 from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
-from chargen.repl.commands import in_commands, is_command, run_line
-from chargen.repl.completion import CommandCompleter
-from chargen.repl.history import open_history
+from chargen.repl.arguments import Settings
 from chargen.repl.host import Host, Quit, mark
-from chargen.repl.keys import BurstInput, Leaving, Pastes, key_bindings
+from chargen.repl.key_prompt import KeyPrompt
+from chargen.repl.keys import LEAVES, Leaving, Pastes
+from chargen.repl.line_prompt import LinePrompt
+from chargen.repl.lines import in_commands, is_prompt, run_typed_line
 from chargen.repl.loader import Loader
 from chargen.repl.pipe import answer_one, run_piped
 from chargen.repl.terminal import Terminal, is_dumb
 from chargen.repl.toolbar import fitting, toolbar
 from chargen.runtime.signals import Interrupts
-
-LEAVES = "press Ctrl-C again or Ctrl-D to leave"
-STYLE = {
-    "prompt": "bold",
-    "bottom-toolbar": "noreverse ansibrightblack",
-    "prompt-continuation": "ansibrightblack",
-    "auto-suggestion": "ansibrightblack",
-}
 
 
 def start(
@@ -87,33 +71,20 @@ class Repl:
         self._folder = folder
         self._device = device
         self._mode = mode
-        self._keys = keys
         self._printer = TextPrinter()
         self._interrupts = Interrupts()
         self._terminal = Terminal(on_return=self._printer.begin_row)
         self._pastes = Pastes()
         self._leaving = Leaving()
         self._draft = ""  # what the next prompt begins with
-        completer = CommandCompleter()
-        self._prompt: PromptSession[str] = PromptSession(
-            self._mark,
-            multiline=True,
-            prompt_continuation=lambda width, number, wraps: " " * width,
-            history=open_history(self._pastes),
-            input=BurstInput(sys.stdin),
-            enable_suspend=True,
-            completer=completer,
-            auto_suggest=AutoSuggestFromHistory(),
-            enable_open_in_editor=True,
-            key_bindings=key_bindings(self._pastes, completer, self._leaving),
-            bottom_toolbar=self._toolbar,
-            reserve_space_for_menu=5,
-            style=Style.from_dict(STYLE),
-        )
-        # What was written stands before what comes of it: we print it there ourselves.
-        self._prompt.app.erase_when_done = not is_dumb()
-        self._prompt.default_buffer.on_text_changed += lambda buffer: self._leaving.stay()
-        self._loader = Loader(self._make_host, self._prompt.app.invalidate, self._end_prompt)
+        self._prompt: KeyPrompt | LinePrompt
+        if is_dumb():
+            self._prompt = LinePrompt(self._mark, self._printer, self._leaving, keys)
+        else:
+            self._prompt = KeyPrompt(
+                self._mark, self._status, self._pastes, self._leaving, self._settings, keys
+            )
+        self._loader = Loader(self._make_host, self._prompt.redraw, self._prompt.give_up)
 
     def run(self) -> int:
         """Talk until Ctrl-D or /quit; the exit code. Raises what loading the model raises."""
@@ -147,16 +118,8 @@ class Repl:
         """A line that the user wrote, pasted texts by their labels; None where it is none to be
         answered. Raises EOFError."""
         draft, self._draft = self._draft, ""
-        try:
-            self._set_keys()
-            written = self._prompt.prompt(default=draft, pre_run=self._before_prompt)
-            self._terminal.mark_pastes(True)
-        except KeyboardInterrupt:  # where the terminal is dumb
-            if self._leaving.warned:
-                raise EOFError from None
-            self._printer.say(LEAVES)
-            self._leaving.warned = True
-            return None
+        written = self._prompt.ask(draft)
+        self._terminal.mark_pastes(True)
         if self._pastes.is_broken(written):
             self._printer.error(
                 "the placeholder of a pasted text was edited; paste again, or delete what is left"
@@ -171,32 +134,29 @@ class Repl:
         self._interrupts = Interrupts()
         try:
             with self._interrupts:
-                if self._is_stopped_already(written):
+                # Ctrl-C came with the line, or before anyone heard the signal.
+                if self._prompt.drop_interrupted() or (self._leaving.warned and written):
                     self._interrupts.caught = signal.SIGINT
                 self._leaving.stay()
                 host = self._loaded_host()
-                if is_command(line):
-                    self._printer.echo(written, host.mark)
-                run_line(host, line)
-                self._draft, host.draft, self._keys = host.draft, "", host.keys
+                if not is_prompt(line):
+                    self._echo(written)
+                run_typed_line(host, line)
+                self._draft, host.draft, self._prompt.keys = host.draft, "", host.keys
         except ChargenError as error:
             if self._loader.host is None or self._loader.error is not None:
                 raise  # there is no model to talk to
-            if not is_command(line):
-                self._printer.echo(written, self._loader.host.mark)
+            if is_prompt(line):
+                self._echo(written)
             self._printer.error(in_commands(error))
         except KeyboardInterrupt:
             self._printer.status("")
             self._draft = written
 
-    def _is_stopped_already(self, written: str) -> bool:
-        """Whether Ctrl-C followed so fast that it was read with the line, or before anyone heard
-        the signal; what was typed before it is then void."""
-        source = self._prompt.input
-        keys = get_typeahead(source)
-        pressed = [number for number, key in enumerate(keys) if key.key == Keys.ControlC]
-        store_typeahead(source, keys[pressed[-1] + 1 :] if pressed else keys)
-        return bool(pressed) or (self._leaving.warned and bool(written))
+    def _echo(self, written: str) -> None:
+        """Print a line where it was written, unless it stands there."""
+        if not self._prompt.keeps_lines:
+            self._printer.echo(written, self._mark())
 
     def _greet(self) -> None:
         line, mode = str(self._folder), self._mode
@@ -220,7 +180,8 @@ class Repl:
             Session(self._folder, self._device, self._mode),
             self._printer,
             lambda: self._interrupts.caught is not None,
-            keys=self._keys,
+            keys=self._prompt.keys,
+            keeps_lines=self._prompt.keeps_lines,
             outside=self._terminal.as_it_was,
         )
 
@@ -234,63 +195,24 @@ class Repl:
         self._printer.status("")
         return self._loader.result()
 
-    def _end_prompt(self) -> None:
-        """From the loader's thread: there is no model to talk to."""
-        app = self._prompt.app
-        if app.loop is not None and app.is_running:
-            app.loop.call_soon_threadsafe(self._give_up)
-
-    def _give_up(self) -> None:
-        app = self._prompt.app
-        if app.is_running and not app.is_done:
-            app.exit(result="/quit")
-
     # -- the prompt ---------------------------------------------------------------------------
 
-    def _mark(self) -> FormattedText:
-        session = self._loader.host.session if self._loader.host else None
-        return FormattedText([("class:prompt", mark(session))])
+    def _mark(self) -> str:
+        return mark(self._loader.host.session if self._loader.host else None)
 
-    def _toolbar(self) -> FormattedText:
-        columns = self._prompt.app.output.get_size().columns
+    def _settings(self) -> Settings:
+        """Those of the session, before it is there the defaults."""
+        return self._loader.host.session.settings if self._loader.host else asdict(SampleConfig())
+
+    def _status(self, columns: int) -> str:
+        """What stands below the prompt, in so many columns."""
         if self._leaving.warned:
-            text = fitting([LEAVES, "Ctrl-C again leaves"], columns)
-        elif self._loader.host is None:
-            folder = self._folder
-            text = fitting(
-                [f"{name}  loading; you can write already" for name in (folder, folder.name)],
-                columns,
-            )
-        else:
-            text = toolbar(self._loader.host.session, columns - len(self._vi_mode()))
-        text = self._vi_mode() + text
-        return FormattedText([("class:bottom-toolbar.text", text)])
-
-    def _vi_mode(self) -> str:
-        if self._keys != "vi":
-            return ""
-        return "I " if self._prompt.app.vi_state.input_mode == InputMode.INSERT else "N "
-
-    def _set_keys(self) -> None:
-        self._prompt.editing_mode = EditingMode.VI if self._keys == "vi" else EditingMode.EMACS
-
-    def _before_prompt(self) -> None:
-        if self._leaving.due:
-            get_app().exit(exception=EOFError)
+            return fitting([LEAVES, "Ctrl-C again leaves"], columns)
+        if self._loader.host is None:
+            names = (self._folder, self._folder.name)
+            return fitting([f"{name}  loading; you can write already" for name in names], columns)
+        return toolbar(self._loader.host.session, columns)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-C between a text and the prompt after it, or twice: as at an empty prompt."""
-        self._leaving.warned, self._leaving.due = True, self._leaving.warned
-        if is_dumb():
-            os.write(sys.stdout.fileno(), f"\n{LEAVES}\n".encode())
-            if self._leaving.due:  # such a prompt knows no `pre_run`
-                try:
-                    # What is raised within its loop would be shown as a task's failure.
-                    asyncio.get_running_loop().call_soon_threadsafe(self._leave_dumb_prompt)
-                except RuntimeError:
-                    raise KeyboardInterrupt from None
-
-    def _leave_dumb_prompt(self) -> None:
-        app = get_app()
-        if app.is_running and not app.is_done:
-            app.exit(exception=EOFError)
+        self._leaving.interrupt()

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from chargen.checkpoint.locate import CHECKPOINTS, list_checkpoints
 from chargen.errors import ConfigError
@@ -45,9 +46,30 @@ def path_from(text: str, example: str) -> Path:
 # -- completions ------------------------------------------------------------------------------
 
 
-def checkpoint_names(written: str) -> list[str]:
-    return [str(found.folder) for found in list_checkpoints(CHECKPOINTS)]
+class Word(NamedTuple):
+    """What may be typed next, how it stands now, and what it means."""
+
+    text: str
+    value: str = ""
+    meaning: str = ""
 
 
-def one_of(*words: str) -> Callable[[str], list[str]]:
-    return lambda written: list(words) if " " not in written else []
+Settings = Mapping[str, Any]
+Words = Callable[[str, Settings], list[Word]]  # for what is written so far, under the settings
+
+
+def nothing(written: str, settings: Settings) -> list[Word]:
+    return []
+
+
+def checkpoint_names(written: str, settings: Settings) -> list[Word]:
+    return [
+        Word(found.folder.name, meaning=f"{found.model.cell} on {found.corpus.name}")
+        for found in list_checkpoints(CHECKPOINTS)
+    ]
+
+
+def one_of(meanings: Mapping[str, str]) -> Words:
+    """The first word after a command, and what each means."""
+    words = [Word(text, meaning=meaning) for text, meaning in meanings.items()]
+    return lambda written, settings: words if " " not in written else []

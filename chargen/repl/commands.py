@@ -7,14 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from chargen.display.tables import show_definitions
-from chargen.errors import ChargenError, ConfigError, Mention, escape
-from chargen.repl.arguments import checkpoint_names, one_of
-from chargen.repl.file_commands import info, load, log, open_session, save, save_model
+from chargen.display.tables import show_groups
+from chargen.errors import ConfigError
+from chargen.repl.arguments import Settings, Word, Words, checkpoint_names, nothing, one_of
+from chargen.repl.file_commands import (
+    info,
+    list_all,
+    load,
+    log,
+    open_session,
+    save,
+    save_model,
+)
 from chargen.repl.host import Host, Quit
 from chargen.repl.setting_commands import (
+    EXAMPLES,
+    about,
     chat,
     enter_mode,
+    explain_setting,
     learn,
     reset,
     seed,
@@ -43,163 +54,240 @@ class Command:
     usage: str
     help: str
     act: Callable[[Host, str], None]
-    values: Callable[[str], list[str]] = lambda written: []  # what the next word may be
+    values: Words = nothing  # what the next word may be
     takes: Literal["text", "file", "checkpoint"] | None = None  # a text keeps its spaces
     more: str = ""  # what /help on it adds
+    also: tuple[str, ...] = ()  # its names in other programs
 
 
-def run_line(host: Host, line: str) -> None:
-    """Answer a line, or run it if it is a command. Raises ChargenError, KeyboardInterrupt, Quit."""
-    if is_command(line):
-        run_command(host, line)
-    elif line.strip():
-        host.answer(line[1:] if line.startswith("//") else line)
+@dataclass(frozen=True)
+class Group:
+    """Commands that are about one thing, and an example of it."""
 
-
-def run_command(host: Host, line: str) -> None:
-    """Run a line that begins with `/`. Raises ChargenError, KeyboardInterrupt, Quit."""
-    name, _, rest = line[1:].partition(" ")
-    command = command_of(name.strip())
-    command.act(host, rest if command.takes == "text" else rest.strip())
-
-
-def is_command(line: str) -> bool:
-    """Two slashes begin a prompt that begins with one."""
-    return line.startswith("/") and not line.startswith("//")
+    name: str
+    about: str
+    example: str
+    commands: dict[str, Command]
 
 
 def command_of(name: str) -> Command:
-    """The command of this name. Raises ConfigError, which suggests the nearest."""
-    if name.lower() not in COMMANDS:
-        hint = f"did you mean /{near}?" if (near := nearest(name, COMMANDS)) else "see /help"
-        raise ConfigError(f"there is no command /{name[:40]}", hint=hint)
-    return COMMANDS[name.lower()]
-
-
-def in_commands(error: ChargenError) -> str:
-    """The message, with options written as in this REPL."""
-    return error.spelled(_as_command)
-
-
-def _as_command(mention: Mention) -> str:
-    if not mention.to_set:
-        return mention.option
-    value = mention.value
-    if isinstance(value, bool):
-        value = "on" if value else "off"
-    elif isinstance(value, str):
-        value = f'"{escape(value)}"'
-    return f"/set {mention.option} {mention.fill_in if value is None else value}".rstrip()
+    """The command of this name, or of one that it has elsewhere. Raises ConfigError, which suggests
+    the nearest."""
+    name = ALIASES.get(name.lower(), name.lower())
+    if name in COMMANDS:
+        return COMMANDS[name]
+    near = nearest(name, [*COMMANDS, *ALIASES, *EXAMPLES])
+    meant = f"/set {near}" if near in EXAMPLES and near not in COMMANDS else f"/{near}"
+    hint = f"did you mean {meant}?" if near else "see /help"
+    raise ConfigError(f"there is no command /{name[:40]}", hint=hint)
 
 
 def show_help(host: Host, rest: str) -> None:
-    if rest:
+    name = rest.removeprefix("/").replace("-", "_").lower()
+    if not rest:
+        show_groups(
+            "Write how a text begins; the model goes on. Enter alone has it write another one.",
+            [(g.name, [c.usage for c in g.commands.values()], g.about, g.example) for g in GROUPS],
+            'A text between """ and """ may have several lines, or look like a command. Tab '
+            "completes, Ctrl-R searches, Ctrl-C stops a text, Ctrl-D leaves. /help NAME says more, "
+            "also of a setting.",
+        )
+        return
+    is_setting = name in EXAMPLES
+    if not is_setting or name in COMMANDS:
         command = command_of(rest.removeprefix("/"))
         host.say(f"{command.usage}: {command.help}")
         if command.more:
             host.say(command.more)
-        return
-    show_definitions((command.usage, command.help, "") for command in COMMANDS.values())
-    host.say(
-        "anything else is a prompt (// for one that begins with /); Alt-Enter begins a new line, "
-        "Ctrl-R searches in what you wrote, Ctrl-C stops a text, Ctrl-D leaves"
-    )
+        if command.also:
+            host.say(f"also {', '.join(f'/{other}' for other in command.also)}")
+    if is_setting:
+        explain_setting(host, name)
+
+
+def _help_words(written: str, settings: Settings) -> list[Word]:
+    if " " in written:
+        return []
+    commands = [Word(name, meaning=command.help) for name, command in COMMANDS.items()]
+    return [*commands, *(Word(name, meaning=about(name)) for name in settings)]
 
 
 def leave(host: Host, rest: str) -> None:
     raise Quit
 
 
-COMMANDS: dict[str, Command] = {
-    "help": Command(
-        "/help [COMMAND]",
-        "show this",
-        show_help,
-        lambda written: [] if " " in written else list(COMMANDS),
+GROUPS = (
+    Group(
+        "mode",
+        "what becomes of a prompt",
+        "/chat Ann: Bob:",
+        {
+            "complete": Command(
+                "/complete",
+                "each prompt stands alone",
+                enter_mode("complete", "each prompt begins a text of its own"),
+            ),
+            "story": Command(
+                "/story",
+                "prompts are joined to the text so far",
+                enter_mode(
+                    "story",
+                    "what you write is joined to the text so far, as it is: begin "
+                    "with a space where one belongs; /reset begins a new one",
+                ),
+            ),
+            "chat": Command(
+                "/chat [YOU: BOT:]",
+                "talk in turns",
+                chat,
+                more="A turn ends where the next begins, or with a blank line. How turns begin "
+                "is kept with the model; /chat Q: A: changes it for this session.",
+            ),
+        },
     ),
-    "complete": Command(
-        "/complete",
-        "each prompt stands alone",
-        enter_mode("complete", "each prompt begins a text of its own"),
+    Group(
+        "sampling",
+        "how texts are sampled",
+        "/set temperature 0.5",
+        {
+            "set": Command(
+                "/set [NAME [VALUE]]",
+                "show or change how texts are sampled",
+                set_option,
+                setting_words,
+                more="As in: /set temperature 0.7, /set until line, /set top_p off, "
+                '/set stop "You:" "\\n\\n". Quotes keep spaces; \\n is a new line.',
+            ),
+            "beams": Command(
+                "/beams [N]",
+                "show the N most likely texts; off samples again",
+                shortcut("beams", "5"),
+                one_of({"5": "the 5 most likely texts", "off": "samples again"}),
+            ),
+            "seed": Command(
+                "/seed [N]",
+                "repeat the same samples; off for new ones",
+                seed,
+                one_of({"1": "the same samples again", "off": "new ones"}),
+            ),
+        },
     ),
-    "story": Command(
-        "/story",
-        "prompts are joined to the text so far",
-        enter_mode(
-            "story",
-            "what you write is joined to the text so far, as it is: begin "
-            "with a space where one belongs; /reset begins a new one",
-        ),
+    Group(
+        "text",
+        "again, more, a step back",
+        "/variants 3",
+        {
+            "retry": Command("/retry", "another answer to the last prompt", retry),
+            "continue": Command(
+                "/continue",
+                "continue the last text where it stopped",
+                continue_text,
+                more="Where there is no text yet, one is written from nothing.",
+            ),
+            "undo": Command("/undo", "take the last step back", undo),
+            "reset": Command(
+                "/reset",
+                "begin a new text; /reset settings: the defaults",
+                reset,
+                one_of({"settings": "all at their defaults"}),
+                also=("clear",),
+            ),
+            "variants": Command(
+                "/variants [N]",
+                "N answers side by side",
+                variants,
+                one_of({"3": "answers side by side", "5": "answers side by side"}),
+            ),
+            "edit": Command("/edit [TEXT]", "write the next prompt in $EDITOR", edit, takes="text"),
+        },
     ),
-    "chat": Command(
-        "/chat [YOU: BOT:]",
-        "talk in turns",
-        chat,
-        more="A turn ends where the next begins, or with a blank line. How turns begin "
-        "is kept with the model; /chat Q: A: changes it for this session.",
+    Group(
+        "insight",
+        "how likely, how surprising",
+        "/top The sky is",
+        {
+            "top": Command(
+                "/top [words] [TEXT]",
+                "the most likely next characters, or words",
+                top,
+                one_of({"words": "not characters"}),
+                takes="text",
+            ),
+            "why": Command(
+                "/why [N]",
+                "how surprised the model was; with N others at each place",
+                why,
+                one_of({"4": "others at each place"}),
+            ),
+            "compare": Command(
+                "/compare CHECKPOINT",
+                "the last prompt and seed with two models",
+                compare,
+                checkpoint_names,
+                takes="checkpoint",
+            ),
+        },
     ),
-    "set": Command(
-        "/set [NAME [VALUE]]",
-        "show or change how texts are sampled",
-        set_option,
-        setting_words,
-        more="As in: /set temperature 0.7, /set until line, /set top_p off, "
-        '/set stop "You:" "\\n\\n". Quotes keep spaces; \\n is a new line.',
+    Group(
+        "model",
+        "who talks, what it learns",
+        "/load everyday",
+        {
+            "list": Command("/list", "the checkpoints that there are", list_all),
+            "load": Command(
+                "/load CHECKPOINT",
+                "talk to another model",
+                load,
+                checkpoint_names,
+                takes="checkpoint",
+            ),
+            "info": Command(
+                "/info", "what the model is, how it is sampled, and the text", info, also=("show",)
+            ),
+            "learn": Command(
+                "/learn on|off",
+                "learn what you write, in memory alone",
+                learn,
+                one_of({"on": "from now on", "off": "forget it all"}),
+            ),
+            "save-model": Command(
+                "/save-model FOLDER",
+                "keep what was learned as a new checkpoint",
+                save_model,
+                takes="file",
+            ),
+        },
     ),
-    "beams": Command(
-        "/beams [N]",
-        "show the N most likely texts; off samples again",
-        shortcut("beams", "5"),
-        one_of("5", "off"),
+    Group(
+        "session",
+        "files, this help, the end",
+        "/save talk.session",
+        {
+            "save": Command("/save FILE", "save this session", save, takes="file"),
+            "open": Command("/open FILE", "continue a saved session", open_session, takes="file"),
+            "log": Command(
+                "/log FILE",
+                "write all into a Markdown file; off ends it",
+                log,
+                one_of({"off": "no longer"}),
+                takes="file",
+            ),
+            "help": Command(
+                "/help NAME",
+                "say more of a command or a setting; alone, show all commands",
+                show_help,
+                _help_words,
+                also=("?",),
+            ),
+            "keys": Command(
+                "/keys emacs|vi",
+                "how lines are edited",
+                use_keys,
+                one_of({"emacs": "", "vi": ""}),
+            ),
+            "quit": Command("/quit", "leave", leave, also=("exit", "bye")),
+        },
     ),
-    "seed": Command(
-        "/seed [N]", "repeat the same samples; off for new ones", seed, one_of("1", "off")
-    ),
-    "top": Command(
-        "/top [words] [TEXT]",
-        "the most likely next characters, or words",
-        top,
-        one_of("words"),
-        takes="text",
-    ),
-    "why": Command(
-        "/why [N]", "how surprised the model was; with N others at each place", why, one_of("4")
-    ),
-    "retry": Command("/retry", "another answer to the last prompt", retry),
-    "undo": Command("/undo", "take the last step back", undo),
-    "continue": Command(
-        "/continue",
-        "continue the last text where it stopped",
-        continue_text,
-        more="Where there is no text yet, one is written from nothing.",
-    ),
-    "variants": Command("/variants [N]", "N answers side by side", variants, one_of("3", "5")),
-    "compare": Command(
-        "/compare CHECKPOINT",
-        "the last prompt and seed with two models",
-        compare,
-        checkpoint_names,
-        takes="checkpoint",
-    ),
-    "info": Command("/info", "what the model is, and the text so far", info),
-    "load": Command(
-        "/load CHECKPOINT", "talk to another model", load, checkpoint_names, takes="checkpoint"
-    ),
-    "save": Command("/save FILE", "save this session", save, takes="file"),
-    "open": Command("/open FILE", "continue a saved session", open_session, takes="file"),
-    "log": Command(
-        "/log FILE", "write all into a Markdown file; off ends it", log, one_of("off"), takes="file"
-    ),
-    "edit": Command("/edit [TEXT]", "write the next prompt in $EDITOR", edit, takes="text"),
-    "learn": Command(
-        "/learn on|off", "learn what you write, in memory alone", learn, one_of("on", "off")
-    ),
-    "save-model": Command(
-        "/save-model FOLDER", "keep what was learned as a new checkpoint", save_model, takes="file"
-    ),
-    "reset": Command(
-        "/reset", "begin a new text; /reset settings: the defaults", reset, one_of("settings")
-    ),
-    "keys": Command("/keys emacs|vi", "how lines are edited", use_keys, one_of("emacs", "vi")),
-    "quit": Command("/quit", "leave", leave),
-}
+)
+COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
+ALIASES = {other: name for name, command in COMMANDS.items() for other in command.also}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 
+from chargen.checkpoint.locate import list_checkpoints
 from chargen.checkpoint.recent import remember_talk
-from chargen.display.checkpoints import facts_of
+from chargen.display.checkpoints import facts_of, show_list
+from chargen.display.console import message_console
 from chargen.display.tables import show_definitions
 from chargen.errors import OutputError
 from chargen.repl.arguments import path_from
 from chargen.repl.host import Host, shortened
+from chargen.repl.setting_commands import changed_settings
 
 _OFF = "; learning is off"
 _FORGETS = f"; what was learned is forgotten{_OFF}"
@@ -23,10 +26,15 @@ def info(host: Host, rest: str) -> None:
         [
             *((name, value, "") for name, value in facts),
             ("mode", session.now.mode, ""),
+            ("sampling", changed_settings(session.settings), ""),
             ("text so far", f"{_exchanges(count)}, {size:,} characters", ""),
             ("learning", "on" if session.learns else "off", ""),
         ]
     )
+
+
+def list_all(host: Host, rest: str) -> None:
+    show_list(list_checkpoints(), message_console())
 
 
 def _exchanges(count: int) -> str:

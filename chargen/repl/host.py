@@ -42,6 +42,7 @@ class Host:
     logs: set[Path] = field(default_factory=set)  # that were written here
     draft: str = ""  # what the next prompt begins with
     keys: str = "emacs"
+    keeps_lines: bool = False  # what the user wrote stands there: a dumb terminal
     outside: Callable[[], AbstractContextManager[None]] = nullcontext  # for another program
 
     def progress(self, doing: str) -> Callable[[float], None]:
@@ -67,8 +68,23 @@ class Host:
         if session.samples_several:
             self.show_all(prompt, session.several(prompt, on_progress))
             self.write_log()
+            return
+        events = session.answer(prompt, on_progress)
+        stands_there = None
+        if self.keeps_lines:
+            stands_there = session.roles[1] if session.now.mode == "chat" else ""
+        self.show(prompt, events, before=stands_there)
+
+    def answer_again(self) -> None:
+        """Another text for the last prompt, or from nothing. Raises ChargenError,
+        KeyboardInterrupt."""
+        session, prompt = self.session, self.session.last_prompt
+        on_progress = self.progress("reading the prompt")
+        if session.samples_several:
+            self.show_all(prompt, session.several(prompt, on_progress))
+            self.write_log()
         else:
-            self.show(prompt, session.answer(prompt, on_progress))
+            self.show(prompt, session.answer_again(on_progress))
 
     def show(self, prompt: str, events: Events, before: str | None = None) -> None:
         """Show a text as it comes; `before` is what stands before it, unless it is the prompt.
@@ -147,7 +163,8 @@ class Host:
                 print_json(completion.as_dict() | {"prompt": prompt})
         elif self.printer.is_terminal:
             titles = [(f"{n}", c.text) for n, c in enumerate(completions, start=1)]
-            self.printer.recall(shortened(prompt), self.mark)
+            if not self.keeps_lines:
+                self.printer.recall(shortened(prompt), self.mark)
             show_columns(titles)
         else:
             for completion in completions:

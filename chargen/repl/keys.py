@@ -20,8 +20,9 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
-from chargen.repl.terminal import is_dumb
+from chargen.repl.quotes import is_open
 
+LEAVES = "press Ctrl-C again or Ctrl-D to leave"
 MAX_PASTED = 2000  # characters that are shown as they are
 BURST_KEYS = 100  # more at once nobody types, and so many are still a line of a script
 BURST_SECONDS = 1.0  # between two parts of one paste
@@ -37,6 +38,10 @@ class Leaving:
     def stay(self) -> None:
         self.warned = False
 
+    def interrupt(self) -> None:
+        """Where there was no prompt to see it."""
+        self.warned, self.due = True, self.warned
+
 
 def key_bindings(pastes: Pastes, completer: Completer, leaving: Leaving) -> KeyBindings:
     """Besides those of emacs or vi."""
@@ -45,7 +50,10 @@ def key_bindings(pastes: Pastes, completer: Completer, leaving: Leaving) -> KeyB
 
     @bindings.add("enter", filter=writing)
     def _enter(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
+        if is_open(pastes.whole(event.current_buffer.text)):
+            event.current_buffer.newline(copy_margin=False)
+        else:
+            event.current_buffer.validate_and_handle()
 
     @bindings.add("escape", "enter", filter=writing)
     def _new_line(event: KeyPressEvent) -> None:
@@ -56,8 +64,6 @@ def key_bindings(pastes: Pastes, completer: Completer, leaving: Leaving) -> KeyB
     def _interrupt(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.reset()
-        elif is_dumb():  # it has no line to say so
-            event.app.exit(exception=KeyboardInterrupt)
         elif leaving.warned:
             event.app.exit(exception=EOFError)
         else:

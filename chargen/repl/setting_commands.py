@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from chargen.config import SampleConfig
 from chargen.display.tables import show_definitions
 from chargen.errors import ConfigError
-from chargen.options import choices_of, field_names, field_types, help_of, parse, unescape
-from chargen.repl.arguments import words_in
+from chargen.options import choices_of, field_types, help_of, limits_of, parse, unescape
+from chargen.repl.arguments import Settings, Word, words_in
 from chargen.repl.host import Host
 from chargen.suggestions import nearest
+
+# A value that somebody may want, for each setting.
+EXAMPLES = {
+    "max_tokens": "500",
+    "max_chars": "280",
+    "min_chars": "100",
+    "stop": r'"You:" "\n\n"',
+    "until": "line",
+    "repetition_penalty": "1.2",
+    "presence_penalty": "0.5",
+    "frequency_penalty": "0.5",
+    "no_repeat_ngram": "8",
+    "penalty_window": "512",
+    "ban": '"("',
+    "top_k": "40",
+    "top_p": "0.9",
+    "min_p": "0.05",
+    "typical_p": "0.95",
+    "temperature": "0.5",
+    "charset": "a-zA-Z",
+    "regex": "[a-z]+",
+    "heal": "off",
+    "num_samples": "3",
+    "batch_size": "64",
+    "beams": "5",
+    "length_penalty": "1",
+    "early_stopping": "on",
+    "seed": "1",
+}
 
 
 def enter_mode(mode: str, says: str) -> Callable[[Host, str], None]:
@@ -34,27 +64,52 @@ def chat(host: Host, rest: str) -> None:
 
 def set_option(host: Host, rest: str) -> None:
     settings = host.session.settings
-    name, _, text = rest.partition(" ")
-    name = name.replace("-", "_").lower()
-    if not name:
-        show_definitions((n, _spell(value), _about(n)) for n, value in settings.items())
+    name, text = _name_and_value(rest)
+    if not rest:
+        show_definitions((n, spell(value), about(n)) for n, value in settings.items())
         return
-    if name not in settings:
-        near = nearest(name, settings)
+    check_setting(name)
+    if text:
+        host.session.change(name, _value(name, text))
+    host.say(f"{name} is {spell(host.session.settings[name])}")
+    if not text:
+        host.say(f"  {about(name)}")
+
+
+def _name_and_value(rest: str) -> tuple[str, str]:
+    """As in `temperature 0.5`, `temperature=0.5` or, as ollama has it, `parameter temperature
+    0.5`."""
+    rest = rest.removeprefix("parameter ")
+    name = re.split(r"[\s=]", rest, maxsplit=1)[0]
+    text = rest.removeprefix(name).strip()
+    if len(text) > 1:  # alone it is a value, of `stop` for one
+        text = text.removeprefix("=").strip()
+    return name.replace("-", "_").lower(), text
+
+
+def check_setting(name: str) -> None:
+    """Raises ConfigError, which suggests the nearest."""
+    if name not in EXAMPLES:
+        near = nearest(name, EXAMPLES)
         hint = f"did you mean {near}?" if near else "/set shows all"
         raise ConfigError(f"there is no setting {name[:40]}", hint=hint)
-    if text.strip():
-        host.session.change(name, _value(name, text.strip()))
-    host.say(f"{name} is {_spell(host.session.settings[name])}")
-    if not text:
-        host.say(f"  {_about(name)}")
 
 
-def _about(name: str) -> str:
+def explain_setting(host: Host, name: str) -> None:
+    """What a setting does, what it may be, what it is."""
+    host.say(f"/set {name}: {about(name)}")
+    if choices := choices_of(SampleConfig, name):
+        host.say(f"one of {', '.join(choices)}")
+    if limits := limits_of(SampleConfig, name):
+        host.say(limits)
+    host.say(f"it is {spell(host.session.settings[name])}; as in: /set {name} {EXAMPLES[name]}")
+
+
+def about(name: str) -> str:
     """What a setting does, as it is said here."""
     several = field_types(SampleConfig)[name][0] is tuple
     words = help_of(SampleConfig, name, lambda mention: mention.option)
-    return f'{words} (several in quotes: "a" "b")' if several else words
+    return f'{words} (or several: "a" "b")' if several else words
 
 
 def _value(name: str, text: str) -> object:
@@ -70,7 +125,7 @@ def _value(name: str, text: str) -> object:
     return words[0]
 
 
-def _spell(value: object) -> str:
+def spell(value: object) -> str:
     if value is None or value is False or value == ():
         return "off"
     if value is True:
@@ -78,6 +133,16 @@ def _spell(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(map(repr, value))
     return repr(value) if isinstance(value, str) and not value.isalpha() else str(value)
+
+
+def changed_settings(settings: Settings) -> str:
+    """Those that are not at their defaults, as they are set."""
+    changed = [
+        f"{name} {spell(value)}"
+        for name, value in settings.items()
+        if value != getattr(SampleConfig(), name)
+    ]
+    return f"{', '.join(changed) or 'all settings at their defaults'}; /set shows all"
 
 
 def shortcut(name: str, alone: str = "") -> Callable[[Host, str], None]:
@@ -89,7 +154,7 @@ def seed(host: Host, rest: str) -> None:
     if rest:
         set_option(host, f"seed {rest}")
         return
-    host.say(f"seed is {_spell(host.session.settings['seed'])}")
+    host.say(f"seed is {spell(host.session.settings['seed'])}")
     if host.session.seed is not None:
         host.say(f"the last text was sampled with seed {host.session.seed}")
 
@@ -127,16 +192,19 @@ def use_keys(host: Host, rest: str) -> None:
 # -- completions ------------------------------------------------------------------------------
 
 
-def setting_words(written: str) -> list[str]:
+def setting_words(written: str, settings: Settings) -> list[Word]:
+    """Names of settings, as they are and what they do; then values."""
     name, space, _ = written.partition(" ")
     if not space:
-        return field_names(SampleConfig)
-    known = field_types(SampleConfig)
-    if name not in known:
+        return [Word(n, spell(value), about(n)) for n, value in settings.items()]
+    if name not in EXAMPLES:
         return []
-    kind, optional = known[name]
-    values = [_spell(getattr(SampleConfig(), name))]
-    if kind is bool:
-        values = ["on", "off"]
-    values += choices_of(SampleConfig, name)
-    return list(dict.fromkeys([*values, *(["off"] if optional or kind is tuple else [])]))
+    kind, optional = field_types(SampleConfig)[name]
+    meanings = {spell(getattr(SampleConfig(), name)): "the default"}
+    meanings |= dict.fromkeys(choices_of(SampleConfig, name), "")
+    for value in ("on", "off") if kind is bool else (EXAMPLES[name],):
+        meanings.setdefault(value, "")
+    if optional or kind is tuple:
+        meanings.setdefault("off", "")
+    now = spell(settings[name])
+    return [Word(v, "now" if v == now else "", meaning) for v, meaning in meanings.items()]

@@ -55,11 +55,20 @@ def why(host: Host, rest: str) -> None:
 
 
 def retry(host: Host, rest: str) -> None:
+    _check_sampling(host)
+    events = host.session.retry()
+    host.show(host.session.last_prompt, events)
+
+
+def answer_again(host: Host) -> None:
+    """Another text from the last prompt, or from nothing."""
+    _check_sampling(host)
+    host.answer_again()
+
+
+def _check_sampling(host: Host) -> None:
     if host.session.settings["beams"] is not None:
         raise ConfigError("a search finds the same again", hint="/beams off samples other texts")
-    events = host.session.retry()
-    last = host.session.now.last
-    host.show(last.prompt if last else "", events)
 
 
 def undo(host: Host, rest: str) -> None:
@@ -85,7 +94,7 @@ def continue_text(host: Host, rest: str) -> None:
     last = now.last
     events = host.session.continue_text()
     text = last.read + last.text if last else ""
-    host.show(last.prompt if last else "", events, before=_ending(text))
+    host.show(host.session.last_prompt, events, before=_ending(text))
 
 
 def _ending(text: str) -> str:
@@ -96,19 +105,17 @@ def _ending(text: str) -> str:
 def variants(host: Host, rest: str) -> None:
     count = number_from(rest, 1, 1000, "/variants 5") if rest else 3
     found = host.session.variants(count, host.progress("sampling"))
-    last = host.session.now.last
-    host.show_all(last.prompt if last else "", found)
+    host.show_all(host.session.last_prompt, found)
 
 
 def compare(host: Host, rest: str) -> None:
     folder = path_from(rest, "/compare checkpoints/everyday")
     pair = host.session.compare(folder, host.progress("sampling"))
     host.printer.status("")
-    last = host.session.now.last
     if host.json:
         for name, completion in zip((host.session.folder, folder), pair, strict=True):
-            prompt = last.prompt if last else ""
-            print_json(completion.as_dict() | {"prompt": prompt, "checkpoint": str(name)})
+            where = {"prompt": host.session.last_prompt, "checkpoint": str(name)}
+            print_json(completion.as_dict() | where)
         return
     show_columns(
         [
@@ -126,8 +133,7 @@ def _bits(completion: Completion) -> str:
 def edit(host: Host, rest: str) -> None:
     if not host.printer.is_terminal:
         raise ConfigError("/edit needs a terminal")
-    last = host.session.now.last
-    text = rest or (last.prompt if last else "")
+    text = rest or host.session.last_prompt
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "prompt.txt"

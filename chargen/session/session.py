@@ -115,6 +115,10 @@ class Session:
         return None if self.now.sampled_with is None else self.now.sampled_with.seed
 
     @property
+    def last_prompt(self) -> str:
+        return self.now.last.prompt if self.now.last else ""
+
+    @property
     def samples_several(self) -> bool:
         """Whether a prompt is answered by several texts."""
         several = self.settings["num_samples"] is not None and self.settings["beams"] is None
@@ -226,6 +230,17 @@ class Session:
         after = replace(before, stream=stream, finish_reason=found[0].finish_reason)
         self._keep(after.with_answer(text, tokens, self.state.read(before.place, text)), start)
         return found
+
+    def answer_again(self, on_progress: OnShare = no_progress) -> Events:
+        """Another answer to the last prompt, beside the one that there is; where there was no
+        prompt, a text from nothing. With a seed it is the next one of that seed."""
+        self._catch_up(on_progress)
+        sampled_with = self.now.sampled_with
+        _, before = self.state.begin(self.last_prompt, on_progress)
+        stream = before.stream
+        if sampled_with is not None and stream is not None and sampled_with.seed == stream.seed:
+            stream = replace(stream, row=sampled_with.row + 1)
+        return self._write(replace(before, stream=stream, sampled_with=stream))
 
     def retry(self) -> Events:
         """Another answer to the last prompt, in place of the one that there is."""

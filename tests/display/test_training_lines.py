@@ -8,20 +8,9 @@ import math
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
-from rich.text import Text
 
-from chargen.display.training_lines import curves, flow, plan_table
+from chargen.display.training_lines import curves, plan_table
 from chargen.training.planner import PlannedOption
-
-
-@given(
-    words=st.lists(st.text("abc", min_size=1, max_size=12), max_size=12),
-    width=st.integers(12, 40),
-)
-def test_chunks_flow_into_lines_that_fit(words: list[str], width: int) -> None:
-    flown = flow([Text(word) for word in words], "  ", width).plain
-    assert flown.split() == words
-    assert all(len(line) <= width for line in flown.split("\n"))
 
 
 def test_a_falling_loss_is_drawn_from_the_top_left_to_the_bottom_right() -> None:

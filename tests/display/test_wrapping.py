@@ -6,8 +6,9 @@ import pyte
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.text import Text
 
-from chargen.display.wrapping import WordWrap
+from chargen.display.wrapping import WordWrap, flow
 
 # No marks: a row of pyte's ends before the one of its last letter, which no terminal's does.
 TEXT = st.text(st.sampled_from("aab  \n-\u4e2d\u6587\u3002\u300c\u00e9\t"), max_size=80)
@@ -67,3 +68,13 @@ def test_colours_go_along_with_the_word() -> None:
     assert written[-6:] == [
         ("G", "dim"), ("R", "dim"), ("A", "dim"), ("N", "green"), ("N", "green"), ("Y", "green"),
     ]  # fmt: skip
+
+
+@given(
+    words=st.lists(st.text("abc", min_size=1, max_size=12), max_size=12),
+    width=st.integers(12, 40),
+)
+def test_chunks_flow_into_lines_that_fit(words: list[str], width: int) -> None:
+    flown = flow([Text(word) for word in words], "  ", width).plain
+    assert flown.split() == words
+    assert all(len(line) <= width for line in flown.split("\n"))

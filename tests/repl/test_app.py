@@ -45,6 +45,7 @@ def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) ->
             ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
             (f"/load {checkpoint}", "talking to"), ("/reset", "a new text begins"),
             ("/reset settings", "defaults"), ("/help seed", "repeat the same"),
+            ("/list", "no checkpoint below"), ("help", "/help shows"),
         ):  # fmt: skip
             terminal.say(command, told)
         assert terminal.leave() == 0
@@ -215,7 +216,7 @@ def test_no_colour_is_honoured(checkpoint: Path, tmp_path: Path) -> None:
         assert not re.search(r"\x1b\[[0-9;]*\b[349][0-8]\b", terminal.raw)
 
 
-@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "vt100"}, {"LC_ALL": "C"}])
+@pytest.mark.parametrize("environment", [{"TERM": "vt100"}, {"LC_ALL": "C"}])
 def test_any_terminal_will_do(
     checkpoint: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -225,11 +226,29 @@ def test_any_terminal_will_do(
         terminal.see_text("temperature is 0.0")
         terminal.child.send("GRANN\r")
         terminal.see_text("GRANNY")
-        if environment.get("TERM") != "dumb":
-            assert terminal.leave() == 0
-            return
-        terminal.see(lambda lines: [line for line in lines if line][-1] == ">")
-        terminal.child.send("\x03")
+        assert terminal.leave() == 0
+
+
+def test_a_dumb_terminal_shows_each_line_once(checkpoint: Path, tmp_path: Path) -> None:
+    with talking(80, "repl", checkpoint, cwd=tmp_path, environment={"TERM": "dumb"}) as terminal:
+        terminal.see(lambda lines: ">" in lines)
+        for line, answer, then in (
+            ("/set temperature 0", "temperature is 0.0", ">"), ("/set until line", "is line", ">"),
+            ("GRANN", "Y'S KITCHEN", ">"), ('"""GRA', "...", "..."), ('NN"""', 'NN"""', ">"),
+            ("exit", "Ctrl-D leaves;", ">"),
+        ):  # fmt: skip
+            terminal.child.send(f"{line}\r")
+            terminal.see_text(answer)
+            terminal.see(lambda lines, then=then: [li for li in lines if li][-1] == then)  # type: ignore[misc]
+        shown = [line for line in terminal.lines if line][2:]
+        assert shown[:5] == [
+            "> /set temperature 0", "temperature is 0.0", "> /set until line", "until is line",
+            "> GRANN",
+        ]  # fmt: skip
+        assert shown[5].startswith("Y")
+        assert shown[6:8] == ['> """GRA', '... NN"""']
+        assert sum("exit" in line for line in shown) == 2, "as it was typed, and what is said of it"
+        terminal.child.send("half a line\x03")
         terminal.see_text("Ctrl-C again")
         terminal.child.send("\x03")
         assert terminal.end() == 0

@@ -13,7 +13,7 @@ def test_tab_completes_commands_settings_and_values(checkpoint: Path, tmp_path: 
     with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
         terminal.see_ready()
         for typed, menu, completed in (
-            ("/se", "show or change", "> /set"), (" unt", "until", "> /set until"),
+            ("/se", "show or change", "> /set"), (" unt", "end after", "> /set until"),
             (" w", "word", "> /set until word"),
         ):  # fmt: skip
             terminal.child.send(typed)
@@ -22,6 +22,6 @@ def test_tab_completes_commands_settings_and_values(checkpoint: Path, tmp_path: 
             terminal.see_text(completed)
         terminal.say("", "until is word")
         terminal.child.send("/load mi\t")
-        terminal.see_text("> /load checkpoints/mine")
-        terminal.child.send("\t\r")
+        terminal.see_text("> /load mine")
+        terminal.child.send("\r")
         terminal.see_text("talking to checkpoints/mine")

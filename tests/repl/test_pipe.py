@@ -21,6 +21,20 @@ def test_two_slashes_begin_a_prompt(say: Piped) -> None:
     assert len(done.stdout.splitlines()) == 2, "a text of one line a line"
 
 
+def test_lines_between_quotes_are_one_prompt(say: Piped) -> None:
+    done = say("/set max_tokens 1", '"""', "/quit", "", " GRANN", '"""', flags=("--json",))
+    [row] = map(json.loads, done.stdout.splitlines())
+    assert row["prompt"] == "/quit\n\n GRANN"
+    done = say("/set max_tokens 1", "GRANN", '"""GRANN', "", code=1)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr.splitlines()[1:] == ['chargen: a text in quotes has no end: """ ends it']
+
+
+def test_the_checkpoints_are_listed_beside_the_answers(say: Piped) -> None:
+    done = say("/list")
+    assert done.stdout == "" and "checkpoint" in done.stderr
+
+
 def test_json_is_a_line_an_answer(say: Piped) -> None:
     done = say(
         GREEDY, "/set max_tokens 3", "GRANN", "/beams 2", "GRANN", "/beams off",

@@ -9,8 +9,8 @@ import pytest
 
 from chargen.config import SampleConfig
 from chargen.options import field_names
-from chargen.repl.commands import run_command
 from chargen.repl.host import Host
+from chargen.repl.lines import run_command
 from tests.repl.conftest import GREEDY, Piped
 
 
@@ -46,7 +46,7 @@ def test_texts_keep_their_spaces_in_quotes(
 
 
 def test_a_setting_of_several_texts_says_how_they_are_given(say: Piped) -> None:
-    assert 'several in quotes: "a" "b"' in say("/set stop").stderr
+    assert 'or several: "a" "b"' in say("/set stop").stderr
 
 
 def test_beams_put_the_settings_of_drawing_aside(say: Piped) -> None:

@@ -348,3 +348,21 @@ def test_a_state_that_was_kept_is_come_back_to(session: Session) -> None:
         session.state = kept
     assert texts[0] == texts[1]
     assert session.state is kept
+
+
+def test_another_answer_stands_beside_the_last_one(checkpoint: Path) -> None:
+    session = seeded(checkpoint)
+    session.change("temperature", 2)
+    texts = [drain(session.answer("The "))]
+    texts += [drain(session.answer_again()) for _ in range(2)]
+    assert [exchange.text for exchange in session.exchanges] == texts
+    assert len(set(texts)) == 3
+    again = seeded(checkpoint)
+    again.change("temperature", 2)
+    drain(again.answer("The "))
+    assert drain(again.retry()) == texts[1], "both go on along the seed"
+    again.change("seed", 8)
+    other = seeded(checkpoint)
+    other.change("temperature", 2)
+    other.change("seed", 8)
+    assert drain(again.answer_again()) == drain(other.answer("The ")), "a new seed begins anew"
