@@ -23,7 +23,7 @@ SEPARATORS = {
 Places = npt.NDArray[np.int64]
 
 _LF, _CR = b"\n\r"
-_BLANK = np.isin(np.arange(256), list(b" \t\r\n"))
+_INK = bytes(byte not in b" \t\r\n" for byte in range(256))  # 0 where a byte is blank
 
 
 def find_documents(
@@ -35,22 +35,24 @@ def find_documents(
     none. A `paragraph` ends with a line that is followed by blank ones, of spaces and tabs at most,
     or by nothing; its lines end with LF, CRLF or CR. A document lacks the end of its last line.
     """
-    starts, stops, inked = _find_lines(chunks, cr=lf or documents == "paragraph")
     if documents == "line":
-        full = stops > starts
-        return starts[full], stops[full]
-    first = inked & ~np.insert(inked[:-1], 0, False)
-    last = inked & ~np.append(inked[1:], False)
+        starts, stops, _ = _find_lines(chunks, cr=lf, blank=False)
+        filled = stops > starts
+        return starts[filled], stops[filled]
+    starts, stops, filled = _find_lines(chunks, cr=True, blank=True)
+    first = filled & ~np.insert(filled[:-1], 0, False)
+    last = filled & ~np.append(filled[1:], False)
     return starts[first], stops[last]
 
 
 def _find_lines(
-    chunks: Iterable[bytes], *, cr: bool
+    chunks: Iterable[bytes], *, cr: bool, blank: bool
 ) -> tuple[Places, Places, npt.NDArray[np.bool_]]:
-    """Where all lines start and stop, without their ends, and whether more stands in them than
-    spaces and tabs. A CR ends one before an LF and at the end of the text, or anywhere (`cr`)."""
-    starts, ends, inks = [np.zeros(1, np.int64)], [], []
-    size = ink = 0
+    """Where all lines start and stop, without their ends; and, to tell `blank` ones, whether more
+    stands in them than spaces and tabs. A CR ends one before an LF and at the end of the text, or
+    anywhere (`cr`)."""
+    starts, stops, filled = [np.zeros(1, np.int64)], [], [np.zeros(0, np.bool_)]
+    size, is_filled = 0, False  # the line that goes on
     before = b"\0\0"  # the last two bytes
     for chunk in chunks:
         data = np.frombuffer(before + chunk, dtype=np.uint8)
@@ -62,14 +64,18 @@ def _find_lines(
         # The end of the line before is one byte long, or two.
         crlf = (previous[found] == _LF) & (last_but_one[found] == _CR)
         starts.append(found + size)
-        ends.append(found + size - 1 - crlf)
-        black = np.cumsum(~_BLANK[data[1:]], dtype=np.int64)  # from the byte before on
-        inks.append(ink + black[found] - black[0])
-        ink += int(black[-1] - black[0])
+        stops.append(found + size - 1 - crlf)
+        if blank and len(chunk):
+            ink = np.frombuffer(bytearray(chunk.translate(_INK)), dtype=np.bool_)
+            ink[0] |= is_filled and not begins[0]
+            lines = np.logical_or.reduceat(ink, np.union1d(found, 0))
+            if begins[:1].any():
+                filled.append(np.array([is_filled]))
+            filled.append(lines[:-1])
+            is_filled = bool(lines[-1])
         size += len(chunk)
         before = (before + chunk)[-2:]
     end = size - (before[-1] == _CR) if before[-1] != _LF else size - 1 - (before[-2] == _CR)
-    ends.append(np.array([end]))
-    inks.append(np.array([ink]))
-    first, last = np.concatenate(starts), np.concatenate(ends)
-    return first, last, np.diff(np.concatenate(inks), prepend=0) > 0
+    stops.append(np.array([end]))
+    filled.append(np.array([is_filled]))
+    return np.concatenate(starts), np.concatenate(stops), np.concatenate(filled)
