@@ -24,6 +24,7 @@ import pexpect
 
 from chargen import __version__
 from chargen.config import SampleConfig
+from chargen.generation.decoding import sample
 from chargen.generation.sampling import RandomStream
 from chargen.session.session import Session
 
@@ -85,7 +86,7 @@ def place(checkpoint: Path, rounds: int) -> None:
 
     def draw() -> None:
         work = generator.continuation("The", config)
-        for _ in work.sample([work.builder()], [RandomStream(1)]):
+        for _ in sample([work], [work.builder()], [RandomStream(1)]):
             pass
 
     def stream() -> None:

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from chargen.config import ModelConfig, SampleConfig
+from chargen.generation.decoding import sample
 from chargen.generation.generator import TextGenerator
 from chargen.generation.sampling import streams
 from chargen.nn.engine import Engine
@@ -103,7 +104,7 @@ def whole_step(generator: TextGenerator, rows: int) -> Step:
     config = SampleConfig(max_tokens=10**9, num_samples=rows, seed=1)
     work = generator.continuation("", config)
     builders = [work.builder() for _ in range(rows)]
-    draws: Iterator[object] = work.sample(builders, list(islice(streams(1), rows)))
+    draws: Iterator[object] = sample([work] * rows, builders, list(islice(streams(1), rows)))
     return lambda: next(draws)
 
 

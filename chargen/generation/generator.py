@@ -7,7 +7,7 @@ Hands the parts to those that do it (continuation, beam_search, choices); sample
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -21,9 +21,11 @@ from chargen.data.documents import EncodedText, encode_text
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.completion import Completion, Piece
-from chargen.generation.continuation import Continuation, TextStream, check_prompt
+from chargen.generation.continuation import Continuation, check_prompt
+from chargen.generation.decoding import write, write_each
 from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
+from chargen.generation.text_stream import TextStream
 from chargen.generation.words import with_lf
 from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.engine import Engine
@@ -36,6 +38,9 @@ from chargen.scoring.token_costs import TextScore, score_tokens
 from chargen.tokenizers.base import Tokenizer
 
 LINE_TOKENS = 1000  # in which a line should have ended
+
+
+Prompts = list[str] | tuple[str, ...]
 
 
 class TextGenerator:
@@ -161,19 +166,39 @@ class TextGenerator:
     @overload
     def generate(self, prompt: str = ..., **options: Unpack[TextOptions]) -> Completion: ...
 
+    @overload
+    def generate(
+        self, prompt: Prompts, *, num_samples: int, **options: Unpack[TextOptions]
+    ) -> list[list[Completion]]: ...
+
+    @overload
+    def generate(
+        self, prompt: Prompts, *, beams: int, **options: Unpack[TextOptions]
+    ) -> list[list[Completion]]: ...
+
+    @overload
+    def generate(self, prompt: Prompts, **options: Unpack[TextOptions]) -> list[Completion]: ...
+
     @takes_options(SampleConfig)
     def generate(
-        self, prompt: str = "", **options: Unpack[SampleOptions]
-    ) -> Completion | list[Completion]:
+        self, prompt: str | Prompts = "", **options: Unpack[SampleOptions]
+    ) -> Completion | list[Completion] | list[list[Completion]]:
         """One completion; a list where `num_samples` (first first) or `beams` (best first) is set.
+
+        Of a list of prompts, a list of these, in order. They are sampled side by side, and each is
+        what its prompt alone gives with the same options: with a seed, all of them use the random
+        numbers of that seed from the first on. (Batches of another size differ in the last digits
+        of their logits, which may tip a token whose chances are that close.)
 
         The options are the fields of SampleConfig. Raises ConfigError, TokenizerError.
         """
         config = self.sample_config(options)
-        completions = list(self.complete(prompt, config))
-        if config.num_samples is None and config.beams is None:
-            return completions[0]
-        return completions
+        is_one = config.num_samples is None and config.beams is None
+        if isinstance(prompt, str) or not isinstance(prompt, Iterable):
+            completions = list(self.complete(prompt, config))
+            return completions[0] if is_one else completions
+        found = self.complete_each(list(prompt), config)
+        return [completions[0] for completions in found] if is_one else found
 
     def complete(
         self,
@@ -197,6 +222,21 @@ class TextGenerator:
             return iter(found.completions)
         size = rows or min(config.batch_size, config.num_samples or 1)
         return self._samples(self.continuation(prompt, config), first, size, on_progress)
+
+    def complete_each(self, prompts: Sequence[str], config: SampleConfig) -> list[list[Completion]]:
+        """What `complete` gives for each prompt, sampled side by side where that can be. Raises
+        ConfigError, TokenizerError, both before anything is sampled."""
+        for prompt in prompts:
+            check_prompt(self.tokenizer, prompt)
+        each = config.num_samples or 1
+        if config.beams is not None or each > config.batch_size:
+            return [list(self.complete(prompt, config)) for prompt in prompts]
+        found: list[list[Completion]] = []
+        at_once = config.batch_size // each
+        for at in range(0, len(prompts), at_once):
+            works = [self.continuation(prompt, config) for prompt in prompts[at : at + at_once]]
+            found += write_each(works, each)
+        return found
 
     def prefill(
         self,
@@ -243,7 +283,7 @@ class TextGenerator:
     ) -> list[Completion]:
         """A text from each stream. Raises ConfigError, TokenizerError."""
         work = self.continuation(prompt, config, start, on_progress)
-        return list(work.write(streams, len(streams), on_progress))
+        return list(write([work] * len(streams), streams, len(streams), on_progress))
 
     def continuation(
         self,
@@ -305,7 +345,8 @@ class TextGenerator:
             if start + size <= first:
                 continue
             on_batch = share_of(on_progress, start / count, (start + needed) / count)
-            yield from islice(work.write(batch, needed, on_batch), max(0, first - start), None)
+            found = write([work] * size, batch, needed, on_batch)
+            yield from islice(found, max(0, first - start), None)
         on_progress(1.0)
 
 

@@ -6,7 +6,7 @@ Shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -31,6 +31,12 @@ class State:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> State:
         return State(tuple(tuple(change(part) for part in layer) for layer in self.layers))
+
+    @staticmethod
+    def cat(states: Sequence[State]) -> State:
+        """The rows of all of them, in order."""
+        layers = zip(*(state.layers for state in states), strict=True)
+        return State(tuple(tuple(map(torch.cat, zip(*parts, strict=True))) for parts in layers))
 
     def detach(self) -> State:
         """The same memory without its history: here the gradient is truncated."""

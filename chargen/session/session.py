@@ -21,9 +21,9 @@ from chargen.evaluation import surprisal
 from chargen.evaluation.surprisal import Surprisal, TokenProbability
 from chargen.generation.beam_search import BeamResult
 from chargen.generation.completion import Completion, Piece
-from chargen.generation.continuation import TextStream
 from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
+from chargen.generation.text_stream import TextStream
 from chargen.keywords import Device
 from chargen.progress import OnShare, no_progress
 from chargen.reprs import counted

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import SampleConfig
-from chargen.generation.continuation import TextStream
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState, prefill, start_decoding
 from chargen.generation.sampling import RandomStream
+from chargen.generation.text_stream import TextStream
 from chargen.nn.model import State
 from tests.support.tiny import logprob_of, tiny
 

@@ -1,0 +1,176 @@
+"""Texts that are sampled side by side, each from its prompt: the one loop of decoding.
+
+    DecodingStart -> sampler -> tokens -> CompletionBuilder -> pieces
+
+Shapes: B rows, N tokens before, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
+from chargen.generation.constraints import States
+from chargen.generation.continuation import Continuation
+from chargen.generation.healing import Spellings
+from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite, mask_logits
+from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer
+from chargen.generation.sampling import streams as streams_of
+from chargen.nn.model import State
+from chargen.progress import OnShare, no_progress
+
+
+class SampledTokens(NamedTuple):
+    """A token sampled for each of B rows."""
+
+    pieces: list[Piece | None]  # what can be shown of each text now
+    tokens: Tensor  # (B,)
+    state: State  # (B, H) before these tokens; the next step overwrites it
+    used: int  # random numbers of each row so far
+    inside: list[int] | None = None  # where the prompt's end was spelled anew: see Spellings
+
+
+def write(
+    works: Sequence[Continuation],
+    streams: Sequence[RandomStream],
+    needed: int,
+    on_progress: OnShare = no_progress,
+) -> Iterator[Completion]:
+    """The first `needed` of the texts that go on from B prompts of one `_kind`, each sampled with a
+    stream of its own, all at once."""
+    builders = [work.builder() for work in works]
+    written: list[list[Piece]] = [[] for _ in range(needed)]
+    for number, sampled in enumerate(sample(works, builders, streams, builders[:needed])):
+        for row, piece in zip(written, sampled.pieces, strict=False):
+            if piece is not None:
+                row.append(piece)
+        on_progress(min(1.0, (number + 1) / works[0].config.token_limit))
+    for work, row, builder in zip(works, written, builders, strict=False):
+        yield completion_of(work.prompt, row, builder)
+
+
+def write_each(works: Sequence[Continuation], each: int) -> list[list[Completion]]:
+    """So many texts from each of the prompts, whose config they share; of its seed every prompt
+    uses the same streams. Those of one kind are sampled side by side."""
+    found: list[list[Completion]] = [[] for _ in works]
+    places_of: dict[tuple[bool, int], list[int]] = {}
+    for place, work in enumerate(works):
+        places_of.setdefault(_kind(work), []).extend([place] * each)
+    for places in places_of.values():
+        rows = [works[place] for place in places]
+        firsts = [islice(streams_of(work.config.seed), each) for work in rows[::each]]
+        written = write(rows, list(chain.from_iterable(firsts)), len(rows))
+        for place, completion in zip(places, written, strict=True):
+            found[place].append(completion)
+    return found
+
+
+def _kind(work: Continuation) -> tuple[bool, int]:
+    """What prompts must have in common to be rows of one batch."""
+    recent = len(work.prompt_state.recent) if work.looks_back else 0
+    return work.decoding_start.spellings is None, recent
+
+
+@torch.inference_mode()
+def sample(
+    works: Sequence[Continuation],
+    builders: Sequence[CompletionBuilder],
+    streams: Sequence[RandomStream],
+    needed: Sequence[CompletionBuilder] | None = None,
+) -> Iterator[SampledTokens]:
+    """Sample a token for each builder and yield what they can show, again and again until all of
+    them, or all that are `needed`, have finished."""
+    common = works[0]  # what they have in common: config, network, what may be sampled
+    engine, guide = common.engine, common.guide
+    needed = needed or builders
+    uniforms = UniformBuffer(streams)
+    sampler = Sampler(common.config, uniforms, common.banned)
+    recent = [work.prompt_state.recent if common.looks_back else () for work in works]
+    before = torch.tensor(recent, dtype=torch.int64)  # (B, N)
+    states = np.zeros(len(works), dtype=np.int32)
+    starts = [work.decoding_start for work in works]
+    spellings = [start.spellings for start in starts if start.spellings is not None]
+    if not spellings:
+        logits = torch.cat([start.logits for start in starts])  # (B, V)
+        memory = engine.start(State.cat([start.state for start in starts]))
+    else:
+        ways = _sample_spellings(common, spellings, uniforms)
+        rows = list(zip(spellings, ways, strict=True))
+        tokens = torch.stack([spelling.tokens[way] for spelling, way in rows])  # (B,)
+        inside = [spelling.inside[way] for spelling, way in rows]
+        if guide is not None:
+            pairs = zip(tokens.tolist(), inside, strict=True)
+            states = np.array([guide.begin(*pair) for pair in pairs], dtype=np.int32)
+        costs = [float(spelling.logprobs[way]) for spelling, way in rows]
+        parents = [s.state.select(s.parents[way : way + 1]) for s, way in rows]
+        memory = engine.start(State.cat(parents))
+        pieces = _add(builders, tokens, costs, inside)
+        yield SampledTokens(pieces, tokens, memory.state, uniforms.used, inside)
+        before = _append(common, before, tokens)
+        logits = engine.step(tokens, memory)
+    while not all(builder.finish_reason for builder in needed):
+        own = logits.float().cpu()
+        check_finite(own)
+        tokens = sampler(_allowed(common, own, states, builders), before)
+        costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
+        yield SampledTokens(_add(builders, tokens, costs), tokens, memory.state, uniforms.used)
+        if all(builder.finish_reason for builder in needed):
+            return
+        before = _append(common, before, tokens)
+        if guide is not None:
+            states = guide.advance(states, tokens)
+        logits = engine.step(tokens, memory)
+
+
+def _append(work: Continuation, before: Tensor, tokens: Tensor) -> Tensor:
+    """The (B, N) tokens before, with (B,) more, as far as any processor looks back."""
+    if not work.looks_back:
+        return before
+    return torch.cat([before, tokens[:, None]], dim=1)[:, -work.config.penalty_window :]
+
+
+def _allowed(
+    work: Continuation, logits: Tensor, states: States, builders: Sequence[CompletionBuilder]
+) -> Tensor:
+    """The (B, V) logits of what may be sampled at all."""
+    if work.guide is not None:
+        logits = work.guide.limit(logits, states)
+    else:
+        logits = logits.masked_fill(work.unseen, NEG_INF)
+    if work.config.min_chars is not None:
+        ends = torch.zeros_like(logits, dtype=torch.bool)
+        ends[:, work.tokenizer.end] = torch.tensor([not b.may_end for b in builders])
+        logits = mask_logits(logits, ends)
+    return logits
+
+
+def _sample_spellings(
+    work: Continuation, spellings: Sequence[Spellings], uniforms: UniformBuffer
+) -> list[int]:
+    """Sample the end of the prompt and the first token, as one, for each row: which way of its."""
+    off: dict[str, Any] = dict.fromkeys(LOOKING_BACK) | {"ban": ()}
+    # Rows have ways of their own, some more, some fewer. (B, N)
+    logprobs = torch.nn.utils.rnn.pad_sequence(
+        [spelling.logprobs for spelling in spellings], batch_first=True, padding_value=NEG_INF
+    )
+    sampler = Sampler(replace(work.config, **off), uniforms)
+    ways: list[int] = sampler(logprobs, torch.empty(len(spellings), 0, dtype=torch.int64)).tolist()
+    return ways
+
+
+def _add(
+    builders: Sequence[CompletionBuilder],
+    tokens: Tensor,
+    costs: list[float],
+    inside: list[int] | None = None,
+) -> list[Piece | None]:
+    insides = inside or [0] * len(builders)
+    rows = zip(builders, tokens.tolist(), costs, insides, strict=True)
+    return [builder.add(token, cost, first) for builder, token, cost, first in rows]
