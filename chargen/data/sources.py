@@ -85,16 +85,19 @@ def find_texts(paths: Paths) -> list[Path]:
 
 def _below(folder: Path) -> list[Path]:
     """The texts in a folder and the folders in it. What is hidden is left out, as by a glob: such
-    are copies that editors keep, and would have the held-out text learned."""
+    are copies that editors keep, and would have the held-out text learned. Links to folders are
+    not followed, nor is looked where that is not permitted."""
+
+    def report(error: OSError) -> None:
+        if not isinstance(error, PermissionError) or error.filename == os.fspath(folder):
+            raise CorpusError(f"cannot look through {folder}: {error.strerror}") from error
+
     found = []
-    try:
-        for path in folder.rglob("*"):
-            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            if not hidden and path.name.lower().endswith(ENDINGS) and os.path.isfile(path):
-                found.append(path)
-    except OSError as error:  # what lies there is being moved or removed
-        raise CorpusError(f"cannot look through {folder}: {error}") from error
-    return sorted(found)
+    for within, folders, files in os.walk(folder, onerror=report):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(within, name) for name in files if not name.startswith(".")]
+        found += [path for path in paths if path.name.lower().endswith(ENDINGS)]
+    return sorted(path for path in found if os.path.isfile(path))
 
 
 def _matches(pattern: str) -> list[Path]:

@@ -334,7 +334,7 @@ def test_a_pipe_is_read_to_its_end(run_chargen: Chargen, tmp_path: Path, corpus_
     assert done.returncode == 0, done.stderr
     resumed = run_chargen("train", "--resume", "--out", "run", "--steps", 3)
     assert (resumed.returncode, resumed.stderr.count("\n")) == (1, 1)
-    assert "pipe is no file; name it: chargen train TEXT --resume" in resumed.stderr
+    assert "pipe is no file; name it again, with --resume and --out run" in resumed.stderr
     named = run_chargen("train", corpus_file, "--resume", "--out", "run", "--steps", 3)
     assert named.returncode == 0, named.stderr
 
