@@ -234,7 +234,7 @@ PROCESSOR_ORDER = (
 )
 UNITS = ("word", "sentence", "line", "paragraph")
 DEFAULT_TOKENS = 200  # of a text whose length is not asked for in any way
-UNIT_TOKENS = 5000  # in which a paragraph should have ended: some models never end one
+WHOLE_TOKENS = 5000  # in which a paragraph or a match should have ended: some never do
 CHARACTER_BYTES = 4  # of UTF-8 at most, so tokens too: each spells a byte at least
 
 
@@ -335,7 +335,7 @@ class SampleConfig(Config):
             return self.max_tokens
         if self.max_chars is not None:
             return CHARACTER_BYTES * self.max_chars
-        return DEFAULT_TOKENS if self.until is None else UNIT_TOKENS
+        return DEFAULT_TOKENS if self.until is self.regex is None else WHOLE_TOKENS
 
     def check_together(self) -> None:
         for name in ("stop", "ban"):

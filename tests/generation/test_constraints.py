@@ -244,3 +244,9 @@ def test_bans_and_guides_go_together() -> None:
         generator.generate("", regex="b", ban=("b",))
     for done in generator.generate("", regex="[abc]{4}", ban=("b",), num_samples=20, seed=1):
         assert re.fullmatch("[ac]{4}", done.text)
+
+
+def test_no_default_cuts_a_match() -> None:
+    generator = tiny(1, "a", "b", "c")
+    done = generator.generate("", regex="[abc]{300}", seed=1)
+    assert (len(done.text), done.finish_reason) == (300, "stop")
