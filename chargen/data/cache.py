@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from chargen.data.sources import Paths, Source, read_sources
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress, no_progress
 from chargen.runtime.files import Lock, sync_folder
+from chargen.runtime.user_folders import user_folder
 from chargen.tokenizers.base import Tokenizer
 
 CACHE_FORMAT = 4
@@ -31,13 +31,12 @@ SUBWORD_OPTIONS = ("vocab_size", "subword_model")
 
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/chargen` or `~/.cache/chargen`, made if need be."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if base.startswith("~"):  # who has neither HOME nor an entry in passwd
+    folder = user_folder("XDG_CACHE_HOME", ".cache")
+    if folder is None:
         raise CorpusError(
             "there is no home folder to keep token files in",
             hint="set XDG_CACHE_HOME to a folder that can be written",
         )
-    folder = Path(base) / "chargen"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
