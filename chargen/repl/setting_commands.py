@@ -8,6 +8,7 @@ from collections.abc import Callable
 from chargen.config import SampleConfig
 from chargen.display.tables import show_definitions
 from chargen.errors import ConfigError
+from chargen.generation.words import in_word
 from chargen.options import choices_of, field_types, help_of, limits_of, parse, unescape
 from chargen.repl.arguments import Settings, Word, words_in
 from chargen.repl.host import Host
@@ -54,7 +55,7 @@ def enter_mode(mode: str, says: str) -> Callable[[Host, str], None]:
 def chat(host: Host, rest: str) -> None:
     if rest:
         # "Ann Bob" would stand before what they say without anything between.
-        host.session.name_roles([f"{w}:" if w[-1:].isalnum() else w for w in words_in(rest)])
+        host.session.name_roles([f"{w}:" if w and in_word(w[-1]) else w for w in words_in(rest)])
     host.session.enter("chat")
     user, bot = host.session.roles
     host.say(f"{user} is you, {bot} the model; /chat NAME NAME names them, /complete ends the talk")

@@ -61,6 +61,8 @@ def test_a_talk_stops_at_the_end_of_a_turn(say: Piped) -> None:
     assert done.stdout == done.stdout.lstrip()
     assert "The:" not in done.stdout
     assert "\n\n" not in done.stdout
+    names = say("/chat \u0930\u093e\u0927\u093e Rene\u0301").stderr  # which end with marks
+    assert "\u0930\u093e\u0927\u093e: is you, Rene\u0301: the model" in names
 
 
 def test_a_model_learns_what_is_written_and_can_be_kept(
