@@ -41,6 +41,19 @@ def test_the_random_state_of_the_host_stays(corpus_file: Path, tmp_path: Path) -
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_what_a_model_does_leaves_it_too(checkpoint: Path) -> None:
+    before = torch.get_rng_state()
+    model = chargen.load(checkpoint)
+    model.generate("GRANN", num_samples=2, max_tokens=5)
+    model.score("GRANNY")
+    chargen.inspect(checkpoint, "GRANNY")
+    session = chargen.Session(checkpoint)
+    session.learn(True)
+    for _ in session.answer("The sky"):
+        pass
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 def test_ctrl_c_raises_and_never_ends_the_process(
     corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from chargen.config import TrainConfig
 from chargen.errors import ConfigError
 from chargen.lab.finding import Finding
 from chargen.options import build_config
 from chargen.progress import OnProgress, no_progress
+from chargen.suggestions import nearest
 
 __all__ = ["WORLDS", "Finding", "OnProgress", "World", "run"]
+
+WorldName = Literal[
+    "memoryless", "vanishing", "exploding", "two-ones", "namaskar", "strawberry", "forget"
+]
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class World:
     run: Callable[[int, OnProgress], Finding]
 
 
-def run(name: str, *, seed: int = 1, on_progress: OnProgress = no_progress) -> Finding:
+def run(name: WorldName | str, *, seed: int = 1, on_progress: OnProgress = no_progress) -> Finding:
     """What a world shows. `on_progress` gets what is being done and the share that is done, 0 to 1,
     every few steps. Raises ConfigError where there is no such world, or the seed is none."""
     build_config(TrainConfig, {"seed": seed})
@@ -36,7 +42,13 @@ def run(name: str, *, seed: int = 1, on_progress: OnProgress = no_progress) -> F
     for world in WORLDS.values():
         if written.endswith(f"-{world.name}"):
             return world.run(seed, on_progress)
-    raise ConfigError(f"there is no world {name!r}", hint=f"there are {', '.join(WORLDS)}")
+    near, every = nearest(name, WORLDS), ", ".join(WORLDS)
+    hint = f"did you mean {near}? there are {every}" if near else f"there are {every}"
+    raise ConfigError(f"there is no world {name!r}", hint=hint)
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _world(name: str, question: str) -> World:

@@ -72,7 +72,9 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in filter(is_not_ignored, EXIT_CODES):
-                self._before[number] = signal.signal(number, self._handle)
+                # One that was not set from Python could not be given back.
+                if signal.getsignal(number) is not None:
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:

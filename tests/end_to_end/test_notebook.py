@@ -34,6 +34,12 @@ CELLS = {
         """,
     "model": "model = chargen.load(report.checkpoint)",
     "names": "sorted(name for name in complete('chargen.') if name.startswith('l'))",
+    "worlds": "complete('chargen.lab.WORLDS[\"')",
+    "shown": """
+        done = model.generate("The <b>", max_tokens=5, seed=1)
+        display(done, model.score("The <b>"), chargen.inspect(model, "The sky <b>"))
+        """,
+    "refused": "model.generate(temprature=1)",
     "options": """[complete('chargen.train(TEXT, minu'), complete('model.generate("a", temp')]""",
 }
 BEFORE = """
@@ -85,8 +91,19 @@ def test_two_interrupts_leave_the_kernel_alive_and_the_run_saved(
     assert resumed.data["text/plain"] == "9"
 
 
+def test_values_show_themselves(outputs: dict[str, list[Any]]) -> None:
+    for output in outputs["shown"]:
+        page = output.data["text/html"]
+        assert "rgba(" in page and "&lt;" in page and "<b>" not in page
+        assert output.data["text/plain"].startswith("<")
+    [error] = outputs["refused"]
+    assert "did you mean temperature?" in error.evalue
+
+
 def test_tab_completes_names_and_options(outputs: dict[str, list[Any]]) -> None:
     [names] = outputs["names"]
     assert {"lab", "load", "look_back"} <= set(eval(names.data["text/plain"]))
+    [worlds] = outputs["worlds"]
+    assert "two-ones" in worlds.data["text/plain"]
     [options] = outputs["options"]
     assert "minutes=" in options.data["text/plain"] and "temperature=" in options.data["text/plain"]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ SMALL: dict[str, Callable[[int], Finding]] = {
 
 
 def test_the_worlds_stand_in_their_order() -> None:
-    assert list(lab.WORLDS) == ORDER
+    assert list(lab.WORLDS) == ORDER == list(get_args(lab.WorldName))
     for name, world in lab.WORLDS.items():
         assert world.name == name
         assert world.question.endswith("?")
@@ -48,6 +49,9 @@ def test_the_worlds_stand_in_their_order() -> None:
 def test_an_unknown_world_is_told_with_those_that_exist() -> None:
     with pytest.raises(ConfigError, match="there is no world 'nowhere'") as caught:
         lab.run("nowhere")
+    assert "did you mean" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"did you mean strawberry\?"):
+        lab.run("strawbery")
     for name in ORDER:
         assert name in str(caught.value)
 

@@ -27,6 +27,16 @@ def test_the_first_signal_is_kept_and_further_ones_change_nothing() -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
+def test_what_another_language_handles_stays_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python could not give it back: it knows such a handler as None."""
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    taken: list[int] = []
+    monkeypatch.setattr(signal, "signal", lambda number, handler: taken.append(number))
+    with Interrupts():
+        pass
+    assert taken == []
+
+
 def test_a_second_sigint_does_what_was_chosen() -> None:
     calls: list[int] = []
 
