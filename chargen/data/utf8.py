@@ -32,6 +32,8 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+# In Windows-1252 signs that few texts have, in those of DOS and the older Macintosh letters.
+_RARE = b"\x82\x83\x86\x87\x88\x89\x8a\x8b\x8e\x98\x9a\x9b\x9e\x9f"
 _SEPARATORS = "\n \u3000\u3001\u3002"
 
 
@@ -156,14 +158,17 @@ def _is_mostly_utf8(data: bytes) -> bool:
 
 def _narrow_encoding(data: bytes) -> str | None:
     """WINDOWS-1252, which is Latin-1 but for the bytes 80 to 9F, where those stand for the quotes
-    and dashes of its texts. None where it is another: where it lacks a byte, or most letters are
-    none of ASCII's."""
+    and dashes of its texts. None where it is another encoding: one that uses a byte that this one
+    lacks, whose letters are mostly none of ASCII's, or stand where this one has rare signs."""
     try:
         data.decode("cp1252")
     except UnicodeDecodeError:
         return None
-    letters = [byte for byte in data if byte > ord(" ")]
-    return "WINDOWS-1252" if sum(byte >= 0x80 for byte in letters) <= 0.3 * len(letters) else None
+    printed = [byte for byte in data if byte > ord(" ")]
+    beyond = [byte for byte in printed if byte >= 0x80]
+    rare = sum(byte in _RARE for byte in beyond)
+    western = len(beyond) <= 0.3 * len(printed) and rare <= 0.3 * len(beyond)
+    return "WINDOWS-1252" if western else None
 
 
 def _command(filters: Sequence[str], path: Path | None) -> str:

@@ -19,6 +19,7 @@ from chargen.errors import CorpusError
 from tests.support.texts import write
 
 ENGLISH = "\u201cIt\u2019s a caf\u00e9\u201d, said the cook \u2013 twice.\n" * 40
+FRENCH = "Le caf\u00e9 est tr\u00e8s cher.\n" * 40
 RUSSIAN = "\u042d\u0442\u043e \u043a\u0440\u0430\u0441\u043d\u044b\u0439 \u0434\u043e\u043c.\n" * 40
 CHINESE = "\u8fd9\u662f\u4e00\u5ea7\u7ea2\u8272\u7684\u623f\u5b50\u3002\n" * 40
 WIDE = ("UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE")
@@ -69,7 +70,8 @@ def test_nothing_else_is_taken_for_them(content: bytes) -> None:
     ("text", "encoding", "mark"),
     [
         (ENGLISH, "cp1252", b""),
-        ("caf\u00e9 cr\u00e8me\n" * 40, "latin-1", b""),
+        (FRENCH, "latin-1", b""),
+        ("\u201eIst das gr\u00fcn?\u201c\n" * 40, "cp1252", b""),
         *((text, encoding, b"") for text in (ENGLISH, RUSSIAN, CHINESE) for encoding in WIDE),
         (RUSSIAN, "UTF-16LE", codecs.BOM_UTF16_LE),
         (RUSSIAN, "UTF-16BE", codecs.BOM_UTF16_BE),
@@ -121,11 +123,21 @@ def test_of_utf8_with_some_bad_bytes_the_rest_is_kept(
     assert set(kept) <= set(RUSSIAN)
 
 
-@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "shift_jis", "gbk"])
-def test_an_encoding_that_cannot_be_told_is_not_guessed(tmp_path: Path, encoding: str) -> None:
-    text = CHINESE if encoding == "gbk" else RUSSIAN
-    message = refusal(write(tmp_path, "text.txt", text.encode(encoding)))
-    assert "find out its encoding" in message
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        *((RUSSIAN, encoding) for encoding in ("cp1251", "koi8-r", "cp866")),
+        (CHINESE, "gbk"),
+        (CHINESE.replace("\u8fd9", "\u3053"), "shift_jis"),
+        *((FRENCH, encoding) for encoding in ("cp850", "mac_roman")),
+        ("Die T\u00fcr ist gr\u00fcn\n" * 40, "cp437"),
+    ],
+)
+def test_an_encoding_that_cannot_be_told_is_not_guessed(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    content = text.encode(encoding, errors="ignore")
+    assert "find out its encoding" in refusal(write(tmp_path, "text.txt", content))
 
 
 @pytest.mark.parametrize(
