@@ -13,6 +13,7 @@ from typing import Unpack
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.display.notebook import NotebookView, notebook_display
 from chargen.display.training import View, training_view
+from chargen.display.training_lines import how_to_resume
 from chargen.errors import ConfigError, in_python
 from chargen.keywords import Device, Preset, TrainOptions
 from chargen.options import check_names, takes_options
@@ -43,6 +44,12 @@ def train(
     **options: Unpack[TrainOptions],
 ) -> TrainReport:
     """Train a model on one text or several and save it.
+
+    `corpus` is a file, a folder, a glob, or a list of them. The model goes into `out`, a new folder
+    (default: `checkpoints/` and the text's name), or replaces what is there with `overwrite`.
+    `resume` goes on with the run in `out`, or the last one. `init_from` is a checkpoint whose
+    weights and tokenizer to start from; `preset` names a size; `tensorboard` also writes the
+    events for it; `device` says where to compute.
 
     How it goes is shown where a person looks: in a terminal as `chargen train` shows it, in a
     notebook by a line that changes in place and curves; nowhere else, and not when `quiet`.
@@ -84,7 +91,7 @@ def train(
             request, view, in_python, on_second_sigint=signal.default_int_handler
         )
     if interrupts.caught == signal.SIGINT:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(how_to_resume(report, in_python=True).plain)
     if interrupts.caught:
         raise SystemExit(interrupts.exit_code)
     return report

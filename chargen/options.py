@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import numbers
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 from chargen.errors import ConfigError, Spelling, Wording, in_python
 from chargen.suggestions import nearest
 
+WIDTH = 96  # columns of a docstring
 MAX_VALUE = 1e12  # of anything that has no lower limit of its own
 
 
@@ -138,7 +140,12 @@ def takes_options(*config_types: type[Config]) -> Callable[[Function], Function]
             for _, field in fields
         ]
         lines = [
-            f"    {field.name}: {help_of(config_type, field.name)}{_default_of(field)}"
+            textwrap.fill(
+                f"{field.name}: {help_of(config_type, field.name)}{_default_of(field)}",
+                WIDTH,
+                initial_indent="    ",
+                subsequent_indent="        ",
+            )
             for config_type, field in fields
         ]
         setattr(function, "__signature__", signature.replace(parameters=own + added))  # noqa: B010
@@ -159,9 +166,15 @@ PLANNED = _Planned()
 
 
 def _default_of(field: dataclasses.Field[Any]) -> str:
+    """What a docstring says of an option's choices and default."""
+    said = []
+    if field.metadata["choices"]:
+        said.append("one of " + ", ".join(map(repr, field.metadata["choices"])))
     if field.metadata["planned"]:
-        return " (default: planned)"
-    return "" if field.default in (None, ()) else f" (default: {field.default!r})"
+        said.append("default: planned")
+    elif field.default not in (None, ()):
+        said.append(f"default: {field.default!r}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def parse(config_type: type[Config], name: str, text: str) -> Any:

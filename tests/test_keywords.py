@@ -4,6 +4,7 @@ checkers all read."""
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -88,13 +89,16 @@ def test_help_and_completion_know_every_option(
     function: Callable[..., Any], configs: tuple[type[Config], ...]
 ) -> None:
     parameters = inspect.signature(function).parameters
-    shown = (function.__doc__ or "").splitlines()
+    shown = inspect.getdoc(function) or ""
+    assert max(map(len, shown.splitlines())) <= 96
+    options = re.split(r"\n    (?=\w+: )", re.sub(r"\n {8}", " ", shown.split("Options:")[1]))
     for config in configs:
         for name in field_names(config):
             assert parameters[name].kind == inspect.Parameter.KEYWORD_ONLY
             assert parameters[name].default is not inspect.Parameter.empty
-            [line] = [line for line in shown if line.startswith(f"    {name}: ")]
+            [line] = [line for line in options if line.startswith(f"{name}: ")]
             assert help_of(config, name) in line
+            assert all(repr(choice) in line for choice in choices_of(config, name))
     assert not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
