@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import get_app_session
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
@@ -52,7 +52,7 @@ class CommandCompleter(Completer):
                         yield Completion(text, path.start_position, path.display)
 
     def _rows(self, words: Sequence[Word], written: str) -> Iterator[Completion]:
-        is_wide = get_app().output.get_size().columns >= WIDE
+        is_wide = get_app_session().output.get_size().columns >= WIDE
         width = max((len(word.text) for word in words if word.value), default=0)
         for text, value, meaning in words:
             if text.startswith(written) and text != written:

@@ -115,7 +115,7 @@ def test_ctrl_z_gives_the_shell_its_terminal_and_takes_it_back(
         assert not terminal.echoes
         terminal.child.send("\x1a")
         terminal.see_text("Stopped")
-        assert terminal.raw.rfind("\x1b[?2004h") > terminal.raw.rfind("\x1b[?2004l"), "bash's own"
+        terminal.see(lambda lines: [line for line in lines if line][-1] == "$")
         terminal.child.send("fg\r")
         terminal.see(lambda lines: "Stopped" not in terminal.text)  # it goes up and away
         assert not terminal.echoes

@@ -20,6 +20,23 @@ def test_alt_enter_begins_a_line_and_enter_ends_them(
         assert lines[lines.index("> The sky is blue.") + 1].startswith("The straw")
 
 
+def test_enter_ends_a_text_in_quotes_at_their_end_and_alone_draws_again(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
+        terminal.see_ready()
+        terminal.say("/set max_tokens 1", "max_tokens is 1")
+        terminal.child.send('"""\r/quit\r')
+        terminal.see(lambda lines: "  /quit" in lines)
+        assert "ends with" in terminal.lines[-1]
+        terminal.child.send('The straw"""\r')
+        terminal.see(lambda lines: "> /quit" in lines)
+        terminal.see_prompt()
+        terminal.child.send("\r")
+        terminal.see(lambda lines: lines.count("> /quit") == 2)
+        assert terminal.leave() == 0
+
+
 def test_what_is_pasted_stays_whole(checkpoint: Path, tmp_path: Path) -> None:
     with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
         terminal.see_ready()
