@@ -141,6 +141,9 @@ class Repl:
                 host = self._loaded_host()
                 if not is_prompt(line):
                     self._echo(written)
+                if self._mode is not None:  # asked for before there was a model
+                    host.doubt_turns()
+                    self._mode = None
                 run_typed_line(host, line)
                 self._draft, host.draft, self._prompt.keys = host.draft, "", host.keys
         except ChargenError as error:

@@ -178,6 +178,12 @@ class Host:
     def say(self, message: str) -> None:
         self.printer.say(message)
 
+    def doubt_turns(self) -> None:
+        """Say so where the model seems never to have read such a talk as this is to be."""
+        if self.session.now.mode == "chat" and not self.session.expects_turns:
+            user, bot = self.session.roles
+            self.say(f"this model seems never to have read a dialogue of {user} and {bot}")
+
     def write_log(self) -> None:
         """Write the whole talk, where that was asked for, as Markdown."""
         if self.log is None:

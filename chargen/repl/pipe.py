@@ -24,6 +24,7 @@ def run_piped(session: Session, lines: IO[bytes], as_json: bool) -> int:
     interrupts = Interrupts()
     printer = TextPrinter()
     host = Host(session, printer, lambda: interrupts.caught is not None, json=as_json)
+    host.doubt_turns()
     for number, line in enumerate(_with_quoted_lines(lines)):
         try:
             text = line.decode("utf-8" if number else "utf-8-sig").rstrip("\r\n")
@@ -63,6 +64,7 @@ def answer_one(session: Session, prompt: str, as_json: bool) -> int:
     ChargenError."""
     interrupts = Interrupts()
     host = Host(session, TextPrinter(), lambda: interrupts.caught is not None, json=as_json)
+    host.doubt_turns()
     with interrupts:
         host.answer(prompt)
     return interrupts.exit_code

@@ -59,8 +59,7 @@ def chat(host: Host, rest: str) -> None:
     host.session.enter("chat")
     user, bot = host.session.roles
     host.say(f"{user} is you, {bot} the model; /chat NAME NAME names them, /complete ends the talk")
-    if not host.session.expects_turns:
-        host.say(f"this model seems never to have read a dialogue of {user} and {bot}")
+    host.doubt_turns()
 
 
 def set_option(host: Host, rest: str) -> None:

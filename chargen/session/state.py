@@ -73,7 +73,10 @@ class SessionState:
 
     def expects_turns(self) -> bool:
         """Whether the model expects its turn after the user's, as one that has read dialogues with
-        such turns does: at a nat per character at most."""
+        such turns does: at a nat per character at most. One that is still at its beginning is
+        believed."""
+        if self.named_roles is None and self.model.metadata.sampling.mode == "chat":
+            return True
         user, bot = self.roles
         [turn] = self.generator.choose(f"{user} Hello!{self.generator.line_end}", [bot])
         return turn.logprob >= -len(bot)

@@ -132,3 +132,12 @@ def test_chat_is_the_repl_in_chat_mode(run_chargen: Chargen) -> None:
 def test_a_command_to_copy_quotes_its_file(run_chargen: Chargen, tmp_path: Path) -> None:
     (tmp_path / "my book.txt").write_text("text")
     assert "chargen train 'my book.txt'" in run_chargen("my book.txt").stderr
+
+
+def test_a_talk_with_a_model_of_no_dialogues_is_doubted(
+    run_chargen: Chargen, checkpoint: Path
+) -> None:
+    says = "this model seems never to have read a dialogue of You: and Bot:"
+    assert says in run_chargen("chat", checkpoint, stdin="").stderr
+    assert says not in run_chargen("chat", "everyday", stdin="").stderr
+    assert says not in run_chargen("repl", checkpoint, stdin="").stderr
