@@ -290,7 +290,7 @@ def change(name: str, value: object) -> Callable[[Content], None]:
         ("mode", "tell"), ("begun", -1), ("begun", 99), ("finish_reason", "why"), ("user", ""),
         ("user", "GRANNY'S"), ("bot", "a\nb"), ("exchanges", [["a", "b"]]), ("model", "0" * 64),
         ("settings.temperature", -1), ("settings.temperature", "1"), ("settings.warmth", 1),
-        ("settings.length_penalty", -1), ("settings.stop", [""]), ("settings.stop", "a"),
+        ("settings.length_penalty", -1), ("settings.stop", [""]), ("settings.stop", 7),
         ("settings.seed", 2**63), ("settings.max_tokens", 1.5), ("settings", {}),
         ("stream", [0, 0]), ("stream", [-1, 0, 0]), ("stream", [2**63, 0, 0]),
         ("stream", [0, 2**63, 0]), ("stream", [0, 0, -1]), ("stream", [0, 0, 10**12]),
