@@ -28,7 +28,15 @@ class Mention:
     fill_in: str = ""
 
 
-Spelling = Callable[[Mention], str]
+@dataclass(frozen=True)
+class Action:
+    """What to do with a session: a call of it in Python, a command in the REPL."""
+
+    call: str
+    command: str
+
+
+Spelling = Callable[[Mention | Action], str]
 
 
 def flag(option: str) -> str:
@@ -36,15 +44,19 @@ def flag(option: str) -> str:
     return "--" + option.replace("_", "-")
 
 
-def in_python(mention: Mention) -> str:
+def in_python(mention: Mention | Action) -> str:
     """`beams` is `beams=5` where it is to be set."""
+    if isinstance(mention, Action):
+        return mention.call
     if not mention.to_set:
         return f"`{mention.option}`"
     return f"{mention.option}={'...' if mention.value is None else repr(mention.value)}"
 
 
-def in_flags(mention: Mention) -> str:
+def in_flags(mention: Mention | Action) -> str:
     """The same on the command line: `--beams 5`, quoted where a shell wants it."""
+    if isinstance(mention, Action):  # by a pipe into the REPL
+        return mention.command
     value = mention.value
     if isinstance(value, bool):
         return flag(mention.option if value else f"no_{mention.option}")
@@ -54,11 +66,25 @@ def in_flags(mention: Mention) -> str:
     return f"{flag(mention.option)} {shlex.quote(escape(written))}"
 
 
+def in_repl(mention: Mention | Action) -> str:
+    """The same in the REPL: `/set beams 5`."""
+    if isinstance(mention, Action):
+        return mention.command
+    if not mention.to_set:
+        return mention.option
+    value = mention.value
+    if isinstance(value, bool):
+        value = "on" if value else "off"
+    elif isinstance(value, str):
+        value = f'"{escape(value)}"'
+    return f"/set {mention.option} {mention.fill_in if value is None else value}".rstrip()
+
+
 @dataclass(frozen=True)
 class Wording:
     """Words with mentions of options among them, put together by `+`."""
 
-    parts: tuple[str | Mention, ...]
+    parts: tuple[str | Mention | Action, ...]
 
     def __add__(self, more: str | Wording) -> Wording:
         return Wording(self.parts + _parts(more))
@@ -73,7 +99,7 @@ class Wording:
         return "".join(part if isinstance(part, str) else spell(part) for part in self.parts)
 
 
-def _parts(words: str | Wording) -> tuple[str | Mention, ...]:
+def _parts(words: str | Wording) -> tuple[str | Mention | Action, ...]:
     return (words,) if isinstance(words, str) else words.parts
 
 
@@ -90,6 +116,11 @@ def setting(option: str, value: object = None, *, fill_in: str = "") -> Wording:
     """The option as what to type: `"add " + setting("beams", 5)`; what the user has to fill in is
     in capitals: `setting("text", fill_in="FILE")`."""
     return Wording((Mention(option, True, value, fill_in),))
+
+
+def action(call: str, command: str) -> Wording:
+    """What to do with a session: `action("undo()", "/undo") + " takes it back"`."""
+    return Wording((Action(call, command),))
 
 
 class ChargenError(Exception):

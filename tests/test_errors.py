@@ -11,6 +11,7 @@ from chargen.errors import (
     ConfigError,
     Mention,
     Wording,
+    action,
     in_flags,
     in_python,
     named,
@@ -58,6 +59,12 @@ def test_each_surface_spells_the_options(
     assert in_commands(error) == in_the_repl
 
 
+def test_what_to_do_with_a_session_is_a_call_or_a_command() -> None:
+    error = ChargenError("it has learned", hint=action("learn(False)", "/learn off") + " first")
+    assert str(error) == "it has learned; learn(False) first"
+    assert in_commands(error) == "it has learned; /learn off first"
+
+
 def test_what_the_user_wrote_is_no_option() -> None:
     """However much it looks like one."""
     error = ConfigError(named("regex") + " has too many states: `top_k` --top-k")
@@ -75,9 +82,9 @@ def test_an_error_keeps_its_option_and_its_parts() -> None:
 
 
 def test_all_options_can_be_told_from_an_error() -> None:
-    mentions: list[Mention] = []
+    mentions: list[object] = []
 
-    def spell(mention: Mention) -> str:
+    def spell(mention: object) -> str:
         mentions.append(mention)
         return ""
 

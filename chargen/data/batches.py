@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chargen.data.shards import Ids, Shards
-from chargen.errors import CorpusError
+from chargen.errors import CorpusError, Wording, setting
 from chargen.runtime.device import send
 from chargen.runtime.memory import free_memory
 
@@ -97,9 +97,9 @@ class BatchLoader:
         return rows[:, :-1], rows[:, 1:]
 
 
-def _fitting(count: int) -> str:
+def _fitting(count: int) -> str | Wording:
     """Which batch and bptt a text of `count` tokens has room for."""
     for batch_size, bptt in ((16, 64), (8, 64), (8, 32), (4, 32), (4, 16), (2, 8), (1, 4), (1, 1)):
         if batch_size * (bptt + 1) <= count:
-            return f"--batch-size {batch_size} --bptt {bptt} would fit"
+            return setting("batch_size", batch_size) + " with " + setting("bptt", bptt) + " fits"
     return "give a longer text"

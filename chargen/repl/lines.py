@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chargen.errors import ChargenError, Mention, escape
+from chargen.errors import ChargenError, in_repl
 from chargen.repl.commands import command_of
 from chargen.repl.host import Host
 from chargen.repl.quotes import QUOTES, is_quoted, unquoted
@@ -57,15 +57,4 @@ def is_prompt(line: str) -> bool:
 
 def in_commands(error: ChargenError) -> str:
     """The message, with options written as in this REPL."""
-    return error.spelled(_as_command)
-
-
-def _as_command(mention: Mention) -> str:
-    if not mention.to_set:
-        return mention.option
-    value = mention.value
-    if isinstance(value, bool):
-        value = "on" if value else "off"
-    elif isinstance(value, str):
-        value = f'"{escape(value)}"'
-    return f"/set {mention.option} {mention.fill_in if value is None else value}".rstrip()
+    return error.spelled(in_repl)

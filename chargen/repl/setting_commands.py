@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from chargen.config import SampleConfig
 from chargen.display.tables import show_definitions
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, in_repl
 from chargen.generation.words import in_word
 from chargen.options import choices_of, field_types, help_of, limits_of, parse, unescape
 from chargen.repl.arguments import Settings, Word, words_in
@@ -108,7 +108,7 @@ def explain_setting(host: Host, name: str) -> None:
 def about(name: str) -> str:
     """What a setting does, as it is said here."""
     several = field_types(SampleConfig)[name][0] is tuple
-    words = help_of(SampleConfig, name, lambda mention: mention.option)
+    words = help_of(SampleConfig, name, in_repl)
     return f'{words} (or several: "a" "b")' if several else words
 
 

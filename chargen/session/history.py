@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, action
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.generation.stopping import FinishReason
@@ -86,7 +86,7 @@ class Moment:
             raise ConfigError(
                 "the last answer was not written here, so there is no looking into it or doing it "
                 "again",
-                hint="write a prompt, or /continue",
+                hint="write a prompt, or " + action("continue_text()", "/continue"),
             )
         written = "".join(part.text for part in self.segments)
         if self.last is None or written != self.last.text:

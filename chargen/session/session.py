@@ -16,7 +16,7 @@ from pathlib import Path
 from chargen.checkpoint.folder import save_model
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import CorpusConfig, SampleConfig
-from chargen.errors import ChargenError, ConfigError, SessionError
+from chargen.errors import ChargenError, ConfigError, SessionError, action
 from chargen.evaluation import surprisal
 from chargen.evaluation.surprisal import Surprisal, TokenProbability
 from chargen.generation.beam_search import BeamResult
@@ -32,7 +32,7 @@ from chargen.session.learning import AnyPath, load_model
 from chargen.session.settings import (
     CHECKED_BY_THE_MODEL,
     Settings,
-    check_settings,
+    checked_settings,
     sample_config,
     without_search,
 )
@@ -172,8 +172,7 @@ class Session:
 
     def change(self, name: str, value: object) -> None:
         """Change one setting. Raises ConfigError, and then nothing has changed."""
-        settings = self.settings | {name: value}
-        check_settings(settings)
+        settings = checked_settings(self.settings | {name: value})
         if name in CHECKED_BY_THE_MODEL:
             config = sample_config(without_search(settings))
             self.generator.continue_from(self.generator.document_start, "", config)
@@ -197,7 +196,10 @@ class Session:
     def name_roles(self, roles: Sequence[str]) -> None:
         """How the turns of the user and of the model begin, in a chat. Raises ConfigError."""
         if len(roles) != 2:
-            raise ConfigError("a talk has two sides", hint="as in: /chat You: Bot:")
+            raise ConfigError(
+                "a talk has two sides",
+                hint="as in: " + action("name_roles(('You:', 'Bot:'))", "/chat You: Bot:"),
+            )
         user, bot = roles
         CorpusConfig(user=user, bot=bot)
         self.state = replace(self.state, named_roles=(user, bot))
@@ -360,7 +362,10 @@ class Session:
         if self.has_learned:
             raise SessionError(
                 "the model has learned since it was loaded, so a session of it could not be opened",
-                hint="/save-model it first, or /learn off",
+                hint=action("save_model(FOLDER)", "/save-model FOLDER")
+                + " keeps it, "
+                + action("learn(False)", "/learn off")
+                + " forgets it",
             )
         write_session(Path(path), pack(self.state))
 
@@ -369,10 +374,14 @@ class Session:
         model, and then nothing has changed."""
         saved = read_session(Path(path))
         if self.has_learned:
-            raise SessionError("the model has learned since it was loaded", hint="/learn off first")
+            raise SessionError(
+                "the model has learned since it was loaded",
+                hint=action("learn(False)", "/learn off") + " first",
+            )
         if saved.model != self.state.model.sha256:
             raise SessionError(
-                f"{path} is of another model", hint=f"/load {saved.checkpoint} first"
+                f"{path} is of another model",
+                hint=action(f"load({saved.checkpoint!r})", f"/load {saved.checkpoint}") + " first",
             )
         try:
             self.state = unpack(saved, self.state)

@@ -45,17 +45,20 @@ def without_search(settings: Settings) -> Settings:
     return settings | {"beams": None}
 
 
-def check_settings(settings: Settings) -> None:
-    """Check those of sampling and those of a search, whichever is on. Raises ConfigError."""
+def checked_settings(settings: Settings) -> Settings:
+    """The settings as configs keep them: those of sampling and those of a search, whichever is on.
+    Raises ConfigError."""
     beams = settings["beams"]
-    sample_config(settings | {"beams": 1 if beams is None else beams})
-    sample_config(without_search(settings))
+    searched = asdict(sample_config(settings | {"beams": 1 if beams is None else beams}))
+    sampled = asdict(sample_config(without_search(settings)))
+    kept = searched | {name: sampled[name] for name in SAMPLING_OPTIONS}
+    kept["beams"] = None if beams is None else kept["beams"]
+    return {name: kept[name] for name in settings}
 
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """The settings that a file holds, each of them checked. Raises ConfigError, TypeError."""
     settings = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-    if settings.keys() != default_settings().keys():
+    if settings.keys() != default_settings().keys() or checked_settings(settings) != settings:
         raise ConfigError("its settings are others")
-    check_settings(settings)
     return settings

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import MODES, CorpusConfig
-from chargen.errors import SessionError
+from chargen.errors import SessionError, action
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.generation.stopping import FinishReason
@@ -75,7 +75,7 @@ def write_session(path: Path, saved: SavedSession) -> None:
     except UnicodeEncodeError:
         raise SessionError(
             f"cannot write {path}: a setting holds a lone surrogate, which is no character",
-            hint="/set shows them all",
+            hint=action("settings", "/set") + " shows them all",
         ) from None
     head = encode(_Head(FORMAT, hashlib.sha256(content).hexdigest()))
     try:

@@ -44,7 +44,7 @@ def test_a_stream_that_is_sent_elsewhere_reads_a_document_there_for_a_batch() ->
 
 
 def test_too_short_a_text_says_what_would_fit() -> None:
-    with pytest.raises(CorpusError, match=r"300 tokens.*need 1,040; --batch-size 8 --bptt 32"):
+    with pytest.raises(CorpusError, match=r"300 tokens.*need 1,040; batch_size=8 with bptt=32"):
         BatchLoader(np.arange(300), batch_size=16, bptt=64, end=0)
     BatchLoader(np.arange(300), batch_size=8, bptt=32, end=0)
 

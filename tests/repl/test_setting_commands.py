@@ -74,7 +74,7 @@ def test_a_model_learns_what_is_written_and_can_be_kept(
     )  # fmt: skip
     assert "learning is off: /learn on" in done.stderr
     assert "learning is on" in done.stderr
-    assert "/save-model it first, or /learn off" in done.stderr
+    assert "/save-model FOLDER keeps it, /learn off forgets it" in done.stderr
     done = say("/learn on", "The wug is purple.", "/save-model kept", "/save talk", "/info")
     assert "talking to kept" in done.stderr
     assert (tmp_path / "kept" / "config.json").is_file()

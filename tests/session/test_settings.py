@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chargen.checkpoint.filing import set_sampling
@@ -93,3 +94,16 @@ def test_characters_are_as_many_as_are_asked_for(talk: Session) -> None:
     talk.change("max_chars", 300)
     talk.change("min_chars", 300)
     assert len(drain(talk.answer("The"))) == 300
+
+
+def test_a_setting_is_kept_as_configs_have_it(talk: Session) -> None:
+    """However Python people write it: a stop text is no row of characters."""
+    talk.change("stop", "ab")
+    talk.change("ban", ["G"])
+    talk.change("top_k", np.int64(5))
+    assert talk.settings["stop"] == ("ab",) and talk.settings["ban"] == ("G",)
+    assert type(talk.settings["top_k"]) is int
+    talk.enter("chat")
+    assert talk.config.stop[0] == "ab"
+    talk.change("beams", 2)
+    assert (talk.settings["beams"], talk.settings["top_k"]) == (2, 5)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from chargen.config import MODES
-from chargen.errors import ChargenError, SessionError
+from chargen.errors import ChargenError, SessionError, in_repl
 from chargen.generation import generator as generation
 from chargen.generation import prompt_state
 from chargen.nn.engine import Engine
@@ -127,7 +127,7 @@ def test_another_model_is_refused_by_name(
     before = other.state
     with pytest.raises(SessionError, match="of another model") as raised:
         other.open(tmp_path / "a.session")
-    assert raised.value.hint == f"/load {checkpoint} first"
+    assert raised.value.spelled(in_repl).endswith(f"; /load {checkpoint} first")
     assert other.state is before
     other.load(checkpoint)
     other.open(tmp_path / "a.session")
