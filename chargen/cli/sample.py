@@ -23,7 +23,7 @@ from chargen.cli.inputs import checkpoint_or_default, read_prompt, split_at_comm
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import CheckpointError, ConfigError, flag, named
 from chargen.options import build_config
-from chargen.runtime.signals import Interrupts, Terminated, exit_at_once
+from chargen.runtime.signals import Interrupts, Terminated, exit_at_once, suspendable
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
     from chargen.display.text import TextPrinter
@@ -228,7 +228,10 @@ def _stream(
 
     texts = []
     printer.prompt(prompt)
-    with Interrupts(on_second_sigint=exit_at_once) as interrupts:
+    with (
+        Interrupts(on_second_sigint=exit_at_once) as interrupts,
+        suspendable(come_back=printer.begin_row),
+    ):
         for piece in pieces:
             printer.piece(piece)
             texts.append(piece.text)

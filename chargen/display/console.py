@@ -83,7 +83,7 @@ def redrawn_in_place(out: Console, on_return: Callable[[], None] = lambda: None)
     if not out.is_terminal or out.is_dumb_terminal:
         yield
         return
-    with suspendable(leave, come_back):
+    with suspendable(leave=leave, come_back=come_back):
         yield
 
 

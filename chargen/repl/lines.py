@@ -9,11 +9,8 @@ from chargen.repl.quotes import QUOTES, is_quoted, unquoted
 from chargen.repl.text_commands import answer_again
 
 # What people type to other programs; nobody wants it completed.
-BARE_WORDS = {
-    "exit": "/quit or Ctrl-D leaves",
-    "quit": "/quit or Ctrl-D leaves",
-    "help": "/help shows what can be said",
-}
+BARE_WORDS = dict.fromkeys(("exit", "exit()", "quit", "quit()"), "/quit or Ctrl-D leaves")
+BARE_WORDS["help"] = "/help shows what can be said"
 
 
 def run_line(host: Host, line: str) -> None:

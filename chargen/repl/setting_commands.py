@@ -200,11 +200,9 @@ def setting_words(written: str, settings: Settings) -> list[Word]:
     if name not in EXAMPLES:
         return []
     kind, optional = field_types(SampleConfig)[name]
-    meanings = {spell(getattr(SampleConfig(), name)): "the default"}
-    meanings |= dict.fromkeys(choices_of(SampleConfig, name), "")
-    for value in ("on", "off") if kind is bool else (EXAMPLES[name],):
-        meanings.setdefault(value, "")
+    values = ["on", "off"] if kind is bool else list(choices_of(SampleConfig, name))
+    values += [spell(getattr(SampleConfig(), name)), EXAMPLES[name]]
     if optional or kind is tuple:
-        meanings.setdefault("off", "")
+        values.append("off")
     now = spell(settings[name])
-    return [Word(v, "now" if v == now else "", meaning) for v, meaning in meanings.items()]
+    return [Word(value, "now" if value == now else "") for value in dict.fromkeys(values)]

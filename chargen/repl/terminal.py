@@ -38,7 +38,7 @@ class Terminal:
         """Without it, also after the shell had the terminal for a while."""
         termios.tcsetattr(self._file, termios.TCSANOW, self._unechoed)
         try:
-            with suspendable(self._give, self._take):
+            with suspendable(leave=self._give, come_back=self._take):
                 yield
         finally:
             self._give()

@@ -88,7 +88,9 @@ class Interrupts:
 
 
 @contextmanager
-def suspendable(leave: Callable[[], None], come_back: Callable[[], None]) -> Iterator[None]:
+def suspendable(
+    *, leave: Callable[[], None] = lambda: None, come_back: Callable[[], None]
+) -> Iterator[None]:
     """Within it Ctrl-Z calls `leave` before it stops the process, and `come_back` is called once
     that goes on with the terminal: after `fg`, not after `bg`. Both are called between any two
     lines of the main thread; outside that, or where Ctrl-Z is ignored, neither ever is."""

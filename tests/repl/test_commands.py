@@ -73,7 +73,7 @@ def test_any_way_out_leaves(host: Host, leaving: str) -> None:
         run_command(host, leaving)
 
 
-@pytest.mark.parametrize("word", ["exit", "quit", " help "])
+@pytest.mark.parametrize("word", ["exit", "quit()", " help "])
 def test_a_word_that_leaves_other_programs_is_not_completed(
     host: Host, say: Piped, capsys: pytest.CaptureFixture[str], word: str
 ) -> None:

@@ -62,7 +62,7 @@ def test_settings_come_with_their_value_and_meaning(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("/set until ", ["off", "word", "sentence", "line", "paragraph"]),
+        ("/set until ", ["word", "sentence", "line", "paragraph", "off"]),
         ("/set temperature ", ["1.0", "0.5"]),
         ("/set heal ", ["on", "off"]),
         ("/learn ", ["on", "off"]),

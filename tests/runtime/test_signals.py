@@ -70,7 +70,7 @@ def test_a_process_that_goes_on_comes_back_to_its_terminal() -> None:
     calls: list[str] = []
     numbers = (signal.SIGTSTP, signal.SIGCONT)
     before = [signal.getsignal(number) for number in numbers]
-    with suspendable(lambda: calls.append("leave"), lambda: calls.append("come back")):
+    with suspendable(come_back=lambda: calls.append("come back")):
         send(signal.SIGCONT)
         assert calls == ["come back"]
     assert [signal.getsignal(number) for number in numbers] == before
