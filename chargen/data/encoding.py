@@ -53,10 +53,11 @@ def write_tokens(
     on_progress: OnProgress,
 ) -> None:
     """Write tokenizer and token files into a new folder. Raises CorpusError, TokenizerError."""
-    if not any(source.size for source in sources):
-        names = ", ".join(source.name for source in sources)
-        raise CorpusError(f"{names}: the text is empty", hint="give a text with some words in it")
     splits = split_texts(sources, config, seed)
+    if not any(split.size for split in splits.values()):
+        names = ", ".join(source.name for source in sources)
+        what = "has only blank lines" if any(source.size for source in sources) else "is empty"
+        raise CorpusError(f"{names}: the text {what}", hint="give a text with some words in it")
     total = sum(source.size for source in sources)
     size = max(PART_BYTES, total // MAX_PARTS)
     parts = {name: split.parts(size) for name, split in splits.items()}
