@@ -6,6 +6,7 @@ Values in, values out: knows no flags, only what was given with them.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import select
@@ -47,27 +48,30 @@ def _piped_prompt() -> str:
     and a pipe that cron, CI or a service holds open without ever writing to it is given up after
     some seconds, with a note. `--prompt-file -` asks for it, and waits.
     """
+    with suppress(OSError, ValueError):  # it is closed, or not to be read
+        if _is_stdin_ready():
+            text = _decoded_prompt(sys.stdin.buffer.read(MAX_PROMPT + 1), "on standard input")
+            return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+    return ""
+
+
+def _is_stdin_ready() -> bool:
+    """Whether standard input is a pipe or a file in which something comes, if only its end."""
+    from chargen.display.console import show_note
+
     try:
         descriptor = sys.stdin.fileno()
-    except (OSError, ValueError):  # no file, or closed
-        descriptor = None
-    with suppress(OSError, ValueError):
-        if descriptor is not None:
-            kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-            if kind not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
-                return ""
-            if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
-                from chargen.display.console import show_note
-
-                show_note(
-                    f"nothing came on standard input for {PIPE_SECONDS:g} seconds, so there is no "
-                    "prompt; --prompt-file - waits for one"
-                )
-                return ""
-        content = sys.stdin.buffer.read(MAX_PROMPT + 1)
-        text = _decoded_prompt(content, "on standard input")
-        return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    return ""
+    except io.UnsupportedOperation:  # it is in memory
+        return True
+    if stat.S_IFMT(os.fstat(descriptor).st_mode) not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
+        return False
+    if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
+        show_note(
+            f"nothing came on standard input for {PIPE_SECONDS:g} seconds, so there is no prompt; "
+            "--prompt-file - waits for one, < /dev/null for none"
+        )
+        return False
+    return True
 
 
 def _decoded_prompt(content: bytes, where: str) -> str:
