@@ -21,7 +21,7 @@ from chargen.options import Config, field_names, field_types, help_of, parse, un
 from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
-CHECKPOINT_HELP = "a folder, or the name of one below ./checkpoints"
+CHECKPOINT_HELP = "a folder, the name of one below ./checkpoints, or everyday, which is bundled"
 # Options that are typed often, by name.
 SHORT_FLAGS = {"prompt": "-p", "num_samples": "-n", "temperature": "-t", "out": "-o"}
 
@@ -138,8 +138,7 @@ def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
             "checkpoint",
             nargs="?",
             metavar="CHECKPOINT",
-            help="a folder, or the name of one below ./checkpoints (default: the one last trained "
-            "to its end or talked to, or the bundled model)",
+            help=f"{CHECKPOINT_HELP} (default: the one last trained to its end or talked to)",
         )
     else:
         command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT_HELP)

@@ -14,7 +14,8 @@ def add_flags(command: Parser) -> None:
         "--mode",
         type=str.lower,
         choices=MODES,
-        help="how it begins: each prompt by itself, joined to the text so far, or talking in turns",
+        help="how it begins: each prompt by itself, joined to the text so far, or talking in turns "
+        "(default: as `chargen set` says, or complete)",
     )
     add_device(command)
     command.add_argument(
