@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator, load
     from chargen.insight.from_checkpoint import inspect, look_back
+    from chargen.keywords import SampleOptions, TrainOptions
+    from chargen.scoring.scores import Score
+    from chargen.scoring.token_costs import TextScore
     from chargen.session.session import Session
     from chargen.training.run import TrainReport
 
@@ -44,6 +47,10 @@ _HOMES = {
     "Classified": "evaluation.classification",
     "classify": "evaluation.classification",
     "Session": "session.session",
+    "SampleOptions": "keywords",
+    "TrainOptions": "keywords",
+    "Score": "scoring.scores",
+    "TextScore": "scoring.token_costs",
     "TrainReport": "training.run",
     "train": "api",
 }
@@ -59,9 +66,13 @@ __all__ = [
     "ModelConfig",
     "Piece",
     "SampleConfig",
+    "SampleOptions",
+    "Score",
     "Session",
     "TextGenerator",
+    "TextScore",
     "TrainConfig",
+    "TrainOptions",
     "TrainReport",
     "classify",
     "inspect",

@@ -24,7 +24,7 @@ from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite, mask_
 from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer
 from chargen.generation.sampling import streams as streams_of
 from chargen.nn.model import State
-from chargen.progress import OnShare, no_progress
+from chargen.progress import OnShare, no_progress, share_of
 
 
 class SampledTokens(NamedTuple):
@@ -54,6 +54,25 @@ def write(
         on_progress(min(1.0, (number + 1) / works[0].config.token_limit))
     for work, row, builder in zip(works, written, builders, strict=False):
         yield completion_of(work.prompt, row, builder)
+
+
+def write_batches(
+    work: Continuation, first: int, size: int, on_progress: OnShare
+) -> Iterator[Completion]:
+    """The samples that its config asks for, from the `first` on, in batches of one size, the last
+    one too, so that a sample does not depend on how many others there are: rows of a product differ
+    in the last digits between sizes."""
+    count = work.config.num_samples or 1
+    rows = streams_of(work.config.seed)
+    for start in range(0, count, size):
+        batch = list(islice(rows, size))
+        needed = min(size, count - start)
+        if start + size <= first:
+            continue
+        on_batch = share_of(on_progress, start / count, (start + needed) / count)
+        found = write([work] * size, batch, needed, on_batch)
+        yield from islice(found, max(0, first - start), None)
+    on_progress(1.0)
 
 
 def write_each(works: Sequence[Continuation], each: int) -> list[list[Completion]]:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from typing import Any, Unpack, overload
 
 from chargen.checkpoint.folder import load_checkpoint
@@ -18,11 +17,12 @@ from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.checkpoint.recent import default_checkpoint
 from chargen.config import SAMPLING_OPTIONS, CorpusConfig, SampleConfig
 from chargen.data.documents import EncodedText, encode_text
+from chargen.errors import ConfigError
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.choices import Choice, choose
 from chargen.generation.completion import Completion, Piece
 from chargen.generation.continuation import Continuation, check_prompt
-from chargen.generation.decoding import write, write_each
+from chargen.generation.decoding import write, write_batches, write_each
 from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
 from chargen.generation.text_stream import TextStream
@@ -31,7 +31,7 @@ from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
 from chargen.options import build_config, takes_options
-from chargen.progress import OnShare, no_progress, share_of
+from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device
 from chargen.scoring.scores import NOTHING, Score, check_not_empty, score_text
 from chargen.scoring.token_costs import TextScore, score_tokens
@@ -131,6 +131,10 @@ class TextGenerator:
         of the most likely text comes as soon as nothing else can be in its place. Raises
         ConfigError, TokenizerError, both at once.
         """
+        if config is not None and options:
+            raise ConfigError(
+                "a config says all there is to say", hint="give either that or options"
+            )
         config = config or self.sample_config(options)
         if config.beams is not None:
             events = self.search(prompt, config)
@@ -221,7 +225,7 @@ class TextGenerator:
             assert isinstance(found, BeamResult)
             return iter(found.completions)
         size = rows or min(config.batch_size, config.num_samples or 1)
-        return self._samples(self.continuation(prompt, config), first, size, on_progress)
+        return write_batches(self.continuation(prompt, config), first, size, on_progress)
 
     def complete_each(self, prompts: Sequence[str], config: SampleConfig) -> list[list[Completion]]:
         """What `complete` gives for each prompt, sampled side by side where that can be. Raises
@@ -331,23 +335,6 @@ class TextGenerator:
         there are none, or an empty one, or one twice; TokenizerError."""
         check_prompt(self.tokenizer, prompt)
         return choose(self.model, self.engine, self.tokenizer, prompt, choices, ends=ends)
-
-    def _samples(
-        self, work: Continuation, first: int, size: int, on_progress: OnShare
-    ) -> Iterator[Completion]:
-        """Batches of one size, the last one too, so that a sample does not depend on how many
-        others there are: rows of a product differ in the last digits between sizes."""
-        count = work.config.num_samples or 1
-        rows = streams(work.config.seed)
-        for start in range(0, count, size):
-            batch = list(islice(rows, size))
-            needed = min(size, count - start)
-            if start + size <= first:
-                continue
-            on_batch = share_of(on_progress, start / count, (start + needed) / count)
-            found = write([work] * size, batch, needed, on_batch)
-            yield from islice(found, max(0, first - start), None)
-        on_progress(1.0)
 
 
 def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> TextGenerator:

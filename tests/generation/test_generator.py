@@ -100,6 +100,8 @@ def test_a_bad_prompt_is_refused_at_once(model: TextGenerator) -> None:
         model.stream("\ud800")
     with pytest.raises(TokenizerError):
         model.generate(5)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="give either that or options"):
+        model.stream("", SampleConfig(), seed=1)
     with pytest.raises(ConfigError, match="there is no option 'warmth'"):
         model.generate("", warmth=1)  # type: ignore[call-overload]
 
