@@ -63,3 +63,7 @@ def test_text_is_read_as_the_type_of_its_option(name: str, text: str, value: obj
 def test_text_of_another_type_is_refused(name: str, text: str) -> None:
     with pytest.raises(ConfigError):
         parse(SampleConfig, name, text)
+
+
+def test_choices_are_understood_in_capitals() -> None:
+    assert parse(SampleConfig, "until", "LINE") == "line"
