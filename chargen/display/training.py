@@ -196,7 +196,9 @@ class LiveView(View):
 
     def end(self, report: TrainReport, stopped: bool) -> None:
         self._live.stop()
-        self._out.print(closing(report, stopped, self._in_python), soft_wrap=True)
+        *came_of_it, how_to_go_on = closing(report, stopped, self._in_python).split("\n")
+        self._out.print(*came_of_it, sep="\n", end="\n" if came_of_it else "")
+        self._out.print(how_to_go_on, soft_wrap=True)  # to be copied
 
     def __enter__(self) -> Self:
         self._shown.enter_context(redrawn_in_place(self._out, self._forget_width))

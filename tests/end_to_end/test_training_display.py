@@ -20,18 +20,24 @@ def test_the_training_display(corpus_file: Path, tmp_path: Path) -> None:
     assert any("\u2800" < letter <= "\u28ff" for letter in screen), "a curve is drawn"
 
 
-def test_a_run_that_is_stopped_resumed_and_resized(corpus_file: Path, tmp_path: Path) -> None:
-    arguments = [*SMALL, "--minutes", 0.07, "--learning-rate", 0.01]
+def test_a_run_that_is_stopped_resumed_resized_and_ended(corpus_file: Path, tmp_path: Path) -> None:
+    arguments = [*SMALL, "--minutes", 5, "--learning-rate", 0.01]
     with talking(40, "train", corpus_file, "--out", "run", *arguments, cwd=tmp_path) as terminal:
         terminal.see_text("tokens/s")
         terminal.child.send("\x03")
         assert terminal.end() == 130
-    with talking(40, "train", "--resume", "--out", "run", cwd=tmp_path) as terminal:
+    resume = ("train", "--resume", "--out", "run")
+    with talking(40, *resume, cwd=tmp_path) as terminal:
         terminal.see_text("going on with")
         terminal.resize(60)
-        assert terminal.end() == 0
-        assert "talk to it" in terminal.text and "nan" not in terminal.raw
+        terminal.see(lambda lines: any(len(line) > 40 for line in lines))
         assert sum("going on with" in line for line in terminal.lines) == 1, "one frame is seen"
+        terminal.child.send("\x03")
+        assert terminal.end() == 130
+        assert "nan" not in terminal.raw
+    with talking(40, *resume, "--minutes", 0.01, cwd=tmp_path) as terminal:
+        assert terminal.end() == 0, "its time is over: nothing is learned any more"
+        assert "talk to it" in terminal.text and "nan" not in terminal.raw
 
 
 def test_ctrl_z_gives_the_shell_its_cursor(corpus_file: Path, tmp_path: Path) -> None:
