@@ -13,7 +13,7 @@ def test_all_is_written_into_a_log(say: Piped, tmp_path: Path) -> None:
     say(*start, "before ```", "/log talk.md", "The strawberry is", "/retry", "GRAN", "/undo",
         "/log off", "unlogged")  # fmt: skip
     log = (tmp_path / "talk.md").read_text(encoding="utf-8")
-    assert log.index("before ```") < log.index("The strawberry is") < log.index(" red")
+    assert log.index("before ```") < log.index("The strawberry is") < log.rindex(" red")
     assert "````text\nbefore ```\n````" in log
     assert "GRAN\n" not in log
     assert "unlogged" not in log
