@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
-Device = (
-    Literal["auto", "cpu", "cuda", "mps"] | str
-)  # an editor offers these; a variable may be any text
+Device = Literal["auto", "cpu", "cuda", "mps"] | str  # editors offer these, variables may be text
 Preset = Literal["small", "medium", "large"]
 Texts = str | Sequence[str]
 

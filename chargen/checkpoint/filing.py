@@ -7,16 +7,17 @@ one. Looks into no weights, so it needs no torch.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from chargen.checkpoint import locate
-from chargen.checkpoint.files import CONFIG, METRICS, MODEL, TENSORBOARD, TRAINING
+from chargen.checkpoint.files import CONFIG, MAX_CONFIG_BYTES, METRICS, MODEL, TENSORBOARD, TRAINING
 from chargen.checkpoint.locate import CHECKPOINTS, require_checkpoint
 from chargen.checkpoint.metadata import config_of, read_config
 from chargen.checkpoint.recent import remember_move
@@ -27,6 +28,7 @@ from chargen.runtime.files import (
     encode_indented,
     is_part,
     part_beside,
+    read_file,
     sync_folder,
     write_file,
 )
@@ -48,7 +50,11 @@ def new_folder(text: str) -> Path:
 def check_removable(path: AnyPath) -> Path:
     """The folder of a checkpoint that may be removed. Raises CheckpointError where it may not."""
     with _held(path, changes=True) as folder:
-        others = [] if folder.is_symlink() else _other_files(folder)
+        if folder.is_symlink():
+            return folder
+        if _is_foreign(folder):
+            raise CheckpointError(f"{folder} holds a model, but chargen did not write it")
+        others = _other_files(folder)
         if others:
             raise CheckpointError(
                 f"{folder} also holds {', '.join(others[:3])}, which chargen did not write",
@@ -161,6 +167,15 @@ def _make_at_once(target: Path, fill: Callable[[Path], object]) -> None:
 def _absolute(folder: Path) -> Path:
     """With a name, also where it is the folder that one stands in; a link stays one."""
     return Path(os.path.abspath(folder))
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Whether its config.json is another program's: several write one beside their weights. What
+    cannot be read may be damage to one of ours."""
+    with suppress(OSError, ValueError):
+        content = json.loads(read_file(folder / CONFIG, MAX_CONFIG_BYTES))
+        return isinstance(content, dict) and "format" not in content
+    return False
 
 
 def _other_files(folder: Path) -> list[str]:

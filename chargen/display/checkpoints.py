@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chargen.checkpoint.locate import BUNDLED
 from chargen.display.console import console
 from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
@@ -105,16 +106,21 @@ def default_in_words(default: DefaultCheckpoint) -> str:
 
 
 def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) -> None:
-    """The checkpoints, as one line each."""
+    """The checkpoints, as one line each, and the one that is there without being listed."""
     out = out or console()
     if not listed:
         message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
         out.print(Text(message), soft_wrap=True)
-        return
-    if out.width < 70:
+    elif out.width < 70:
         for entry in listed:
             _show_in_short(entry, out)
-        return
+    else:
+        out.print(_table(listed))
+    if not any(entry.folder.name == BUNDLED.name for entry in listed):
+        out.print(Text(f"the bundled model goes by the name {BUNDLED.name}", "dim"), soft_wrap=True)
+
+
+def _table(listed: Sequence[CheckpointMetadata]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("checkpoint", "saved", "model", "tokens"):
         table.add_column(name, no_wrap=True)
@@ -132,7 +138,7 @@ def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) 
             "" if bits is None else f"{bits:.3f}",
             entry.corpus.name,
         )
-    out.print(table)
+    return table
 
 
 def _show_in_short(entry: CheckpointMetadata, out: Console) -> None:

@@ -127,6 +127,18 @@ def test_a_folder_with_anything_else_is_not_removed(own: Path, where: str) -> No
     assert (own / "config.json").exists()
 
 
+def test_a_model_of_another_program_is_not_removed(here: Path) -> None:
+    """Many write a config.json and a model.safetensors."""
+    (here / "theirs").mkdir()
+    (here / "theirs" / "config.json").write_text('{"hidden_size": 768}')
+    (here / "theirs" / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(CheckpointError, match="chargen did not write it"):
+        remove("theirs")
+    (here / "theirs" / "config.json").write_text('{"format": 6, "tok')  # one of ours, damaged
+    remove("theirs")
+    assert not (here / "theirs").exists()
+
+
 def test_what_is_no_checkpoint_is_not_touched(own: Path, here: Path) -> None:
     (here / "texts").mkdir()
     for what in ("texts", ".", "no-such"):
