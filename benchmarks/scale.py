@@ -88,7 +88,7 @@ def stepper_of(width: int, streams: int, ranks: Ranks) -> TrainStepper:
     tokens = np.random.default_rng(1).integers(0, 256, 1_000_000).astype(np.uint16)
     text, nothing = Shards([tokens], np.uint16), Shards([], np.uint16)
     counts = np.bincount(tokens, minlength=VOCABULARY)
-    corpus = Corpus("", (), ByteTokenizer(), text, nothing, nothing, counts)
+    corpus = Corpus("", (), "file", ByteTokenizer(), text, nothing, nothing, counts)
     config = TrainConfig(batch_size=streams, bptt=BPTT, precision="float32")
     return TrainStepper(model, corpus, config, ranks)
 

@@ -174,7 +174,7 @@ class TrainConfig(Config):
     clip: float = option(1.0, "gradient norm above which gradients are clipped", above=0)
     reset: float = option(
         0.02,
-        "probability, per step and stream, of forgetting all and reading from a beginning",
+        "probability, per step and stream, of resetting the state and reading from a beginning",
         at_least=0,
         at_most=1,
     )

@@ -161,7 +161,7 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
 def _choose(generator: TextGenerator, prompt: str, choices: Sequence[str], *, as_json: bool) -> int:
     from chargen.display.console import print_json, show_note
     from chargen.display.tables import show_choices
-    from chargen.generation.words import word_end
+    from chargen.words import word_end
 
     found = generator.choose(prompt, choices)
     if as_json:

@@ -11,73 +11,100 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from chargen.data.boundaries import NEWLINE
 from chargen.data.shards import Ids, Shards
 from chargen.tokenizers.base import Tokenizer
+from chargen.words import SENTENCE_ENDS, SPACED_ENDS
 
-SCANNED_TOKENS = 1 << 20  # of a longer text, slices that are spread over it
+Places = npt.NDArray[np.int64]
+
+# Of a longer text so many tokens are looked at, in slices all over it.
+SCANNED_FOR_DOCUMENTS = 1 << 26
+SCANNED_FOR_UNITS = 1 << 20
 NUM_SLICES = 16
-MIN_BEGINNINGS = 16  # fewer would be learnt by heart
-# Longer units than this on average, in tokens, are not what a text is made of: the books of a
-# library, or the few paragraphs above a long list.
-MAX_DOCUMENT = 1 << 16
-MAX_UNIT = 1 << 12
+# A text is made of units of which there are so many, and no longer ones than this on average, in
+# tokens: beginnings are read once more at each reset, and should be no great part of what is read.
+MIN_UNITS = 16
+MAX_DOCUMENT = 1 << 13
+MAX_UNIT = 1 << 12  # of the others
+# Lines of prose that was broken to a width: long, and many go on in the midst of a sentence.
+WRAPPED_LENGTH = 40  # bytes, on average
+WRAPPED_SHARE = 0.3  # of the lines begin with a small letter
 
-# What ends where a unit begins, the largest unit first.
-_NEWLINE = r"(?>\r\n|\n|\r)"
-_LINE = rf"{_NEWLINE}(?=[ \t]*\S)"
-_UNITS = (
-    rf"{_NEWLINE}(?:[ \t]*{_NEWLINE})+(?=[ \t]*\S)",  # a paragraph
-    _LINE,
-    r"(?:[.!?]|…|।|؟|۔|။|።)(?:[\"')\]»]|”|’)*\s+(?=\S)|(?:。|！|？)(?:」|』|”|’)*\s*(?=\S)"  # noqa: RUF001
-    rf"|{_LINE}",  # a sentence
-    r"\s(?=\S)",  # a word
-)
+# What ends where a unit begins.
+_PARAGRAPH = rf"{NEWLINE}(?:[ \t]*{NEWLINE})+(?=[ \t]*\S)"
+_INDENTED = rf"{NEWLINE}(?=[ \t]+\S)"
+_LINE = rf"{NEWLINE}(?=[ \t]*\S)"
+_WORD = r"\s(?=\S)"
+_CLOSERS = "(?:[\"')\\]]|»|”|\u2019|」|』)*"
 _BETWEEN_DOCUMENTS = b"\n\n"  # as which an end-of-document token is read here
 
 
-def find_beginnings(tokens: Shards | Ids, tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
+def find_beginnings(tokens: Shards | Ids, tokenizer: Tokenizer) -> Places:
     """Places of the (N,) tokens where texts begin, ascending: those of documents where the text is
     made of many, else of the largest of paragraphs, lines, sentences and words that there are
     enough of; in a text without any of them, of all characters."""
-    slices = _slices(tokens, tokenizer.end)
-    scanned = sum(len(row) for _, row in slices)
-    found = _joined(start + _after_end(row, tokenizer.end) for start, row in slices)
-    if len(found) >= max(MIN_BEGINNINGS, scanned / MAX_DOCUMENT):
+    rows = _slices(tokens, tokenizer.end, SCANNED_FOR_DOCUMENTS)
+    found = _joined(start + _after_end(row, tokenizer.end) for start, row in rows)
+    if _is_made_of(found, rows, MAX_DOCUMENT):
         return found
+    rows = _slices(tokens, tokenizer.end, SCANNED_FOR_UNITS)
     pieces = list(tokenizer.pieces)
     pieces[tokenizer.end] = _BETWEEN_DOCUMENTS
-    for unit in _UNITS:
+    spelled = [(start, [pieces[token] for token in row.tolist()]) for start, row in rows]
+    texts = [(start, b"".join(row), np.cumsum([len(p) for p in row])) for start, row in spelled]
+    for unit in _units(texts[0][1]):
         pattern = re.compile(unit.encode())
-        found = _joined(start + _after_matches(pattern, row, pieces) for start, row in slices)
-        if len(found) >= max(MIN_BEGINNINGS, scanned / MAX_UNIT):
+        found = _joined(start + _after_matches(pattern, data, ends) for start, data, ends in texts)
+        if _is_made_of(found, rows, MAX_UNIT):
             return found
     begins = tokenizer.character_lengths > 0  # a byte within a character begins nothing
-    return _joined(start + np.flatnonzero(begins[row]) for start, row in slices)
+    return _joined(start + np.flatnonzero(begins[row]) for start, row in rows)
 
 
-def _slices(tokens: Shards | Ids, end: int) -> list[tuple[int, Ids]]:
+def _is_made_of(found: Places, rows: list[tuple[int, Ids]], longest: int) -> bool:
+    """Whether so many units begin in the rows that they are no longer than that on average."""
+    scanned = sum(len(row) for _, row in rows)
+    return len(found) >= max(MIN_UNITS, scanned / longest)
+
+
+def _units(data: bytes) -> tuple[str, ...]:
+    """Patterns of what a text may be made of, the largest unit first; `data` is some of it."""
+    spaced, others = ("|".join(re.escape(m) for m in marks if m.encode() in data) or r"\Z\Z"
+                      for marks in (SPACED_ENDS, SENTENCE_ENDS))  # fmt: skip
+    sentence = rf"(?:{spaced}){_CLOSERS}\s+(?=\S)|(?:{others}){_CLOSERS}\s*(?=\S)"
+    if _is_wrapped(data):
+        return _PARAGRAPH, rf"{_PARAGRAPH}|{_INDENTED}", rf"{sentence}|{_PARAGRAPH}", _WORD
+    return _PARAGRAPH, _LINE, rf"{sentence}|{_LINE}", _WORD
+
+
+def _is_wrapped(data: bytes) -> bool:
+    lines = [line for line in data.splitlines() if line.strip()]
+    small = sum(line.decode(errors="ignore").lstrip()[:1].islower() for line in lines)
+    long = sum(map(len, lines)) >= WRAPPED_LENGTH * len(lines)
+    return long and small >= WRAPPED_SHARE * len(lines)
+
+
+def _slices(tokens: Shards | Ids, end: int, most: int) -> list[tuple[int, Ids]]:
     """Where each begins, and its tokens; before the first stands the end of a document."""
-    if len(tokens) <= SCANNED_TOKENS:
+    if len(tokens) <= most:
         return [(-1, np.insert(tokens[:], 0, end))]
     starts = [index * len(tokens) // NUM_SLICES for index in range(NUM_SLICES)]
-    rows = [tokens[start : start + SCANNED_TOKENS // NUM_SLICES] for start in starts]
+    rows = [tokens[start : start + most // NUM_SLICES] for start in starts]
     return [(-1, np.insert(rows[0], 0, end)), *zip(starts[1:], rows[1:], strict=True)]
 
 
-def _after_end(row: Ids, end: int) -> npt.NDArray[np.int64]:
+def _after_end(row: Ids, end: int) -> Places:
     """Where documents begin, but for empty ones."""
     return np.flatnonzero((row[:-1] == end) & (row[1:] != end)) + 1
 
 
-def _after_matches(
-    pattern: re.Pattern[bytes], row: Ids, pieces: list[bytes]
-) -> npt.NDArray[np.int64]:
-    """The tokens before which a match ends; of one that ends inside a token, none."""
-    spelled = [pieces[token] for token in row.tolist()]
-    ends = np.cumsum([len(piece) for piece in spelled])  # of each token, in bytes
-    matched = [match.end() for match in pattern.finditer(b"".join(spelled))]
+def _after_matches(pattern: re.Pattern[bytes], data: bytes, ends: Places) -> Places:
+    """The tokens, which end so in the data, before which a match ends; of one that ends inside a
+    token, none."""
+    matched = [match.end() for match in pattern.finditer(data)]
     return np.flatnonzero(np.isin(ends[:-1], matched)) + 1
 
 
-def _joined(rows: Iterable[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+def _joined(rows: Iterable[Places]) -> Places:
     return np.concatenate(list(rows))

@@ -14,11 +14,13 @@ import numpy.typing as npt
 # What stands between documents where many are joined to one text: what none of them holds.
 JOINTS = {"line": "\n", "paragraph": "\n\n"}
 # What stands there in a text as it is, any of these.
-_NEWLINE = r"(?>\r\n|\n|\r)"
+NEWLINE = r"(?>\r\n|\n|\r)"
 SEPARATORS = {
     "line": re.compile(r"(?:\r?\n)+|\r\Z"),
-    "paragraph": re.compile(rf"{_NEWLINE}(?:[ \t]*{_NEWLINE})+(?:[ \t]*\Z)?|{_NEWLINE}[ \t]*\Z"),
+    "paragraph": re.compile(rf"{NEWLINE}(?:[ \t]*{NEWLINE})+(?:[ \t]*\Z)?|{NEWLINE}[ \t]*\Z"),
 }
+# What may stand before the first.
+BLANK_LINES = re.compile(rf"(?:[ \t]*{NEWLINE})+")
 
 Places = npt.NDArray[np.int64]
 

@@ -35,6 +35,7 @@ class Corpus:
 
     name: str
     sources: tuple[tuple[str, int, str], ...]  # name, bytes, sha256
+    documents: str  # what a document is
     tokenizer: Tokenizer
     train: Shards
     valid: Shards
@@ -44,8 +45,6 @@ class Corpus:
     def __repr__(self) -> str:
         splits = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in SPLITS)
         return f"<Corpus {self.name}: tokens in {splits}; {self.tokenizer.kind}>"
-
-    documents: str = "file"  # what a document is
 
     @cached_property
     def beginnings(self) -> npt.NDArray[np.int64]:
@@ -118,4 +117,4 @@ def _open_tokens(
     if len(counts) != tokenizer.vocab_size or counts.sum() != len(splits["train"]):
         return None
     identity = tuple((source.name, source.size, source.sha256) for source in sources)
-    return Corpus(name, identity, tokenizer, **splits, counts=counts, documents=config.documents)
+    return Corpus(name, identity, config.documents, tokenizer, **splits, counts=counts)

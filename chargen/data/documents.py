@@ -15,11 +15,12 @@ from typing import Self
 import numpy as np
 
 from chargen.config import CorpusConfig
-from chargen.data.boundaries import SEPARATORS
+from chargen.data.boundaries import BLANK_LINES, SEPARATORS
 from chargen.data.cache import open_sources
 from chargen.data.sources import Paths, check_unchanged
 from chargen.data.splits import whole_text
 from chargen.tokenizers.base import Tokenizer, Tokens
+from chargen.words import with_lf
 
 
 @dataclass(frozen=True)
@@ -55,28 +56,48 @@ def encode_text(
     chunks: Iterable[str], tokenizer: Tokenizer, config: CorpusConfig
 ) -> Iterator[EncodedText]:
     """A text, given in chunks, as a model that was trained on texts so read knows it: where a
-    document ends within it stands the end-of-document token. Raises TokenizerError."""
+    document ends within it, or blank lines stand before the first, stands the end-of-document
+    token. Raises TokenizerError."""
     separator, lf = SEPARATORS.get(config.documents), config.newlines == "lf"
-    held = ""
-    for chunk in chain(chunks, [None]):
-        text = held + (chunk or "")
-        if chunk is not None and (separator or lf):  # what ends the chunk may go on in the next one
-            size = len(text.rstrip())
-            text, held = text[:size], text[size:]
-        if lf:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if separator or lf:
+        chunks = _uncut_blanks(chunks)
+    first = True
+    for chunk in chunks:
+        text = with_lf(chunk) if lf else chunk
         if text:
-            yield _encode(text, tokenizer, separator)
+            before = BLANK_LINES.match(text) if separator and first else None
+            yield _encode(text, tokenizer, separator, before)
+            first = False
 
 
-def _encode(text: str, tokenizer: Tokenizer, separator: re.Pattern[str] | None) -> EncodedText:
+def _uncut_blanks(chunks: Iterable[str]) -> Iterator[str]:
+    """The chunks cut anew, none of them at a blank: line ends and blank lines are whole."""
+    blanks: list[str] = []
+    for chunk in chunks:
+        size = len(chunk.rstrip())
+        if size:
+            yield "".join([*blanks, chunk[:size]])
+            blanks.clear()
+        blanks.append(chunk[size:])
+    yield "".join(blanks)
+
+
+def _encode(
+    text: str,
+    tokenizer: Tokenizer,
+    separator: re.Pattern[str] | None,
+    before: re.Match[str] | None,
+) -> EncodedText:
+    """A text with `separator`s between its documents, and perhaps something `before` the first."""
+
     def encode(start: int, stop: int) -> EncodedText:
         return EncodedText.spelled(tokenizer.encode_array(text[start:stop]), tokenizer)
 
     if separator is None:
         return encode(0, len(text))
     parts, at = [], 0
-    for match in separator.finditer(text):
+    matches = separator.finditer(text, before.end() if before else 0)
+    for match in chain([before] if before else [], matches):
         parts.append(encode(at, match.start()))
         size = len(match.group())  # characters, all of them ASCII
         parts.append(EncodedText(np.array([tokenizer.end]), np.array([size]), np.array([size])))

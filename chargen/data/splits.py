@@ -19,6 +19,7 @@ import numpy.typing as npt
 from chargen.config import CorpusConfig
 from chargen.data.boundaries import JOINTS, Places, find_documents
 from chargen.data.sources import CHUNK_BYTES, Source, SourceReader, changed_error
+from chargen.words import with_lf
 
 Chunk = tuple[str, bool]  # some text, and whether a document ends with it
 
@@ -246,4 +247,4 @@ def _decode(data: bytes, lf: bool) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise changed_error("the text") from error  # it was UTF-8 when it was read first
-    return text.replace("\r\n", "\n").replace("\r", "\n") if lf else text
+    return with_lf(text) if lf else text

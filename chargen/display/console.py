@@ -22,9 +22,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from chargen.generation.words import with_lf
 from chargen.reprs import printable
 from chargen.runtime.signals import suspendable
+from chargen.words import with_lf
 
 NARROW = 36  # columns in which no table fits
 

@@ -14,9 +14,9 @@ from rich.text import Text
 from chargen.display.console import console, in_lines, in_one_line, message_console, show_error
 from chargen.display.numbers import percent
 from chargen.display.wrapping import WordWrap
-from chargen.generation.words import with_lf
 from chargen.reprs import printable
 from chargen.scoring.units import NATS_PER_BIT
+from chargen.words import with_lf
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.evaluation.surprisal import Surprisal

@@ -17,7 +17,7 @@ from chargen.config import CHARACTER_BYTES, SampleConfig
 from chargen.data.utf8 import decode_utf8
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
-from chargen.generation.words import word_end
+from chargen.words import word_end
 
 MAX_WORD_CHARS = 32  # characters that are waited for at the end of a word that goes on
 

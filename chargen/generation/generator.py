@@ -26,7 +26,6 @@ from chargen.generation.decoding import write, write_batches, write_each
 from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
 from chargen.generation.text_stream import TextStream
-from chargen.generation.words import with_lf
 from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
@@ -36,6 +35,7 @@ from chargen.runtime.device import pick_device
 from chargen.scoring.scores import NOTHING, Score, check_not_empty, score_text
 from chargen.scoring.token_costs import TextScore, score_tokens
 from chargen.tokenizers.base import Tokenizer
+from chargen.words import with_lf
 
 LINE_TOKENS = 1000  # in which a line should have ended
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from chargen.config import SampleConfig
-from chargen.generation.words import (
+from chargen.words import (
     JOINERS,
     SENTENCE_ENDS,
     SPACED_ENDS,

@@ -13,7 +13,6 @@ import torch
 
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
-from chargen.generation.words import SENTENCE_ENDS, SPACED_ENDS, begins_word, in_word
 from chargen.insight.reading import (
     CHUNK_TOKENS,
     Floats,
@@ -23,6 +22,7 @@ from chargen.insight.reading import (
     tokens_of,
 )
 from chargen.progress import OnShare, no_progress
+from chargen.words import SENTENCE_ENDS, SPACED_ENDS, begins_word, in_word
 
 MIN_TO_SEARCH = 1000  # characters from which cells are looked for
 FOLLOWS = 0.3  # the correlation from which a cell is said to follow something

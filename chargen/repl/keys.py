@@ -21,6 +21,7 @@ from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
 from chargen.repl.quotes import is_open
+from chargen.words import with_lf
 
 LEAVES = "press Ctrl-C again or Ctrl-D to leave"
 MAX_PASTED = 2000  # characters that are shown as they are
@@ -117,7 +118,7 @@ class Pastes:
             text = ""
             self._count += 1
         text += data
-        shown = text.replace("\r\n", "\n").replace("\r", "\n")
+        shown = with_lf(text)
         if len(shown) > MAX_PASTED:
             label = f"[pasted text {self._count}: {len(shown):,} characters]"
             self._texts[label] = shown

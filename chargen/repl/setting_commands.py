@@ -8,11 +8,11 @@ from collections.abc import Callable
 from chargen.config import SampleConfig
 from chargen.display.tables import show_definitions
 from chargen.errors import ConfigError, in_repl
-from chargen.generation.words import in_word
 from chargen.options import choices_of, field_types, help_of, limits_of, parse, unescape
 from chargen.repl.arguments import Settings, Word, words_in
 from chargen.repl.host import Host
 from chargen.suggestions import nearest
+from chargen.words import in_word
 
 # A value that somebody may want, for each setting.
 EXAMPLES = {

@@ -14,10 +14,10 @@ from chargen.display.console import print_json
 from chargen.display.tables import show_columns, show_next
 from chargen.display.text import show_alternatives, show_surprisals
 from chargen.errors import ConfigError, OutputError
-from chargen.generation.words import with_lf
 from chargen.repl.arguments import number_from, path_from
 from chargen.repl.host import Host
 from chargen.scoring.units import NATS_PER_BIT
+from chargen.words import with_lf
 
 if TYPE_CHECKING:
     from chargen.generation.completion import Completion

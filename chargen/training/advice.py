@@ -5,6 +5,7 @@ Pure: values in, wordings out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from statistics import mean
@@ -61,11 +62,13 @@ def _about_single_document(corpus: Corpus) -> list[Wording]:
 
 
 def _about_copies(corpus: Corpus) -> list[Wording]:
+    if not len(corpus.valid) + len(corpus.test):
+        return []
     first: dict[str, str] = {}
     for name, size, sha256 in corpus.sources:
         if size and sha256 in first:
             what = f"{name} holds the same text as {first[sha256]}: what is held out of one is "
-            so = "learned from the other, so the validation loss will be too low; leave one out"
+            so = "learned from the other, so the validation loss may be too low; leave one out"
             return [Wording((what + so,))]
         first[sha256] = name
     return []
@@ -86,12 +89,13 @@ def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
             + setting("dropout", fill_in="P")
             + " or a shorter run may give better ones"
         ]
+    minutes = max(10, math.ceil(3 * history[-1].seconds / 60))
     falls = losses[-1] < STILL_FALLS * losses[len(losses) // 2 - 1] or history[-1].epoch < 1
     if falls and losses[-1] > HARDLY_LEARNT * _entropy(counts):
         return [
-            f"this model is still at its beginning: its loss, {losses[-1]:.3f}, is near the "
+            f"this model has hardly been trained yet: its loss, {losses[-1]:.3f}, is near the "
             f"{_entropy(counts):.3f} of knowing only how often each token comes; train "
-            "longer, as with " + setting("minutes", 10)
+            "longer, as with " + setting("minutes", minutes)
         ]
     return []
 

@@ -67,7 +67,8 @@ class TrainStepper:
         self.state, self.average = self._learner.state, self._learner.average
         self._optimizer, self._random = self._learner.optimizer, self._learner.random
         self._objective = ranks.wrap_ddp(Objective(model, config))
-        self._beginnings = torch.from_numpy(corpus.beginnings)
+        places = corpus.beginnings if config.reset else np.zeros(1, dtype=np.int64)
+        self._beginnings = torch.from_numpy(places)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
         self._recorded: GraphedTrainStep | None = None

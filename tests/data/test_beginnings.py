@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chargen.data.beginnings import SCANNED_TOKENS, find_beginnings
+from chargen.data.beginnings import SCANNED_FOR_UNITS, find_beginnings
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.tokenizers import MAKERS, tokenizer
@@ -49,6 +49,7 @@ def places_of(words: str, text: str) -> list[int]:
         ('First of it." ', 40, "First"),  # sentences
         ("我们明天。", 40, "我"),
         ("first one ", 40, "first one"),  # words
+        ("Մենք տուն։ ", 40, "Մենք"),  # in other scripts
         ("日", 40, "日"),  # characters
     ],
 )
@@ -72,14 +73,28 @@ def test_units_of_which_there_are_few_are_not_what_a_text_is_made_of() -> None:
     assert len(beginnings_of(library, ByteTokenizer())) == 90
 
 
+def test_prose_that_is_wrapped_does_not_begin_at_its_lines() -> None:
+    prose = (
+        "The old man went down to the river and sat\n"
+        "there for a while. He saw nothing in all that\n"
+        "time, and so he went home again to his wife\n"
+        "and his two cats, who had not missed him.\n"
+    )
+    sentences = [prose.find("The"), prose.find("He")]
+    expected = [index * len(prose) + place for index in range(40) for place in sentences]
+    assert beginnings_of(prose * 40, ByteTokenizer()) == expected
+    indented = [index * (len(prose) + 2) for index in range(40)]  # paragraphs
+    assert beginnings_of(f"  {prose}" * 40, ByteTokenizer()) == indented
+
+
 def test_no_text_begins_at_an_empty_document() -> None:
     found = beginnings_of("\0\0\0word\0\0word\0" * 20, ByteTokenizer())
     assert len(found) == 40
 
 
 def test_of_a_long_text_places_all_over_it_are_found() -> None:
-    tokens = np.tile(np.frombuffer(b"Word\n", np.uint8), SCANNED_TOKENS).astype(np.uint16)
+    tokens = np.tile(np.frombuffer(b"Word\n", np.uint8), SCANNED_FOR_UNITS).astype(np.uint16)
     found = find_beginnings(tokens, ByteTokenizer())
     assert (found % 5 == 0).all() and (np.diff(found) > 0).all()
     assert found[0] == 0 and found[-1] > 0.9 * len(tokens)
-    assert len(found) <= SCANNED_TOKENS
+    assert len(found) <= SCANNED_FOR_UNITS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import chargen
 from chargen.errors import CorpusError
 from chargen.evaluation.prompts import Prompt, ask, judge, read_prompts
-from chargen.generation.words import word_end
+from chargen.words import word_end
 
 
 @pytest.mark.parametrize(

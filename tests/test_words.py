@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from chargen.generation.words import (
+from chargen.words import (
     SENTENCE_ENDS,
     SPACED_ENDS,
     closes,
