@@ -10,7 +10,7 @@ from typing import Literal, TypedDict
 
 Device = Literal["auto", "cpu", "cuda", "mps"] | str  # editors offer these, variables may be text
 Preset = Literal["small", "medium", "large"]
-Texts = str | Sequence[str]
+Texts = str | Sequence[str] | None
 
 
 class CorpusOptions(TypedDict, total=False):

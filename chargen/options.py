@@ -48,8 +48,8 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What all configs share: they check their own fields when they are made. One text or a list
-    is taken where texts are wanted, and a number of numpy's where a number is."""
+    """What all configs share: they check their own fields when they are made. One text, a
+    list or None is taken where texts are wanted, and a number of numpy's where a number is."""
 
     def __post_init__(self) -> None:
         known = field_types(type(self))
@@ -215,10 +215,12 @@ def _type_of(hint: Any) -> tuple[Any, bool]:
 def _plain(kind: Any, value: Any) -> Any:
     """The value as configs and JSON have it, where it is one that Python people write otherwise."""
     if kind is tuple:
-        return (
-            (value,) if isinstance(value, str) else tuple(value) if type(value) is list else value
-        )
-    if kind in (int, float) and not isinstance(value, bool | int | float):
+        texts = () if value is None else (value,) if isinstance(value, str) else value
+        return tuple(_plain(str, t) for t in texts) if isinstance(texts, list | tuple) else value
+    # Subclasses too, as np.float64 and np.str_ are: JSON takes none of them.
+    if kind is str and isinstance(value, str):
+        return str.__str__(value)
+    if kind in (int, float) and type(value) not in (bool, int, float):
         if isinstance(value, numbers.Integral):
             return int(value)
         if kind is float and isinstance(value, numbers.Real):

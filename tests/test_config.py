@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.options import Config, build_config, field_names
+from chargen.runtime.files import convert, decode_any, encode
 
 KINDS: list[type[Config]] = [CorpusConfig, ModelConfig, TrainConfig, SampleConfig]
 
@@ -71,3 +73,17 @@ def test_values_may_be_written_as_python_people_do() -> None:
     assert json.dumps(dataclasses.asdict(given))
     with pytest.raises(ConfigError, match="must be a whole number"):
         build_config(SampleConfig, {"top_k": np.float64(5.0)})
+    assert build_config(SampleConfig, {"stop": None, "ban": None}) == SampleConfig()
+
+
+def test_subclasses_of_what_files_hold_are_kept_as_that() -> None:
+    """np.float64 is a float and np.str_ a str, yet JSON takes neither."""
+
+    class Size(enum.IntEnum):
+        SMALL = 32
+
+    given = {"learning_rate": np.float64(1e-3), "batch_size": Size.SMALL, "steps": np.int32(5)}
+    config = build_config(TrainConfig, given)
+    assert convert(decode_any(encode(config)), TrainConfig) == config
+    texts = build_config(SampleConfig, {"stop": [np.str_("a")], "until": np.str_("line")})
+    assert convert(decode_any(encode(texts)), SampleConfig) == texts
