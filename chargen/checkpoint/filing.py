@@ -1,7 +1,7 @@
 """What its user does with a checkpoint: remove, rename, copy it, and change how it is sampled.
 
-Nothing is touched that is no checkpoint's, nor a checkpoint that is being trained, nor the bundled
-one. Looks into no weights, so it needs no torch.
+Nothing is touched that is no checkpoint's, nor a checkpoint in use, nor the bundled one. Looks into
+no weights, so it needs no torch.
 """
 
 from __future__ import annotations
@@ -67,12 +67,15 @@ def remove(path: AnyPath) -> Path:
     """Remove a checkpoint, at once for whoever looks for it; of a link, the link alone. The folder
     that is gone. Raises CheckpointError."""
     folder = check_removable(path)
-    with _held(path, changes=True), _failing(f"cannot remove {folder}"):
-        if folder.is_symlink():
-            folder.unlink()
-        else:
-            gone = part_beside(_absolute(folder))
-            os.rename(_absolute(folder), gone)
+    with _held(path, changes=True):
+        absolute = _absolute(folder)
+        gone = part_beside(absolute)
+        with _failing(f"cannot remove {folder}"):
+            if folder.is_symlink():
+                folder.unlink()
+                return folder
+            os.rename(absolute, gone)
+        with _failing(f"cannot remove all of {folder}, the rest lies in {gone}"):
             shutil.rmtree(gone)
     return folder
 
@@ -81,6 +84,7 @@ def move(path: AnyPath, target: Path) -> Path:
     """Give a checkpoint, with whatever else is in its folder, another name or place. The folder
     where it was. Raises CheckpointError."""
     with _held(path, changes=True) as folder, _failing(f"cannot move {folder} to {target}"):
+        _check_outside(folder, target)
         real = folder.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -100,8 +104,7 @@ def copy(path: AnyPath, target: Path) -> Path:
     """Copy a checkpoint, without what else is in its folder. The folder that was copied. Raises
     CheckpointError."""
     with _held(path, changes=False) as folder, _failing(f"cannot copy {folder} to {target}"):
-        if target.resolve().is_relative_to(folder.resolve()):
-            raise CheckpointError(f"{target} would lie in {folder}", hint="take another name")
+        _check_outside(folder, target)
 
         def fill(part: Path) -> None:
             shutil.copytree(folder, part, ignore=partial(_other_names, folder))
@@ -123,17 +126,18 @@ def set_sampling(path: AnyPath, sampling: SamplingDefaults) -> None:
 
 @contextmanager
 def _held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
-    """The folder of a checkpoint, which nobody trains in meanwhile. Raises CheckpointError."""
+    """The folder of a checkpoint, which nobody changes meanwhile, nor reads if this `changes` it.
+    Raises CheckpointError."""
     folder = require_checkpoint(path)
     if changes and folder.resolve() == locate.BUNDLED:
         raise CheckpointError(
             "the bundled model stays as it is", hint=f"copy it: chargen cp {folder.name} NAME"
         )
     try:
-        lock = Lock(folder)
+        lock = Lock(folder, shared=not changes)
     except BlockingIOError as error:
         raise CheckpointError(
-            f"{folder} is being trained right now", hint="wait for its end, or stop it"
+            f"{folder} is in use by another chargen", hint="wait for its end, or stop it"
         ) from error
     except OSError as error:
         raise CheckpointError(f"cannot open {folder}: {error.strerror}") from error
@@ -150,6 +154,12 @@ def _failing(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointError(f"{doing}: {error.strerror or error}") from error
+
+
+def _check_outside(folder: Path, target: Path) -> None:
+    """Before anything is made there. Raises CheckpointError."""
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise CheckpointError(f"{target} would lie in {folder}", hint="take another name")
 
 
 def _make_at_once(target: Path, fill: Callable[[Path], object]) -> None:

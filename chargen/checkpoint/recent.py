@@ -125,7 +125,7 @@ def default_checkpoint() -> DefaultCheckpoint:
     for metadata, talked_at in candidates:
         folder, saved_at = metadata.folder, _seconds(metadata.saved_at)
         found = DefaultCheckpoint(folder, "stopped", is_training=is_locked(folder))
-        if folder.resolve() == locate.BUNDLED and not talked_at:
+        if _is_bundled(folder) and not talked_at:
             continue
         if not found.is_training and talked_at >= saved_at:
             found = replace(found, reason="talked to", at=talked_at)
@@ -137,8 +137,11 @@ def default_checkpoint() -> DefaultCheckpoint:
             stopped = stopped or found
     if stopped is not None:  # better than a model of somebody else's text
         return _instead_of(passed_over, stopped)
-    # Where all are damaged, reading one tells what is wrong.
-    if not candidates and (damaged := sorted(filter(is_checkpoint, CHECKPOINTS.glob("*/")))):
+    # Where all of one's own are damaged, reading one tells what is wrong.
+    readable = {metadata.folder for metadata, _ in candidates}
+    own = [folder for folder in sorted(CHECKPOINTS.glob("*/")) if not _is_bundled(folder)]
+    damaged = [folder for folder in own if is_checkpoint(folder) and folder not in readable]
+    if damaged and all(map(_is_bundled, readable)):
         return DefaultCheckpoint(damaged[0], "damaged")
     return _instead_of(passed_over, _bundled())
 
@@ -161,9 +164,13 @@ def _candidates() -> list[tuple[CheckpointMetadata, float]]:
     return sorted(used, key=lambda pair: max(_seconds(pair[0].saved_at), pair[1]), reverse=True)
 
 
+def _is_bundled(folder: Path) -> bool:
+    return folder.resolve() == locate.BUNDLED
+
+
 def _bundled() -> DefaultCheckpoint:
     in_clone = CHECKPOINTS / locate.BUNDLED.name
-    folder = in_clone if in_clone.resolve() == locate.BUNDLED else locate.BUNDLED
+    folder = in_clone if _is_bundled(in_clone) else locate.BUNDLED
     if not is_checkpoint(folder):
         raise CheckpointError(
             f"no checkpoint below {CHECKPOINTS.resolve()}, and none at {locate.BUNDLED}",

@@ -163,19 +163,21 @@ def remove_parts(folder: Path) -> None:
 
 
 class Lock:
-    """A folder that is one process's own until it is released, or the process ends, however.
+    """A folder that is one process's own until it is released, or the process ends, however. Where
+    it is `shared`, others may share it, but none has it for its own.
 
     The folder itself is locked, so nothing is left behind in it. It keeps out other processes of
     this machine alone where the folder is on another one. `holds` is whether it keeps out any: some
     file systems know no locks.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool = False) -> None:
         """Raises BlockingIOError where it is locked, other OSErrors where it cannot be opened."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self.release = weakref.finalize(self, os.close, descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             self.holds = True
         except BlockingIOError:
             self.release()
@@ -187,7 +189,7 @@ class Lock:
 def is_locked(folder: Path) -> bool:
     """Whether a folder is another process's own."""
     try:
-        Lock(folder).release()
+        Lock(folder, shared=True).release()
     except BlockingIOError:
         return True
     except OSError:

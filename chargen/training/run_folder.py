@@ -76,7 +76,7 @@ def lock_folder(folder: Path) -> Lock:
         lock = Lock(folder)
     except BlockingIOError as error:
         raise CheckpointError(
-            f"another run is training in {folder}",
+            f"{folder} is in use by another chargen",
             hint="wait for its end or stop it, or name another folder with "
             + setting("out", fill_in="FOLDER"),
         ) from error

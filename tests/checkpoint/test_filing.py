@@ -20,7 +20,7 @@ from chargen.cli import filing as cli
 from chargen.cli.flags import Arguments
 from chargen.config import SamplingDefaults
 from chargen.errors import CheckpointError
-from chargen.runtime.files import Lock
+from chargen.runtime.files import Lock, is_locked
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
 from tests.support.command import Chargen
@@ -147,8 +147,28 @@ def test_what_is_no_checkpoint_is_not_touched(own: Path, here: Path) -> None:
     for target in ("own", "checkpoints/own", "./texts", "", ".."):
         with pytest.raises(CheckpointError, match="exists"):
             new_folder(target)
-    with pytest.raises(CheckpointError, match="would lie in"):
-        copy("own", own / "within")
+    before = content(own)
+    for act in (copy, move):
+        for within in (own / "within", own / "deep" / "within"):
+            with pytest.raises(CheckpointError, match="would lie in"):
+                act("own", within)
+    assert content(own) == before
+
+
+def test_what_is_left_of_a_checkpoint_that_cannot_be_removed_is_named(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(own)
+
+    def closed(folder: Path, **_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", closed)
+    with pytest.raises(CheckpointError, match="cannot remove all of checkpoints/own") as raised:
+        remove("own")
+    [left] = Path("checkpoints").iterdir()
+    assert f"the rest lies in {left.resolve()}: Permission denied" in str(raised.value)
+    assert content(left) == before
 
 
 def test_the_bundled_model_and_what_is_being_trained_stay(own: Path) -> None:
@@ -159,13 +179,20 @@ def test_the_bundled_model_and_what_is_being_trained_stay(own: Path) -> None:
         lambda name: move(name, Path("away")),
         lambda name: set_sampling(name, WARM),
     ):
-        with pytest.raises(CheckpointError, match="being trained right now"):
+        with pytest.raises(CheckpointError, match="in use by another chargen"):
             act("own")
         with pytest.raises(CheckpointError, match="bundled model stays"):
             act("everyday")
-    with pytest.raises(CheckpointError, match="being trained right now"):
+    with pytest.raises(CheckpointError, match="in use by another chargen"):
         copy("own", Path("away"))
+    assert is_locked(own)
     lock.release()
+    reader = Lock(own, shared=True)
+    assert not is_locked(own), "nobody has it for its own"
+    copy("own", Path("away"))
+    with pytest.raises(CheckpointError, match="in use by another chargen"):
+        remove("own")
+    reader.release()
     remove("own")
     assert not own.exists()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import chargen
+from chargen.checkpoint.locate import BUNDLED
 from chargen.checkpoint.recent import (
     DefaultCheckpoint,
     default_checkpoint,
@@ -145,9 +146,13 @@ def test_nothing_is_remembered_where_nothing_can_be(
     assert not Path("~").exists()
 
 
-def test_a_damaged_checkpoint_is_told_and_not_passed_over() -> None:
+@pytest.mark.parametrize("in_clone", [False, True])
+def test_a_damaged_checkpoint_is_told_and_not_passed_over(in_clone: bool) -> None:
+    """Also in a clone, where the bundled model lies beside those of one's own."""
     Path("checkpoints/it").mkdir(parents=True)
     Path("checkpoints/it/config.json").write_text("nonsense", encoding="utf-8")
+    if in_clone:
+        Path("checkpoints/everyday").symlink_to(BUNDLED)
     assert default_checkpoint() == DefaultCheckpoint(Path("checkpoints/it"), "damaged")
 
 

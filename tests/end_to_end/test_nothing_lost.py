@@ -490,7 +490,7 @@ def test_a_folder_is_one_runs_own_until_it_ends(
         for mode in (["--resume"], [corpus_file, "--overwrite"]):
             done = run_chargen("train", *mode, "--out", "run", "--steps", 1)
             assert done.returncode == 1
-            assert "another run is training in run" in done.stderr
+            assert "run is in use by another chargen" in done.stderr
             assert done.stderr.count("\n") == 1
         assert run_chargen("sample", "run", "--max-tokens", 1).returncode == 0
         process.kill()
@@ -512,7 +512,7 @@ def test_a_lock_is_let_go_when_the_run_is_over_or_was_none(
         Lock(out)
     held.release()
     run = resume(out)
-    with pytest.raises(CheckpointError, match="another run is training in"):
+    with pytest.raises(CheckpointError, match="is in use by another chargen"):
         resume(out)
     del run
     Lock(out).release()
