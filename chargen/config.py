@@ -257,7 +257,7 @@ class SampleConfig(Config):
     until: str | None = option(None, "end after so much", choices=UNITS)
     repetition_penalty: float | None = option(
         None,
-        "divide the logits of recent tokens by this; above 1 repeats less",
+        "divide logits of recent tokens by this; above 1 discourages repetition",
         at_least=0.01,
         at_most=100,
     )
@@ -312,13 +312,13 @@ class SampleConfig(Config):
     )
     beams: int | None = option(
         None,
-        "beam search of this width for the most likely texts; no sampling",
+        "beam search of this width for the most likely texts, instead of sampling",
         at_least=1,
         at_most=10_000,
     )
     length_penalty: float = option(
         0.0,
-        "divide the log-probability of beams by tokens to this power",
+        "divide logprobs by tokens to this power; above 0 favours longer texts",
         at_least=0,
         at_most=10,
     )
@@ -378,7 +378,7 @@ class SamplingDefaults(Config):
 
     temperature: float | None = option(None, "of its texts, instead of 1", at_least=0, at_most=1e6)
     stop: tuple[str, ...] = option((), "what its texts end before, \\n a newline")
-    mode: str | None = option(None, "how a talk with it begins", choices=MODES)
+    mode: str | None = option(None, "mode in which the REPL starts", choices=MODES)
 
     def check_together(self) -> None:
         if not all(self.stop):

@@ -47,8 +47,8 @@ class CopyReport:
 
     `longest` is the longest passage that does, as a whole; `copied_share` the share of the
     characters that lie in passages of 50 characters or more. `wholes` of the texts were copied from
-    beginning to end: where documents are lines or paragraphs these are such documents, all of whose
-    characters count as copied.
+    beginning to end: where documents are files these are passages, where they are lines or
+    paragraphs such documents, however short, all of whose characters count as copied.
     """
 
     characters: int
@@ -107,15 +107,18 @@ class CopyIndex:
         return reports
 
     def _are_wholes(self, texts: Sequence[str], prompt: str) -> list[bool]:
-        """Which of the texts stand in the training text from beginning to end: where its documents
-        are short, as one of them, with the prompt that it begins with."""
+        """Which of the texts stand in the training text from beginning to end: as a passage, or,
+        where its documents are short, as one of them, with the prompt that it begins with."""
         if self._joint:
             texts = [prompt + text for text in texts]
         sought = [f"{self._joint}{text}{self._joint}" for text in texts]
         encoded = [text.encode(errors="replace") for text in sought]
         sizes = np.array([len(text) for text in encoded], dtype=np.int64)
         found = self._longest(_padded(b"".join(encoded)), np.cumsum(sizes) - sizes, sizes)
-        return [bool(text) and whole for text, whole in zip(texts, found == sizes, strict=True)]
+        least = 1 if self._joint else PASSAGE  # a word of a long text is no copy of it
+        return [
+            len(text) >= least and whole for text, whole in zip(texts, found == sizes, strict=True)
+        ]
 
     def held_out(self, length: int) -> CopyReport | None:
         """The same of held-out text, its short documents or, where these are files, texts of

@@ -198,10 +198,10 @@ class TextGenerator:
         """
         config = self.sample_config(options)
         is_one = config.num_samples is None and config.beams is None
-        if isinstance(prompt, str) or not isinstance(prompt, Iterable):
+        if isinstance(prompt, str):
             completions = list(self.complete(prompt, config))
             return completions[0] if is_one else completions
-        found = self.complete_each(list(prompt), config)
+        found = self.complete_each(_each(prompt), config)
         return [completions[0] for completions in found] if is_one else found
 
     def complete(
@@ -315,8 +315,7 @@ class TextGenerator:
     def evaluate(self, texts: str | Sequence[str]) -> Score:
         """One score for all the texts, each of them a document of its own: the numbers of
         `chargen eval`. Raises TokenizerError, CorpusError where there is no text."""
-        texts = [texts] if isinstance(texts, str | os.PathLike) else texts
-        scores = [score_text(self.model, self.tokenizer, self._read(text)) for text in texts]
+        scores = [score_text(self.model, self.tokenizer, self._read(text)) for text in _each(texts)]
         total = sum(scores, NOTHING)
         check_not_empty(total)
         return total
@@ -335,6 +334,14 @@ class TextGenerator:
         there are none, or an empty one, or one twice; TokenizerError."""
         check_prompt(self.tokenizer, prompt)
         return choose(self.model, self.engine, self.tokenizer, prompt, choices, ends=ends)
+
+
+def _each(texts: Any) -> list[str]:
+    """Each of several texts. What is one, or none at all, as an int or bytes, is alone in the list:
+    the tokenizer refuses it by its type."""
+    if isinstance(texts, Iterable) and not isinstance(texts, str | bytes | bytearray | Mapping):
+        return list(texts)
+    return [texts]
 
 
 def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> TextGenerator:

@@ -78,11 +78,12 @@ class Tokenizer:
     def check(self, text: str) -> None:
         """Raises TokenizerError on what is no text, or has a lone surrogate."""
         if not isinstance(text, str):
-            is_path = isinstance(text, os.PathLike)
-            raise TokenizerError(
-                f"only text can be encoded, not {type(text).__name__}",
-                hint="read it first, as by Path.read_text()" if is_path else None,
-            )
+            hint = None
+            if isinstance(text, os.PathLike):
+                hint = "read it first, as by Path.read_text()"
+            elif isinstance(text, bytes | bytearray):
+                hint = "decode it first, as by bytes.decode()"
+            raise TokenizerError(f"only text can be encoded, not {type(text).__name__}", hint=hint)
         to_utf8(text)
 
     @cached_property

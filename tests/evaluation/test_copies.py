@@ -64,11 +64,13 @@ def test_reports_add_up() -> None:
     assert together([]) == CopyReport(0, "", 0.0, texts=0)
 
 
-def test_a_text_that_stands_there_from_beginning_to_end_is_a_whole() -> None:
-    index = CopyIndex("the sky is blue", cached=False)
-    reports = index.check_all(["sky is", "the sky is blue", "sky was", ""], prompt="so ")
-    assert [report.wholes for report in reports] == [1, 1, 0, 0]
-    assert [report.copied_share for report in reports] == [0] * 4, "too short to be passages"
+def test_a_passage_that_stands_there_from_beginning_to_end_is_a_whole() -> None:
+    """A word of a long text is no copy of it."""
+    known = "".join(map(chr, range(0x4E00, 0x4E00 + 2 * PASSAGE)))
+    texts = [known, known[9 : 9 + PASSAGE], known[: PASSAGE - 1], known[:1], known[::-1], ""]
+    reports = CopyIndex(known, cached=False).check_all(texts, prompt="so ")
+    assert [report.wholes for report in reports] == [1, 1, 0, 0, 0, 0]
+    assert [report.copied_share for report in reports] == [1, 1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("documents", "joint"), [("line", "\n"), ("paragraph", "\n\n")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,19 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         model.evaluate(tmp_path)  # type: ignore[arg-type]
     with pytest.raises(TokenizerError, match="not int"):
         model.evaluate([1])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"ab", bytearray(b"ab"), {"a": "b"}, Path("a")])
+def test_what_is_neither_a_text_nor_several_is_refused_by_its_type(wrong: Any) -> None:
+    """Though bytes and a dict could be gone through."""
+    model = tiny(5, "a", "b")
+    refused = f"only text can be encoded, not {type(wrong).__name__}"
+    for take in (model.evaluate, model.perplexity, model.score, model.generate, model.stream):
+        with pytest.raises(TokenizerError, match=refused):
+            take(wrong)
+    for take in (model.evaluate, model.perplexity, model.generate):
+        with pytest.raises(TokenizerError, match=refused):
+            take(["a", wrong])
 
 
 def test_python_has_the_numbers_of_the_command_line(
