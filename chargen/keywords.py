@@ -10,6 +10,7 @@ from typing import Literal, TypedDict
 
 Device = Literal["auto", "cpu", "cuda", "mps"] | str  # editors offer these, variables may be text
 Preset = Literal["small", "medium", "large"]
+Mode = Literal["complete", "story", "chat"] | str
 Texts = str | Sequence[str] | None
 
 

@@ -48,15 +48,16 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What all configs share: they check their own fields when they are made. One text, a
-    list or None is taken where texts are wanted, and a number of numpy's where a number is."""
+    """What all configs share: they check their own fields when they are made. One text, a list or
+    None is taken where texts are wanted, a number of numpy's where a number is, and a choice in
+    capitals."""
 
     def __post_init__(self) -> None:
         known = field_types(type(self))
         for field in dataclasses.fields(self):
             kind, optional = known[field.name]
             given = getattr(self, field.name)
-            value = _plain(kind, given)
+            value = _plain(kind, given, field.metadata["choices"])
             if value is not given:
                 object.__setattr__(self, field.name, value)
             _check(field, kind, optional, value)
@@ -192,8 +193,6 @@ def parse(config_type: type[Config], name: str, text: str) -> Any:
         return text.lower() in ("true", "on")
     if kind is tuple:
         return () if text.lower() in ("off", "none") else (unescape(text),)
-    if choices_of(config_type, name):
-        return text.lower()
     try:
         return kind(text)
     except ValueError:
@@ -212,14 +211,14 @@ def _type_of(hint: Any) -> tuple[Any, bool]:
     return typing.get_origin(hint) or hint, False
 
 
-def _plain(kind: Any, value: Any) -> Any:
+def _plain(kind: Any, value: Any, choices: Sequence[str] | None = None) -> Any:
     """The value as configs and JSON have it, where it is one that Python people write otherwise."""
     if kind is tuple:
         texts = () if value is None else (value,) if isinstance(value, str) else value
         return tuple(_plain(str, t) for t in texts) if isinstance(texts, list | tuple) else value
     # Subclasses too, as np.float64 and np.str_ are: JSON takes none of them.
     if kind is str and isinstance(value, str):
-        return str.__str__(value)
+        return str.__str__(value).lower() if choices else str.__str__(value)
     if kind in (int, float) and type(value) not in (bool, int, float):
         if isinstance(value, numbers.Integral):
             return int(value)
@@ -249,8 +248,11 @@ def _check(field: dataclasses.Field[Any], kind: Any, optional: bool, value: Any)
             raise ConfigError(f"must be a {kind.__name__}, not {value!r}", option=field.name)
         choices = field.metadata["choices"]
         if choices and value not in choices:
+            near = nearest(value, choices)
             raise ConfigError(
-                f"must be one of {', '.join(choices)}, not {value!r}", option=field.name
+                f"must be one of {', '.join(choices)}, not {value!r}",
+                option=field.name,
+                hint=f"did you mean {near}?" if near else None,
             )
     elif not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
         raise ConfigError(f"must be a text or a list of texts, not {value!r}", option=field.name)

@@ -66,4 +66,11 @@ def test_text_of_another_type_is_refused(name: str, text: str) -> None:
 
 
 def test_choices_are_understood_in_capitals() -> None:
-    assert parse(SampleConfig, "until", "LINE") == "line"
+    assert build_config(SampleConfig, {"until": "LINE"}).until == "line"
+
+
+def test_a_choice_that_is_none_is_told_its_nearest() -> None:
+    with pytest.raises(
+        ConfigError, match=r"must be one of red, blue, not 'reed'; did you mean red\?"
+    ):
+        build_config(Kite, {"colour": "reed"})

@@ -9,18 +9,17 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import read_metadata
 from chargen.checkpoint.recent import default_checkpoint, remember_talk
-from chargen.config import SampleConfig
 from chargen.display.checkpoints import default_in_words
 from chargen.display.console import show_note
 from chargen.display.text import TextPrinter
 from chargen.errors import ChargenError
+from chargen.keywords import Mode
 from chargen.repl.arguments import Settings
 from chargen.repl.host import Host, Quit, mark
 from chargen.repl.key_prompt import KeyPrompt
@@ -32,6 +31,7 @@ from chargen.repl.pipe import answer_one, run_piped
 from chargen.repl.terminal import Terminal, is_dumb
 from chargen.repl.toolbar import fitting, toolbar
 from chargen.runtime.signals import Interrupts
+from chargen.session.settings import default_settings
 
 
 def start(
@@ -39,7 +39,7 @@ def start(
     device: str,
     *,
     prompt: str | None = None,
-    mode: str | None = None,
+    mode: Mode | None = None,
     as_json: bool = False,
     keys: str = "emacs",
 ) -> int:
@@ -67,7 +67,7 @@ def start(
 class Repl:
     """Reads what a person writes and shows what the session answers."""
 
-    def __init__(self, folder: Path, device: str, mode: str | None, keys: str) -> None:
+    def __init__(self, folder: Path, device: str, mode: Mode | None, keys: str) -> None:
         self._folder = folder
         self._device = device
         self._mode = mode
@@ -76,6 +76,7 @@ class Repl:
         self._terminal = Terminal(on_return=self._printer.begin_row)
         self._pastes = Pastes()
         self._leaving = Leaving()
+        self._defaults = default_settings()  # known before the model is
         self._draft = ""  # what the next prompt begins with
         self._prompt: KeyPrompt | LinePrompt
         if is_dumb():
@@ -169,6 +170,7 @@ class Repl:
             line += f" \u00b7 {model.cell} {model.num_layers} x {model.hidden_size}"
             line += f" \u00b7 {metadata.tokenizer}"
             mode = mode or metadata.sampling.mode
+            self._defaults = default_settings(mode or "complete", metadata.sampling)
         what = "say something" if mode == "chat" else "write the beginning of a text"
         self._printer.say(line, style="bold")
         self._printer.say(f"{what}; /help, Ctrl-D leaves", style="dim")
@@ -205,7 +207,7 @@ class Repl:
 
     def _settings(self) -> Settings:
         """Those of the session, before it is there the defaults."""
-        return self._loader.host.session.settings if self._loader.host else asdict(SampleConfig())
+        return self._loader.host.session.settings if self._loader.host else self._defaults
 
     def _status(self, columns: int) -> str:
         """What stands below the prompt, in so many columns."""

@@ -26,7 +26,7 @@ def info(host: Host, rest: str) -> None:
         [
             *((name, value, "") for name, value in facts),
             ("mode", session.now.mode, ""),
-            ("sampling", changed_settings(session.settings), ""),
+            ("settings", changed_settings(session.given), ""),
             ("text so far", f"{_exchanges(count)}, {size:,} characters", ""),
             ("learning", "on" if session.learns else "off", ""),
         ]

@@ -179,10 +179,10 @@ class Host:
         self.printer.say(message)
 
     def doubt_turns(self) -> None:
-        """Say so where the model seems never to have read such a talk as this is to be."""
+        """Say so where the model seems never to have seen such a talk as this is to be."""
         if self.session.now.mode == "chat" and not self.session.expects_turns:
             user, bot = self.session.roles
-            self.say(f"this model seems never to have read a dialogue of {user} and {bot}")
+            self.say(f"this model seems never to have seen a dialogue between {user} and {bot}")
 
     def write_log(self) -> None:
         """Write the whole talk, where that was asked for, as Markdown."""

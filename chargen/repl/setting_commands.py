@@ -8,6 +8,7 @@ from collections.abc import Callable
 from chargen.config import SampleConfig
 from chargen.display.tables import show_definitions
 from chargen.errors import ConfigError, in_repl
+from chargen.keywords import Mode
 from chargen.options import choices_of, field_types, help_of, limits_of, parse, unescape
 from chargen.repl.arguments import Settings, Word, words_in
 from chargen.repl.host import Host
@@ -44,7 +45,7 @@ EXAMPLES = {
 }
 
 
-def enter_mode(mode: str, says: str) -> Callable[[Host, str], None]:
+def enter_mode(mode: Mode, says: str) -> Callable[[Host, str], None]:
     def enter(host: Host, rest: str) -> None:
         host.session.enter(mode)
         host.say(says)
@@ -135,13 +136,9 @@ def spell(value: object) -> str:
     return repr(value) if isinstance(value, str) and not value.isalpha() else str(value)
 
 
-def changed_settings(settings: Settings) -> str:
-    """Those that are not at their defaults, as they are set."""
-    changed = [
-        f"{name} {spell(value)}"
-        for name, value in settings.items()
-        if value != getattr(SampleConfig(), name)
-    ]
+def changed_settings(given: Settings) -> str:
+    """Those that the user has set."""
+    changed = [f"{name} {spell(value)}" for name, value in given.items()]
     return f"{', '.join(changed) or 'all settings at their defaults'}; /set shows all"
 
 
@@ -201,8 +198,8 @@ def setting_words(written: str, settings: Settings) -> list[Word]:
         return []
     kind, optional = field_types(SampleConfig)[name]
     values = ["on", "off"] if kind is bool else list(choices_of(SampleConfig, name))
-    values += [spell(getattr(SampleConfig(), name)), EXAMPLES[name]]
+    now = spell(settings[name])
+    values += [now, spell(getattr(SampleConfig(), name)), EXAMPLES[name]]
     if optional or kind is tuple:
         values.append("off")
-    now = spell(settings[name])
     return [Word(value, "now" if value == now else "") for value in dict.fromkeys(values)]

@@ -22,6 +22,7 @@ NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
 def pick_device(name: str) -> torch.device:
     """`auto` takes CUDA, then MPS, then the CPU; `gpu` one of the first two. Any other name must be
     there (DeviceError)."""
+    name = str(name).lower()  # of a torch.device, too
     if name == "gpu":
         name = "mps" if torch.backends.mps.is_available() else "cuda"
     if name not in DEVICES:

@@ -24,7 +24,7 @@ from chargen.generation.completion import Completion, Piece
 from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.text_stream import TextStream
-from chargen.keywords import Device
+from chargen.keywords import Device, Mode
 from chargen.progress import OnShare, no_progress
 from chargen.reprs import counted
 from chargen.session.history import Exchange, History, Moment
@@ -32,6 +32,7 @@ from chargen.session.learning import AnyPath, load_model
 from chargen.session.settings import (
     CHECKED_BY_THE_MODEL,
     Settings,
+    checked_mode,
     checked_settings,
     sample_config,
     without_search,
@@ -48,14 +49,17 @@ class Session:
     `state` is all of that: keep one, and assign it to come back to where it was.
     """
 
-    def __init__(self, folder: AnyPath, device: Device = "cpu", mode: str | None = None) -> None:
+    def __init__(self, folder: AnyPath, device: Device = "cpu", mode: Mode | None = None) -> None:
         """Begins in the `mode` complete, story or chat, or the one that the checkpoint is for.
-        Raises CheckpointError, DeviceError."""
+        Raises ConfigError, CheckpointError, DeviceError."""
+        checked_mode(mode)  # before the model is read
         self.device = device
         self.tokens_per_second: float | None = None
         model = load_model(folder, device)
-        mode = mode or model.metadata.sampling.mode or "complete"
-        start = Moment(mode, model.generator.document_start)
+        start = Moment(
+            checked_mode(model.metadata.sampling.mode if mode is None else mode),
+            model.generator.document_start,
+        )
         self.state = SessionState(model, History(start))
 
     def __repr__(self) -> str:
@@ -79,6 +83,11 @@ class Session:
     @property
     def settings(self) -> Settings:
         return self.state.settings
+
+    @property
+    def given(self) -> Settings:
+        """Those of the settings that the user has set."""
+        return self.state.given
 
     @property
     def config(self) -> SampleConfig:
@@ -188,10 +197,10 @@ class Session:
             history = history.with_now(replace(history.now, stream=None))
         self.state = replace(self.state, given=given, history=history)
 
-    def enter(self, mode: str) -> None:
+    def enter(self, mode: Mode) -> None:
         """Another mode. A story goes on with the text that is there; a chat begins anew, and so
-        does what follows it."""
-        self._become(self.state.history.enter(mode, self.generator.document_start))
+        does what follows it. Raises ConfigError."""
+        self._become(self.state.history.enter(checked_mode(mode), self.generator.document_start))
 
     def name_roles(self, roles: Sequence[str]) -> None:
         """How the turns of the user and of the model begin, in a chat. Raises ConfigError."""

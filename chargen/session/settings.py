@@ -13,6 +13,7 @@ from typing import Any
 from chargen.config import (
     BEAM_OPTIONS,
     CHAT_TEMPERATURE,
+    MODES,
     SAMPLING_OPTIONS,
     SampleConfig,
     SamplingDefaults,
@@ -32,6 +33,11 @@ def default_settings(mode: str = "complete", model: SamplingDefaults | None = No
     of_mode = {"temperature": CHAT_TEMPERATURE} if mode == "chat" else {}
     of_model = {} if model is None else model.options
     return asdict(SampleConfig()) | of_mode | of_model
+
+
+def checked_mode(mode: str | None) -> str:
+    """The mode of this name, the first one where none is named. Raises ConfigError."""
+    return SamplingDefaults(mode=mode).mode or MODES[0]
 
 
 def sample_config(settings: Settings) -> SampleConfig:

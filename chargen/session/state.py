@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from chargen.config import SampleConfig
+from chargen.config import CHAT_TEMPERATURE, SampleConfig
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
@@ -19,6 +19,9 @@ from chargen.progress import OnShare, no_progress
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import SessionModel
 from chargen.session.settings import Settings, default_settings, sample_config, without_search
+
+# A turn as a model would write it.
+PROBE = SampleConfig(temperature=CHAT_TEMPERATURE, stop=("\n",), max_tokens=100, seed=1)
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,13 @@ class SessionState:
     def expects_turns(self) -> bool:
         """Whether the model expects its turn after the user's, as one that has read dialogues with
         such turns does: at a nat per character at most. One that is still at its beginning is
-        believed."""
+        believed. The user's turn is one that the model itself writes: any other may be none of
+        those that it knows."""
         if self.named_roles is None and self.model.metadata.sampling.mode == "chat":
             return True
         user, bot = self.roles
-        [turn] = self.generator.choose(f"{user} Hello!{self.generator.line_end}", [bot])
+        [said] = self.generator.complete(user, PROBE)
+        [turn] = self.generator.choose(f"{user}{said.text}{self.generator.line_end}", [bot])
         return turn.logprob >= -len(bot)
 
     def fresh_stream(self) -> RandomStream:

@@ -66,6 +66,7 @@ class SavedSession(Record, forbid_unknown_fields=True, frozen=True):
     place: SavedPromptState
     stream: tuple[int, int, int] | None
     finish_reason: FinishReason | None
+    given: tuple[str, ...] = ()  # names of the settings that the user has set; not in older files
 
 
 def write_session(path: Path, saved: SavedSession) -> None:
@@ -137,6 +138,7 @@ def pack(state: SessionState) -> SavedSession:
         place=_pack_prompt_state(now.place),
         stream=None if stream is None else (stream.seed, stream.row, stream.used),
         finish_reason=now.finish_reason,
+        given=tuple(name for name in state.settings if name in state.given),
     )
 
 
@@ -145,12 +147,15 @@ def unpack(saved: SavedSession, state: SessionState) -> SessionState:
     ValueError, TypeError, ConfigError where it cannot be."""
     history = _unpack_history(saved, state.generator.model)
     settings = settings_from_json(saved.settings)
+    if saved.given != tuple(name for name in settings if name in saved.given):
+        raise ValueError("it names settings that there are not")
     roles = saved.user, saved.bot
     CorpusConfig(user=saved.user, bot=saved.bot)
     named = None if state.named_roles is None and roles == state.roles else roles
     opened = SessionState(state.model, history, {}, named)
     defaults = opened.default_settings
-    return replace(opened, given={n: v for n, v in settings.items() if v != defaults[n]})
+    given = {n: v for n, v in settings.items() if n in saved.given or v != defaults[n]}
+    return replace(opened, given=given)
 
 
 def _unpack_history(saved: SavedSession, model: LanguageModel) -> History:

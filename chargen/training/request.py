@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any
 
 from chargen.config import PRESETS, split_options
@@ -36,6 +36,15 @@ class RunRequest:
     on_progress: OnProgress = no_progress
 
     def __post_init__(self) -> None:
+        # As configs have them, to be compared with those of another run: choices in lower case.
+        read = {
+            name: value
+            for part in split_options(self.options)
+            for name, value in asdict(part).items()
+        }
+        object.__setattr__(self, "options", {name: read[name] for name in self.options})
+        if isinstance(self.preset, str):
+            object.__setattr__(self, "preset", self.preset.lower())
         if self.resume:
             for other in ("overwrite", "init_from", "preset"):
                 if getattr(self, other):
@@ -49,7 +58,6 @@ class RunRequest:
                 named("preset", "init_from") + " cannot be combined",
                 hint="a model that is fine-tuned keeps its size",
             )
-        split_options(self.options)
         if self.preset is not None and self.preset not in PRESETS:
             raise ConfigError(
                 f"must be one of {', '.join(PRESETS)}, not {self.preset!r}", option="preset"

@@ -13,7 +13,7 @@ from chargen.checkpoint.files import TENSORBOARD
 from chargen.checkpoint.folder import is_complete, load_snapshot
 from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.snapshot import Snapshot
-from chargen.config import CorpusConfig, ModelConfig, TrainConfig, split_options
+from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, CorpusError, named, setting
@@ -152,7 +152,6 @@ def _resumed_config(snapshot: Snapshot, options: Mapping[str, Any]) -> TrainConf
         | asdict(snapshot.model_config)
         | asdict(snapshot.train_config)
     )
-    split_options(options)  # unknown names and wrong values are reported first
     for name, value in options.items():
         if name not in CHANGEABLE and value != kept[name]:
             raise CheckpointError(

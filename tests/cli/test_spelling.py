@@ -137,7 +137,7 @@ def test_a_command_to_copy_quotes_its_file(run_chargen: Chargen, tmp_path: Path)
 def test_a_talk_with_a_model_of_no_dialogues_is_doubted(
     run_chargen: Chargen, checkpoint: Path
 ) -> None:
-    says = "this model seems never to have read a dialogue of You: and Bot:"
+    says = "this model seems never to have seen a dialogue between You: and Bot:"
     assert says in run_chargen("chat", checkpoint, stdin="").stderr
     assert says not in run_chargen("chat", "everyday", stdin="").stderr
     assert says not in run_chargen("repl", checkpoint, stdin="").stderr

@@ -63,7 +63,7 @@ def test_settings_come_with_their_value_and_meaning(
     ("line", "words"),
     [
         ("/set until ", ["word", "sentence", "line", "paragraph", "off"]),
-        ("/set temperature ", ["1.0", "0.5"]),
+        ("/set temperature ", ["0.25", "1.0", "0.5"]),
         ("/set heal ", ["on", "off"]),
         ("/learn ", ["on", "off"]),
         ("/by", ["bye"]),

@@ -82,5 +82,13 @@ def test_a_model_learns_what_is_written_and_can_be_kept(
     assert "is forgotten" in say("/learn on", "The wug is purple.", "/learn off").stderr
 
 
+def test_info_lists_what_was_set(say: Piped) -> None:
+    told = say("/chat", "/set temperature 1", "/info").stderr  # which a text's is anyway
+    assert re.search("^settings +temperature 1.0; /set shows all", told, re.MULTILINE)
+    assert re.search(
+        "^settings +all settings at their defaults", say("/chat", "/info").stderr, re.M
+    )
+
+
 def test_a_model_that_never_read_a_dialogue_is_told_of(say: Piped) -> None:
-    assert "never to have read a dialogue of You: and Bot:" in say("/chat").stderr
+    assert "never to have seen a dialogue between You: and Bot:" in say("/chat").stderr

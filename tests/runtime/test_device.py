@@ -26,6 +26,11 @@ def asked_anew() -> Iterator[None]:
     device.cuda_refusal.cache_clear()
 
 
+@pytest.mark.parametrize("name", ["cpu", "CPU", torch.device("cpu")])
+def test_a_device_is_named_in_any_case(name: str) -> None:
+    assert pick_device(name) == torch.device("cpu")
+
+
 @pytest.fixture
 def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """A torch with CUDA on a machine whose driver it cannot use."""

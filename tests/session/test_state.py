@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import chargen
 from chargen.errors import ConfigError
 from chargen.session.session import Session
 from tests.support.sessions import (
@@ -99,3 +100,29 @@ def test_a_model_that_has_read_dialogues_expects_their_turns(checkpoint: Path) -
     bundled.name_roles(("Ann:", "Ben:"))
     assert not bundled.expects_turns
     assert not Session(checkpoint).expects_turns
+
+
+def test_a_model_is_not_doubted_for_a_turn_that_it_never_saw(tmp_path: Path) -> None:
+    """Its users only ask; a greeting would be news to it."""
+    text = "".join(f"Ann: is it {colour}?\nBen: no.\n" for colour in ("red", "blue", "pink"))
+    (tmp_path / "asked.txt").write_text(text * 60)
+    chargen.train(
+        tmp_path / "asked.txt", out=tmp_path / "asked", steps=80, precision="float32",
+        hidden_size=32, embedding_size=16, batch_size=4, bptt=32, learning_rate=0.02, evaluations=1,
+    )  # fmt: skip
+    session = Session(tmp_path / "asked")
+    session.name_roles(("Ann:", "Ben:"))
+    assert session.expects_turns
+    session.name_roles(("Zed:", "Kim:"))
+    assert not session.expects_turns
+
+
+@pytest.mark.parametrize("wrong", ["storey", "", "chatt"])
+def test_there_are_three_modes(talk: Session, wrong: str) -> None:
+    with pytest.raises(ConfigError, match="mode must be one of complete, story, chat"):
+        talk.enter(wrong)
+    with pytest.raises(ConfigError, match="mode must be one of complete, story, chat"):
+        Session(talk.folder, mode=wrong)
+    assert talk.now.mode == "complete"
+    talk.enter("Story")
+    assert talk.now.mode == "story"

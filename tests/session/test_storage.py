@@ -36,6 +36,7 @@ def talking(folder: Path, mode: str) -> Session:
     session.change("seed", 7)
     session.change("stop", (" is", "caf\u00e9 \u4e2d"))
     session.change("repetition_penalty", 1.2)
+    session.change("temperature", 1.0)  # in two of the modes that is the default
     session.enter(mode)
     drain(session.answer("The straw"))
     drain(session.answer("\nUNCLE JO"), 3)
@@ -54,7 +55,7 @@ def test_an_opened_session_goes_on_as_the_saved_one(
     session.save(tmp_path / "a.session")
     opened = Session(session.folder)
     opened.open(tmp_path / "a.session")
-    assert opened.settings == session.settings
+    assert (opened.settings, opened.given) == (session.settings, session.given)
     assert opened.roles == session.roles
     assert (opened.exchanges, opened.text) == (session.exchanges, session.text)
     assert (opened.now.mode, opened.now.begun) == (session.now.mode, session.now.begun)
@@ -242,7 +243,10 @@ def test_a_damaged_file_is_told_and_changes_nothing(
         other.save(path)
         kept = values_in(path)
         path.write_bytes(mutant)
-        assert kept == values_in(path)
+        believed = values_in(path)
+        # What differs from the defaults was set, whatever the file says.
+        assert {*believed.pop("given", ())} <= {*kept.pop("given")}
+        assert kept == believed
         settings = other.settings | {"max_tokens": 2, "beams": None}
         other.state = replace(other.state, given=settings)
         asks: tuple[Callable[[Session], Events], ...]
@@ -298,7 +302,7 @@ def change(name: str, value: object) -> Callable[[Content], None]:
         ("place.state", state_of(192, 0)), ("place.state", state_of(96, np.nan)),
         ("place.state", state_of(96, -np.inf)), ("place.unread", []), ("place.unread", [10**9]),
         ("place.unread", [-1]), ("place.recent", [2**70]), ("place.tail", "/w=="),
-        ("place.tail", "w6"), ("place.more", 1), ("more", 1),
+        ("place.tail", "w6"), ("place.more", 1), ("more", 1), ("given", ["warmth"]), ("given", 1),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_behind_the_checksum(
@@ -315,6 +319,20 @@ def test_what_cannot_be_is_refused_behind_the_checksum(
     with pytest.raises(SessionError):
         session.open(path)
     assert session.state is before
+
+
+def test_a_file_without_what_was_set_has_what_differs(checkpoint: Path, tmp_path: Path) -> None:
+    path, session = tmp_path / "a.session", talking(checkpoint, "story")
+    session.save(path)
+    content = json.loads(path.read_bytes().split(b"\n")[1])
+    del content["given"]
+    path.write_bytes(sealed(json.dumps(content).encode()))
+    session.open(path)
+    assert session.given == {
+        "seed": 7,
+        "stop": (" is", "caf\u00e9 \u4e2d"),
+        "repetition_penalty": 1.2,
+    }
 
 
 def test_another_format_is_reported(checkpoint: Path, tmp_path: Path) -> None:

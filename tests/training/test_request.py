@@ -25,6 +25,11 @@ def test_what_cannot_be_combined_is_rejected(asked: dict[str, Any], says: str) -
         RunRequest(["no such text"], **asked)
 
 
+def test_choices_are_taken_as_configs_have_them() -> None:
+    asked = RunRequest([], options={"cell": "LSTM", "steps": 3}, preset="Small")
+    assert (asked.options, asked.preset) == ({"cell": "lstm", "steps": 3}, "small")
+
+
 def test_the_time_counts_from_when_it_was_asked() -> None:
     first, second = RunRequest([]), RunRequest([])
     assert first.started <= second.started
