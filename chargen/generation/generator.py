@@ -77,15 +77,20 @@ class TextGenerator:
         tokens that it saw: where lines were documents, there was never a newline among them."""
         if self.metadata is not None:
             return self.metadata.corpus_options
-        are_lines = self.model.seen[self.tokenizer.end] and b"\n" not in self._seen_bytes
+        has_newlines = any(end in self._seen_bytes for end in (b"\n", b"\r"))
+        are_lines = self.model.seen[self.tokenizer.end] and not has_newlines
         return CorpusConfig(documents="line" if are_lines else "file")
 
     @cached_property
     def line_end(self) -> str:
         """What ends a line in its text: LF, CRLF or CR."""
         seen = self._seen_bytes
-        if b"\r" not in seen or b"\n" not in seen:
-            return "\r" if b"\r" in seen else "\n"
+        if b"\n" not in seen:
+            # Where documents are short, their ends are no newlines, and a CR may be a stray one.
+            is_cr = b"\r" in seen and self.corpus_options.documents == "file"
+            return "\r" if is_cr else "\n"
+        if b"\r" not in seen:
+            return "\n"
         # A stray CR makes no text of CRLF: what does the model itself end a line with?
         text = ""
         for piece in self.stream("", SampleConfig(seed=1, max_tokens=LINE_TOKENS)):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import chargen
 from chargen.checkpoint.filing import set_sampling
 from chargen.checkpoint.metadata import read_metadata
-from chargen.config import SampleConfig, SamplingDefaults
+from chargen.config import CorpusConfig, SampleConfig, SamplingDefaults
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
@@ -247,7 +247,15 @@ def test_lines_end_as_in_the_text(
     pieces = [Piece(character, (), 0.0) for character in written]
     monkeypatch.setattr(generator, "stream", lambda *_: iter(pieces))
     assert generator.line_end == end
+    assert generator.corpus_options.documents == ("file" if {*"\r\n"} & {*seen} else "line")
     assert generator.with_own_line_ends("a\n\r\nb") == f"a{end}{end}b"
+
+
+@pytest.mark.parametrize("documents", ["line", "paragraph"])
+def test_a_stray_cr_ends_no_line_where_documents_are_short(documents: str) -> None:
+    generator = tiny(1, *"a\r")
+    generator.corpus_options = CorpusConfig(documents=documents)
+    assert generator.line_end == "\n"
 
 
 def test_a_checkpoint_is_sampled_as_it_wants_where_nobody_says_otherwise(folder: Path) -> None:
