@@ -7,20 +7,28 @@ are kept as what they are, and whoever shows the message spells them.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+# What stands for a character where a text is typed; the backslash comes first, it is in all.
+ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escape(text: str) -> str:
-    """A text as it is typed: `\\n` and `\\t` for what they stand for."""
-    return text.replace("\n", "\\n").replace("\t", "\\t")
+    """A text as it is typed: `\\n` for a newline, `\\\\` for a backslash."""
+    for character, typed in ESCAPES.items():
+        text = text.replace(character, typed)
+    return text
 
 
 @dataclass(frozen=True)
 class Mention:
     """An option named in a message, as a thing or, where `to_set`, as what to type to set it: to
-    a `value`, or to something that the user has to fill in, a FILE or a FOLDER."""
+    a `value`, which is a Path where it names a file or a folder, or to something that the user has
+    to fill in, a FILE or a FOLDER."""
 
     option: str
     to_set: bool = False
@@ -50,7 +58,8 @@ def in_python(mention: Mention | Action) -> str:
         return mention.call
     if not mention.to_set:
         return f"`{mention.option}`"
-    return f"{mention.option}={'...' if mention.value is None else repr(mention.value)}"
+    value = os.fspath(mention.value) if isinstance(mention.value, Path) else mention.value
+    return f"{mention.option}={'...' if value is None else repr(value)}"
 
 
 def in_flags(mention: Mention | Action) -> str:
@@ -63,7 +72,10 @@ def in_flags(mention: Mention | Action) -> str:
     if value is None:
         return f"{flag(mention.option)} {mention.fill_in}".rstrip()
     written = ",".join(value) if isinstance(value, list) else str(value)
-    return f"{flag(mention.option)} {shlex.quote(escape(written))}"
+    if not isinstance(value, Path):  # that is taken as it stands
+        written = escape(written)
+    between = "=" if written.startswith("-") else " "  # after a blank it would be a flag
+    return f"{flag(mention.option)}{between}{shlex.quote(written)}"
 
 
 def in_repl(mention: Mention | Action) -> str:
@@ -76,7 +88,8 @@ def in_repl(mention: Mention | Action) -> str:
     if isinstance(value, bool):
         value = "on" if value else "off"
     elif isinstance(value, str):
-        value = f'"{escape(value)}"'
+        value = escape(value)
+        value = shlex.quote(value) if '"' in value else f'"{value}"'
     return f"/set {mention.option} {mention.fill_in if value is None else value}".rstrip()
 
 

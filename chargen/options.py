@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import numbers
+import re
 import textwrap
 import types
 import typing
@@ -17,10 +18,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chargen.errors import ConfigError, Spelling, Wording, in_python
+from chargen.errors import ESCAPES, ConfigError, Spelling, Wording, in_python
 from chargen.suggestions import nearest
 
 WIDTH = 96  # columns of a docstring
+_CHARACTERS = {typed: character for character, typed in ESCAPES.items()}
 MAX_VALUE = 1e12  # of anything that has no lower limit of its own
 
 
@@ -201,8 +203,8 @@ def parse(config_type: type[Config], name: str, text: str) -> Any:
 
 
 def unescape(text: str) -> str:
-    """A typed text with `\\n` and `\\t` as what they stand for."""
-    return text.replace("\\n", "\n").replace("\\t", "\t")
+    """The text that `escape` writes so; other backslashes are themselves."""
+    return re.sub(r"\\[\\nrt]", lambda typed: _CHARACTERS[typed[0]], text)
 
 
 def _type_of(hint: Any) -> tuple[Any, bool]:

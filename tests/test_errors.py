@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import ast
+import shlex
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen.cli.commands import COMMANDS
+from chargen.cli.flags import parse_command_line
 from chargen.config import SampleConfig
 from chargen.errors import (
     ChargenError,
@@ -100,6 +108,10 @@ def test_all_options_can_be_told_from_an_error() -> None:
         (setting("resume", True), "resume=True", "--resume", "/set resume on"),
         (setting("heal", False), "heal=False", "--no-heal", "/set heal off"),
         (setting("stop", "a \n"), "stop='a \\n'", "--stop 'a \\n'", '/set stop "a \\n"'),
+        (setting("stop", "a\\b"), r"stop='a\\b'", r"--stop 'a\\b'", r'/set stop "a\\b"'),
+        (setting("stop", "-- "), "stop='-- '", "--stop='-- '", '/set stop "-- "'),
+        (setting("stop", '"a'), "stop='\"a'", "--stop '\"a'", "/set stop '\"a'"),
+        (setting("out", Path("a b\\n")), r"out='a b\\n'", r"--out 'a b\n'", None),
         (setting("text", fill_in="FILE"), "text=...", "--text FILE", "/set text FILE"),
         (setting("labels", ["a", "b"]), "labels=['a', 'b']", "--labels a,b", None),
     ],
@@ -110,3 +122,12 @@ def test_what_is_to_be_set_can_be_typed_as_it_stands(
     assert to_set.spelled(in_python) == str(to_set) == python
     assert to_set.spelled(in_flags) == flags
     assert command is None or in_commands(ChargenError(to_set)) == command
+
+
+@given(st.text("-ab \"'\\\n\r\tnrt=,#", min_size=1, max_size=8))
+def test_what_is_to_be_set_is_read_as_what_was_meant(text: str) -> None:
+    to_set = setting("stop", text)
+    assert ast.literal_eval(str(to_set).removeprefix("stop=")) == text
+    words = shlex.split(to_set.spelled(in_flags))
+    _, arguments = parse_command_line(COMMANDS, ["sample", *words], default="sample")
+    assert arguments.stop == [text]

@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chargen.config import SampleConfig
-from chargen.errors import ConfigError
-from chargen.options import Config, build_config, choices_of, field_types, help_of, option, parse
+from chargen.errors import ConfigError, escape
+from chargen.options import (
+    Config,
+    build_config,
+    choices_of,
+    field_types,
+    help_of,
+    option,
+    parse,
+    unescape,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +85,14 @@ def test_a_choice_that_is_none_is_told_its_nearest() -> None:
         ConfigError, match=r"must be one of red, blue, not 'reed'; did you mean red\?"
     ):
         build_config(Kite, {"colour": "reed"})
+
+
+@given(st.text("\\nrt\n\r\ta", max_size=8))
+def test_an_escaped_text_is_read_as_itself(text: str) -> None:
+    typed = escape(text)
+    assert not set(typed) & set("\n\r\t")
+    assert unescape(typed) == text
+
+
+def test_other_backslashes_are_themselves() -> None:
+    assert unescape(r"\d\n\\n\\") == "\\d\n\\n\\"

@@ -40,7 +40,7 @@ def blaming(folder: Path, name: str) -> Iterator[None]:
         hint: str | Wording = "use another checkpoint, or train it again"
         if name == TRAINING:
             hint = "its model may be whole: use that, or start from it with " + setting(
-                "init_from", str(folder)
+                "init_from", folder
             )
         raise DamagedError(f"{folder / name} is damaged: {error}", hint=hint) from error
 

@@ -214,7 +214,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     if not os.path.lexists(folder / TRAINING):
         raise CheckpointError(
             f"{folder} has no {TRAINING}, so its training cannot be resumed",
-            hint="start from its weights instead, with " + setting("init_from", str(folder)),
+            hint="start from its weights instead, with " + setting("init_from", folder),
         )
     snapshot, metadata = read_snapshot(folder)
     with suppress(DamagedError):

@@ -113,11 +113,11 @@ def lines_of_stdin() -> Iterator[str]:
 def split_at_commas(name: str, text: str) -> list[str]:
     """The texts that the flag of this name gives, commas between. Raises ConfigError."""
     try:
-        # A line break would end the row; `unescape` brings it back.
-        split = next(csv.reader([text.replace("\n", "\\n")], strict=True), [])
+        # A line break would end the row; no command line holds a NUL.
+        split = next(csv.reader([text.replace("\n", "\0")], strict=True), [])
     except csv.Error as error:
         raise ConfigError(named(name) + f" cannot be split at its commas: {error}") from None
-    return [unescape(part) for part in split]
+    return [unescape(part).replace("\0", "\n") for part in split]
 
 
 def checkpoint_or_default(given: str | None) -> Path:

@@ -118,9 +118,9 @@ def _value(name: str, text: str) -> object:
     kind, _ = field_types(SampleConfig)[name]
     if kind not in (str, tuple) or text[0] not in "\"'":
         return parse(SampleConfig, name, text)
-    words = tuple(unescape(word) for word in words_in(text))
+    words = words_in(text)
     if kind is tuple:
-        return words
+        return tuple(map(unescape, words))
     if len(words) > 1:
         raise ConfigError(f"{name} is one text", hint="put it into one pair of quotes")
     return words[0]

@@ -81,7 +81,7 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             hint="name it again, with "
             + setting("resume", True)
             + " and "
-            + setting("out", None if folder is None else str(folder), fill_in="FOLDER"),
+            + setting("out", folder, fill_in="FOLDER"),
         ) from error
     model = LanguageModel(ModelConfig(**of_model), corpus.tokenizer.vocab_size).to(setup.device)
     if snapshot is None or folder is None:
@@ -117,7 +117,7 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             raise
         raise CheckpointError(
             f"the training state in {folder} is damaged: {error}",
-            hint="start from its weights instead, with " + setting("init_from", str(folder)),
+            hint="start from its weights instead, with " + setting("init_from", folder),
         ) from error
     return Run(folder, corpus, trainer, resumed=True)
 
@@ -128,7 +128,7 @@ def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) ->
         raise CorpusError(
             f"this is not the text that {folder} was trained on",
             hint="to learn another text from these weights, use "
-            + setting("init_from", str(folder)),
+            + setting("init_from", folder, fill_in="FOLDER"),
         )
 
 

@@ -111,7 +111,7 @@ class Run:
                 hint="what was saved last is there: continue with "
                 + setting("resume", True)
                 + " and "
-                + setting("out", str(self.folder))
+                + setting("out", self.folder)
                 + f", on any number of ranks up to {self.trainer.config.batch_size}",
             ) from error
 

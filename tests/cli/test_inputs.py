@@ -22,6 +22,8 @@ from chargen.errors import ConfigError, CorpusError
         ('"a,b",c', ["a,b", "c"]),
         ("a\\n,b\\tc", ["a\n", "b\tc"]),
         ("a\nb,c", ["a\nb", "c"]),
+        (r"a\\n,b\\", ["a\\n", "b\\"]),
+        ("a\\\nb", ["a\\\nb"]),
         ("a,,b", ["a", "", "b"]),
         ("", []),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chargen.config import SampleConfig
+from chargen.errors import in_repl, setting
 from chargen.options import field_names
 from chargen.repl.host import Host
 from chargen.repl.lines import run_command
@@ -43,6 +44,18 @@ def test_texts_keep_their_spaces_in_quotes(
 ) -> None:
     run_command(host, f"/set stop {written}")
     assert host.session.config.stop == value
+
+
+@pytest.mark.parametrize("text", ["\\", "\\n", "a\n\r\t", '"', "'", """it's "so" """, " = ", "off"])
+def test_what_an_error_says_to_set_can_be_set(host: Host, text: str) -> None:
+    run_command(host, setting("stop", text).spelled(in_repl))
+    assert host.session.config.stop == (text,)
+
+
+@pytest.mark.parametrize("regex", [r"[a-z]+(\\n)?", r"[a-z]+\.?"])
+def test_a_regex_in_quotes_keeps_its_backslashes(host: Host, regex: str) -> None:
+    run_command(host, f'/set regex "{regex}"')
+    assert host.session.settings["regex"] == regex
 
 
 def test_a_setting_of_several_texts_says_how_they_are_given(say: Piped) -> None:
