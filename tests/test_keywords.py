@@ -107,5 +107,6 @@ def test_help_speaks_python() -> None:
     assert (
         "half of `bptt`" in shown and "temperature: 0 always" in shown and "(default: 1.0)" in shown
     )
+    assert "metadata.sampling" in shown, "a checkpoint may want another temperature"
     assert "--" not in shown.replace("`chargen train`", "")
     assert "hidden_size: units in each layer (default: planned)" in shown

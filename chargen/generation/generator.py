@@ -132,9 +132,9 @@ class TextGenerator:
     ) -> Iterator[Piece]:
         """Yield one completion as it is written; its pieces joined are the whole.
 
-        The options are the fields of SampleConfig, or `config` is all of them. With `beams` a piece
-        of the most likely text comes as soon as nothing else can be in its place. Raises
-        ConfigError, TokenizerError, both at once.
+        The options are the fields of SampleConfig, with defaults as `generate` has them, or
+        `config` is all of them. With `beams` a piece of the most likely text comes as soon as
+        nothing else can be in its place. Raises ConfigError, TokenizerError, both at once.
         """
         if config is not None and options:
             raise ConfigError(
@@ -199,7 +199,9 @@ class TextGenerator:
         numbers of that seed from the first on. (Batches of another size differ in the last digits
         of their logits, which may tip a token whose chances are that close.)
 
-        The options are the fields of SampleConfig. Raises ConfigError, TokenizerError.
+        The options are the fields of SampleConfig; `temperature` and `stop` default to what the
+        checkpoint wants, where it wants anything: `metadata.sampling`. Raises ConfigError,
+        TokenizerError.
         """
         config = self.sample_config(options)
         is_one = config.num_samples is None and config.beams is None
