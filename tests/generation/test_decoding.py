@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import Tensor
 
 import chargen
 from chargen.errors import ConfigError, TokenizerError
 from chargen.generation import decoding
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
-from chargen.nn.engine import Engine, StepBuffers
 
 PROMPTS = ["GRANN", "", "The strawb", "UNCLE JOE'S GARAGE\nThe sky", "The caf\u00e9", "Th"]
 
@@ -21,24 +19,6 @@ PROMPTS = ["GRANN", "", "The strawb", "UNCLE JOE'S GARAGE\nThe sky", "The caf\u0
 @pytest.fixture(scope="module", params=["checkpoint", "subword_checkpoint"])
 def model(request: pytest.FixtureRequest) -> TextGenerator:
     return chargen.load(request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of one row each: those of several give logits that differ in their last digits, as the
-    CPU has it, which may tip a sampled token."""
-    step = Engine.step
-
-    def each_row(engine: Engine, tokens: Tensor, buffers: StepBuffers) -> Tensor:
-        for row in range(len(tokens)):
-            at = slice(row, row + 1)
-            alone = engine.start(buffers.state.select(at))
-            buffers.logits[at] = step(engine, tokens[at], alone)
-            for part, after in zip(buffers.state.parts(), alone.state.parts(), strict=True):
-                part[at] = after
-        return buffers.logits
-
-    monkeypatch.setattr(Engine, "step", each_row)
 
 
 def told(completion: Completion) -> tuple[object, ...]:

@@ -59,6 +59,7 @@ def test_the_logprob_is_the_models_own_whatever_the_sampler_does(model: TextGene
     assert done.logprob == pytest.approx(logprob_of(model, before, done.tokens), abs=1e-4)
 
 
+@pytest.mark.usefixtures("row_by_row")
 def test_samples_of_a_batch_are_those_of_smaller_ones(model: TextGenerator) -> None:
     eight = model.generate("The ", num_samples=8, seed=4, max_tokens=20)
     three = model.generate("The ", num_samples=3, seed=4, max_tokens=20)
@@ -67,6 +68,7 @@ def test_samples_of_a_batch_are_those_of_smaller_ones(model: TextGenerator) -> N
     assert model.generate("The ", seed=4, max_tokens=20).text == eight[0].text
 
 
+@pytest.mark.usefixtures("row_by_row")
 def test_more_samples_than_are_drawn_at_once(model: TextGenerator) -> None:
     together = model.generate("", num_samples=5, seed=1, max_tokens=6)
     apart = model.generate("", num_samples=5, seed=1, max_tokens=6, batch_size=2)
