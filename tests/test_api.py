@@ -77,6 +77,16 @@ def test_ctrl_c_raises_and_never_ends_the_process(
     Lock(tmp_path / "run").release()  # another may train there
 
 
+def test_ctrl_c_when_all_is_done_stops_nothing(corpus_file: Path, tmp_path: Path) -> None:
+    def interrupt(event: Any) -> None:
+        if event.kind == "saved" and event.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    out = tmp_path / "run"
+    report = chargen.train(corpus_file, out=out, steps=3, on_progress=interrupt, **SMALL)
+    assert report.steps == 3
+
+
 def test_each_event_is_reported(corpus_file: Path, tmp_path: Path) -> None:
     events: list[Any] = []
     report = chargen.train(

@@ -129,5 +129,5 @@ def test_a_report_stands_for_its_checkpoint(checkpoint: Path) -> None:
     for wrong in (tiny(1, "a").generate(max_tokens=1), 5, b"everyday"):
         with pytest.raises(chargen.ChargenError, match="its folder or its name, not by a"):
             chargen.load(wrong)  # type: ignore[arg-type]
-    with pytest.raises(chargen.ChargenError, match="this model is of no checkpoint"):
+    with pytest.raises(chargen.ChargenError, match="this model was not loaded from a checkpoint"):
         chargen.inspect(tiny(1, "a"), "a")

@@ -1,5 +1,5 @@
-"""Which checkpoint is meant where none is named: the one that its user last trained to its end or
-talked to.
+"""Which checkpoint is meant where none is named: the one that its user last
+finished training or talked to.
 
 What lies below `checkpoints` is seen there. When it was talked to, and which checkpoints elsewhere
 were trained or talked to from the folder that one stands in, is remembered in a file of the user's

@@ -23,11 +23,11 @@ def rm(arguments: Arguments) -> int:
 
     folders = list(dict.fromkeys(map(check_removable, arguments.checkpoint)))
     if not arguments.yes and not _agrees(folders):
-        show_note("nothing is removed")
+        show_note("nothing was removed")
         return 1
     for folder in folders:
         remove(folder)
-        show_note(f"{folder} is removed")
+        show_note(f"removed {folder}")
     return 0
 
 
@@ -62,7 +62,7 @@ def mv(arguments: Arguments) -> int:
     from chargen.display.console import show_note
 
     target = new_folder(arguments.new)
-    show_note(f"{move(arguments.checkpoint, target)} is {target} now")
+    show_note(f"moved {move(arguments.checkpoint, target)} to {target}")
     return 0
 
 
@@ -76,7 +76,7 @@ def cp(arguments: Arguments) -> int:
     from chargen.display.console import show_note
 
     target = new_folder(arguments.new)
-    show_note(f"{copy(arguments.checkpoint, target)} is copied to {target}")
+    show_note(f"copied {copy(arguments.checkpoint, target)} to {target}")
     return 0
 
 

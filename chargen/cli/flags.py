@@ -79,7 +79,7 @@ def parse_command_line(
         parser.parse_known_args(argv[:1])  # leaves, for help or the version
         owners = [one for one in (default, *commands) if name in rows[one].spelled.flags]
         if owners:
-            parser.error(f"{name} stands behind a command, as in: chargen {owners[0]} {name}")
+            parser.error(f"{name} goes after a command, as in: chargen {owners[0]} {name}")
         parser.error(explain_flag(name, parser.spelled, {}))
     if name not in rows:
         parser.error(explain_command(name, commands, aliases))
@@ -90,7 +90,7 @@ def parse_command_line(
         row.error(explain_flag(unknown, row.spelled, others))
     arguments, left = row.parse_known_intermixed_args(argv[1:])
     if left:
-        row.error(f"too much is given: {' '.join(left)}")
+        row.error(f"unexpected argument{'s' if len(left) > 1 else ''}: {' '.join(left)}")
     return {**commands, **aliases}[name], arguments
 
 
@@ -102,8 +102,8 @@ def _parsers_of(
     parser.description = "Train recurrent language models on any text, and talk to them."
     also = ", ".join(f"{name} ({alias.help})" for name, alias in aliases.items())
     parser.end_help_with(
-        "Without a command, talk to the model last trained to its end or talked to; where there is "
-        f"none, to the bundled one. Understood, too: {also}."
+        "Without a command, talk to the model that last finished training or was talked to; where "
+        f"there is none, to the bundled one. Aliases: {also}."
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
     group = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
@@ -138,7 +138,7 @@ def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
             "checkpoint",
             nargs="?",
             metavar="CHECKPOINT",
-            help=f"{CHECKPOINT_HELP} (default: the one last trained to its end or talked to)",
+            help=f"{CHECKPOINT_HELP} (default: the last to finish training or be talked to)",
         )
     else:
         command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT_HELP)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chargen.config import MAX_PROMPT
 from chargen.data.utf8 import decode_utf8
-from chargen.errors import ConfigError, CorpusError, named
+from chargen.errors import ConfigError, CorpusError, named, setting
 from chargen.options import unescape
 
 PIPE_SECONDS = 10.0  # in which the first of a prompt should come: who writes it may load a model
@@ -43,10 +43,12 @@ def read_prompt(prompt: str | None, path: str | None) -> str:
 def _piped_prompt() -> str:
     """What comes on standard input, without its last newline, as from `echo`; else nothing.
 
-    Whoever starts a program may leave it anything there, so nothing may hang or fail for it: a
-    terminal or a device, such as /dev/null, is not read; what is empty or closed is no prompt;
-    and a pipe that cron, CI or a service holds open without ever writing to it is given up after
-    some seconds, with a note. `--prompt-file -` asks for it, and waits.
+    Whoever starts a program may leave it anything there: a terminal or a device, such as /dev/null,
+    is not read, and what is empty or closed is no prompt. A pipe that cron, CI or a service holds
+    open without ever writing to it may be meant as either, so after some seconds it is an error;
+    `--prompt-file -` asks for it and waits, `< /dev/null` says that there is no prompt. That also
+    belongs into a shell's loop over lines, which are on standard input, too, and would be read
+    here. Raises CorpusError, also for what is not UTF-8 or too long.
     """
     with suppress(OSError, ValueError):  # it is closed, or not to be read
         if _is_stdin_ready():
@@ -56,9 +58,8 @@ def _piped_prompt() -> str:
 
 
 def _is_stdin_ready() -> bool:
-    """Whether standard input is a pipe or a file in which something comes, if only its end."""
-    from chargen.display.console import show_note
-
+    """Whether standard input is a pipe or a file in which something comes, if only its end. Raises
+    CorpusError where nothing does."""
     try:
         descriptor = sys.stdin.fileno()
     except io.UnsupportedOperation:  # it is in memory
@@ -66,11 +67,12 @@ def _is_stdin_ready() -> bool:
     if stat.S_IFMT(os.fstat(descriptor).st_mode) not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
         return False
     if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
-        show_note(
-            f"nothing came on standard input for {PIPE_SECONDS:g} seconds, so there is no prompt; "
-            "--prompt-file - waits for one, < /dev/null for none"
+        raise CorpusError(
+            f"nothing came on standard input for {PIPE_SECONDS:g} seconds",
+            hint="add "
+            + setting("prompt_file", "-")
+            + " to wait for a prompt, or < /dev/null to do without one",
         )
-        return False
     return True
 
 

@@ -23,6 +23,7 @@ from chargen.cli.inputs import checkpoint_or_default, read_prompt, split_at_comm
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import CheckpointError, ConfigError, flag, named
 from chargen.options import build_config
+from chargen.reprs import counted
 from chargen.runtime.signals import Interrupts, Terminated, exit_at_once, suspendable
 
 if TYPE_CHECKING:  # types alone: torch is imported where it is used
@@ -305,7 +306,7 @@ def _fill(
         instead = " instead of --overwrite" if arguments.overwrite else ""
         show_note(f"stopped; the same command with --resume{instead} continues {arguments.out}")
         raise
-    show_note(f"{config.num_samples or 1} samples in {arguments.out}")
+    show_note(f"{counted(config.num_samples or 1, 'sample')} in {arguments.out}")
     if copies is not None:
         _show_copies(copies, read_texts(arguments.out), prompt)
     return 0

@@ -63,4 +63,4 @@ def _changed(sampling: SamplingDefaults, name: str, texts: list[str]) -> Samplin
                 raise ConfigError(f"is one value, not {len(values)}", option=name)
         return build_config(SamplingDefaults, asdict(sampling) | {name: value})
     except ConfigError as error:  # here it is no flag
-        raise ConfigError(f"{name} {error.message}") from None
+        raise ConfigError(f"{name} {error.message}", hint=error.hint) from None

@@ -87,7 +87,7 @@ def explain_flag(name: str, own: Spelled, commands: Mapping[str, Spelled]) -> st
         return f"there is no flag {name}; {flag(meant[0])} is one of chargen {others[0]}"
     near = nearest(option, known)
     if near in own.positionals:
-        return f"there is no flag {name}; {near.upper()} is given without one"
+        return f"there is no flag {name}; {near.upper()} is a positional argument; leave out {name}"
     return f"there is no flag {name}" + (f"; did you mean {flag(near)}?" if near else "")
 
 

@@ -16,7 +16,7 @@ from chargen.checkpoint.locate import BUNDLED
 from chargen.display.console import console
 from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
-from chargen.reprs import printable
+from chargen.reprs import counted, printable
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
     from chargen.checkpoint.folder import Checkpoint
@@ -43,7 +43,7 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
                   f"{num_parameters:,} parameters"),
         ("tokenizer", f"{metadata.tokenizer}, {metadata.vocab_size:,} tokens"),
         ("corpus", texts),
-        ("trained", f"{scores.steps:,} steps, {scores.epochs:.2f} epochs, "
+        ("trained", f"{counted(scores.steps, 'step')}, {scores.epochs:.2f} epochs, "
                     f"{clock(scores.seconds)}"),
     ]  # fmt: skip
     if scores.valid_loss is not None:
@@ -96,7 +96,7 @@ def default_in_words(default: DefaultCheckpoint) -> str:
         return f"{instead}opens the bundled model" + ("" if instead else f" ({own})")
     folder = default.folder
     why = {
-        "trained": f"trained to its end {ago(time.time() - default.at)}",
+        "trained": f"finished training {ago(time.time() - default.at)}",
         "talked to": f"talked to {ago(time.time() - default.at)}",
         "stopped": f"stopped before its end; chargen train --resume --out {quote(str(folder))} "
         "resumes it",

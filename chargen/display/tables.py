@@ -15,7 +15,7 @@ from chargen.display.console import NARROW, console, in_lines, in_one_line, mess
 from chargen.display.numbers import percent
 from chargen.display.text import SPACE, TEXT_STYLE, as_label
 from chargen.display.wrapping import flow
-from chargen.reprs import printable
+from chargen.reprs import counted, printable
 from chargen.scoring.units import NATS_PER_BIT
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for torch
@@ -276,7 +276,8 @@ def show_copies(report: CopyReport, held_out: CopyReport | None, documents: str)
     facts = [
         ("copied", f"{report.copied_share:.1%} of {report.characters:,} characters stand in the "
                    f"training text in {passages} of 50 or more"),
-        ("whole", f"{report.wholes:,} of {report.texts:,} samples {wholes} the training text"),
+        ("whole", f"{report.wholes:,} of {counted(report.texts, 'sample')} {wholes} the training "
+                  "text"),
         ("longest", f'{len(report.longest)} characters: "{in_one_line(report.longest)}"'),
     ]  # fmt: skip
     if held_out is None:

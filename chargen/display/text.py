@@ -117,6 +117,7 @@ class TextPrinter:
     def begin_row(self) -> None:
         """Somebody else has written, and ended the line."""
         self._line_is_open = False
+        self._after_cr = False
         self._wrap.begin_row()
 
     def _print(self, text: str, style: str) -> None:

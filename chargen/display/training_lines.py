@@ -19,6 +19,7 @@ from chargen.display.braille import draw
 from chargen.display.losses import Points, finite, loss_range
 from chargen.display.numbers import clock, count
 from chargen.display.wrapping import flow
+from chargen.reprs import counted
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
     from chargen.training.events import EvalReport, OutOfMemory, Rollback, StepReport
@@ -35,9 +36,9 @@ def headline(run: Run) -> tuple[Text, list[Text]]:
     size = sum(size for _, size, _ in corpus.sources)
     layers = f"{model.config.num_layers} x " if model.config.num_layers > 1 else ""
     if config.steps is not None:
-        length = f"{config.steps:,} steps"
+        length = counted(config.steps, "step")
     elif config.epochs is not None:
-        length = f"{config.epochs:g} epochs"
+        length = f"{config.epochs:g} epoch" + ("" if config.epochs == 1 else "s")
     else:
         length = f"{config.minutes or DEFAULT_MINUTES:g} min"
     facts = [
@@ -168,7 +169,7 @@ def closing(report: TrainReport, stopped: bool, in_python: bool = False) -> Text
         )
     early = ", stopped early: no improvement" if report.stopped_early else ""
     return Text.assemble(
-        (f"{score}{report.steps:,} steps, {clock(report.seconds)}{early}\n", "default"),
+        (f"{score}{counted(report.steps, 'step')}, {clock(report.seconds)}{early}\n", "default"),
         ("load it: " if in_python else "talk to it: ", "dim"),
         (
             f"chargen.load({str(report.checkpoint)!r})"

@@ -204,7 +204,7 @@ def _load(
     generator = checkpoint if isinstance(checkpoint, TextGenerator) else load(checkpoint, device)
     if generator.metadata is None:
         raise CheckpointError(
-            "this model is of no checkpoint, which would say what it was trained on",
+            "this model was not loaded from a checkpoint, which would say what it was trained on",
             hint="give one, as in: chargen.inspect('everyday')",
         )
     return generator, generator.metadata

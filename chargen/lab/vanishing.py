@@ -26,6 +26,7 @@ from chargen.lab.toy_training import (
 )
 from chargen.nn.model import LanguageModel
 from chargen.progress import OnProgress, OnShare, no_progress, part_of, share_of
+from chargen.reprs import counted
 
 SYMBOLS = 4  # to remember one of; as many others are in between
 CHANCE = 1 / SYMBOLS
@@ -281,7 +282,7 @@ def summarize(
     plain = max(farthest(alone[cell]) for cell in alone if cell.startswith("rnn"))
     gated = [cell for cell in alone if not cell.startswith("rnn")]
     ahead = [NAMES[cell] for cell in gated if farthest(alone[cell]) > plain]
-    first = f"Trained for {steps} steps at one distance alone, "
+    first = f"Trained for {counted(steps, 'step')} at one distance alone, "
     if ahead:
         first += f"{_joined(ahead)} carried a symbol farther than the networks without gates"
     else:

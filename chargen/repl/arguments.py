@@ -1,4 +1,4 @@
-"""What stands behind a command: numbers, names of files and checkpoints, words in quotes; and what
+"""What goes after a command: numbers, names of files and checkpoints, words in quotes; and what
 may be completed there.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chargen.checkpoint.locate import CHECKPOINTS, list_checkpoints
+from chargen.checkpoint.locate import BUNDLED, CHECKPOINTS, is_checkpoint, list_checkpoints
 from chargen.errors import ConfigError
 
 
@@ -63,10 +63,13 @@ def nothing(written: str, settings: Settings) -> list[Word]:
 
 
 def checkpoint_names(written: str, settings: Settings) -> list[Word]:
-    return [
-        Word(found.folder.name, meaning=f"{found.model.cell} on {found.corpus.name}")
+    meanings = {
+        found.folder.name: f"{found.model.cell} on {found.corpus.name}"
         for found in list_checkpoints(CHECKPOINTS)
-    ]
+    }
+    if is_checkpoint(BUNDLED):
+        meanings.setdefault(BUNDLED.name, "the bundled model")
+    return [Word(name, meaning=meaning) for name, meaning in meanings.items()]
 
 
 def one_of(meanings: Mapping[str, str]) -> Words:

@@ -13,6 +13,7 @@ from chargen.errors import OutputError
 from chargen.repl.arguments import path_from
 from chargen.repl.host import Host, shortened
 from chargen.repl.setting_commands import changed_settings
+from chargen.reprs import counted
 
 _OFF = "; learning is off"
 _FORGETS = f"; what was learned is forgotten{_OFF}"
@@ -27,7 +28,7 @@ def info(host: Host, rest: str) -> None:
             *((name, value, "") for name, value in facts),
             ("mode", session.now.mode, ""),
             ("settings", changed_settings(session.given), ""),
-            ("text so far", f"{_exchanges(count)}, {size:,} characters", ""),
+            ("text so far", f"{counted(count, 'exchange')}, {counted(size, 'character')}", ""),
             ("learning", "on" if session.learns else "off", ""),
         ]
     )
@@ -35,10 +36,6 @@ def info(host: Host, rest: str) -> None:
 
 def list_all(host: Host, rest: str) -> None:
     show_list(list_checkpoints(), message_console())
-
-
-def _exchanges(count: int) -> str:
-    return f"{count:,} exchange{'s' if count != 1 else ''}"
 
 
 def load(host: Host, rest: str) -> None:
@@ -59,7 +56,7 @@ def save(host: Host, rest: str) -> None:
 def open_session(host: Host, rest: str) -> None:
     host.session.open(path_from(rest, "/open talk.session"))
     session = host.session
-    host.say(f"{_exchanges(len(session.exchanges))}, {session.now.mode} mode")
+    host.say(f"{counted(len(session.exchanges), 'exchange')}, {session.now.mode} mode")
     if session.text:
         host.printer.recall(shortened(session.text))
 

@@ -83,6 +83,11 @@ class Run:
             else f"{self.ranks.world_size} ranks, each {device}"
         )
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has come to its end, as rank 0 knows."""
+        return self.ranks.is_main and self.trainer.finished
+
     def text_advice(self) -> list[Wording]:
         """What the text says that another option would do better; before the first step."""
         return [] if self.resumed else about_text(self.corpus)

@@ -39,29 +39,29 @@ def run_training(
     request: RunRequest, view: RunView, spell: Spelling, *, on_second_sigint: SignalHandler
 ) -> tuple[TrainReport, Interrupts]:
     """Train as is asked for, to the end or to a first signal, after which all is saved: what came
-    of it, and which signal that was. Advice names options as `spell` writes them. Raises
-    ChargenError, and what the view raises."""
+    of it, and which signal stopped it; one that comes when all is done stops nothing. Advice names
+    options as `spell` writes them. Raises ChargenError, and what the view raises."""
     run = prepare(request)
     if run.ranks.is_main:
         remember_training(run.folder)
     try:
         # What is shown may fail, on a terminal that was closed; it is saved all the same.
-        with (
-            Interrupts(on_second_sigint=on_second_sigint) as interrupts,
-            closing(run.events(lambda: interrupts.caught is not None)) as events,
-        ):
-            view.begin(run)
-            view.advise([advice.spelled(spell) for advice in run.text_advice()])
-            for event in events:
-                view.show(event)
-                if interrupts.caught:
-                    break
-        report = run.report()
-        view.end(report, stopped=interrupts.caught is not None)
-        if not interrupts.caught:
-            view.advise([advice.spelled(spell) for advice in run.advice()])
+        with Interrupts(on_second_sigint=on_second_sigint) as interrupts:
+            with closing(run.events(lambda: interrupts.caught is not None)) as events:
+                view.begin(run)
+                view.advise([advice.spelled(spell) for advice in run.text_advice()])
+                for event in events:
+                    view.show(event)
+                    if interrupts.caught:
+                        break
+            report, stopped = run.report(), interrupts.caught is not None and not run.finished
+            view.end(report, stopped)
+            if not stopped:
+                view.advise([advice.spelled(spell) for advice in run.advice()])
     finally:
         run.release()  # also where nothing has begun
+    if not stopped:
+        interrupts.caught = None
     return report, interrupts
 
 

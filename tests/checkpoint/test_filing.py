@@ -244,9 +244,9 @@ def test_the_command_asks_before_it_removes(
 
 def test_the_commands_that_move_and_copy(run_chargen: Chargen, own: Path) -> None:
     assert run_chargen("cp", "own", "other").stderr == (
-        "checkpoints/own is copied to checkpoints/other\n"
+        "copied checkpoints/own to checkpoints/other\n"
     )
-    assert run_chargen("mv", "own", "new").stderr == "checkpoints/own is checkpoints/new now\n"
+    assert run_chargen("mv", "own", "new").stderr == "moved checkpoints/own to checkpoints/new\n"
     done = run_chargen("mv", "new", "other")
     assert (done.returncode, "checkpoints/other exists" in done.stderr) == (1, True)
     assert sorted(os.listdir("checkpoints")) == ["new", "other"]

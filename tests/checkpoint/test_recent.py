@@ -58,7 +58,7 @@ def test_it_is_the_one_that_was_last_trained_or_talked_to(make: Make) -> None:
     old = make("checkpoints/old", 20)
     make("checkpoints/new", 5)
     assert default_in_words(default_checkpoint()) == (
-        "opens checkpoints/new (trained to its end 5 minutes ago)"
+        "opens checkpoints/new (finished training 5 minutes ago)"
     )
     remember_talk(old)
     assert (default_checkpoint().folder, default_checkpoint().reason) == (old, "talked to")
@@ -71,11 +71,11 @@ def test_a_run_that_has_not_ended_is_passed_over(make: Make) -> None:
     stop(half)
     assert default_checkpoint().folder == done
     assert default_in_words(default_checkpoint()).startswith(
-        "checkpoints/half was stopped before its end: opens checkpoints/done (trained"
+        "checkpoints/half was stopped before its end: opens checkpoints/done (finished"
     )
     lock = Lock(half)
     assert default_in_words(default_checkpoint()).startswith(
-        "checkpoints/half is still being trained: opens checkpoints/done (trained"
+        "checkpoints/half is still being trained: opens checkpoints/done (finished"
     )
     shutil.rmtree(done)
     assert default_in_words(default_checkpoint()) == (
@@ -168,7 +168,7 @@ def test_python_and_commands_take_it_too(
     for command in (["info"], ["sample", "--max-tokens", 1]):
         done = run_chargen(*command)
         assert done.returncode == 0
-        assert "opens checkpoints/own (trained to its end 5 minutes ago)" in done.stderr
+        assert "opens checkpoints/own (finished training 5 minutes ago)" in done.stderr
     assert run_chargen("info", "old").stdout.splitlines()[0].split() == [
         "checkpoint", "checkpoints/old",
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chargen.cli.inputs import is_file, read_prompt, split_at_commas
-from chargen.errors import ConfigError, CorpusError
+from chargen.errors import ConfigError, CorpusError, in_flags
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,15 @@ def test_a_prompt_is_piped_in_without_its_last_newline(
     assert read_prompt(None, "-") == content.decode("utf-8-sig"), "asked for, it is as it is"
 
 
-def test_a_pipe_that_nobody_writes_to_is_given_up(
-    piped: Callable[[bytes | None], None],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_pipe_that_nobody_writes_to_is_an_error(
+    piped: Callable[[bytes | None], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chargen.cli.inputs.PIPE_SECONDS", 0.0)
     piped(None)
-    assert read_prompt(None, None) == ""
-    assert "nothing came on standard input" in capsys.readouterr().err
+    with pytest.raises(CorpusError, match="nothing came on standard input") as raised:
+        read_prompt(None, None)
+    ways_out = "add --prompt-file - to wait for a prompt, or < /dev/null to do without one"
+    assert ways_out in raised.value.spelled(in_flags)
 
 
 @pytest.mark.parametrize("mode", ["r", "w"])

@@ -294,7 +294,7 @@ def test_a_bare_chargen_says_what_it_opens_and_remembers_what_was_talked_to(
     shutil.copytree(checkpoint, tmp_path / "checkpoints" / "a")
     state = {"XDG_STATE_HOME": str(tmp_path / "state")}
     for arguments, opened, reason in (
-        ((), "b", "trained to its end"),
+        ((), "b", "finished training"),
         (("repl", "a"), "a", "write the beginning"),
         ((), "a", "talked to just now"),
     ):
