@@ -189,7 +189,7 @@ def test_a_network_that_can_write_nothing_is_the_guards_matter(
 ) -> None:
     """The sample that comes with an evaluation does not end a run."""
     run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=RUN))
-    monkeypatch.setattr("chargen.generation.continuation.check_finite", refused)
+    monkeypatch.setattr("chargen.generation.decoding.check_finite", refused)
     reports = [event for event in run.events() if isinstance(event, EvalReport)]
     assert [report.sample for report in reports] == ["", "", ""]
     assert run.trainer.step == RUN["steps"]
