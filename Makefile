@@ -15,7 +15,7 @@ RECIPE := --cell lstm --hidden-size 192 --num-layers 2 --embedding-size 64 \
 TRAIN := $(BIN)/chargen train corpora/everyday.txt --overwrite $(RECIPE)
 
 # What computes numbers, in short: command lines, terminals and files are the same everywhere.
-NUMBERS := tests/nn tests/generation tests/evaluation tests/training tests/insight tests/lab \
+NUMBERS := tests/nn tests/scoring tests/generation tests/evaluation tests/training tests/insight tests/lab \
            tests/session tests/end_to_end/test_everyday.py tests/end_to_end/test_tasks.py
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 LOWEST := .venv-lowest
