@@ -21,7 +21,7 @@ from chargen.runtime.device import pick_device
 from chargen.runtime.random_states import preserved_random_states
 from chargen.runtime.torchrun import is_rank_0
 from chargen.training.events import Event, Preparing
-from chargen.training.request import RunRequest
+from chargen.training.request import RunRequest, paths_of
 from chargen.training.run import Run, TrainReport
 from chargen.training.train import run_training
 
@@ -69,7 +69,7 @@ def train(
     of `chargen train`.
     """
     check_names(options, list(inspect.signature(train).parameters))
-    paths = [corpus] if isinstance(corpus, str | os.PathLike) else list(corpus)
+    paths = paths_of(corpus)
     if not paths and not resume:
         raise ConfigError("no text was given", hint="as in: chargen.train('corpus.txt')")
     with preserved_random_states(pick_device(device)), _view(quiet) as shown:

@@ -40,7 +40,7 @@ OTHER_TOOLS = {
     "regex": "pattern grammar",
     "seed": "random_seed random_state manual_seed",
     "device": "gpu gpuid gpu_id cuda",
-    "checkpoint": "model ckpt model_path checkpoint_path",
+    "checkpoint": "model m ckpt model_path checkpoint_path",
     "corpus": "input input_txt input_file data data_dir data_path dataset text_file train_file",
 }
 

@@ -51,5 +51,6 @@ DEFAULT = "repl"
 ALIASES = {
     "generate": Command("sample", sample.add_flags, sample.run),
     "run": Command("repl, or one answer to a prompt", repl.add_run_flags, repl.run),
+    "ls": Command("list", list_.add_flags, list_.run),
     "chat": Command("repl, talking in turns", repl.add_chat_flags, repl.run),
 }

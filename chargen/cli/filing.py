@@ -13,7 +13,7 @@ from chargen.errors import CheckpointError, ConfigError, setting
 
 def add_rm_flags(command: Parser) -> None:
     command.add_argument("checkpoint", nargs="+", metavar="CHECKPOINT", help=CHECKPOINT_HELP)
-    command.add_argument("-y", "--yes", action="store_true", help="remove without a question")
+    command.add_argument("-y", "-f", "--yes", action="store_true", help="remove without a question")
 
 
 def rm(arguments: Arguments) -> int:

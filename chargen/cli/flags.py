@@ -14,7 +14,13 @@ from functools import partial
 from typing import Any, NoReturn
 
 from chargen import __version__
-from chargen.cli.spelling import Spelled, explain_command, explain_flag, first_unknown_flag
+from chargen.cli.spelling import (
+    Spelled,
+    explain_command,
+    explain_extra,
+    explain_flag,
+    first_unknown_flag,
+)
 from chargen.config import DEVICES
 from chargen.errors import ConfigError, flag, in_flags
 from chargen.options import Config, field_names, field_types, help_of, parse, unescape
@@ -90,7 +96,7 @@ def parse_command_line(
         row.error(explain_flag(unknown, row.spelled, others))
     arguments, left = row.parse_known_intermixed_args(argv[1:])
     if left:
-        row.error(f"unexpected argument{'s' if len(left) > 1 else ''}: {' '.join(left)}")
+        row.error(explain_extra(name, getattr(arguments, "checkpoint", None), left))
     return {**commands, **aliases}[name], arguments
 
 
@@ -117,9 +123,10 @@ def _parsers_of(
 
 
 def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str, Any]:
-    """The options that stand on the command line, by name."""
+    """The options that stand on the command line, by name. Of several texts, an empty one alone is
+    none at all."""
     return {
-        name: tuple(value) if isinstance(value, list) else value
+        name: tuple(value if value != [""] else ()) if isinstance(value, list) else value
         for config_type in config_types
         for name, value in vars(arguments).items()
         if name in field_names(config_type)

@@ -70,7 +70,7 @@ def _is_stdin_ready() -> bool:
         raise CorpusError(
             f"nothing came on standard input for {PIPE_SECONDS:g} seconds",
             hint="add "
-            + setting("prompt_file", "-")
+            + setting("prompt_file", fill_in="-")
             + " to wait for a prompt, or < /dev/null to do without one",
         )
     return True

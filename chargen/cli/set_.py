@@ -25,7 +25,7 @@ def add_flags(command: Parser) -> None:
     add_json(command)
     command.end_help_with(
         "These hold for sample, the REPL and Python wherever nothing else is asked for. Training "
-        "on dialogues sets them."
+        "on dialogues sets them. sample --stop '' leaves the stop texts out for once."
     )
 
 
@@ -39,15 +39,19 @@ def run(arguments: Arguments) -> int:
 
     folder = require_checkpoint(arguments.checkpoint)
     sampling = read_metadata(folder).sampling
-    if arguments.name is not None:
-        check_names([arguments.name], field_names(SamplingDefaults))
-    if arguments.value:
-        sampling = _changed(sampling, arguments.name, arguments.value)
+    name, texts = arguments.name, arguments.value
+    if name is not None and "=" in name:
+        name, _, first = name.partition("=")
+        texts = [first, *texts]
+    if name is not None:
+        check_names([name], field_names(SamplingDefaults))
+    if texts:
+        sampling = _changed(sampling, name, texts)
         set_sampling(folder, sampling)
     if arguments.json:
         print_json(asdict(sampling))
     else:
-        show_sampling(sampling, arguments.name)
+        show_sampling(sampling, name)
     return 0
 
 

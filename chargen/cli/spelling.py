@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from shlex import quote
+from shlex import join, quote
 
 from chargen.checkpoint.locate import checkpoint_names
 from chargen.errors import flag
@@ -14,7 +14,7 @@ from chargen.suggestions import meant_elsewhere, nearest
 
 # Commands by their names in ollama, llm, other shells and other tools.
 OTHER_COMMANDS = {
-    "list": "ls models ps tags",
+    "list": "models ps tags",
     "info": "show inspect-model describe about",
     "rm": "remove delete del",
     "mv": "move rename",
@@ -49,6 +49,14 @@ def explain_command(word: str, commands: Collection[str], aliases: Collection[st
     if os.path.exists(word):
         return f"there is no command {word}; to learn that text: chargen train {quote(word)}"
     return f"there is no command {word}; there are {known}"
+
+
+def explain_extra(command: str, checkpoint: str | None, left: Sequence[str]) -> str:
+    """What to say of what a command, which is given a `checkpoint`, does not take."""
+    if command in ("repl", "chat") and checkpoint is not None:
+        run = join(["chargen", "run", checkpoint, " ".join(left)])
+        return f"{command} takes no prompt; to have one answered: {run}"
+    return f"unexpected argument{'s' if len(left) > 1 else ''}: {' '.join(left)}"
 
 
 def first_unknown_flag(words: Iterable[str], spelled: Spelled) -> str | None:

@@ -38,6 +38,7 @@ Spool = Callable[[], Path]  # the folder for copies of what is packed or piped
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 GZIP = b"\x1f\x8b"
+MAX_PATH = 4096  # bytes of the longest that systems take
 ENDINGS = (".txt", ".txt.gz")  # of the texts in a folder, in any case
 
 
@@ -65,6 +66,11 @@ def find_texts(paths: Paths) -> list[Path]:
     for given in [os.fspath(path) for path in paths]:
         matches = [Path(given)]
         if given != "-" and not os.path.lexists(given):
+            if "\n" in given or len(given) > MAX_PATH:
+                raise CorpusError(
+                    f"no such text: {_beginning(given)}",
+                    hint="it looks like a text itself; name the file that holds it",
+                )
             matches = _matches(given) if has_magic(given) else []
             if not matches:
                 raise CorpusError(f"no such text: {given}", hint="check the path")
@@ -81,6 +87,11 @@ def find_texts(paths: Paths) -> list[Path]:
     if not found:
         raise CorpusError("no text was given", hint="name a file, a folder or - for standard input")
     return list(found.values())
+
+
+def _beginning(text: str) -> str:
+    """In one line that can be read."""
+    return repr(text[:40]).removesuffix("'") + "...'" if len(text) > 40 else repr(text)
 
 
 def _below(folder: Path) -> list[Path]:

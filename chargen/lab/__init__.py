@@ -42,7 +42,7 @@ def run(name: WorldName | str, *, seed: int = 1, on_progress: OnProgress = no_pr
     for world in WORLDS.values():
         if written.endswith(f"-{world.name}"):
             return world.run(seed, on_progress)
-    near, every = nearest(name, WORLDS), ", ".join(WORLDS)
+    near, every = nearest(str(name), WORLDS), ", ".join(WORLDS)
     hint = f"did you mean {near}? there are {every}" if near else f"there are {every}"
     raise ConfigError(f"there is no world {name!r}", hint=hint)
 

@@ -76,14 +76,15 @@ def command_of(name: str) -> Command:
     name = ALIASES.get(name.lower(), name.lower())
     if name in COMMANDS:
         return COMMANDS[name]
-    near = nearest(name, [*COMMANDS, *ALIASES, *EXAMPLES])
+    near = OTHER_COMMANDS.get(name) or nearest(name, [*COMMANDS, *ALIASES, *EXAMPLES])
     meant = f"/set {near}" if near in EXAMPLES and near not in COMMANDS else f"/{near}"
     hint = f"did you mean {meant}?" if near else "see /help"
     raise ConfigError(f"there is no command /{name[:40]}", hint=hint)
 
 
 def show_help(host: Host, rest: str) -> None:
-    name = rest.removeprefix("/").replace("-", "_").lower()
+    rest = rest.removeprefix("/").removeprefix("set ").strip()
+    name = rest.replace("-", "_").lower()
     if not rest:
         show_groups(
             "Write how a text begins; the model goes on. Enter alone has it write another one.",
@@ -95,7 +96,7 @@ def show_help(host: Host, rest: str) -> None:
         return
     is_setting = name in EXAMPLES
     if not is_setting or name in COMMANDS:
-        command = command_of(rest.removeprefix("/"))
+        command = command_of(rest)
         host.say(f"{command.usage}: {command.help}")
         if command.more:
             host.say(command.more)
@@ -109,7 +110,8 @@ def _help_words(written: str, settings: Settings) -> list[Word]:
     if " " in written:
         return []
     commands = [Word(name, meaning=command.help) for name, command in COMMANDS.items()]
-    return [*commands, *(Word(name, meaning=about(name)) for name in settings)]
+    others = [Word(name, meaning=about(name)) for name in settings if name not in COMMANDS]
+    return [*commands, *others]
 
 
 def leave(host: Host, rest: str) -> None:
@@ -290,4 +292,6 @@ GROUPS = (
     ),
 )
 COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
+# Commands by their names in other programs, which are not quite the same.
+OTHER_COMMANDS = {"model": "load", "models": "list"}
 ALIASES = {other: name for name, command in COMMANDS.items() for other in command.also}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any
 
@@ -62,3 +62,16 @@ class RunRequest:
             raise ConfigError(
                 f"must be one of {', '.join(PRESETS)}, not {self.preset!r}", option="preset"
             )
+
+
+def paths_of(corpus: object) -> list[str | os.PathLike[str]]:
+    """One path or several, as a list. Raises ConfigError for what is none."""
+    if isinstance(corpus, str | bytes | os.PathLike) or not isinstance(corpus, Iterable):
+        corpus = [corpus]
+    paths: list[str | os.PathLike[str]] = []
+    for path in corpus:
+        if not isinstance(path, str | os.PathLike):
+            kind = type(path).__name__
+            raise ConfigError(f"must be a path or a list of paths, not {kind}", option="corpus")
+        paths.append(path)
+    return paths

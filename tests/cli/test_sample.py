@@ -68,3 +68,12 @@ def test_lines_of_json_name_the_prompt_anyway(
 def test_characters_beat_the_default_of_tokens(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("sample", checkpoint, "--max-chars", 300, "--min-chars", 300, "--json")
     assert len(json.loads(done.stdout)["text"]) == 300
+
+
+def test_an_empty_stop_text_alone_is_none(run_chargen: Chargen, checkpoint: Path) -> None:
+    run_chargen("cp", checkpoint, "own")
+    run_chargen("set", "own", "stop", "red")
+    words = ("sample", "own", "The strawberry is", *GREEDY)
+    assert run_chargen(*words).stdout == " \n"
+    assert run_chargen(*words, "--stop", "").stdout == " red\n"
+    assert "stop must not be empty" in run_chargen(*words, "--stop", "", "--stop", "x").stderr

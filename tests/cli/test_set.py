@@ -22,6 +22,7 @@ def test_what_is_set_is_kept_shown_and_removed(run_chargen: Chargen, own: Path) 
     for words, expected in (
         (["temperature", "0.5"], SamplingDefaults(temperature=0.5)),
         (["stop", "\\nYou:", "."], SamplingDefaults(temperature=0.5, stop=("\nYou:", "."))),
+        (["temperature=0.5"], SamplingDefaults(temperature=0.5, stop=("\nYou:", "."))),
         (["mode", "Chat"], SamplingDefaults(temperature=0.5, stop=("\nYou:", "."), mode="chat")),
         (["temperature", "default"], SamplingDefaults(stop=("\nYou:", "."), mode="chat")),
     ):
@@ -43,6 +44,7 @@ def test_what_is_set_is_kept_shown_and_removed(run_chargen: Chargen, own: Path) 
     ("words", "says"),
     [
         (["tempratur", "1"], "did you mean temperature?"),
+        (["temp=1"], "did you mean temperature?"),
         (["temperature", "hot"], "chargen: temperature must be a number, not 'hot'"),
         (["temperature", "-1"], "temperature must be at least 0"),
         (["temperature", "1", "2"], "temperature is one value, not 2"),

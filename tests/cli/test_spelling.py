@@ -16,7 +16,7 @@ from tests.support.command import Chargen
     ("line", "says"),
     [
         ("trian corpus.txt", "there is no command trian; did you mean train? see chargen --help"),
-        ("ls", "did you mean list?"),
+        ("models", "did you mean list?"),
         ("show x", "did you mean info?"),
         ("help trian", "did you mean train?"),
         ("train c --lr 1", "there is no flag --lr; did you mean --learning-rate?"),
@@ -38,6 +38,11 @@ from tests.support.command import Chargen
         ("sample m -primetext The", "there is no flag -primetext; did you mean --prompt?"),
         ("sample m -temperature 1", "did you mean --temperature?"),
         ("sample --model m", "CHECKPOINT is a positional argument; leave out --model"),
+        ("sample -m m", "CHECKPOINT is a positional argument; leave out -m"),
+        (
+            "repl m some words",
+            "repl takes no prompt; to have one answered: chargen run m 'some words'",
+        ),
         ("generate m --temprature 1", "did you mean --temperature? see chargen generate --help"),
         ("eval m c --max-tokens 3", "--max-tokens is a flag of chargen sample"),
         ("list --zzz", "there is no flag --zzz; see chargen list --help"),

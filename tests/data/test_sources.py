@@ -145,6 +145,13 @@ def test_useless_texts_are_refused(
         open_corpus([path.parent if "/" in name else path], WHOLE)
 
 
+@pytest.mark.parametrize("text", ["It was a dark night, and late.\nIt [was]?\n", "a text " * 9999])
+def test_a_text_in_place_of_its_path_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(CorpusError, match="it looks like a text itself; name the file") as raised:
+        find_texts(text)
+    assert len(str(raised.value)) < 150 and "\n" not in str(raised.value)
+
+
 def test_a_corpus_takes_its_name_from_its_first_text() -> None:
     names = {"a/b.txt": "b", "b.md.gz": "b", "-": "stdin", "a/": "a", "texts/*.txt": "corpus",
              "C.TXT.GZ": "C", "/dev/fd/63": "pipe"}  # fmt: skip

@@ -50,6 +50,8 @@ def test_an_unknown_world_is_told_with_those_that_exist() -> None:
     with pytest.raises(ConfigError, match="there is no world 'nowhere'") as caught:
         lab.run("nowhere")
     assert "did you mean" not in str(caught.value)
+    with pytest.raises(ConfigError, match="there is no world 3"):
+        lab.run(3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"did you mean strawberry\?"):
         lab.run("strawbery")
     for name in ORDER:

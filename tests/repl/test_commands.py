@@ -73,14 +73,14 @@ def test_any_way_out_leaves(host: Host, leaving: str) -> None:
         run_command(host, leaving)
 
 
-@pytest.mark.parametrize("word", ["exit", "quit()", " help "])
+@pytest.mark.parametrize("word", ["exit", "quit()", " help ", "?"])
 def test_a_word_that_leaves_other_programs_is_not_completed(
     host: Host, say: Piped, capsys: pytest.CaptureFixture[str], word: str
 ) -> None:
     run_typed_line(host, word)
     assert not host.session.last_prompt and not host.session.text
     told = capsys.readouterr().err
-    assert ("/help" if "help" in word else "/quit or Ctrl-D leaves") in told
+    assert ("/help" if word.strip() in ("help", "?") else "/quit or Ctrl-D leaves") in told
     run_typed_line(host, f'"""{word}"""')
     assert host.session.exchanges[0].prompt == word
     assert say("/set max_tokens 1", word).stdout, "in a pipe it is a text as any other"
@@ -116,6 +116,13 @@ def test_each_command_explains_itself(say: Piped, name: str) -> None:
     assert row.help in " ".join(say(f"/help {name}").stderr.split())
 
 
+@pytest.mark.parametrize(
+    "asked", ["temperature", "set temperature", "/set temperature", "set seed"]
+)
+def test_help_explains_settings(say: Piped, asked: str) -> None:
+    assert f"/set {asked.split()[-1]}: " in say(f"/help {asked}").stderr
+
+
 def test_quit_leaves(say: Piped, host: Host) -> None:
     assert say("/quit", "GRANN").stdout == ""
     with pytest.raises(Quit):
@@ -135,6 +142,8 @@ def test_quit_leaves(say: Piped, host: Host) -> None:
         ("/HE", "did you mean /help?"),
         ("/by", "did you mean /bye?"),
         ("/temp 0.5", "did you mean /set temperature?"),
+        ("/set temp 0.5", "did you mean temperature?"),
+        ("/model m", "did you mean /load?"),
         ("/help temprature", "did you mean /set temperature?"),
         ("/set temperature=", "temperature must be a number, not '='"),
         ("/set =", "there is no setting"),

@@ -69,6 +69,7 @@ def test_settings_come_with_their_value_and_meaning(
         ("/by", ["bye"]),
         ("/ex", ["exit"]),
         ("/help temp", ["temperature"]),
+        ("/help bea", ["beams"]),
         ("//", []),
         ("The ", []),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chargen.errors import ConfigError
-from chargen.training.request import RunRequest
+from chargen.training.request import RunRequest, paths_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,13 @@ from chargen.training.request import RunRequest
 def test_what_cannot_be_combined_is_rejected(asked: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         RunRequest(["no such text"], **asked)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"x", ["a", 5]])
+def test_a_corpus_is_paths(wrong: object) -> None:
+    assert paths_of("a") == paths_of(["a"]) == paths_of(iter(["a"])) == ["a"]
+    with pytest.raises(ConfigError, match="corpus must be a path or a list of paths"):
+        paths_of(wrong)
 
 
 def test_choices_are_taken_as_configs_have_them() -> None:
