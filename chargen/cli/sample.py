@@ -41,7 +41,10 @@ _ONLY_SAMPLED = ("echo", "out", "resume", "overwrite", "check_copies", "text")
 def add_flags(command: Parser) -> None:
     flags = ", ".join(map(flag, PROCESSOR_ORDER))
     order = f"In this order, each where it is asked for: {flags}; then the token is sampled."
-    command.end_help_with(order)
+    command.end_help_with(
+        f"{order} A checkpoint may want a temperature and stop texts of its own, which hold where "
+        "none are given; chargen set shows them."
+    )
     add_checkpoint(command, optional=True)
     command.add_argument("words", nargs="*", metavar="PROMPT", help="as --prompt")
     prompts = command.add_mutually_exclusive_group()

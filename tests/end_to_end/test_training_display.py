@@ -32,8 +32,10 @@ def test_a_run_that_is_stopped_resumed_resized_and_ended(corpus_file: Path, tmp_
         terminal.resize(60)
         # One frame alone, that is as wide.
         terminal.see(
-            lambda lines: any(len(line) > 40 for line in lines)
-            and sum("going on with" in line for line in lines) == 1
+            lambda lines: (
+                any(len(line) > 40 for line in lines)
+                and sum("going on with" in line for line in lines) == 1
+            )
         )
         terminal.child.send("\x03")
         assert terminal.end() == 130
