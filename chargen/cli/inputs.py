@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chargen.config import MAX_PROMPT
 from chargen.data.utf8 import decode_utf8
-from chargen.errors import ConfigError, CorpusError, named, setting
+from chargen.errors import ConfigError, CorpusError, named
 from chargen.options import unescape
 
 PIPE_SECONDS = 10.0  # in which the first of a prompt should come: who writes it may load a model
@@ -44,11 +44,12 @@ def _piped_prompt() -> str:
     """What comes on standard input, without its last newline, as from `echo`; else nothing.
 
     Whoever starts a program may leave it anything there: a terminal or a device, such as /dev/null,
-    is not read, and what is empty or closed is no prompt. A pipe that cron, CI or a service holds
-    open without ever writing to it may be meant as either, so after some seconds it is an error;
-    `--prompt-file -` asks for it and waits, `< /dev/null` says that there is no prompt. That also
-    belongs into a shell's loop over lines, which are on standard input, too, and would be read
-    here. Raises CorpusError, also for what is not UTF-8 or too long.
+    is not read, and what is empty or closed is no prompt. Who sits at a terminal has piped
+    something in, for which we wait. Where nobody does, a pipe in which nothing comes is mostly held
+    open by cron, CI or a service that will never write to it, so after some seconds there is no
+    prompt, and a note says so. `--prompt-file -` asks for one and waits; `< /dev/null` says that
+    there is none, which also belongs into a shell's loop over lines on standard input. Raises
+    CorpusError on what is not UTF-8 or too long.
     """
     with suppress(OSError, ValueError):  # it is closed, or not to be read
         if _is_stdin_ready():
@@ -58,22 +59,25 @@ def _piped_prompt() -> str:
 
 
 def _is_stdin_ready() -> bool:
-    """Whether standard input is a pipe or a file in which something comes, if only its end. Raises
-    CorpusError where nothing does."""
+    """Whether standard input is a pipe or a file in which something comes, if only its end."""
+    from chargen.display.console import show_note
+
     try:
         descriptor = sys.stdin.fileno()
     except io.UnsupportedOperation:  # it is in memory
         return True
     if stat.S_IFMT(os.fstat(descriptor).st_mode) not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
         return False
-    if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
-        raise CorpusError(
-            f"nothing came on standard input for {PIPE_SECONDS:g} seconds",
-            hint="add "
-            + setting("prompt_file", fill_in="-")
-            + " to wait for a prompt, or < /dev/null to do without one",
-        )
-    return True
+    if select.select([descriptor], [], [], PIPE_SECONDS)[0]:
+        return True
+    waits = sys.stderr.isatty()
+    show_note(
+        "waiting for a prompt on standard input; < /dev/null does without"
+        if waits
+        else f"nothing came on standard input for {PIPE_SECONDS:g} seconds, so there is no prompt; "
+        "--prompt-file - waits for one, < /dev/null does without"
+    )
+    return waits
 
 
 def _decoded_prompt(content: bytes, where: str) -> str:

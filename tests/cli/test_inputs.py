@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chargen.cli.inputs import is_file, read_prompt, split_at_commas
-from chargen.errors import ConfigError, CorpusError, in_flags
+from chargen.errors import ConfigError, CorpusError
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,24 @@ def test_a_prompt_is_piped_in_without_its_last_newline(
     assert read_prompt(None, "-") == content.decode("utf-8-sig"), "asked for, it is as it is"
 
 
-def test_a_pipe_that_nobody_writes_to_is_an_error(
-    piped: Callable[[bytes | None], None], monkeypatch: pytest.MonkeyPatch
+def test_a_pipe_that_nobody_writes_to_is_no_prompt_where_nobody_sits(
+    piped: Callable[[bytes | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("chargen.cli.inputs.PIPE_SECONDS", 0.0)
     piped(None)
-    with pytest.raises(CorpusError, match="nothing came on standard input") as raised:
-        read_prompt(None, None)
-    ways_out = "add --prompt-file - to wait for a prompt, or < /dev/null to do without one"
-    assert ways_out in raised.value.spelled(in_flags)
+    assert read_prompt(None, None) == ""
+    assert "--prompt-file - waits for one" in capsys.readouterr().err
+
+
+def test_at_a_terminal_a_slow_pipe_is_waited_for(
+    piped: Callable[[bytes | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped(b"late\n")
+    monkeypatch.setattr("chargen.cli.inputs.select.select", lambda *_: ([], [], []))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert read_prompt(None, None) == "late"
 
 
 @pytest.mark.parametrize("mode", ["r", "w"])
