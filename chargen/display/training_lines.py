@@ -99,7 +99,8 @@ def metrics(evaluation: EvalReport | None, report: StepReport | None) -> list[tu
 
 
 def progress_line(report: StepReport, width: int) -> RenderableType:
-    left = "" if report.seconds_left is None else f"{clock(report.seconds_left)} left"
+    has_more = report.seconds_left is not None and report.progress < 1
+    left = f"{clock(report.seconds_left or 0.0)} left" if has_more else ""
     line = Table.grid(padding=(0, 1), expand=False)
     bar = ProgressBar(total=1.0, completed=report.progress, width=max(8, min(width, 80) - 18))
     line.add_row(bar, Text(f"{report.progress:4.0%}", "bold"), Text(left, "dim"))
