@@ -130,7 +130,7 @@ def default_checkpoint() -> DefaultCheckpoint:
         if not found.is_training and talked_at >= saved_at:
             found = replace(found, reason="talked to", at=talked_at)
             return _instead_of(passed_over, found)
-        if not found.is_training and _is_finished(metadata):
+        if not found.is_training and is_finished(metadata):
             return _instead_of(passed_over, replace(found, reason="trained", at=saved_at))
         passed_over = passed_over or found
         if not found.is_training:
@@ -196,7 +196,7 @@ def _seconds(saved_at: str) -> float:
     return 0.0
 
 
-def _is_finished(metadata: CheckpointMetadata) -> bool:
+def is_finished(metadata: CheckpointMetadata) -> bool:
     """Whether the run did all that it was to do, or ran out of patience. What has no training state
     that could be resumed is."""
     if not os.path.isfile(metadata.folder / TRAINING):

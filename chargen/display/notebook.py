@@ -14,6 +14,7 @@ from chargen.display.losses import LossCurves, Points, finite, loss_range
 from chargen.display.numbers import clock
 from chargen.display.training import Pace, View
 from chargen.display.training_lines import advice_line, closing, headline, metrics, setback
+from chargen.errors import in_python
 from chargen.reprs import printable
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
@@ -55,7 +56,7 @@ class NotebookView(View):
             self._draw(f"{doing} {share:.0%}")
 
     def begin(self, run: Run) -> None:
-        what, facts = headline(run)
+        what, facts = headline(run, in_python)
         self._head = "\n".join([what.plain, " \u00b7 ".join(fact.plain for fact in facts)])
         for past in run.trainer.history:
             self._remember(past)

@@ -34,6 +34,7 @@ from chargen.display.training_lines import (
     setback,
 )
 from chargen.display.wrapping import flow
+from chargen.errors import in_flags, in_python
 from chargen.runtime.signals import has_terminal
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
@@ -111,7 +112,7 @@ class PlainView(View):
             self._print(f"{doing} {share:.0%}")
 
     def begin(self, run: Run) -> None:
-        what, facts = headline(run)
+        what, facts = headline(run, in_python if self._in_python else in_flags)
         self._print(what.plain)
         self._print(fact_lines(facts, 1000).plain)
         for choice in run.plan:
@@ -175,7 +176,7 @@ class LiveView(View):
     def begin(self, run: Run) -> None:
         if run.plan:
             self._live.console.print(plan_table(run.plan))
-        self._head = headline(run)
+        self._head = headline(run, in_python if self._in_python else in_flags)
         for past in run.trainer.history:
             self._remember(past)
         self._draw(self._render())

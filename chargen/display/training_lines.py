@@ -19,6 +19,7 @@ from chargen.display.braille import draw
 from chargen.display.losses import Points, finite, loss_range
 from chargen.display.numbers import clock, count
 from chargen.display.wrapping import flow
+from chargen.errors import Spelling, in_flags, setting
 from chargen.reprs import counted
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
@@ -30,8 +31,9 @@ TRAIN_STYLE = "cyan"
 VALID_STYLE = "yellow"
 
 
-def headline(run: Run) -> tuple[Text, list[Text]]:
-    """Which text becomes which model; and how, in facts that `fact_lines` puts into lines."""
+def headline(run: Run, spell: Spelling = in_flags) -> tuple[Text, list[Text]]:
+    """Which text becomes which model; and how, in facts that `fact_lines` puts into lines. How to
+    extend what is finished is said as `spell` writes options."""
     model, config, corpus = run.model, run.trainer.config, run.corpus
     size = sum(size for _, size, _ in corpus.sources)
     layers = f"{model.config.num_layers} x " if model.config.num_layers > 1 else ""
@@ -50,14 +52,18 @@ def headline(run: Run) -> tuple[Text, list[Text]]:
         run.device,
     ]
     verb = "going on with" if run.resumed else "training on"
-    if run.trainer.finished:
-        verb = "already finished; a larger total of minutes, epochs or steps extends it:"
     first = Text.assemble(
         (f"{verb} ", "dim"),
         (corpus.name, "bold"),
         (f" ({count(size)}B) into ", "dim"),
         (str(run.folder), "bold"),
     )
+    if run.trainer.finished:
+        length = next((n for n in ("steps", "epochs") if getattr(config, n) is not None), "minutes")
+        how = setting(length, fill_in="N").spelled(spell)
+        first = Text.assemble(
+            (str(run.folder), "bold"), f" is already finished; extend it with {how}, its new total"
+        )
     return first, [Text(fact, "dim") for fact in facts]
 
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import mean
 
 import numpy as np
 
+from chargen.config import CorpusConfig
 from chargen.data.corpus import Corpus
 from chargen.errors import Wording, setting
 from chargen.tokenizers.base import Tokens
@@ -23,6 +26,8 @@ MIN_ITEMS = 50
 MAX_ITEM = 40
 MAX_BLANK = 0.02
 MAX_OTHERS = 0.2  # of the lines, those that speak of something else than a list
+DIALOGUE = 0.5  # of the lines, those of the two who speak most
+MIN_TURNS = 10  # of each
 _SPEAKER = re.compile(r"\S[^:]{0,20}:\s")
 _MARKS = (".", "!", "?", ",", ";", ":", "{", "}", ")")  # prose, verse and code end lines so
 ROSE = 1.02  # times the best validation loss
@@ -34,6 +39,38 @@ STILL_FALLS = 0.98  # times the loss in the middle of the run
 def about_text(corpus: Corpus) -> list[Wording]:
     """Before a training."""
     return [*_about_list(corpus), *_about_single_document(corpus), *_about_copies(corpus)]
+
+
+def about_speakers(corpus: Corpus, config: CorpusConfig) -> list[Wording]:
+    """Of a dialogue, whose turns begin otherwise than the config says."""
+    if config.documents == "line":
+        return []
+    lines = [line for line in _beginning(corpus).splitlines() if line.strip()]
+    found = [match[0].rstrip() for match in map(_SPEAKER.match, lines) if match]
+    speakers = Counter(found).most_common(2)
+    turns = [count for _, count in speakers]
+    if len(turns) < 2 or turns[1] < MIN_TURNS or sum(turns) < DIALOGUE * len(lines):
+        return []
+    user, bot = sorted((speaker for speaker, _ in speakers), key=found.index)
+    if {user, bot} == {config.user, config.bot}:
+        return []
+    return [
+        f"the lines begin with {user} and {bot}; to chat with the model, train with "
+        + setting("user", user)
+        + " and "
+        + setting("bot", bot)
+    ]
+
+
+def about_stopped(folder: Path) -> list[Wording]:
+    """Before a new run of the text that a stopped one is of."""
+    return [
+        f"{folder} holds a stopped run of this text; "
+        + setting("resume", True)
+        + " and "
+        + setting("out", str(folder))
+        + " resume it"
+    ]
 
 
 def _about_list(corpus: Corpus) -> list[Wording]:

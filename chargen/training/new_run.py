@@ -20,9 +20,10 @@ from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, named
 from chargen.nn.model import LanguageModel
 from chargen.runtime.memory import within_memory
+from chargen.training.advice import about_speakers, about_stopped
 from chargen.training.planner import PlannedOption
 from chargen.training.run import Run
-from chargen.training.run_folder import FolderSaver, claim_folder, lock_folder
+from chargen.training.run_folder import FolderSaver, claim_folder, lock_folder, stopped_run
 from chargen.training.sampling_defaults import sampling_defaults
 from chargen.training.setup import Setup
 from chargen.training.tensorboard import Recorder
@@ -62,6 +63,9 @@ def begin_run(setup: Setup) -> Run:
                 started=request.started,
                 ranks=ranks,
             )
+            hints = about_speakers(corpus, parts.corpus_config)
+            if request.out is None and (stopped := stopped_run(corpus)) is not None:
+                hints += about_stopped(stopped)
             ranks.broadcast(str(folder))
             trainer.save()  # from here on the run can be resumed
             recorder = Recorder(folder / TENSORBOARD) if request.tensorboard else None
@@ -70,7 +74,7 @@ def begin_run(setup: Setup) -> Run:
                 shutil.rmtree(folder, ignore_errors=True)
             lock.release()
             raise
-        return Run(folder, corpus, trainer, False, lock, parts.plan, recorder)
+        return Run(folder, corpus, trainer, False, lock, parts.plan, recorder, hints)
 
 
 def _make_parts(setup: Setup) -> _Parts:

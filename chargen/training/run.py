@@ -63,6 +63,7 @@ class Run:
     lock: Lock | None = None
     plan: Sequence[PlannedOption] = ()  # what was chosen, and why
     recorder: Recorder | None = None
+    hints: Sequence[Wording] = ()  # what its beginning has shown that may be meant otherwise
     _report: TrainReport | None = None  # what rank 0 sent the others
 
     @property
@@ -90,7 +91,7 @@ class Run:
 
     def text_advice(self) -> list[Wording]:
         """What the text says that another option would do better; before the first step."""
-        return [] if self.resumed else about_text(self.corpus)
+        return [] if self.resumed else [*self.hints, *about_text(self.corpus)]
 
     def advice(self) -> list[Wording]:
         """What the run has shown that another option would do better."""

@@ -10,12 +10,13 @@ from chargen.checkpoint.files import TRAINING
 from chargen.checkpoint.folder import save
 from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
 from chargen.checkpoint.metadata import CorpusFacts
+from chargen.checkpoint.recent import is_finished
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, SamplingDefaults
 from chargen.data.corpus import Corpus
 from chargen.data.sources import readable
 from chargen.errors import CheckpointError, named, setting
-from chargen.runtime.files import Lock, is_part, remove_parts, sync_folder
+from chargen.runtime.files import Lock, is_locked, is_part, remove_parts, sync_folder
 from chargen.training.trainer import Trainer
 
 
@@ -103,6 +104,16 @@ def last_run(name: str | None) -> Path:
             + named("resume"),
         )
     return runs[0]
+
+
+def stopped_run(corpus: Corpus) -> Path | None:
+    """The last run of this text below `checkpoints/`, where it was stopped before its end."""
+    hashes = [sha256 for *_, sha256 in corpus.sources]
+    for entry in list_checkpoints(CHECKPOINTS):
+        if [sha256 for *_, sha256 in entry.corpus.files] == hashes:
+            is_over = is_locked(entry.folder) or is_finished(entry)
+            return None if is_over else entry.folder
+    return None
 
 
 class FolderSaver:

@@ -331,6 +331,8 @@ class Trainer:
         self._last_loss = self._loss_mean.value  # until there are losses of this run
         is_as_long = self._schedule.restore(at)
         self._evaluator.patience_from = at.patience_from if is_as_long else len(self.history)
+        if self.finished:
+            self._schedule.freeze()
 
 
 def time_steps(trainer: Trainer, steps: int = 4, seconds: float = 0.5) -> float:

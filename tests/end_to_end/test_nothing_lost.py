@@ -19,6 +19,7 @@ import chargen
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot, save
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.checkpoint.store import weights_of
+from chargen.display.numbers import clock
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runtime.files import Lock
 from chargen.scoring.scores import Score
@@ -163,7 +164,8 @@ def test_a_run_that_is_done_stays_as_it_is(run_chargen: Chargen, folder: Path) -
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     done = run_chargen("train", "--resume", "--out", folder)
     assert done.returncode == 0
-    assert "already finished; a larger total" in done.stdout
+    assert f"{folder} is already finished; extend it with --steps N" in done.stdout
+    assert f", {clock(load_snapshot(folder).scores.seconds)}\n" in done.stdout, "no time went by"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +15,14 @@ import pytest
 from chargen.config import CorpusConfig
 from chargen.data.corpus import open_corpus
 from chargen.errors import in_flags
-from chargen.training.advice import about_run, about_text
+from chargen.training.advice import about_run, about_speakers, about_text
 from chargen.training.events import EvalReport
+from chargen.training.request import RunRequest
+from chargen.training.train import prepare
+from tests.support.samples import SMALL
 from tests.support.texts import write
 
+CHAT = "Ann: hello\nBen: oh, yes\n" * 60
 NAMES = "".join(f"Anna{letter}\n" for letter in "abcdefghijklmnopqrstuvwxyz" * 8)
 
 
@@ -93,3 +99,51 @@ def test_a_run_that_overfits_or_is_too_short_is_told_so(
     advice = [str(line) for line in about_run(history, np.array([0, *[7] * 60]))]  # ln 60 is 4.09
     assert len(advice) == (says is not None)
     assert says is None or says in advice[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "advised"),
+    [
+        (CHAT, {}, True),
+        (CHAT, {"user": "Ann:", "bot": "Ben:"}, False),
+        (CHAT, {"user": "Ben:", "bot": "Ann:"}, False),
+        (CHAT, {"documents": "line"}, False),
+        (CHAT + "and a line of prose\n" * 100, {}, True),
+        (CHAT + "and a line of prose\n" * 200, {}, False),
+        (CHAT[:200], {}, False),  # too few
+        ("Ann: hello\n" * 60, {}, False),  # she talks to herself
+        (NAMES, {}, False),
+    ],
+)
+def test_who_speaks_is_told_to_who_would_chat(
+    tmp_path: Path, text: str, options: dict[str, str], advised: bool
+) -> None:
+    whole: dict[str, Any] = {"valid_fraction": 0.0, "test_fraction": 0.0}
+    config = CorpusConfig(**whole | options)
+    corpus = open_corpus([write(tmp_path, "text.txt", text)], config)
+    says = [line.spelled(in_flags) for line in about_speakers(corpus, config)]
+    assert says == advised * [
+        "the lines begin with Ann: and Ben:; to chat with the model, train with --user Ann: and "
+        "--bot Ben:"
+    ]
+
+
+def test_a_stopped_run_of_the_same_text_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "text.txt", NAMES)
+
+    def begin(until: int | None = None, **asked: Any) -> list[str]:
+        run = prepare(RunRequest(["text.txt"], options=SMALL | {"steps": 4}, **asked))
+        with closing(run.events()) as events:
+            for _ in events:
+                if run.trainer.step == until:
+                    break
+        return [line.spelled(in_flags) for line in run.text_advice() if "stopped" in str(line)]
+
+    assert begin(until=1) == []
+    says = "checkpoints/text holds a stopped run of this text; --resume and --out checkpoints/text "
+    assert begin(out="elsewhere") == [], "a folder is named"
+    assert begin() == [says + "resume it"]
+    assert begin() == [], "the last one is whole"
