@@ -38,7 +38,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Action:
-    """What to do with a session: a call of it in Python, a command in the REPL."""
+    """What to do: a call in Python, a command in the REPL, or at the shell."""
 
     call: str
     command: str
@@ -132,7 +132,7 @@ def setting(option: str, value: object = None, *, fill_in: str = "") -> Wording:
 
 
 def action(call: str, command: str) -> Wording:
-    """What to do with a session: `action("undo()", "/undo") + " takes it back"`."""
+    """What to do, as one would type it: `action("undo()", "/undo") + " takes it back"`."""
     return Wording((Action(call, command),))
 
 

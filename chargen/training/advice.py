@@ -10,13 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import join
 from statistics import mean
 
 import numpy as np
 
 from chargen.config import CorpusConfig
 from chargen.data.corpus import Corpus
-from chargen.errors import Wording, setting
+from chargen.errors import Wording, action, setting
 from chargen.tokenizers.base import Tokens
 from chargen.training.events import EvalReport
 
@@ -56,9 +57,7 @@ def about_speakers(corpus: Corpus, config: CorpusConfig) -> list[Wording]:
         return []
     return [
         f"the lines begin with {user} and {bot}; to chat with the model, train with "
-        + setting("user", user)
-        + " and "
-        + setting("bot", bot)
+        + action(f"user={user!r}, bot={bot!r}", join(["--user", user, "--bot", bot]))
     ]
 
 
@@ -66,10 +65,11 @@ def about_stopped(folder: Path) -> list[Wording]:
     """Before a new run of the text that a stopped one is of."""
     return [
         f"{folder} holds a stopped run of this text; "
-        + setting("resume", True)
-        + " and "
-        + setting("out", str(folder))
-        + " resume it"
+        + action(
+            f"chargen.train(resume=True, out={str(folder)!r})",
+            join(["chargen", "train", "--resume", "--out", str(folder)]),
+        )
+        + " resumes it"
     ]
 
 

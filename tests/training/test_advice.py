@@ -123,7 +123,7 @@ def test_who_speaks_is_told_to_who_would_chat(
     corpus = open_corpus([write(tmp_path, "text.txt", text)], config)
     says = [line.spelled(in_flags) for line in about_speakers(corpus, config)]
     assert says == advised * [
-        "the lines begin with Ann: and Ben:; to chat with the model, train with --user Ann: and "
+        "the lines begin with Ann: and Ben:; to chat with the model, train with --user Ann: "
         "--bot Ben:"
     ]
 
@@ -143,7 +143,7 @@ def test_a_stopped_run_of_the_same_text_is_named(
         return [line.spelled(in_flags) for line in run.text_advice() if "stopped" in str(line)]
 
     assert begin(until=1) == []
-    says = "checkpoints/text holds a stopped run of this text; --resume and --out checkpoints/text "
+    says = "checkpoints/text holds a stopped run of this text; chargen train --resume --out "
     assert begin(out="elsewhere") == [], "a folder is named"
-    assert begin() == [says + "resume it"]
+    assert begin() == [says + "checkpoints/text resumes it"]
     assert begin() == [], "the last one is whole"
