@@ -6,7 +6,7 @@ Knows nothing of training. Letters: N tokens.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,8 @@ from chargen.words import SENTENCE_ENDS, SPACED_ENDS
 Places = npt.NDArray[np.int64]
 
 # Of a longer text so many tokens are looked at, in slices all over it.
-SCANNED_FOR_DOCUMENTS = 1 << 26
-SCANNED_FOR_UNITS = 1 << 20
-NUM_SLICES = 16
+SCANNED_FOR_DOCUMENTS, DOCUMENTS_SLICE = 1 << 26, 1 << 20
+SCANNED_FOR_UNITS, UNITS_SLICE = 1 << 20, 1 << 16
 # A text is made of units of which there are so many, and no longer ones than this on average, in
 # tokens: beginnings are read once more at each reset, and should be no great part of what is read.
 MIN_UNITS = 16
@@ -44,11 +43,13 @@ def find_beginnings(tokens: Shards | Ids, tokenizer: Tokenizer) -> Places:
     """Places of the (N,) tokens where texts begin, ascending: those of documents where the text is
     made of many, else of the largest of paragraphs, lines, sentences and words that there are
     enough of; in a text without any of them, of all characters."""
-    rows = _slices(tokens, tokenizer.end, SCANNED_FOR_DOCUMENTS)
-    found = _joined(start + _after_end(row, tokenizer.end) for start, row in rows)
-    if _is_made_of(found, rows, MAX_DOCUMENT):
+    slices = _slices(tokens, tokenizer.end, SCANNED_FOR_DOCUMENTS, DOCUMENTS_SLICE)
+    found = _joined(start + _after_end(row, tokenizer.end) for start, row in slices)
+    if _is_made_of(found, min(len(tokens), SCANNED_FOR_DOCUMENTS), MAX_DOCUMENT):
         return found
-    rows = _slices(tokens, tokenizer.end, SCANNED_FOR_UNITS)
+    scanned = min(len(tokens), SCANNED_FOR_UNITS)
+    size = scanned if scanned == len(tokens) else UNITS_SLICE
+    rows = list(_slices(tokens, tokenizer.end, SCANNED_FOR_UNITS, size))
     pieces = list(tokenizer.pieces)
     pieces[tokenizer.end] = _BETWEEN_DOCUMENTS
     spelled = [(start, [pieces[token] for token in row.tolist()]) for start, row in rows]
@@ -56,15 +57,15 @@ def find_beginnings(tokens: Shards | Ids, tokenizer: Tokenizer) -> Places:
     for unit in _units(texts[0][1]):
         pattern = re.compile(unit.encode())
         found = _joined(start + _after_matches(pattern, data, ends) for start, data, ends in texts)
-        if _is_made_of(found, rows, MAX_UNIT):
+        if _is_made_of(found, scanned, MAX_UNIT):
             return found
     begins = tokenizer.character_lengths > 0  # a byte within a character begins nothing
     return _joined(start + np.flatnonzero(begins[row]) for start, row in rows)
 
 
-def _is_made_of(found: Places, rows: list[tuple[int, Ids]], longest: int) -> bool:
-    """Whether so many units begin in the rows that they are no longer than that on average."""
-    scanned = sum(len(row) for _, row in rows)
+def _is_made_of(found: Places, scanned: int, longest: int) -> bool:
+    """Whether so many units were found in so many tokens that they are no longer than that on
+    average."""
     return len(found) >= max(MIN_UNITS, scanned / longest)
 
 
@@ -85,13 +86,13 @@ def _is_wrapped(data: bytes) -> bool:
     return long and small >= WRAPPED_SHARE * len(lines)
 
 
-def _slices(tokens: Shards | Ids, end: int, most: int) -> list[tuple[int, Ids]]:
-    """Where each begins, and its tokens; before the first stands the end of a document."""
-    if len(tokens) <= most:
-        return [(-1, np.insert(tokens[:], 0, end))]
-    starts = [index * len(tokens) // NUM_SLICES for index in range(NUM_SLICES)]
-    rows = [tokens[start : start + most // NUM_SLICES] for start in starts]
-    return [(-1, np.insert(rows[0], 0, end)), *zip(starts[1:], rows[1:], strict=True)]
+def _slices(tokens: Shards | Ids, end: int, most: int, size: int) -> Iterator[tuple[int, Ids]]:
+    """Where each begins, and its tokens, so many and the one before; before the text stands the
+    end of a document."""
+    count = min(-(-len(tokens) // size), most // size)
+    for start in (index * len(tokens) // count for index in range(count)):
+        row = tokens[max(0, start - 1) : start + size]
+        yield start - 1, row if start else np.insert(row, 0, end)
 
 
 def _after_end(row: Ids, end: int) -> Places:
@@ -107,4 +108,5 @@ def _after_matches(pattern: re.Pattern[bytes], data: bytes, ends: Places) -> Pla
 
 
 def _joined(rows: Iterable[Places]) -> Places:
-    return np.concatenate(list(rows))
+    """Each once, where slices overlap."""
+    return np.unique(np.concatenate(list(rows)))

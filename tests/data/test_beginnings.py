@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chargen.data.beginnings import SCANNED_FOR_UNITS, find_beginnings
+from chargen.data.beginnings import DOCUMENTS_SLICE, SCANNED_FOR_UNITS, find_beginnings
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.tokenizers import MAKERS, tokenizer
@@ -98,3 +98,12 @@ def test_of_a_long_text_places_all_over_it_are_found() -> None:
     assert (found % 5 == 0).all() and (np.diff(found) > 0).all()
     assert found[0] == 0 and found[-1] > 0.9 * len(tokens)
     assert len(found) <= SCANNED_FOR_UNITS
+
+
+def test_documents_are_found_wherever_a_text_is_cut_to_be_looked_at() -> None:
+    tokenizer = ByteTokenizer()
+    document = np.full(1 << 12, ord("x"), np.uint16)
+    document[-1] = tokenizer.end
+    count = 3 * DOCUMENTS_SLICE // len(document) + 1
+    found = find_beginnings(np.tile(document, count), tokenizer)
+    assert np.array_equal(found, np.arange(count) * len(document))
