@@ -25,7 +25,8 @@ SENTENCE_ENDS = (
 )
 ZERO_WIDTH_SPACE = "\u200b"
 
-_LINE_END = "(?>\r\n|\r|(?<!\r)\n)"  # no other line end begins between a CR and its LF
+# A pattern of LF, CRLF or CR. No other line end begins between a CR and its LF.
+LINE_END = "(?>\r\n|\r|(?<!\r)\n)"
 
 
 def begins_word(character: str) -> bool:
@@ -68,4 +69,4 @@ def with_lf(text: str) -> str:
 @lru_cache(maxsize=64)
 def matching_any_line_end(text: str) -> re.Pattern[str]:
     """Finds a text, whatever lines end with: LF, CRLF or CR."""
-    return re.compile(re.escape(with_lf(text)).replace("\\\n", _LINE_END))
+    return re.compile(re.escape(with_lf(text)).replace("\\\n", LINE_END))

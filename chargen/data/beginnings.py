@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from chargen.data.boundaries import NEWLINE
 from chargen.data.shards import Ids, Shards
 from chargen.tokenizers.base import Tokenizer
-from chargen.words import SENTENCE_ENDS, SPACED_ENDS
+from chargen.words import LINE_END, SENTENCE_ENDS, SPACED_ENDS
 
 Places = npt.NDArray[np.int64]
 
@@ -31,9 +30,9 @@ WRAPPED_LENGTH = 40  # bytes, on average
 WRAPPED_SHARE = 0.3  # of the lines begin with a small letter
 
 # What ends where a unit begins.
-_PARAGRAPH = rf"{NEWLINE}(?:[ \t]*{NEWLINE})+(?=[ \t]*\S)"
-_INDENTED = rf"{NEWLINE}(?=[ \t]+\S)"
-_LINE = rf"{NEWLINE}(?=[ \t]*\S)"
+_PARAGRAPH = rf"{LINE_END}(?:[ \t]*{LINE_END})+(?=[ \t]*\S)"
+_INDENTED = rf"{LINE_END}(?=[ \t]+\S)"
+_LINE = rf"{LINE_END}(?=[ \t]*\S)"
 _WORD = r"\s(?=\S)"
 _CLOSERS = "(?:[\"')\\]]|»|”|\u2019|」|』)*"
 _BETWEEN_DOCUMENTS = b"\n\n"  # as which an end-of-document token is read here

@@ -11,16 +11,17 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from chargen.words import LINE_END
+
 # What stands between documents where many are joined to one text: what none of them holds.
 JOINTS = {"line": "\n", "paragraph": "\n\n"}
 # What stands there in a text as it is, any of these.
-NEWLINE = r"(?>\r\n|\n|\r)"
 SEPARATORS = {
     "line": re.compile(r"(?:\r?\n)+|\r\Z"),
-    "paragraph": re.compile(rf"{NEWLINE}(?:[ \t]*{NEWLINE})+(?:[ \t]*\Z)?|{NEWLINE}[ \t]*\Z"),
+    "paragraph": re.compile(rf"{LINE_END}(?:[ \t]*{LINE_END})+(?:[ \t]*\Z)?|{LINE_END}[ \t]*\Z"),
 }
 # What may stand before the first.
-BLANK_LINES = re.compile(rf"(?:[ \t]*{NEWLINE})+")
+BLANK_LINES = re.compile(rf"(?:[ \t]*{LINE_END})+")
 
 Places = npt.NDArray[np.int64]
 
