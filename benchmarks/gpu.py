@@ -31,8 +31,8 @@ from train_speed import BPTT, EMBEDDING, Steps, bare_step, seconds_of
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.generation.generator import TextGenerator
-from chargen.nn.engine import Engine
 from chargen.nn.model import NUM_GATES, LanguageModel
+from chargen.nn.torch_engine import Engine
 from chargen.runtime.device import describe, pick_device
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.trainer import Trainer

@@ -30,8 +30,8 @@ from chargen.config import ModelConfig, SampleConfig
 from chargen.generation.decoding import sample
 from chargen.generation.generator import TextGenerator
 from chargen.generation.sampling import streams
-from chargen.nn.engine import Engine
 from chargen.nn.model import NUM_GATES, LanguageModel
+from chargen.nn.torch_engine import Engine
 from chargen.runtime.device import describe
 from chargen.tokenizers.byte import ByteTokenizer
 

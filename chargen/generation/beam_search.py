@@ -23,8 +23,8 @@ from chargen.generation.healing import Spellings
 from chargen.generation.logits import NEG_INF, check_finite, mask_logits
 from chargen.generation.prompt_state import DecodingStart
 from chargen.generation.stopping import UnitProgress, find_stop, unit_end
-from chargen.nn.engine import Engine
 from chargen.nn.logprobs import log_probabilities
+from chargen.nn.torch_engine import Engine
 from chargen.tokenizers.base import Tokenizer
 
 

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from chargen.errors import ConfigError, named
 from chargen.generation.healing import spell
-from chargen.nn.engine import Engine, read_tokens
 from chargen.nn.logprobs import log_probabilities, logprobs_of
 from chargen.nn.model import LanguageModel, State
+from chargen.nn.torch_engine import Engine, read_tokens
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 ROWS_AT_ONCE = 256

@@ -19,8 +19,8 @@ from chargen.generation.constraints import NOWHERE, Guide
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import LOOKING_BACK, NEG_INF, mask_logits
 from chargen.generation.prompt_state import PromptState, prefill, start_decoding
-from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
+from chargen.nn.torch_engine import Engine
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import Tokenizer
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel, State
+from chargen.nn.torch_engine import Engine
 from chargen.progress import OnShare, no_progress, share_of
 from chargen.tokenizers.base import Tokenizer, Tokens
 

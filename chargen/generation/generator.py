@@ -27,8 +27,8 @@ from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
 from chargen.generation.text_stream import TextStream
 from chargen.keywords import Device, SampleOptions, TextOptions
-from chargen.nn.engine import Engine
 from chargen.nn.model import LanguageModel
+from chargen.nn.torch_engine import Engine
 from chargen.options import build_config, takes_options
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from chargen.nn.engine import Engine
 from chargen.nn.logprobs import log_probabilities
 from chargen.nn.model import State
+from chargen.nn.torch_engine import Engine
 from chargen.tokenizers.base import Tokenizer
 
 MAX_WORD_BYTES = 32  # bytes that are taken back at most

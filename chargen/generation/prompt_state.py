@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from chargen.generation.healing import Spellings, spell, take_back
-from chargen.nn.engine import Engine, read_tokens
 from chargen.nn.model import LanguageModel, State
+from chargen.nn.torch_engine import Engine, read_tokens
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import Tokenizer, Tokens
 

@@ -15,8 +15,8 @@ import chargen
 from chargen.checkpoint.folder import load_snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
-from chargen.nn.engine import CAPTURE_AFTER, Engine
 from chargen.nn.model import LanguageModel
+from chargen.nn.torch_engine import CAPTURE_AFTER, Engine
 from chargen.runtime.device import pick_device
 from chargen.runtime.precision import autocast
 from chargen.training.request import RunRequest

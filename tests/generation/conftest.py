@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import Tensor
 
-from chargen.nn.engine import Engine, StepBuffers
+from chargen.nn.torch_engine import Engine, StepBuffers
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from chargen.generation.dynamic_evaluation import (
     DynamicEvaluator,
 )
 from chargen.generation.generator import TextGenerator
-from chargen.nn.engine import read_tokens
 from chargen.nn.model import LanguageModel
+from chargen.nn.torch_engine import read_tokens
 from chargen.scoring.scores import score_text
 from chargen.tokenizers.base import Tokens
 from chargen.tokenizers.byte import ByteTokenizer

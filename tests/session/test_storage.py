@@ -19,7 +19,7 @@ from chargen.config import MODES
 from chargen.errors import ChargenError, SessionError, in_repl
 from chargen.generation import generator as generation
 from chargen.generation import prompt_state
-from chargen.nn.engine import Engine
+from chargen.nn.torch_engine import Engine
 from chargen.runtime.files import to_builtins
 from chargen.session.session import Events, Session
 from chargen.session.storage import read_session

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from chargen.config import ModelConfig
-from chargen.nn import engine as engine_module
-from chargen.nn.engine import Engine
+from chargen.nn import torch_engine as engine_module
 from chargen.nn.model import LanguageModel
+from chargen.nn.torch_engine import Engine
 
 V, LENGTH = 60, 12
 CELLS = [

@@ -1,0 +1,169 @@
+"""One step of inference, fast: the logits of LanguageModel to 1e-4, without its overhead. And many
+steps at once, over a prompt.
+
+What the first layer makes of a token is looked up in a table; weights lie as the product reads
+them; a step writes into buffers that are there already, the `StepBuffers`: unlike the model's
+`State` they are changed in place.
+
+Shapes: B batch, V vocabulary, E embedding, H hidden, G gates of a cell.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chargen.nn.model import NUM_GATES, LanguageModel, State
+from chargen.runtime.cuda_graphs import GraphedStep
+from chargen.tokenizers.base import Tokens
+
+READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
+MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
+# On a GPU a step is recorded when a text has gone on for so long: recording it takes as long as
+# many steps.
+CAPTURE_AFTER = 16
+# torch has an LSTM's gates in the order i, f, g, o; here one sigmoid takes the first three.
+_LSTM_ORDER = (0, 1, 3, 2)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer's weights, transposed: below @ `read` + `bias`, and h @ `recur` + `recur_bias`.
+
+    Where `table` is given it has the first of these two for each token.
+    """
+
+    read: Tensor  # (E or H, G * H)
+    bias: Tensor  # (G * H)
+    table: Tensor | None  # (V, G * H)
+    recur: Tensor  # (H, G * H)
+    recur_bias: Tensor  # (G * H)
+    norm: nn.Module | None
+
+
+class StepBuffers:
+    """What the network remembers of B rows, and the room in which a step over them works."""
+
+    def __init__(self, state: State, num_gates: int, vocab_size: int) -> None:
+        self.state = state.map(lambda part: part.clone(memory_format=torch.contiguous_format))
+        h = self.state.layers[0][0]
+        rows, hidden_size = h.shape
+        self.gates = h.new_empty(rows, num_gates * hidden_size)
+        self.recurrent = torch.empty_like(self.gates)
+        self.spare = torch.empty_like(h)
+        self.logits = h.new_empty(rows, vocab_size)
+        self.tokens = torch.zeros(rows, dtype=torch.int64, device=h.device)
+        self.replay: GraphedStep | None = None
+
+
+class Engine:
+    """A model that is made ready to be stepped. It keeps copies: train the model no further."""
+
+    @torch.inference_mode()
+    def __init__(self, model: LanguageModel) -> None:
+        self.config = model.config
+        self.vocab_size = model.vocab_size
+        self.device = model.head.weight.device
+        self._embedding = model.embedding.weight  # (V, E)
+        self._layers = [_prepare(model, index) for index in range(model.config.num_layers)]
+        self._head = model.head.weight.t().contiguous()  # (H, V)
+        self._head_bias = model.head.bias
+        cells = {"lstm": self._lstm, "gru": self._gru, "rnn": self._rnn}
+        self._cell = cells[model.config.cell]
+
+    @torch.inference_mode()
+    def start(self, state: State) -> StepBuffers:
+        """Buffers for the steps to come after `state`, a (B, H) tensor each of its parts."""
+        buffers = StepBuffers(state, NUM_GATES[self.config.cell], self.vocab_size)
+        if self.device.type == "cuda":
+            # They must not hold themselves, through what they replay: graphs are large.
+            own = weakref.proxy(buffers)
+            buffers.replay = GraphedStep(lambda: self._advance(own), self.device, CAPTURE_AFTER)
+        return buffers
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor, buffers: StepBuffers) -> Tensor:
+        """(B,) tokens -> (B, V) logits of the next ones, which the next step overwrites."""
+        if buffers.replay is None:
+            buffers.tokens = tokens.to(self.device)
+            self._advance(buffers)
+        else:
+            buffers.tokens.copy_(tokens)
+            buffers.replay()
+        return buffers.logits
+
+    def _advance(self, buffers: StepBuffers) -> None:
+        """The step on the device alone, from the buffers' tokens to their logits."""
+        tokens, gates = buffers.tokens, buffers.gates
+        x: Tensor | None = None  # (B, E), then (B, H): what a layer reads
+        for layer, parts in zip(self._layers, buffers.state.layers, strict=True):
+            if layer.table is not None:
+                torch.index_select(layer.table, 0, tokens, out=gates)
+            else:
+                x = F.embedding(tokens, self._embedding) if x is None else x
+                torch.addmm(layer.bias, x, layer.read, out=gates)
+            y = self._cell(layer, parts, buffers)  # (B, H)
+            if layer.norm is not None:
+                y = layer.norm(y)
+            adds = self.config.residual and x is not None and x.shape == y.shape
+            x = x + y if adds and x is not None else y
+        assert x is not None, "there is at least one layer"
+        torch.addmm(self._head_bias, x, self._head, out=buffers.logits)
+
+    def _lstm(self, layer: _Layer, parts: tuple[Tensor, ...], buffers: StepBuffers) -> Tensor:
+        h, c = parts
+        size = len(h[0])
+        gates = buffers.gates.addmm_(h, layer.recur)
+        gates[:, : 3 * size].sigmoid_()
+        i, f, o, g = gates.chunk(4, dim=1)
+        c.mul_(f).addcmul_(i, g.tanh_())
+        return torch.mul(o, torch.tanh(c, out=buffers.spare), out=h)
+
+    def _gru(self, layer: _Layer, parts: tuple[Tensor, ...], buffers: StepBuffers) -> Tensor:
+        [h] = parts
+        size = len(h[0])
+        read = buffers.gates
+        recurrent = torch.addmm(layer.recur_bias, h, layer.recur, out=buffers.recurrent)
+        read[:, : 2 * size].add_(recurrent[:, : 2 * size]).sigmoid_()
+        r, z, n = read.chunk(3, dim=1)
+        n.addcmul_(r, recurrent[:, 2 * size :]).tanh_()
+        return torch.lerp(n, h, z, out=h)
+
+    def _rnn(self, layer: _Layer, parts: tuple[Tensor, ...], buffers: StepBuffers) -> Tensor:
+        [h] = parts
+        a = buffers.gates.addmm_(h, layer.recur)
+        return torch.tanh(a, out=h) if self.config.nonlinearity == "tanh" else h.copy_(a).relu_()
+
+
+def _prepare(model: LanguageModel, index: int) -> _Layer:
+    """The weights of a layer as a step wants them."""
+    config = model.config
+    weights: list[Tensor] = list(model.layers[index].parameters())
+    if config.cell == "lstm":
+        weights = [torch.cat([weight.chunk(4)[gate] for gate in _LSTM_ORDER]) for weight in weights]
+    read, recur, bias, recur_bias = weights
+    if config.cell != "gru":  # only there a gate stands between the two
+        bias = bias + recur_bias
+    read = read.t().contiguous()
+    # Where the embedding itself is added to the output, it must be there.
+    adds = config.residual and config.embedding_size == config.hidden_size
+    small = model.vocab_size * len(bias) * bias.element_size() <= MAX_TABLE_BYTES
+    table = None
+    if index == 0 and small and not adds:
+        table = torch.addmm(bias, model.embedding.weight, read)
+    norm = model.norms[index] if config.layer_norm else None
+    return _Layer(read, bias, table, recur.t().contiguous(), recur_bias, norm)
+
+
+@torch.inference_mode()
+def read_tokens(model: LanguageModel, tokens: Tokens, state: State) -> tuple[Tensor, State]:
+    """Read (N,) tokens, one at least, from a (1, H) state on: the top layer's output after the last
+    of them, (1, H), and the state there. Memory does not grow with them."""
+    for at in range(0, len(tokens), READ_AT_ONCE):
+        chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
+        x, state = model.read(chunk.to(model.head.weight.device), state)  # (1, T, H)
+    return x[:, -1], state
