@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from sample_speed import whole_step
 from train_speed import BPTT, EMBEDDING, Steps, bare_step, seconds_of
@@ -31,8 +32,9 @@ from train_speed import BPTT, EMBEDDING, Steps, bare_step, seconds_of
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.generation.generator import TextGenerator
+from chargen.nn.engine import initial_state
 from chargen.nn.model import NUM_GATES, LanguageModel
-from chargen.nn.torch_engine import Engine
+from chargen.nn.torch_engine import TorchEngine
 from chargen.runtime.device import describe, pick_device
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.trainer import Trainer
@@ -148,12 +150,11 @@ def generating_row(rows: int, seconds: float, device: torch.device) -> str:
     shape = ModelConfig(hidden_size=hidden_size, num_layers=layers, embedding_size=EMBEDDING)
     model = LanguageModel(shape, tokenizer.vocab_size).to(device).eval()
     model.seen[tokenizer.end] = False  # so that no text ends
-    engine = Engine(model)
-    memory = engine.start(model.initial_state(rows))
-    tokens = torch.zeros(rows, dtype=torch.int64, device=device)
+    stepper = TorchEngine(model).start(initial_state(shape, rows))
+    tokens = np.zeros(rows, np.int64)
 
     def step() -> int:
-        engine.step(tokens, memory)
+        stepper.step(tokens)
         return 1
 
     generator = TextGenerator(model, tokenizer)
@@ -168,7 +169,8 @@ def generating_row(rows: int, seconds: float, device: torch.device) -> str:
         once = seconds_of(side, 20, device)  # recorded after some steps
         count = max(3, round(seconds / min(once, seconds_of(side, 5, device))))
         taken.append(seconds_of(side, count, device))
-    graph = "yes" if memory.replay is not None and memory.replay.is_captured else "no"
+    replay = stepper.buffers.replay
+    graph = "yes" if replay is not None and replay.is_captured else "no"
     return (
         f"{rows:<13} {rows / taken[0]:10,.0f} {1000 * taken[0]:10.3f} {1000 * taken[1]:12.3f} "
         f"{graph:>6}"

@@ -1,9 +1,7 @@
-"""One step of inference, fast: the logits of LanguageModel to 1e-4, without its overhead. And many
-steps at once, over a prompt.
+"""The network in torch: what writes text on a GPU.
 
 What the first layer makes of a token is looked up in a table; weights lie as the product reads
-them; a step writes into buffers that are there already, the `StepBuffers`: unlike the model's
-`State` they are changed in place.
+them; a step writes into buffers that are there already, which CUDA records once and replays.
 
 Shapes: B batch, V vocabulary, E embedding, H hidden, G gates of a cell.
 """
@@ -17,7 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chargen.nn.engine import Floats
+from chargen.nn.engine import State as StateArray
 from chargen.nn.model import NUM_GATES, LanguageModel, State
+from chargen.nn.transfer import array_of, state_of
 from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.tokenizers.base import Tokens
 
@@ -46,7 +47,8 @@ class _Layer:
 
 
 class StepBuffers:
-    """What the network remembers of B rows, and the room in which a step over them works."""
+    """What the network remembers of B rows, and the room in which a step over them works: unlike
+    the model's `State` they are changed in place."""
 
     def __init__(self, state: State, num_gates: int, vocab_size: int) -> None:
         self.state = state.map(lambda part: part.clone(memory_format=torch.contiguous_format))
@@ -60,14 +62,32 @@ class StepBuffers:
         self.replay: GraphedStep | None = None
 
 
-class Engine:
-    """A model that is made ready to be stepped. It keeps copies: train the model no further."""
+class TorchStepper:
+    """Steps over B rows, whose state stays where the network is until it is asked for."""
+
+    def __init__(self, engine: TorchEngine, state: StateArray) -> None:
+        self._engine = engine
+        self.buffers = engine.buffers(state_of(state, engine.model))
+
+    @property
+    def state(self) -> StateArray:
+        return array_of(self.buffers.state)
+
+    def step(self, tokens: Tokens) -> Floats:
+        return _to_array(self._engine.step(torch.tensor(tokens), self.buffers))
+
+
+class TorchEngine:
+    """A network where its model is, ready to be stepped and to read (`nn.engine.Engine`). The model
+    is to be in eval mode, and to learn no more: the steps have copies of its weights."""
 
     @torch.inference_mode()
     def __init__(self, model: LanguageModel) -> None:
+        self.model = model
         self.config = model.config
         self.vocab_size = model.vocab_size
         self.device = model.head.weight.device
+        self.seen = model.seen.cpu().numpy()
         self._embedding = model.embedding.weight  # (V, E)
         self._layers = [_prepare(model, index) for index in range(model.config.num_layers)]
         self._head = model.head.weight.t().contiguous()  # (H, V)
@@ -75,9 +95,23 @@ class Engine:
         cells = {"lstm": self._lstm, "gru": self._gru, "rnn": self._rnn}
         self._cell = cells[model.config.cell]
 
+    def start(self, state: StateArray) -> TorchStepper:
+        return TorchStepper(self, state)
+
     @torch.inference_mode()
-    def start(self, state: State) -> StepBuffers:
-        """Buffers for the steps to come after `state`, a (B, H) tensor each of its parts."""
+    def read(self, tokens: Tokens, state: StateArray) -> tuple[Floats, StateArray]:
+        x, after = self.model.read(
+            torch.tensor(tokens, device=self.device), state_of(state, self.model)
+        )  # (B, T, H)
+        return _to_array(x), array_of(after)
+
+    @torch.inference_mode()
+    def output_logits(self, outputs: Floats) -> Floats:
+        return _to_array(self.model.output_logits(torch.tensor(outputs, device=self.device)))
+
+    @torch.inference_mode()
+    def buffers(self, state: State) -> StepBuffers:
+        """For the steps to come after `state`, a (B, H) tensor each of its parts."""
         buffers = StepBuffers(state, NUM_GATES[self.config.cell], self.vocab_size)
         if self.device.type == "cuda":
             # They must not hold themselves, through what they replay: graphs are large.
@@ -157,6 +191,26 @@ def _prepare(model: LanguageModel, index: int) -> _Layer:
         table = torch.addmm(bias, model.embedding.weight, read)
     norm = model.norms[index] if config.layer_norm else None
     return _Layer(read, bias, table, recur.t().contiguous(), recur_bias, norm)
+
+
+def _to_array(x: Tensor) -> Floats:
+    array: Floats = x.float().cpu().numpy()
+    return array
+
+
+class Engine:
+    """TorchEngine in tensors."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._engine = TorchEngine(model)
+        self.config, self.vocab_size = model.config, model.vocab_size
+        self.device = model.head.weight.device
+
+    def start(self, state: State) -> StepBuffers:
+        return self._engine.buffers(state)
+
+    def step(self, tokens: Tensor, buffers: StepBuffers) -> Tensor:
+        return self._engine.step(tokens, buffers)
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,8 +16,9 @@ import chargen
 from chargen.checkpoint.folder import load_snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
+from chargen.nn.engine import initial_state
 from chargen.nn.model import LanguageModel
-from chargen.nn.torch_engine import CAPTURE_AFTER, Engine
+from chargen.nn.torch_engine import CAPTURE_AFTER, TorchEngine
 from chargen.runtime.device import pick_device
 from chargen.runtime.precision import autocast
 from chargen.training.request import RunRequest
@@ -79,15 +81,14 @@ def test_the_recorded_engine_gives_the_logits_of_the_model(cell: str, rows: int)
     torch.manual_seed(1)
     shape = ModelConfig(cell=cell, hidden_size=48, num_layers=2, layer_norm=True, residual=True)
     model = LanguageModel(shape, 70).cuda().eval()
-    engine = Engine(model)
-    memory = engine.start(model.initial_state(rows))
+    stepper = TorchEngine(model).start(initial_state(shape, rows))
     tokens = torch.randint(70, (rows, CAPTURE_AFTER + 20))
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         expected, _ = model(tokens.cuda(), model.initial_state(rows))
     for at in range(tokens.shape[1]):
-        logits = engine.step(tokens[:, at], memory)
-        assert torch.allclose(logits, expected[:, at], atol=1e-4)
-    assert memory.replay is not None and memory.replay.is_captured
+        logits = stepper.step(tokens[:, at].numpy())
+        assert np.allclose(logits, expected[:, at].cpu(), atol=1e-4)
+    assert stepper.buffers.replay is not None and stepper.buffers.replay.is_captured
 
 
 @pytest.mark.parametrize(("first", "second"), [("cuda", "cpu"), ("cpu", "cuda")])
@@ -128,10 +129,10 @@ def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Pa
         losses += take_steps(watched, 10)[0]
         assert watched.average is not None
         with watched.average.applied():
-            engine = Engine(watched.model)
-            memory = engine.start(watched.model.initial_state(2))
+            engine = TorchEngine(watched.model)
+            memory = engine.start(initial_state(engine.config, 2))
             for _ in range(CAPTURE_AFTER + 5):
-                engine.step(torch.tensor([1, 2]), memory)
+                memory.step(np.array([1, 2]))
     assert losses == pytest.approx(expected, abs=1e-5)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from chargen.nn.transfer import array_of, model_of, state_of, tensors_of, weights_of
 from chargen.nn.weights import weight_shapes
-from tests.nn.test_torch_engine import CELLS, OPTIONS, V, network
+from tests.support.networks import CELLS, OPTIONS, VOCAB_SIZE, network
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -18,7 +18,7 @@ def test_the_arrays_of_a_model(cell: dict[str, Any], options: dict[str, Any]) ->
     model = network(**cell, **options)
     weights = weights_of(model)
     found = {name: array.shape for name, array in weights.arrays.items()}
-    assert found == weight_shapes(model.config, V)
+    assert found == weight_shapes(model.config, VOCAB_SIZE)
     assert weights.num_parameters == model.num_parameters
     again = tensors_of(model_of(weights))
     assert all(torch.equal(tensor, again[name]) for name, tensor in tensors_of(model).items())

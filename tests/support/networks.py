@@ -1,0 +1,32 @@
+"""Small networks of every kind, with weights as they are before training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from chargen.config import ModelConfig
+from chargen.nn.model import LanguageModel
+
+VOCAB_SIZE = 60
+CELLS = [
+    {"cell": "lstm"},
+    {"cell": "gru"},
+    {"cell": "rnn"},
+    {"cell": "rnn", "nonlinearity": "relu"},
+]
+OPTIONS = [
+    {},
+    {"num_layers": 1},
+    {"layer_norm": True},
+    {"residual": True},
+    {"tie_weights": True, "embedding_size": 48, "residual": True, "layer_norm": True},
+    {"dropout": 0.5, "weight_dropout": 0.5, "token_dropout": 0.5, "embedding_dropout": 0.5},
+]
+
+
+def network(**options: Any) -> LanguageModel:
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 48, "embedding_size": 16, "num_layers": 3}
+    return LanguageModel(ModelConfig(**(sizes | options)), VOCAB_SIZE).eval()
