@@ -22,6 +22,7 @@ from chargen.cli.flags import (
 from chargen.cli.inputs import checkpoint_or_default, read_prompt, split_at_commas
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import CheckpointError, ConfigError, flag, named
+from chargen.generation.shards import Shard, parse_shard, samples_of
 from chargen.options import build_config
 from chargen.reprs import counted
 from chargen.runtime.signals import Interrupts, Terminated, exit_at_once, suspendable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # types alone: torch is imported where it is used
 
 UNLIKELY = -2.0  # nats per token of the best choice, from which it is likely no choice at all
 # What `--choices` has no use for, besides all the options of sampling.
-_ONLY_SAMPLED = ("echo", "out", "resume", "overwrite", "check_copies", "text")
+_ONLY_SAMPLED = ("echo", "out", "shard", "resume", "overwrite", "check_copies", "text")
 
 
 def add_flags(command: Parser) -> None:
@@ -69,6 +70,12 @@ def add_flags(command: Parser) -> None:
     )
     group = command.add_argument_group("into a file")
     group.add_argument(*flags_of("out"), metavar="F", help="a new file, one JSON line a sample")
+    group.add_argument(
+        "--shard",
+        metavar="I/K",
+        help="only the I-th of K parts of the samples, as 1/4 on the first of four machines: the "
+        "files joined, in order, are the one that a single machine writes",
+    )
     group.add_argument("--resume", action="store_true", help="continue the file in --out")
     group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
     group = command.add_argument_group("copied or new")
@@ -91,8 +98,10 @@ def add_flags(command: Parser) -> None:
 def run(arguments: Arguments) -> int:
     """Write text that continues a prompt."""
     given = options_given(arguments, SampleConfig)
-    build_config(SampleConfig, given)  # a wrong one is reported before torch is imported
+    config = build_config(SampleConfig, given)  # what is wrong is reported before a model is read
     _check_together(arguments, given)
+    shard = None if arguments.shard is None else parse_shard(arguments.shard)
+    samples_of(config, shard)  # likewise
     choices = None
     if arguments.choices is not None:
         choices = split_at_commas("choices", arguments.choices)
@@ -108,7 +117,7 @@ def run(arguments: Arguments) -> int:
     config = generator.sample_config(given)
     copies = _copies(arguments, generator)
     if arguments.out is not None:
-        return _fill(arguments, generator, prompt, config, copies)
+        return _fill(arguments, generator, prompt, config, copies, shard)
     if arguments.json:
         return _print_samples(generator.complete(prompt, config), copies)
     return _show(generator, prompt, config, copies, echo=arguments.echo)
@@ -144,7 +153,7 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
                 named("choices", name) + " cannot be combined",
                 hint="nothing is sampled but a choice",
             )
-    for name in ("resume", "overwrite"):
+    for name in ("shard", "resume", "overwrite"):
         if getattr(arguments, name) and arguments.out is None:
             raise ConfigError(
                 named(name) + " needs " + named("out"), hint="as in --out samples.jsonl"
@@ -289,6 +298,7 @@ def _fill(
     prompt: str,
     config: SampleConfig,
     copies: CopyIndex | None,
+    shard: Shard | None,
 ) -> int:
     from chargen.display.console import Bar, show_note
     from chargen.generation.sample_file import fill, read_texts
@@ -300,6 +310,7 @@ def _fill(
                 prompt,
                 config,
                 arguments.out,
+                shard=shard,
                 resume=arguments.resume,
                 overwrite=arguments.overwrite,
                 on_progress=bar.update,
@@ -309,7 +320,8 @@ def _fill(
         instead = " instead of --overwrite" if arguments.overwrite else ""
         show_note(f"stopped; the same command with --resume{instead} continues {arguments.out}")
         raise
-    show_note(f"{counted(config.num_samples or 1, 'sample')} in {arguments.out}")
+    written = len(samples_of(config, shard))
+    show_note(f"{counted(written, 'sample')} in {arguments.out}")
     if copies is not None:
         _show_copies(copies, read_texts(arguments.out), prompt)
     return 0

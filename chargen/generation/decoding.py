@@ -57,21 +57,22 @@ def write(
 
 
 def write_batches(
-    work: Continuation, first: int, size: int, on_progress: OnShare
+    work: Continuation, samples: range, size: int, on_progress: OnShare
 ) -> Iterator[Completion]:
-    """The samples that its config asks for, from the `first` on, in batches of one size, the last
-    one too, so that a sample does not depend on how many others there are: rows of a product differ
-    in the last digits between sizes."""
-    count = work.config.num_samples or 1
-    rows = streams_of(work.config.seed)
-    for start in range(0, count, size):
+    """These samples of its config's seed. Every one has a row of its own in a batch of its own,
+    padded at the end, so it does not depend on which others there are: rows of a product differ in
+    the last digits between sizes."""
+    if not samples:
+        on_progress(1.0)
+        return
+    begin = samples.start // size * size
+    rows = streams_of(work.config.seed, begin)
+    for start in range(begin, samples.stop, size):
         batch = list(islice(rows, size))
-        needed = min(size, count - start)
-        if start + size <= first:
-            continue
-        on_batch = share_of(on_progress, start / count, (start + needed) / count)
-        found = write([work] * size, batch, needed, on_batch)
-        yield from islice(found, max(0, first - start), None)
+        some = range(max(start, samples.start), min(start + size, samples.stop))
+        done = (len(range(samples.start, at)) / len(samples) for at in (some.start, some.stop))
+        found = write([work] * size, batch, some.stop - start, share_of(on_progress, *done))
+        yield from islice(found, some.start - start, None)
     on_progress(1.0)
 
 

@@ -216,23 +216,25 @@ class TextGenerator:
         prompt: str,
         config: SampleConfig,
         *,
-        first: int = 0,
+        samples: range | None = None,
         rows: int | None = None,
         on_progress: OnShare = no_progress,
     ) -> Iterator[Completion]:
         """The completions that the config asks for: the samples in order, as batches of them are
         done, or the beams, best first; one where it asks for neither.
 
-        Samples before the `first` are left out. So many `rows` are sampled side by side, padded
-        where there are fewer; else as many as there are, up to the batch size. `on_progress` gets
-        the share that is done. Raises ConfigError, TokenizerError, both at once.
+        `samples` says which of them, else it is all. So many `rows` are sampled side by side,
+        padded where there are fewer; else as many as there are, up to the batch size. `on_progress`
+        gets the share that is done. Raises ConfigError, TokenizerError, both at once.
         """
         if config.beams is not None:
             *_, found = self.search(prompt, config, on_progress=on_progress)
             assert isinstance(found, BeamResult)
             return iter(found.completions)
-        size = rows or min(config.batch_size, config.num_samples or 1)
-        return write_batches(self.continuation(prompt, config), first, size, on_progress)
+        count = config.num_samples or 1
+        samples = range(count) if samples is None else samples
+        size = rows or min(config.batch_size, count)
+        return write_batches(self.continuation(prompt, config), samples, size, on_progress)
 
     def complete_each(self, prompts: Sequence[str], config: SampleConfig) -> list[list[Completion]]:
         """What `complete` gives for each prompt, sampled side by side where that can be. Raises

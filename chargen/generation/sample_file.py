@@ -1,7 +1,8 @@
 """Fill a file with samples, one JSON object a line; an interrupted file can be continued.
 
 Each line names its place, the seed of all and the run: what the samples follow from. So a file goes
-on only as it began, and a line that was torn by a crash is sampled again.
+on only as it began, and a line that was torn by a crash is sampled again. Several machines can fill
+a file each: joined, these are the one that a single machine would fill.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError, named
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
-from chargen.progress import OnShare, no_progress
+from chargen.generation.shards import Shard, samples_of
+from chargen.nn.transfer import weights_of
+from chargen.progress import OnShare, no_progress, share_of
 
 BEGINNING = b'{"index": '  # of every line
+SCHEME = 2  # how a seed becomes a text: where that changes, a file that was begun cannot go on
 
 
 def fill(
@@ -30,12 +34,14 @@ def fill(
     config: SampleConfig,
     path: str | os.PathLike[str],
     *,
+    shard: Shard | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_progress: OnShare = no_progress,
 ) -> Iterator[Completion]:
-    """Write the samples into the file and yield each once it is there, those of an earlier run that
-    is resumed not among them. `on_progress` gets the share that is done.
+    """Write the samples into the file, of a `shard` those that are in this part of them, and yield
+    each once it is there, those of an earlier run that is resumed not among them. `on_progress`
+    gets the share that is done.
 
     Raises OutputError where the file is in the way, is another run's or cannot be written;
     ConfigError, TokenizerError.
@@ -45,6 +51,7 @@ def fill(
         raise ConfigError(
             named("beams", "out") + " cannot be combined", hint="--json prints all beams"
         )
+    part = samples_of(config, shard)
     try:
         if str(path) in (".", "-") or path.is_dir():
             raise OutputError(f"{path} is no file", hint="name one, as in --out samples.jsonl")
@@ -52,24 +59,34 @@ def fill(
             raise OutputError(
                 f"{path} exists already", hint="--resume continues it, --overwrite replaces it"
             )
-        kept = _read(path) if resume and path.exists() else _Kept()
+        kept = _read(path, part) if resume and path.exists() else _Kept()
         if config.seed is None:
             config = replace(config, seed=secrets.randbits(63) if kept.seed is None else kept.seed)
         run = _name_of_run(generator, prompt, config)
         if kept.count and kept.run != run:
             raise OutputError(
-                f"{path} was written by another model, with another prompt or other options",
+                f"{path} was written by another model or version of chargen, with another "
+                "prompt or other options",
                 hint="give those (only --num-samples may change), or --overwrite it",
+            )
+        if shard is not None and kept.count > len(part):
+            raise OutputError(
+                f"{path} holds {kept.count:,} samples, this part has {len(part):,}",
+                hint="give the same part of as many, or --overwrite it",
             )
         # What is wrong with the options is reported before the file is touched.
         samples = generator.complete(
-            prompt, config, first=kept.count, rows=config.batch_size, on_progress=on_progress
+            prompt,
+            config,
+            samples=part[kept.count :],
+            rows=config.batch_size,
+            on_progress=share_of(on_progress, min(1.0, kept.count / max(1, len(part))), 1.0),
         )
         with open(path, "r+b" if kept.count else "wb") as file:
             if kept.count:
                 file.truncate(kept.bytes)
                 file.seek(kept.bytes)
-            for index, sample in enumerate(samples, start=kept.count):
+            for index, sample in enumerate(samples, start=part.start + kept.count):
                 place = {"index": index, "seed": config.seed, "run": run}
                 written = json.dumps(place | sample.as_dict(), ensure_ascii=False)
                 file.write(written.encode() + b"\n")
@@ -90,7 +107,7 @@ def read_texts(path: str | os.PathLike[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What an earlier run has left in a file: whole lines, all of one run, from the first on."""
+    """What an earlier run has left in a file: whole lines, all of one run, one after the other."""
 
     count: int = 0
     bytes: int = 0
@@ -98,8 +115,8 @@ class _Kept:
     run: str | None = None
 
 
-def _read(path: Path) -> _Kept:
-    """What stands in the file, but for a line at the end that was torn."""
+def _read(path: Path, part: range) -> _Kept:
+    """What stands in the file of the part, but for a line at the end that was torn."""
     kept = _Kept()
     with open(path, "rb") as file:
         for raw in file:
@@ -110,9 +127,11 @@ def _read(path: Path) -> _Kept:
                 index, seed, run = line["index"], line["seed"], line["run"]
             except (ValueError, RecursionError, TypeError, LookupError):
                 index = None
-            if index != kept.count or (kept.count and (seed, run) != (kept.seed, kept.run)):
+            place = part.start + kept.count
+            if index != place or (kept.count and (seed, run) != (kept.seed, kept.run)):
                 raise OutputError(
-                    f"{path} holds lines that are no samples of one run",
+                    f"{path} holds lines that are not the samples of one run, from number "
+                    f"{part.start} on",
                     hint="--overwrite replaces it",
                 )
             kept = _Kept(kept.count + 1, kept.bytes + len(raw), seed, run)
@@ -122,8 +141,8 @@ def _read(path: Path) -> _Kept:
 def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) -> str:
     """Twelve digits that stand for all that decides a sample, but not for how many there are."""
     options = asdict(config) | {"num_samples": None}
-    digest = hashlib.sha256(json.dumps([prompt, options], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([SCHEME, prompt, options], sort_keys=True).encode())
     digest.update(generator.tokenizer.serialize())
-    for name, tensor in sorted(generator.model.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    for name, array in sorted(weights_of(generator.model).arrays.items()):
+        digest.update(name.encode() + array.tobytes())
     return digest.hexdigest()[:12]

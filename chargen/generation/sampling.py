@@ -64,10 +64,10 @@ class RandomStream:
         return generator
 
 
-def streams(seed: int | None) -> Iterator[RandomStream]:
-    """The streams of a seed, one a row; without one, of a new seed."""
+def streams(seed: int | None, first: int = 0) -> Iterator[RandomStream]:
+    """The streams of a seed, one a row, from the first row on; without one, of a new seed."""
     seed = new_seed() if seed is None else seed
-    return (RandomStream(seed, row) for row in count())
+    return (RandomStream(seed, row) for row in count(first))
 
 
 def new_seed() -> int:

@@ -70,6 +70,34 @@ def test_characters_beat_the_default_of_tokens(run_chargen: Chargen, checkpoint:
     assert len(json.loads(done.stdout)["text"]) == 300
 
 
+def test_machines_share_the_samples(run_chargen: Chargen, checkpoint: Path, tmp_path: Path) -> None:
+    words = ("sample", checkpoint, "The", "-n", 5, "--seed", 3, "--max-tokens", 6)
+    run_chargen(*words, "-o", "whole.jsonl")
+    for number in (1, 2):
+        done = run_chargen(*words, "-o", f"{number}.jsonl", "--shard", f"{number}/2")
+        assert f"{number + 1} samples in {number}.jsonl" in done.stderr
+    parts = [(tmp_path / f"{number}.jsonl").read_bytes() for number in (1, 2)]
+    assert b"".join(parts) == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("shard", "flags", "why"),
+    [
+        ("3/2", ("-n", 5, "--seed", 3, "-o", "f"), "not 3/2"),
+        ("one/2", ("-n", 5, "--seed", 3, "-o", "f"), "not one/2"),
+        ("1/2", ("-n", 5, "-o", "f"), "--shard needs --seed"),
+        ("1/2", ("--seed", 3, "-o", "f"), "--shard needs --num-samples"),
+        ("1/2", ("-n", 5, "--seed", 3), "--shard needs --out"),
+    ],
+)
+def test_a_part_says_of_what(
+    run_chargen: Chargen, checkpoint: Path, shard: str, flags: tuple[object, ...], why: str
+) -> None:
+    done = run_chargen("sample", checkpoint, "--shard", shard, *flags)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert why in done.stderr
+
+
 def test_an_empty_stop_text_alone_is_none(run_chargen: Chargen, checkpoint: Path) -> None:
     run_chargen("cp", checkpoint, "own")
     run_chargen("set", "own", "stop", "red")

@@ -102,6 +102,85 @@ def test_a_sample_is_the_same_whatever_stands_beside_it(model: TextGenerator, ro
         assert cut.text == whole.text.split(".")[0]
 
 
+@pytest.mark.parametrize(("count", "parts"), [(10, 1), (10, 2), (10, 3), (7, 7), (3, 5), (9, 4)])
+@pytest.mark.parametrize("rows", [1, 4, 16])
+def test_parts_joined_are_the_whole(
+    model: TextGenerator, tmp_path: Path, count: int, parts: int, rows: int
+) -> None:
+    """Byte for byte, wherever a part begins and ends in a batch."""
+    config = SampleConfig(num_samples=count, batch_size=rows, max_tokens=12, seed=5)
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    list(fill(model, "The ", config, whole))
+    joined, sizes = b"", []
+    for number in range(1, parts + 1):
+        shares: list[float] = []
+        part = fill(
+            model, "The ", config, path, shard=(number, parts), overwrite=True,
+            on_progress=shares.append,
+        )  # fmt: skip
+        sizes.append(len(list(part)))
+        joined += path.read_bytes()
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+        assert all(share >= 0 for share in shares)
+    assert joined == whole.read_bytes()
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3, 5])
+def test_a_torn_part_goes_on(model: TextGenerator, tmp_path: Path, kept: int) -> None:
+    config = SampleConfig(**OPTIONS, seed=5)
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    list(fill(model, "The ", config, whole, shard=(2, 2)))
+    begun = whole.read_bytes().splitlines(keepends=True)
+    torn = begun[kept][:-3] if kept < 5 else b""
+    path.write_bytes(b"".join(begun[:kept]) + torn)
+    rest = list(fill(model, "The ", config, path, shard=(2, 2), resume=True))
+    assert len(rest) == 5 - kept
+    assert path.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("count", "shard", "why"),
+    [
+        (10, (1, 2), "not the samples of one run, from number 0 on"),
+        (10, None, "not the samples of one run, from number 0 on"),
+        (12, (2, 2), "not the samples of one run, from number 6 on"),
+        (8, (5, 8), "not the samples of one run, from number 4 on"),
+        (10, (3, 5), "not the samples of one run, from number 4 on"),
+        (6, (6, 6), "holds 5 samples, this part has 1"),
+    ],
+)
+def test_a_part_goes_on_as_that_part_alone(
+    model: TextGenerator, tmp_path: Path, count: int, shard: tuple[int, int] | None, why: str
+) -> None:
+    path = tmp_path / "part.jsonl"
+    list(fill(model, "The ", SampleConfig(**OPTIONS, seed=5), path, shard=(2, 2)))
+    before = path.read_bytes()
+    config = SampleConfig(**(OPTIONS | {"num_samples": count}), seed=5)
+    with pytest.raises(OutputError, match=why):
+        list(fill(model, "The ", config, path, shard=shard, resume=True))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "shard", "why"),
+    [
+        ({"num_samples": 3, "seed": 1}, (0, 2), "shard must be the number of a part"),
+        ({"num_samples": 3, "seed": 1}, (3, 2), "from 1/4 to 4/4 say, not 3/2"),
+        ({"num_samples": 3}, (1, 2), "`shard` needs `seed`"),
+        ({"seed": 1}, (1, 2), "`shard` needs `num_samples`"),
+    ],
+)
+def test_parts_that_could_not_be_joined(
+    model: TextGenerator, tmp_path: Path, given: dict[str, Any], shard: tuple[int, int], why: str
+) -> None:
+    path = tmp_path / "part.jsonl"
+    with pytest.raises(ConfigError, match=why):
+        list(fill(model, "", SampleConfig(**given), path, shard=shard))
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "prompt"),
     [({"seed": 6}, "The "), ({"temperature": 0.5}, "The "), ({"batch_size": 3}, "The "), ({}, "A")],
@@ -112,7 +191,7 @@ def test_other_samples_are_not_mixed_in(
     path = tmp_path / "s.jsonl"
     list(fill(model, "The ", SampleConfig(**OPTIONS, seed=5), path))
     before = path.read_bytes()
-    with pytest.raises(OutputError, match="another model, with another prompt or other options"):
+    with pytest.raises(OutputError, match="written by another model or version of chargen"):
         list(
             fill(
                 model, prompt, SampleConfig(**(OPTIONS | {"seed": 5} | changes)), path, resume=True
