@@ -30,13 +30,14 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a process that has threads cannot be forked
 
+import numpy as np
 import torch
 
 import chargen
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
 from chargen.checkpoint.snapshot import Snapshot
-from chargen.checkpoint.store import weights_of
 from chargen.cli.main import main as run_command
+from chargen.nn.weights import Arrays
 
 TEXT = Path(__file__).resolve().parent.parent / "corpora" / "everyday.txt"
 TIMES = ("seconds", "step_seconds", "schedule_start", "reserve", "evaluation_seconds")
@@ -213,14 +214,14 @@ class Soak:
             snapshot = load_snapshot(folder)
             model = chargen.load(folder)
             model.generate("The color of", max_tokens=3, seed=1)
-            best = weights_of(load_checkpoint(folder).model)
+            best = load_checkpoint(folder).weights.arrays
         except Exception as error:
             self.fail(f"{folder} does not open: {type(error).__name__}: {error}")
             return
         self.done["folders opened"] += 1
         if not _equal(best, snapshot.best):
             self.fail(f"{folder}: the model is not the best one of its training state")
-        if any(t.isnan().any() for t in snapshot.weights.values() if t.is_floating_point()):
+        if any(np.isnan(array).any() for array in snapshot.weights.values()):
             self.fail(f"{folder}: a weight is no number")
 
     def compare(self, alone: Path, killed: Path) -> None:
@@ -233,7 +234,7 @@ class Soak:
                 self.fail(f"{killed}: {group} differ")
         if _numbers(one) != _numbers(other):
             self.fail(f"{killed}: {_numbers(one)} became {_numbers(other)}")
-        left, right = (weights_of(load_checkpoint(path).model) for path in (alone, killed))
+        left, right = (load_checkpoint(path).weights.arrays for path in (alone, killed))
         if not _equal(left, right):
             self.fail(f"{killed}: the models differ")
         parts = [path.name for path in killed.iterdir() if path.name.startswith(".")]
@@ -245,8 +246,8 @@ class Soak:
         print(f"LOST: {what}", flush=True)
 
 
-def _equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
-    return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
+def _equal(left: Arrays, right: Arrays) -> bool:
+    return left.keys() == right.keys() and all(np.array_equal(left[n], right[n]) for n in left)
 
 
 def _numbers(snapshot: Snapshot) -> dict[str, Any]:

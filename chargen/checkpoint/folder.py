@@ -52,31 +52,26 @@ from chargen.checkpoint.snapshot import (
     snapshot_to_bytes,
 )
 from chargen.checkpoint.store import (
-    Tensors,
-    blank_model,
+    arrays_from_bytes,
+    arrays_to_bytes,
     check_weights,
-    load_weights,
     num_bytes,
-    own_copies,
-    tensors_from_bytes,
-    tensors_to_bytes,
-    weights_of,
 )
 from chargen.errors import CheckpointError, setting
-from chargen.nn.model import LanguageModel
+from chargen.nn.weights import Arrays, Weights
 from chargen.runtime.files import encode_indented, write_file
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import TOKENIZERS, file_name_of
 
-MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's tensors take in its file
+MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's arrays take in its file
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that was trained, on the CPU, with its tokenizer."""
+    """What a training has learned, with its tokenizer."""
 
     metadata: CheckpointMetadata
-    model: LanguageModel
+    weights: Weights
     tokenizer: Tokenizer
 
 
@@ -130,19 +125,19 @@ def save(folder: Path, snapshot: Snapshot) -> None:
 def save_model(
     folder: Path,
     metadata: CheckpointMetadata,
-    model: LanguageModel,
+    weights: Weights,
     tokenizer: Tokenizer,
     scores: Scores | None = None,
 ) -> None:
-    """Write a model whose weights were changed since `metadata` into a new folder.
+    """Write weights that were changed since `metadata` into a new folder.
 
     It has no training state and no evaluations. Without `scores` the losses are left out: those
     of `metadata` were other weights'. Raises CheckpointError, and then leaves no folder behind.
     """
     if scores is None:
         scores = Scores(metadata.scores.steps, metadata.scores.epochs, metadata.scores.seconds)
-    about = replace(metadata, model=model.config, scores=scores, saved_at="")
-    _, files = _model_files(about, tokenizer, weights_of(model), [])
+    about = replace(metadata, model=weights.config, scores=scores, saved_at="")
+    _, files = _model_files(about, tokenizer, weights.arrays, [])
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
@@ -166,7 +161,7 @@ def save_model(
 def _model_files(
     about: CheckpointMetadata,
     tokenizer: Tokenizer,
-    weights: Tensors,
+    weights: Arrays,
     metrics: list[dict[str, Any]],
 ) -> tuple[ConfigFile, dict[str, bytes]]:
     """What config.json says of a model, and the content of its files by name. The time that it is
@@ -175,7 +170,7 @@ def _model_files(
     They are written in this order, config.json last: a new folder is no checkpoint before it.
     """
     files = {
-        MODEL: tensors_to_bytes(own_copies(weights)),
+        MODEL: arrays_to_bytes(weights),
         tokenizer.file_name: tokenizer.serialize(),
         METRICS: encode_metrics(metrics),
     }
@@ -190,7 +185,7 @@ def _model_files(
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """The best model in a checkpoint folder, on the CPU. Raises CheckpointError."""
+    """The best model in a checkpoint folder. Raises CheckpointError."""
     folder = require_checkpoint(path)
     is_run = os.path.isfile(folder / TRAINING)
     try:
@@ -203,13 +198,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             return checkpoint
     # A crash came between the files while they were replaced: the training state was the first.
     snapshot, metadata = read_snapshot(folder)
-    model = blank_model(metadata.model, metadata.vocab_size)
-    load_weights(model, snapshot.best)
-    return Checkpoint(metadata, model.eval(), snapshot.tokenizer)
+    weights = Weights(metadata.model, metadata.vocab_size, snapshot.best)
+    return Checkpoint(metadata, weights, snapshot.tokenizer)
 
 
 def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
-    """The training state in a checkpoint folder, on the CPU. Raises CheckpointError."""
+    """The training state in a checkpoint folder. Raises CheckpointError."""
     folder = require_checkpoint(path)
     if not os.path.lexists(folder / TRAINING):
         raise CheckpointError(
@@ -257,13 +251,12 @@ def _is_of_another_save(metadata: CheckpointMetadata) -> bool:
 def _read_checkpoint(folder: Path) -> Checkpoint:
     metadata = read_metadata(folder)
     tokenizer = make_tokenizer(metadata, read_hashed(metadata, file_name_of(metadata.tokenizer)))
-    model = blank_model(metadata.model, metadata.vocab_size)
-    content = read_hashed(metadata, MODEL, at_most=num_bytes(model) + MAX_NAMES)
+    shape = metadata.model, metadata.vocab_size
+    content = read_hashed(metadata, MODEL, at_most=num_bytes(*shape) + MAX_NAMES)
     with blaming(folder, MODEL):
-        tensors = tensors_from_bytes(content)
-        check_weights(model, tensors)
-    load_weights(model, tensors)
-    return Checkpoint(metadata, model.eval(), tokenizer)
+        arrays = arrays_from_bytes(content)
+        check_weights(*shape, arrays)
+    return Checkpoint(metadata, Weights(*shape, arrays), tokenizer)
 
 
 def _sha256(content: bytes) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from chargen.checkpoint.files import (
     CONFIG,
@@ -30,16 +30,13 @@ from chargen.checkpoint.metadata import (
     unsealed,
 )
 from chargen.checkpoint.store import (
-    Tensors,
-    blank_model,
+    arrays_from_bytes,
+    arrays_to_bytes,
     check_weights,
     num_bytes,
-    own_copies,
-    tensors_from_bytes,
-    tensors_to_bytes,
 )
 from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig
-from chargen.nn.model import LanguageModel
+from chargen.nn.weights import Array, Arrays
 from chargen.runtime.files import encode, read_rest
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import TOKENIZERS, deserialize, file_name_of
@@ -56,10 +53,10 @@ class Snapshot:
     corpus: CorpusFacts
     paths: list[str]  # of the corpus, absolute, to find it again
     scores: Scores
-    weights: Tensors  # the last
-    best: Tensors  # the best by validation so far
-    learner: Tensors  # optimizer, hidden state, random states, by dotted names
-    progress: dict[str, Any]  # numbers beside the tensors
+    weights: Arrays  # the last
+    best: Arrays  # the best by validation so far
+    learner: Arrays  # optimizer, hidden state, random states, by dotted names
+    progress: dict[str, Any]  # numbers beside the arrays
     metrics: list[dict[str, Any]] = field(default_factory=list)
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
 
@@ -74,11 +71,11 @@ def snapshot_to_bytes(snapshot: Snapshot, config: ConfigFile) -> bytes:
         metrics=snapshot.metrics,
     )
     groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
-    tensors = own_copies(
-        {f"{group}.{name}": t for group, ts in groups.items() for name, t in ts.items()}
-    )
-    state.seal = _seal(state, tensors)
-    return tensors_to_bytes(tensors, {"chargen": encode(state).decode()})
+    arrays = {
+        f"{group}.{name}": array for group, named in groups.items() for name, array in named.items()
+    }
+    state.seal = _seal(state, arrays)
+    return arrays_to_bytes(arrays, {"chargen": encode(state).decode()})
 
 
 def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
@@ -90,19 +87,18 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
         except ValueError as error:
             raise ValueError("its tokenizer is not base64") from error
         tokenizer = make_tokenizer(metadata, content)
-        blank = blank_model(metadata.model, metadata.vocab_size)
-        tensors = tensors_from_bytes(read_rest(file, _most_bytes(metadata, blank)))
+        arrays = arrays_from_bytes(read_rest(file, _most_bytes(metadata)))
         is_sealed = state.config.format >= SEALED_SINCE or state.seal
-        if is_sealed and state.seal != _seal(state, tensors):
+        if is_sealed and state.seal != _seal(state, arrays):
             raise ValueError("its seal is not that of what it holds")
-        groups: dict[str, Tensors] = {"model": {}, "best": {}, "learner": {}}
-        for name, tensor in tensors.items():
+        groups: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "learner": {}}
+        for name, array in arrays.items():
             group, _, rest = name.partition(".")
             if group not in groups:
                 raise ValueError(f"it holds an unknown tensor {name!r}")
-            groups[group][rest] = tensor
+            groups[group][rest] = array
         for group in ("model", "best"):
-            check_weights(blank, groups[group])
+            check_weights(metadata.model, metadata.vocab_size, groups[group])
     progress = state.progress
     if state.config.format == 1:
         progress = progress | _progress_of_format_1(progress, metadata.training.bptt)
@@ -138,7 +134,7 @@ def make_tokenizer(metadata: CheckpointMetadata, content: bytes) -> Tokenizer:
     return tokenizer
 
 
-def _most_bytes(metadata: CheckpointMetadata, blank: LanguageModel) -> int:
+def _most_bytes(metadata: CheckpointMetadata) -> int:
     """What a training state may take: weights, the best ones, their mean, two numbers a weight of
     the optimizer, the hidden state, and most of that once more, to go back to."""
     state = (
@@ -148,15 +144,17 @@ def _most_bytes(metadata: CheckpointMetadata, blank: LanguageModel) -> int:
         * metadata.model.num_layers
         * metadata.model.hidden_size
     )
-    return MAX_HEADER_BYTES + 10 * num_bytes(blank) + 2 * state
+    weights = num_bytes(metadata.model, metadata.vocab_size)
+    return MAX_HEADER_BYTES + 10 * weights + 2 * state
 
 
-def _seal(state: TrainingFile, tensors: Tensors) -> str:
-    """The sha256 of what the file says and of all its tensors, but for the seal itself."""
+def _seal(state: TrainingFile, arrays: Arrays) -> str:
+    """The sha256 of what the file says and of all its arrays, but for the seal itself."""
     digest = hashlib.sha256(unsealed(state))
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.view(-1).view(torch.uint8).numpy().data)
+    for name, array in sorted(arrays.items()):
+        # The type as torch spells it, which wrote the first of these files.
+        digest.update(f"{name} torch.{array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

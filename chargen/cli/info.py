@@ -19,7 +19,7 @@ def run(arguments: Arguments) -> int:
 
     checkpoint = load_checkpoint(checkpoint_or_default(arguments.checkpoint))
     if arguments.json:
-        print_json(checkpoint.metadata.facts() | {"parameters": checkpoint.model.num_parameters})
+        print_json(checkpoint.metadata.facts() | {"parameters": checkpoint.weights.num_parameters})
     else:
         show_info(checkpoint)
     return 0

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # types alone: an error message must not wait for torch
 
 
 def show_info(checkpoint: Checkpoint) -> None:
-    show_facts(facts_of(checkpoint.metadata, checkpoint.model.num_parameters))
+    show_facts(facts_of(checkpoint.metadata, checkpoint.weights.num_parameters))
 
 
 def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ from chargen.generation.text_stream import TextStream
 from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.model import LanguageModel
 from chargen.nn.torch_engine import Engine
+from chargen.nn.transfer import model_of
 from chargen.options import build_config, takes_options
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.device import pick_device
@@ -359,4 +360,5 @@ def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> 
     DeviceError."""
     picked = pick_device(device)
     checkpoint = load_checkpoint(default_checkpoint().folder if path is None else path)
-    return TextGenerator(checkpoint.model.to(picked), checkpoint.tokenizer, checkpoint.metadata)
+    model = model_of(checkpoint.weights).to(picked)
+    return TextGenerator(model, checkpoint.tokenizer, checkpoint.metadata)

@@ -7,9 +7,9 @@ from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
-from chargen.checkpoint.store import Tensors
 from chargen.data.shards import Shards
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import Tensors
 from chargen.runtime.files import convert
 from chargen.scoring.scores import NOTHING, Score, validation
 from chargen.tokenizers.base import Tokenizer

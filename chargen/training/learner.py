@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chargen.checkpoint.store import Tensors, load_weights, weights_of
 from chargen.config import TrainConfig
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import Tensors, load_tensors, tensors_of
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.random_states import random_states, set_random_states
 from chargen.training.optimizer import WeightAverage, make_optimizer
@@ -56,7 +56,7 @@ class Learner:
 
     def check_shapes(self, tensors: Tensors) -> None:
         """Raises ValueError where these are not the weights and what `tensors` gives."""
-        expected = {f"model.{name}": tensor for name, tensor in weights_of(self.model).items()}
+        expected = {f"model.{name}": tensor for name, tensor in tensors_of(self.model).items()}
         expected["random.torch"] = torch.get_rng_state()
         expected["random.resets"] = self.random.get_state()
         for index, layer in enumerate(self.state.layers):
@@ -85,7 +85,7 @@ class Learner:
         for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
             grouped.setdefault(group, {})[rest] = tensor
-        load_weights(self.model, grouped["model"])
+        load_tensors(self.model, grouped["model"])
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in grouped.get("optimizer", {}).items():
             weight, _, slot = name.partition(".")

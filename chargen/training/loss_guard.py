@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from chargen.checkpoint.store import Tensors
+from chargen.nn.transfer import Tensors
 from chargen.training.stepper import TrainStepper
 from chargen.training.trainer_state import Position, RunningMean, StepNumbers, nan_if_none
 

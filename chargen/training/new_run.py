@@ -13,12 +13,12 @@ import torch
 from chargen.checkpoint.files import TENSORBOARD
 from chargen.checkpoint.folder import Checkpoint, load_checkpoint
 from chargen.checkpoint.metadata import CorpusFacts
-from chargen.checkpoint.store import load_weights, weights_of
 from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig, split_options
 from chargen.data.corpus import Corpus
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, named
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import load_tensors, to_tensors
 from chargen.runtime.memory import within_memory
 from chargen.training.advice import about_speakers, about_stopped
 from chargen.training.planner import PlannedOption
@@ -101,7 +101,7 @@ def _make_parts(setup: Setup) -> _Parts:
     if source is None:
         model.start_from_counts(counts)
     else:
-        load_weights(model, weights_of(source.model))
+        load_tensors(model, to_tensors(source.weights.arrays))
         model.seen |= counts > 0
     sampling = sampling_defaults(
         corpus, corpus_config, None if source is None else source.metadata.sampling

@@ -18,6 +18,7 @@ from chargen.data.corpus import Corpus
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, CorpusError, named, setting
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import to_tensors
 from chargen.runtime.memory import is_out_of_memory, within_memory
 from chargen.training.run import Run
 from chargen.training.run_folder import FolderSaver, last_run, lock_folder
@@ -102,16 +103,9 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
         started=request.started,
         ranks=ranks,
     )
-    state = TrainerState(
-        weights=snapshot.weights,
-        best=snapshot.best,
-        learner=snapshot.learner,
-        position=snapshot.progress,
-        metrics=snapshot.metrics,
-    )
     try:
         with ranks.failing_together():
-            trainer.restore(state)
+            trainer.restore(_state_of(snapshot))
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
@@ -120,6 +114,16 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             hint="start from its weights instead, with " + setting("init_from", folder),
         ) from error
     return Run(folder, corpus, trainer, resumed=True)
+
+
+def _state_of(snapshot: Snapshot) -> TrainerState:
+    return TrainerState(
+        weights=to_tensors(snapshot.weights),
+        best=to_tensors(snapshot.best),
+        learner=to_tensors(snapshot.learner),
+        position=snapshot.progress,
+        metrics=snapshot.metrics,
+    )
 
 
 def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) -> None:

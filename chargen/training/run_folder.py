@@ -16,6 +16,7 @@ from chargen.config import CorpusConfig, SamplingDefaults
 from chargen.data.corpus import Corpus
 from chargen.data.sources import readable
 from chargen.errors import CheckpointError, named, setting
+from chargen.nn.transfer import to_arrays
 from chargen.runtime.files import Lock, is_locked, is_part, remove_parts, sync_folder
 from chargen.training.trainer import Trainer
 
@@ -146,9 +147,9 @@ class FolderSaver:
             corpus=self._facts,
             paths=self._paths,
             scores=trainer.scores(),
-            weights=state.weights,
-            best=state.best,
-            learner=state.learner,
+            weights=to_arrays(state.weights),
+            best=to_arrays(state.best),
+            learner=to_arrays(state.learner),
             progress=state.position,
             metrics=state.metrics,
             sampling=self._sampling,

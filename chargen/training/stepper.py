@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chargen.checkpoint.store import Tensors, weights_of
 from chargen.config import TrainConfig
 from chargen.data.batches import BatchLoader
 from chargen.data.corpus import Corpus
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import Tensors, tensors_of
 from chargen.runtime.device import send
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.memory import is_out_of_memory, release_memory
@@ -233,7 +233,7 @@ class TrainStepper:
     # -- the state ----------------------------------------------------------------------------
 
     def weights(self) -> Tensors:
-        return weights_of(self.model)
+        return tensors_of(self.model)
 
     def tensors(self) -> Tensors:
         """All beside the weights that the next step depends on, by dotted names, of all ranks."""

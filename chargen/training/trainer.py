@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from chargen.checkpoint.metadata import Scores
-from chargen.checkpoint.store import Tensors
 from chargen.config import TrainConfig
 from chargen.data.corpus import Corpus
 from chargen.errors import TrainingError, named
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import Tensors
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import convert, to_builtins
 from chargen.scoring.scores import Score

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from chargen.checkpoint.store import Tensors
+from chargen.nn.transfer import Tensors
 from chargen.runtime.files import Amount, Count, Record
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,8 +18,9 @@ from chargen.checkpoint.folder import Checkpoint, load_checkpoint, load_snapshot
 from chargen.checkpoint.locate import is_checkpoint, list_checkpoints
 from chargen.checkpoint.metadata import FORMAT
 from chargen.checkpoint.metrics import load_metrics
-from chargen.checkpoint.store import weights_of
 from chargen.errors import ChargenError, CheckpointError
+from chargen.nn.engine import initial_state
+from chargen.nn.numpy_engine import NumpyEngine
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
 from tests.support.samples import SMALL
@@ -44,9 +46,9 @@ def test_the_folder_holds_what_design_promises(checkpoint: Path) -> None:
 
 def test_a_copied_folder_without_training_state_loads(folder: Path) -> None:
     whole, copy = load_checkpoint(folder), load_checkpoint(without_training(folder))
-    one, other = weights_of(whole.model), weights_of(copy.model)
+    one, other = whole.weights.arrays, copy.weights.arrays
     assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
     assert copy.tokenizer == whole.tokenizer
     assert copy.metadata.corpus.files[0][0] == "tiny.txt"
     with pytest.raises(CheckpointError, match=r"has no training.safetensors.*init_from="):
@@ -59,13 +61,12 @@ def test_every_shape_comes_back(tmp_path: Path, corpus_file: Path, cell: str) ->
     out = tmp_path / cell
     chargen.train(corpus_file, out=out, steps=2, **options | {"cell": cell})
     snapshot, loaded = load_snapshot(out), load_checkpoint(out)
-    weights = weights_of(loaded.model)
-    assert all(torch.equal(weights[name], snapshot.best[name]) for name in snapshot.best)
-    tokens = torch.tensor([[1, 2, 3]])
-    with torch.inference_mode():
-        logits, _ = loaded.model(tokens, loaded.model.initial_state(1))
-    assert logits.isfinite().all()
-    assert loaded.model.embedding.weight is loaded.model.head.weight
+    weights = loaded.weights.arrays
+    assert all(np.array_equal(weights[name], snapshot.best[name]) for name in snapshot.best)
+    assert "embedding.weight" not in weights, "a tied matrix is written once"
+    engine = NumpyEngine(loaded.weights)
+    outputs, _ = engine.read(np.array([[1, 2, 3]]), initial_state(engine.config))
+    assert np.isfinite(engine.output_logits(outputs[0])).all()
 
 
 def test_subwords_come_back(tmp_path: Path, corpus_file: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
 def test_damage_is_told_or_mended_from_the_training_state(
     folder: Path, name: str, damage: str
 ) -> None:
-    expected = weights_of(load_checkpoint(folder).model)
+    expected = load_checkpoint(folder).weights.arrays
     content = (folder / name).read_bytes()
     middle = len(content) // 2
     (folder / name).unlink()
@@ -185,8 +186,8 @@ def test_damage_is_told_or_mended_from_the_training_state(
             }[damage]
         )
     if name != "config.json" or damage != "flipped":  # a flip there may hit free text
-        mended = weights_of(load_checkpoint(folder).model)
-        assert all(torch.equal(mended[name], expected[name]) for name in expected)
+        mended = load_checkpoint(folder).weights.arrays
+        assert all(np.array_equal(mended[name], expected[name]) for name in expected)
         with pytest.raises(CheckpointError):
             load_checkpoint(without_training(folder))
 
@@ -245,7 +246,7 @@ def test_saving_what_was_read_changes_nothing(folder: Path, tmp_path: Path) -> N
 
 
 def saved(folder: Path, changed: Checkpoint) -> Path:
-    save_model(folder, changed.metadata, changed.model, changed.tokenizer)
+    save_model(folder, changed.metadata, changed.weights, changed.tokenizer)
     return folder
 
 
@@ -254,21 +255,18 @@ def changed(request: pytest.FixtureRequest) -> Checkpoint:
     """A model whose weights are no longer those of its folder."""
     source: Path = request.getfixturevalue(getattr(request, "param", "checkpoint"))
     checkpoint = load_checkpoint(source)
-    with torch.no_grad():
-        for weight in checkpoint.model.parameters():
-            weight.mul_(0.9)
-    return checkpoint
+    weights = checkpoint.weights
+    arrays = {name: array * array.dtype.type(0.9) for name, array in weights.arrays.items()}
+    return replace(checkpoint, weights=replace(weights, arrays=arrays))
 
 
 @pytest.mark.parametrize("changed", ["checkpoint", "subword_checkpoint"], indirect=True)
 def test_a_changed_model_comes_back_from_a_new_folder(changed: Checkpoint, tmp_path: Path) -> None:
     out = saved(tmp_path / "checkpoints" / "new", changed)
     loaded = load_checkpoint(out)
-    tokens = torch.tensor([changed.tokenizer.encode("The strawberry is")])
-    with torch.inference_mode():
-        expected, _ = changed.model(tokens, changed.model.initial_state(1))
-        logits, _ = loaded.model(tokens, loaded.model.initial_state(1))
-    assert torch.equal(logits, expected)
+    found, expected = loaded.weights.arrays, changed.weights.arrays
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
     assert loaded.tokenizer == changed.tokenizer
     [about] = list_checkpoints(out.parent)
     assert about == loaded.metadata
@@ -282,7 +280,7 @@ def test_a_changed_model_comes_back_from_a_new_folder(changed: Checkpoint, tmp_p
     with pytest.raises(CheckpointError, match=r"has no training\.safetensors"):
         load_snapshot(out)
     again = tmp_path / "again"
-    save_model(again, about, loaded.model, loaded.tokenizer, changed.metadata.scores)
+    save_model(again, about, loaded.weights, loaded.tokenizer, changed.metadata.scores)
     assert load_checkpoint(again).metadata.scores == changed.metadata.scores
 
 

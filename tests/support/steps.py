@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from chargen.checkpoint.store import Tensors
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import open_corpus
 from chargen.nn.model import LanguageModel
+from chargen.nn.transfer import Tensors
 from chargen.runtime.distributed import ALONE, Ranks, join
 from chargen.training.stepper import TrainStepper
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import chargen
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
 from chargen.checkpoint.metadata import read_metadata
-from chargen.checkpoint.store import Tensors, load_weights
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
 from chargen.nn.model import LanguageModel, State
+from chargen.nn.transfer import load_tensors
 from chargen.scoring.scores import Score, validate
 from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
 from chargen.training.request import RunRequest
@@ -42,8 +44,9 @@ def make_trainer(corpus: Corpus, model: dict[str, Any] | None = None, **options:
     return Trainer(network, corpus, config, **({"clock": clock} if clock else {}))
 
 
-def equal(left: Tensors, right: Tensors) -> bool:
-    return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
+def equal(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether arrays, or tensors, are the same by name, bit by bit."""
+    return left.keys() == right.keys() and all(np.array_equal(left[n], right[n]) for n in left)
 
 
 def evaluations(events: list[Event]) -> list[EvalReport]:
@@ -203,7 +206,7 @@ def test_a_running_mean_of_the_weights_is_scored_and_kept(corpus: Corpus) -> Non
         mean = torch.lerp(mean, weight, 1 - min(0.9, updates / (updates + 10)))
     assert torch.allclose(trainer.best["head.weight"], mean, atol=1e-6)
     assert not torch.allclose(trainer.best["head.weight"], trainer.model.head.weight)
-    load_weights(trainer.model, trainer.best)
+    load_tensors(trainer.model, trainer.best)
     again = validate(trainer.model.eval(), trainer.tokenizer, corpus.valid).loss
     assert report.valid_loss == pytest.approx(again)
 
