@@ -96,6 +96,18 @@ def test_listing_checkpoints_needs_no_torch(code: str, checkpoint: Path, tmp_pat
     assert imported == "set()"
 
 
+def test_opening_a_checkpoint_needs_no_torch(checkpoint: Path) -> None:
+    code = "import sys; from chargen.cli.main import main; main(['info', sys.argv[1], '--json']); "
+    code += "from chargen.checkpoint.folder import load_snapshot; load_snapshot(sys.argv[1]); "
+    code += "print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, checkpoint], capture_output=True, text=True, check=True
+    )
+    described, imported = done.stdout.splitlines()
+    assert json.loads(described)["parameters"] > 0
+    assert imported == "False"
+
+
 def test_public_names_are_there() -> None:
     import chargen
 

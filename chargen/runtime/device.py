@@ -1,6 +1,7 @@
 """Where the numbers live: pick the device, say what it is, send tensors to it.
 
-What memory it has is memory.py's, in which precision it multiplies precision.py's.
+That it is the CPU is said without torch: what needs torch imports it. What memory it has is
+memory.py's, in which precision it multiplies precision.py's.
 """
 
 from __future__ import annotations
@@ -9,19 +10,29 @@ import os
 import re
 import warnings
 from functools import lru_cache
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from chargen.config import DEVICES
 from chargen.errors import DeviceError, setting
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
+
+
+def is_cpu(name: str) -> bool:
+    """Whether `pick_device` takes the CPU; asks torch where another one may be meant. Raises
+    DeviceError."""
+    return str(name).lower() == "cpu" or pick_device(name).type == "cpu"
 
 
 def pick_device(name: str) -> torch.device:
     """`auto` takes CUDA, then MPS, then the CPU; `gpu` one of the first two. Any other name must be
     there (DeviceError)."""
+    import torch
+
     name = str(name).lower()  # of a torch.device, too
     if name == "gpu":
         name = "mps" if torch.backends.mps.is_available() else "cuda"
@@ -58,6 +69,8 @@ def _make_cublas_deterministic() -> None:
 @lru_cache(maxsize=1)
 def cuda_refusal() -> str | None:
     """Why torch cannot compute on a GPU here; None where it can."""
+    import torch
+
     if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         return NOT_BUILT
     with warnings.catch_warnings(record=True) as caught:
@@ -83,6 +96,8 @@ def first_sentence(text: str) -> str:
 
 def describe(device: torch.device) -> str:
     """The device in a few words, for people."""
+    import torch
+
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     if device.type == "cpu":

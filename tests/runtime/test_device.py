@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -29,6 +31,20 @@ def asked_anew() -> Iterator[None]:
 @pytest.mark.parametrize("name", ["cpu", "CPU", torch.device("cpu")])
 def test_a_device_is_named_in_any_case(name: str) -> None:
     assert pick_device(name) == torch.device("cpu")
+
+
+def test_torch_is_asked_where_the_cpu_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys; from chargen.runtime.device import is_cpu; "
+    code += "print(is_cpu('CPU'), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
+    monkeypatch.setattr(device, "cuda_refusal", lambda: "no GPU is found")
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert device.is_cpu("auto")
+    monkeypatch.setattr(device, "cuda_refusal", lambda: None)
+    assert not device.is_cpu("auto") and not device.is_cpu("gpu") and not device.is_cpu("cuda")
+    with pytest.raises(DeviceError, match="there is no device 'cpus'"):
+        device.is_cpu("cpus")
 
 
 @pytest.fixture
