@@ -32,7 +32,7 @@ def run(arguments: Arguments) -> int:
     if arguments.prompts:
         return _ask(arguments)
 
-    from chargen.data.documents import read_documents
+    from chargen.data.reading import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import show_score
     from chargen.generation.generator import load

@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import textwrap
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from typing import Any, NoReturn
 
 from chargen import __version__
@@ -75,35 +74,45 @@ def parse_command_line(
     `aliases` in a paragraph. Leaves with code 2 where the command line is wrong, with 0 where it
     asks for help."""
     aliases = aliases or {}
-    parser, rows = _parsers_of(commands, aliases)
     if argv[:1] == ["help"]:
         argv = [*argv[1:2], "--help"]
     if argv[:1] == ["version"]:
         argv = ["--version"]
     name = argv[0] if argv else default
     if name.startswith("-"):
+        parser = _whole_parser(commands, aliases)
         parser.parse_known_args(argv[:1])  # leaves, for help or the version
-        owners = [one for one in (default, *commands) if name in rows[one].spelled.flags]
+        spelled = {one: _parser_of(one, commands[one]).spelled for one in (default, *commands)}
+        owners = [one for one in spelled if name in spelled[one].flags]
         if owners:
             parser.error(f"{name} goes after a command, as in: chargen {owners[0]} {name}")
         parser.error(explain_flag(name, parser.spelled, {}))
-    if name not in rows:
-        parser.error(explain_command(name, commands, aliases))
-    row = rows[name]
+    if name in commands:
+        command, row = commands[name], _parser_of(name, commands[name])
+    elif name in aliases:
+        command, row = aliases[name], _parser_of(name, aliases[name], is_alias=True)
+    else:
+        _whole_parser(commands, aliases).error(explain_command(name, commands, aliases))
     unknown = first_unknown_flag(argv[1:], row.spelled)
     if unknown is not None:
-        others = {other: rows[other].spelled for other in commands}
+        others = {other: _parser_of(other, commands[other]).spelled for other in commands}
         row.error(explain_flag(unknown, row.spelled, others))
     arguments, left = row.parse_known_intermixed_args(argv[1:])
     if left:
         row.error(explain_extra(name, getattr(arguments, "checkpoint", None), left))
-    return {**commands, **aliases}[name], arguments
+    return command, arguments
 
 
-def _parsers_of(
-    commands: Mapping[str, Command], aliases: Mapping[str, Command]
-) -> tuple[Parser, dict[str, Parser]]:
-    """The parser of the whole, for its help, and that of each command and alias."""
+def _parser_of(name: str, command: Command, *, is_alias: bool = False) -> Parser:
+    """The parser of a command. Each is made when it is needed: all of them take a while."""
+    about = (f"the same as {command.help}" if is_alias else command.help).capitalize()
+    parser = Parser(prog=f"chargen {name}", description=f"{about}.", allow_abbrev=False)
+    command.add_flags(parser)
+    return parser
+
+
+def _whole_parser(commands: Mapping[str, Command], aliases: Mapping[str, Command]) -> Parser:
+    """The parser of the whole, which lists the commands."""
     parser = Parser(prog="chargen", allow_abbrev=False)
     parser.description = "Train recurrent language models on any text, and talk to them."
     also = ", ".join(f"{name} ({alias.help})" for name, alias in aliases.items())
@@ -113,13 +122,9 @@ def _parsers_of(
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
     group = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    rows = {}
-    for name, command in {**commands, **aliases}.items():
-        about = (f"the same as {command.help}" if name in aliases else command.help).capitalize()
-        add = partial(group.add_parser, name, description=f"{about}.", allow_abbrev=False)
-        rows[name] = add() if name in aliases else add(help=command.help)
-        command.add_flags(rows[name])
-    return parser, rows
+    for name, command in commands.items():
+        group.add_parser(name, help=command.help)
+    return parser
 
 
 def options_given(arguments: Arguments, *config_types: type[Config]) -> dict[str, Any]:

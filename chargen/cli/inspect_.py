@@ -107,7 +107,7 @@ def run(arguments: Arguments) -> int:
 
 def _read_text(given: str, most: int) -> str:
     """So many characters of a text that was given itself, in a file or on standard input."""
-    from chargen.data.documents import read_beginning
+    from chargen.data.reading import read_beginning
     from chargen.display.console import show_note
 
     text = read_beginning(given, most + 1) if is_file(given) else given

@@ -18,7 +18,8 @@ def add_flags(command: Parser) -> None:
 
 def run(arguments: Arguments) -> int:
     """Show what each token of a text costs a model."""
-    from chargen.data.documents import encode_text, read_documents
+    from chargen.data.documents import encode_text
+    from chargen.data.reading import read_documents
     from chargen.display.console import print_json
     from chargen.display.tables import TokenTable, show_score
     from chargen.generation.generator import load

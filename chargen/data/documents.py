@@ -1,11 +1,10 @@
-"""Texts that are read once, as a model reads them: as the tokens of documents, as in its training.
+"""A text as a model reads it: as the tokens of documents, as in its training.
 
-Nothing of them is kept. Letters: N tokens.
+Letters: N tokens.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +15,6 @@ import numpy as np
 
 from chargen.config import CorpusConfig
 from chargen.data.boundaries import BLANK_LINES, SEPARATORS
-from chargen.data.cache import open_sources
-from chargen.data.sources import Paths, check_unchanged
-from chargen.data.splits import whole_text
 from chargen.tokenizers.base import Tokenizer, Tokens
 from chargen.words import with_lf
 
@@ -103,41 +99,3 @@ def _encode(
         parts.append(EncodedText(np.array([tokenizer.end]), np.array([size]), np.array([size])))
         at = match.end()
     return EncodedText.joined([*parts, encode(at, len(text))])
-
-
-def read_documents(
-    paths: Paths, tokenizer: Tokenizer, config: CorpusConfig
-) -> Iterator[Iterator[EncodedText]]:
-    """Each text in parts that are small whatever the text. Raises CorpusError.
-
-    Nothing is kept in the cache.
-    """
-    with open_sources(paths) as sources:
-        for index in range(len(sources)):
-            yield encode_text(whole_text(sources, index), tokenizer, config)
-        check_unchanged(sources)
-
-
-def read_beginning(path: str | os.PathLike[str], most: int) -> str:
-    """The first `most` characters of a text. Raises CorpusError."""
-    with open_sources([path]) as sources:
-        parts: list[str] = []
-        for text in whole_text(sources, 0) if sources else ():
-            parts.append(text[:most])
-            most -= len(parts[-1])
-            if not most:
-                break
-        return "".join(parts)
-
-
-def read_tokens(paths: Paths, tokenizer: Tokenizer, config: CorpusConfig, most: int) -> Tokens:
-    """Token ids of all texts in one array, an end-of-document token after each; at most `most`.
-    Raises CorpusError."""
-    rows: list[Tokens] = []
-    for parts in read_documents(paths, tokenizer, config):
-        for row in chain((part.tokens for part in parts), [np.array([tokenizer.end])]):
-            rows.append(row[:most])
-            most -= len(rows[-1])
-            if not most:
-                return np.concatenate(rows)
-    return np.concatenate(rows)

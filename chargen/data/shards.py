@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -152,6 +151,8 @@ def open_shards(
 ) -> Shards:
     """The row of this name. Its bytes are read through to `verify` them; else only their number is
     looked at. Raises OSError; ValueError where a shard is not what was written."""
+    from concurrent.futures import ThreadPoolExecutor  # slow to import: training alone wants it
+
     paths = [shard_path(folder, name, index) for index in range(len(facts))]
     with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:  # hashing lets other threads run
         list(pool.map(lambda path, fact: _check(path, fact, dtype, verify), paths, facts))

@@ -8,7 +8,6 @@ comes the automaton, or nothing within the limits.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 SECONDS, BYTES = 10, 1 << 30  # that the process may take
@@ -22,6 +21,8 @@ Steps = tuple[list[tuple[int, int, int]], list[int]]
 def steps_of(pattern: str) -> Steps | int:
     """The automaton of an expression, from state 0 on, or the exit code that says why not. Raises
     ImportError where outlines-core is missing."""
+    import subprocess  # slow to import, and few texts must match an expression
+
     import outlines_core  # noqa: F401  the process would fail, too, but could not say so as well
 
     try:

@@ -11,7 +11,7 @@ from typing import Unpack
 
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import InspectConfig, LookBackConfig
-from chargen.data.documents import read_tokens
+from chargen.data.reading import read_tokens
 from chargen.data.shards import Ids
 from chargen.data.sources import Paths
 from chargen.errors import CheckpointError, CorpusError

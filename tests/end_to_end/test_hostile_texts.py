@@ -22,7 +22,7 @@ from chargen.config import CorpusConfig
 from chargen.data import encoding, sources, splits
 from chargen.data.cache import cache_folder, scratch_folder
 from chargen.data.corpus import Corpus, open_corpus
-from chargen.data.documents import read_documents
+from chargen.data.reading import read_documents
 from chargen.data.shards import ShardWriter
 from chargen.data.utf8 import wide_encoding
 from chargen.errors import ChargenError, CorpusError, TokenizerError

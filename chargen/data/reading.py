@@ -1,0 +1,51 @@
+"""Whole texts from their files, as documents of tokens or as text: nothing is kept in the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+
+from chargen.config import CorpusConfig
+from chargen.data.cache import open_sources
+from chargen.data.documents import EncodedText, encode_text
+from chargen.data.sources import Paths, check_unchanged
+from chargen.data.splits import whole_text
+from chargen.tokenizers.base import Tokenizer, Tokens
+
+
+def read_documents(
+    paths: Paths, tokenizer: Tokenizer, config: CorpusConfig
+) -> Iterator[Iterator[EncodedText]]:
+    """Each text in parts that are small whatever the text. Raises CorpusError."""
+    with open_sources(paths) as sources:
+        for index in range(len(sources)):
+            yield encode_text(whole_text(sources, index), tokenizer, config)
+        check_unchanged(sources)
+
+
+def read_beginning(path: str | os.PathLike[str], most: int) -> str:
+    """The first `most` characters of a text. Raises CorpusError."""
+    with open_sources([path]) as sources:
+        parts: list[str] = []
+        for text in whole_text(sources, 0) if sources else ():
+            parts.append(text[:most])
+            most -= len(parts[-1])
+            if not most:
+                break
+        return "".join(parts)
+
+
+def read_tokens(paths: Paths, tokenizer: Tokenizer, config: CorpusConfig, most: int) -> Tokens:
+    """Token ids of all texts in one array, an end-of-document token after each; at most `most`.
+    Raises CorpusError."""
+    rows: list[Tokens] = []
+    for parts in read_documents(paths, tokenizer, config):
+        for row in chain((part.tokens for part in parts), [np.array([tokenizer.end])]):
+            rows.append(row[:most])
+            most -= len(rows[-1])
+            if not most:
+                return np.concatenate(rows)
+    return np.concatenate(rows)
