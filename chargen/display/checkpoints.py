@@ -18,7 +18,7 @@ from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
 from chargen.reprs import counted, printable
 
-if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+if TYPE_CHECKING:  # types alone: an error message must not wait for numpy
     from chargen.checkpoint.folder import Checkpoint
     from chargen.checkpoint.metadata import CheckpointMetadata
     from chargen.checkpoint.recent import DefaultCheckpoint
