@@ -35,7 +35,7 @@ import chargen
 from chargen.data.documents import EncodedText
 from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator
-from chargen.nn.model import LanguageModel, State
+from chargen.nn.engine import Engine, initial_state
 from chargen.scoring.scores import score_text, token_nats
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import Tokenizer, Tokens
@@ -91,8 +91,8 @@ def encoded(tokenizer: Tokenizer, text: str) -> EncodedText:
     return EncodedText.spelled(tokenizer.encode_array(text), tokenizer)
 
 
-def bits_per_byte(model: LanguageModel, tokenizer: Tokenizer, text: str) -> float:
-    return score_text(model, tokenizer, [encoded(tokenizer, text)]).bits_per_byte
+def bits_per_byte(engine: Engine, tokenizer: Tokenizer, text: str) -> float:
+    return score_text(engine, tokenizer, [encoded(tokenizer, text)]).bits_per_byte
 
 
 def beginning(text: str) -> str:
@@ -109,9 +109,9 @@ def read_once(name: str, generator: TextGenerator, text: str) -> None:
     """A row: static and dynamic bits per byte of one document."""
     model, tokenizer = generator.model, generator.tokenizer
     tokens = document(tokenizer, text)
-    static, reading = timed(lambda: bits_per_byte(model, tokenizer, text))
+    static, reading = timed(lambda: bits_per_byte(generator.engine, tokenizer, text))
     learner = DynamicEvaluator(model, tokenizer)
-    start: State = model.initial_state(1)
+    start = initial_state(model.config)
     nats, learning = timed(lambda: learner.learn(tokens, start, passes=1) * (len(tokens) - 1))
     dynamic = nats / NATS_PER_BIT / len(text.encode())
     print(
@@ -130,17 +130,17 @@ def talks(name: str, generator: TextGenerator, known: str, count: int) -> None:
         rows = []
         for seed in range(count):
             said, after, words = talk(seed)
-            model = generator.model
+            engine = generator.engine
             if passes:
-                learner = DynamicEvaluator(model, tokenizer)
-                learner.learn(document(tokenizer, said), model.initial_state(1), passes)
-                model = learner.model
+                learner = DynamicEvaluator(generator.model, tokenizer)
+                learner.learn(document(tokenizer, said), initial_state(engine.config), passes)
+                engine = TextGenerator(learner.model, tokenizer).engine
             before = said if way == "the talk before it" else ""
             parts = [encoded(tokenizer, before + after)]
-            nats = np.concatenate([nats for _, nats in token_nats(model, tokenizer, parts)])
+            nats = np.concatenate([nats for _, nats in token_nats(engine, tokenizer, parts)])
             bits = nats[len(before) :] / NATS_PER_BIT
             marks = marked(after, words)
-            own = bits_per_byte(model, tokenizer, known)
+            own = bits_per_byte(engine, tokenizer, known)
             rows.append((bits[marks].mean(), bits[~marks].mean(), own))
         means = "".join(f"{mean:>10.3f}" for mean in np.mean(rows, axis=0))
         print(f"{name + ', ' + way:<36}{means}", flush=True)

@@ -76,7 +76,7 @@ def test_a_line_is_short() -> None:
 
 def test_a_completion_shows_what_each_piece_cost() -> None:
     model = tiny(1, "a", "b", "ab")
-    done = model.generate("ab", max_tokens=12, seed=3)
+    done = model.generate("ab", max_tokens=12, min_chars=3, seed=3)
     assert "".join(piece.text for piece in done.pieces) == done.text == str(done) == f"{done}"
     assert sum(piece.logprob for piece in done.pieces) == pytest.approx(done.logprob)
     assert "pieces" not in done.as_dict()

@@ -42,7 +42,7 @@ def run(arguments: Arguments) -> int:
     score = NOTHING
     tokenizer = generator.tokenizer
     for parts in read_documents(arguments.text, tokenizer, generator.corpus_options):
-        score += score_text(generator.model, tokenizer, parts)
+        score += score_text(generator.engine, tokenizer, parts)
     check_not_empty(score)
     if arguments.json:
         print_json(score.as_dict())

@@ -36,7 +36,7 @@ def run(arguments: Arguments) -> int:
     table = None if arguments.json else TokenTable()
     total = NOTHING
     for parts in texts:
-        for score, costs in token_costs(generator.model, tokenizer, parts):
+        for score, costs in token_costs(generator.engine, tokenizer, parts):
             total += score
             for cost in costs:
                 if table is None:

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from chargen.config import SampleConfig
 from chargen.generation.beam_search import BeamResult
@@ -17,7 +16,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import NEG_INF
 from chargen.generation.prompt_state import DecodingStart, PromptState, start_decoding
-from chargen.nn.logprobs import log_probabilities
+from chargen.nn.softmax import Doubles, log_probabilities, softmax
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import StreamDecoder, Tokenizer, spelled
 
@@ -51,7 +50,6 @@ class Surprisal:
         }
 
 
-@torch.inference_mode()
 def next_characters(
     generator: TextGenerator, start: PromptState, count: int
 ) -> list[TokenProbability]:
@@ -60,19 +58,18 @@ def next_characters(
     found = _begin(generator, start)
     totals: Counter[str] = Counter()
     if found.spellings is None:
-        _add(totals, tokenizer, found.logits[0].double().cpu().softmax(-1))
+        _add(totals, tokenizer, softmax(found.logits[0]))
         return list(_best(totals, count))
     ways = found.spellings
-    shares = ways.logprobs.exp()
+    shares = np.exp(ways.logprobs)
     beyond = [tokenizer.pieces[token][inside:] for token, inside in _pairs(ways)]
     for piece, share in zip(beyond, shares.tolist(), strict=True):
         if piece:
             totals[_first_character(piece)] += share
-    whole = torch.tensor([not piece for piece in beyond])
+    whole = np.array([not piece for piece in beyond])
     if whole.any():  # these have spelled the text's end, and say nothing yet of what comes
-        memory = generator.engine.start(ways.state.select(ways.parents[whole]))
-        logits = generator.engine.step(ways.tokens[whole], memory).double().cpu()
-        _add(totals, tokenizer, shares[whole] @ logits.softmax(-1))
+        stepper = generator.engine.start(ways.state[ways.parents[whole]])
+        _add(totals, tokenizer, shares[whole] @ softmax(stepper.step(ways.tokens[whole])))
     return list(_best(totals, count))
 
 
@@ -89,7 +86,6 @@ def next_words(
     raise AssertionError("a search ends with what it found")
 
 
-@torch.inference_mode()
 def surprisals(
     generator: TextGenerator,
     start: PromptState,
@@ -125,7 +121,7 @@ def _costs(
     engine, pieces = generator.engine, generator.tokenizer.pieces
     found = _begin(generator, start)
     logits, state, left = found.logits, found.state, list(tokens)
-    memory = engine.start(state)
+    stepper = engine.start(state)
     if found.spellings is not None and left:
         ways = found.spellings
         goes_on = [len(pieces[t]) > n for t, n in _pairs(ways)]
@@ -137,30 +133,30 @@ def _costs(
             if whole[inside:].decode(errors="replace").startswith(text)
         }
         begins = zip(_pairs(ways), goes_on, strict=True)
-        fits = torch.tensor([goes and t == left[0] and n in depths for (t, n), goes in begins])
+        fits = np.array([goes and t == left[0] and n in depths for (t, n), goes in begins])
         # One that ends with the text that was there has come before the first token.
-        fits = fits if fits.any() else ~torch.tensor(goes_on)
-        way = int(ways.logprobs.masked_fill(~fits, NEG_INF).argmax())
-        memory = engine.start(ways.state.select(ways.parents[way : way + 1]))
+        fits = fits if fits.any() else ~np.array(goes_on)
+        way = int(np.where(fits, ways.logprobs, NEG_INF).argmax())
+        stepper = engine.start(ways.state[ways.parents[way : way + 1]])
         if goes_on[way]:
             totals: Counter[str] = Counter()
-            shares = ways.logprobs.exp().tolist()
+            shares = np.exp(ways.logprobs).tolist()
             for (token, inside), share in zip(_pairs(ways), shares, strict=True):
                 totals[spelled(pieces[token][inside:])] += share
             del totals[""]
             yield left.pop(0), ways.inside[way], -float(ways.logprobs[way]), _best(totals, count)
-        logits = engine.step(ways.tokens[way : way + 1], memory)
+        logits = stepper.step(ways.tokens[way : way + 1])
     for token in left:
         logprobs = log_probabilities(logits[0])
-        best = logprobs.topk(min(count, len(logprobs)))
-        pairs = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
+        best = np.argsort(-logprobs, kind="stable")[:count]
+        pairs = zip(best.tolist(), np.exp(logprobs[best]).tolist(), strict=True)
         here = tuple(TokenProbability(spelled(pieces[t]), probability) for t, probability in pairs)
         yield token, 0, -float(logprobs[token]), here
-        logits = engine.step(torch.tensor([token]), memory)
+        logits = stepper.step(np.array([token]))
 
 
 def _begin(generator: TextGenerator, start: PromptState) -> DecodingStart:
-    return start_decoding(generator.model, generator.engine, generator.tokenizer, start)
+    return start_decoding(generator.engine, generator.tokenizer, start)
 
 
 def _pairs(ways: Spellings) -> list[tuple[int, int]]:
@@ -168,7 +164,7 @@ def _pairs(ways: Spellings) -> list[tuple[int, int]]:
     return list(zip(ways.tokens.tolist(), ways.inside, strict=True))
 
 
-def _add(totals: Counter[str], tokenizer: Tokenizer, shares: Tensor) -> None:
+def _add(totals: Counter[str], tokenizer: Tokenizer, shares: Doubles) -> None:
     """The (V,) shares of tokens, by the first character of each."""
     for token, share in enumerate(shares.tolist()):
         totals[_first_character(tokenizer.pieces[token])] += share

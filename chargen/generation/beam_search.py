@@ -13,19 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from chargen.config import CHARACTER_BYTES, SampleConfig
 from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
-from chargen.generation.constraints import Guide
+from chargen.generation.constraints import Guide, States
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import NEG_INF, check_finite, mask_logits
 from chargen.generation.prompt_state import DecodingStart
 from chargen.generation.stopping import UnitProgress, find_stop, unit_end
-from chargen.nn.logprobs import log_probabilities
-from chargen.nn.torch_engine import Engine
-from chargen.tokenizers.base import Tokenizer
+from chargen.nn.engine import Engine
+from chargen.nn.softmax import AnyFloats, log_probabilities, logsumexp
+from chargen.nn.weights import Bools
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,18 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What the beams may grow by: row of the beam, token, log-probability and bytes inside the
-    prompt, the most likely first."""
+    """What the beams may grow by, the most likely first: row of the beam, token, log-probability,
+    bytes inside the prompt, and the state of the guide after it."""
 
     rows: list[int]
     tokens: list[int]
     logprobs: list[float]
     inside: list[int]
+    guided: list[int]
+
+    def __iter__(self) -> Iterator[tuple[int, int, float, int, int]]:
+        lists = (self.rows, self.tokens, self.logprobs, self.inside, self.guided)
+        return zip(*lists, strict=True)
 
 
 class BeamSearch:
@@ -75,7 +79,7 @@ class BeamSearch:
         engine: Engine,
         tokenizer: Tokenizer,
         config: SampleConfig,
-        dropped: Tensor,
+        dropped: Bools,
         guide: Guide | None,
     ) -> None:
         """`dropped` are (V,) booleans, true for tokens that are never written."""
@@ -85,12 +89,11 @@ class BeamSearch:
         self._width = config.beams or 1
         self._dropped = dropped
         self._guide = guide
-        self._enders: dict[UnitProgress, list[Tensor]] = {}
+        self._enders: dict[UnitProgress, list[Tokens]] = {}
         # By text: what it is ranked by, the log-probability of text and end, and the whole.
         self._best: dict[str, tuple[float, float, Hypothesis]] = {}
         self._live: list[Hypothesis] = []
 
-    @torch.inference_mode()
     def run(self, beginning: DecodingStart, prompt: str) -> Iterator[Piece | BeamResult]:
         """Yield the pieces of the best text, each as soon as nothing else can be in its place; at
         the end all that was found."""
@@ -100,22 +103,15 @@ class BeamSearch:
             candidates = self._candidates(live, beginning.logits)
         else:
             state = spellings.state
-            live *= len(state.layers[0][0])
+            live *= len(state)
             candidates = self._spelled(spellings)
         agreed = 0
         while True:
             parents: list[int] = []
             tokens: list[int] = []
             self._live = []
-            for row, token, logprob, inside in zip(
-                candidates.rows,
-                candidates.tokens,
-                candidates.logprobs,
-                candidates.inside,
-                strict=True,
-            ):
-                beam = live[row]
-                grown = beam.grow(token, logprob, inside, self._guided(beam, token, inside))
+            for row, token, logprob, inside, guided in candidates:
+                grown = live[row].grow(token, logprob, inside, guided)
                 if grown.builder.finish_reason:
                     self._end(grown, grown.logprob)
                 elif len(self._live) < self._width:
@@ -130,10 +126,9 @@ class BeamSearch:
                 yield piece
             if over:
                 break
-            rows = torch.tensor(parents, device=self._engine.device)
-            memory = self._engine.start(state.select(rows))
-            logits = self._engine.step(torch.tensor(tokens), memory)
-            live, state = self._live, memory.state
+            stepper = self._engine.start(state[parents])
+            logits = stepper.step(np.array(tokens))
+            live, state = self._live, stepper.state
             candidates = self._candidates(live, logits)
         yield BeamResult(
             [
@@ -142,53 +137,55 @@ class BeamSearch:
             ]
         )
 
-    def _candidates(self, live: list[Hypothesis], logits: Tensor) -> Candidates:
+    def _candidates(self, live: list[Hypothesis], logits: AnyFloats) -> Candidates:
         """The most likely next tokens over all beams. What ends the word, line, ... that is looked
         for is taken out first, and all together: it ends the same text."""
         config, end = self._config, self._tokenizer.end
         check_finite(logits)
-        logprobs = log_probabilities(logits)  # (B, V)
+        logprobs: AnyFloats = log_probabilities(logits)  # (B, V)
+        states: States = np.array([beam.guided for beam in live], dtype=np.int32)
         if self._guide is not None:
-            logprobs = self._guide.limit(logprobs, np.array([beam.guided for beam in live]))
+            logprobs = self._guide.limit(logprobs, states)
         logprobs = mask_logits(logprobs, self._dropped)
-        for row, beam in enumerate(live):
+        for own, beam in zip(logprobs, live, strict=True):  # (V,) each
             if not beam.builder.may_end:
-                kept = logprobs[row, end].clone()
-                logprobs[row, end] = NEG_INF
-                if not logprobs[row].isfinite().any():  # nothing else can follow
-                    logprobs[row, end] = kept
+                kept, own[end] = own[end], NEG_INF
+                if own.max() == NEG_INF:  # nothing else can follow
+                    own[end] = kept
             elif config.until is not None:
-                self._end_units(beam, logprobs[row])
-        costs = torch.tensor([beam.logprob for beam in live], dtype=torch.double)
-        totals = (costs[:, None] + logprobs).flatten()
+                self._end_units(beam, own)
+        costs = np.array([beam.logprob for beam in live])
         # Texts that end make room, so look at enough candidates to fill all beams all the same.
-        count = min(2 * self._width, int(totals.isfinite().sum()))
-        best = totals.topk(count).indices
-        rows, tokens = best // self._engine.vocab_size, best % self._engine.vocab_size
+        best = _most_likely((costs[:, None] + logprobs).ravel(), 2 * self._width)
+        rows, tokens = np.divmod(best, self._engine.vocab_size)
+        guided = states[rows]
+        if self._guide is not None:
+            guided = self._guide.advance(guided, tokens)
         return Candidates(
-            rows.tolist(), tokens.tolist(), logprobs[rows, tokens].tolist(), [0] * count
+            rows.tolist(),
+            tokens.tolist(),
+            logprobs[rows, tokens].tolist(),
+            [0] * len(best),
+            guided.tolist(),
         )
 
     def _spelled(self, spellings: Spellings) -> Candidates:
         """The most likely ways to have spelled the prompt, as candidates."""
-        logprobs = spellings.logprobs
-        best = logprobs.topk(min(2 * self._width, int(logprobs.isfinite().sum()))).indices
+        best = _most_likely(spellings.logprobs, 2 * self._width)
+        tokens = spellings.tokens[best].tolist()
+        inside = [spellings.inside[way] for way in best.tolist()]
+        guided = [0] * len(best)
+        if self._guide is not None:
+            guided = [self._guide.begin(*pair) for pair in zip(tokens, inside, strict=True)]
         return Candidates(
             spellings.parents[best].tolist(),
-            spellings.tokens[best].tolist(),
-            logprobs[best].tolist(),
-            [spellings.inside[way] for way in best.tolist()],
+            tokens,
+            spellings.logprobs[best].tolist(),
+            inside,
+            guided,
         )
 
-    def _guided(self, beam: Hypothesis, token: int, inside: int) -> int:
-        if self._guide is None:
-            return 0
-        if inside:
-            return self._guide.begin(token, inside)
-        [after] = self._guide.advance(np.array([beam.guided]), torch.tensor([token])).tolist()
-        return int(after)
-
-    def _end_units(self, beam: Hypothesis, logprobs: Tensor) -> None:
+    def _end_units(self, beam: Hypothesis, logprobs: AnyFloats) -> None:
         """End the beam with all tokens that end its word, line, ...; they are taken from its (V,)
         `logprobs`."""
         stops, texts = self._config.stop, self._tokenizer.texts
@@ -198,7 +195,7 @@ class BeamSearch:
                 ends = [
                     all(find_stop(held + (texts[t] or ""), s) < 0 for s in stops) for t in tokens
                 ]
-                tokens = tokens[torch.tensor(ends)]
+                tokens = tokens[ends]
                 if not len(tokens):
                     continue
             allowed = logprobs[tokens]
@@ -206,10 +203,10 @@ class BeamSearch:
                 token = int(tokens[allowed.argmax()])
                 ended = beam.grow(token, float(logprobs[token]), 0, 0)
                 if ended.builder.finish_reason in ("stop", "end"):
-                    self._end(ended, beam.logprob + float(allowed.logsumexp(dim=0)))
+                    self._end(ended, beam.logprob + float(logsumexp(allowed)))
                     logprobs[tokens] = NEG_INF
 
-    def _ending(self, progress: UnitProgress) -> list[Tensor]:
+    def _ending(self, progress: UnitProgress) -> list[Tokens]:
         """The tokens that end what is looked for, those together that leave the same text."""
         assert self._config.until is not None
         if progress not in self._enders:
@@ -220,7 +217,7 @@ class BeamSearch:
                     groups.setdefault((min(left, 0), text[: max(left, 0)]), []).append(token)
             if progress.has_begun and not progress.pending:
                 groups.setdefault((0, ""), []).append(self._tokenizer.end)
-            self._enders[progress] = [torch.tensor(tokens) for tokens in groups.values()]
+            self._enders[progress] = [np.array(tokens) for tokens in groups.values()]
         return self._enders[progress]
 
     def _end(self, beam: Hypothesis, logprob: float) -> None:
@@ -257,3 +254,15 @@ class BeamSearch:
                 break
             agreed.append(same[0])
         return agreed
+
+
+def _most_likely(logprobs: AnyFloats, count: int) -> Tokens:
+    """Where the `count` largest of (N,) log-probabilities stand, the largest first, of equals the
+    one before; fewer where some are minus infinity."""
+    [found] = np.nonzero(logprobs > NEG_INF)
+    if len(found) > count:
+        left = logprobs[found]
+        found = found[left >= np.partition(left, -count)[-count]]
+    order = np.argsort(-logprobs[found], kind="stable")[:count]
+    best: Tokens = found[order]
+    return best

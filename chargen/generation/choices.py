@@ -3,7 +3,7 @@
 A choice is joined to the prompt as it is, and both are cut into tokens together, as a text is. It
 may be asked for as the beginning of whatever comes, or as all that comes: then the document ends.
 
-Shapes: B choices, T tokens of the longest, V vocabulary, H hidden.
+Shapes: B choices, T tokens of the longest, V vocabulary, H hidden, P parts of the state.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from chargen.errors import ConfigError, named
 from chargen.generation.healing import spell
-from chargen.nn.logprobs import log_probabilities, logprobs_of
-from chargen.nn.model import LanguageModel, State
-from chargen.nn.torch_engine import Engine, read_tokens
+from chargen.nn.engine import Engine, Floats, State, initial_state, read_tokens
+from chargen.nn.softmax import log_probabilities, logprobs_of, softmax
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 ROWS_AT_ONCE = 256
-MAX_LOGITS = 1 << 23  # that are computed at once: memory does not grow with the choices
+MAX_LOGITS = 1 << 20  # that are computed at once: memory does not grow with the choices
 
 
 @dataclass(frozen=True)
@@ -49,9 +46,7 @@ class Choice:
         return asdict(self)
 
 
-@torch.inference_mode()
 def choose(
-    model: LanguageModel,
     engine: Engine,
     tokenizer: Tokenizer,
     prompt: str,
@@ -73,18 +68,17 @@ def choose(
     if ends:
         rows = [np.append(row, tokenizer.end) for row in rows]
     head = np.concatenate([[tokenizer.end], before[:shared]])
-    x, state = read_tokens(model, head, model.initial_state(1))  # (1, H)
+    x, state = read_tokens(engine, head, initial_state(engine.config))  # (1, H)
     totals: list[float] = []
     for at in range(0, len(rows), ROWS_AT_ONCE):
-        totals += _logprobs(model, rows[at : at + ROWS_AT_ONCE], x, state)
+        totals += _logprobs(engine, rows[at : at + ROWS_AT_ONCE], x, state)
     # What is not shared of the prompt was given all the same, whatever tokens spell it.
     given = b"".join(tokenizer.pieces[token] for token in before[shared:])
     if given:
-        logits = model.output_logits(x[:, None])[:, 0]  # (1, V)
-        cost = spell(engine, tokenizer, model.seen.cpu(), given, logits, state).logprob
+        cost = spell(engine, tokenizer, given, engine.output_logits(x), state).logprob
         totals = [total - cost for total in totals]
     rows = [_beyond(tokenizer, row, len(given)) for row in rows]
-    shares = torch.tensor(totals, dtype=torch.double).softmax(dim=0).tolist()
+    shares = softmax(np.array(totals)).tolist()
     per_token = [total / len(tokens) for total, tokens in zip(totals, rows, strict=True)]
     order = sorted(range(len(rows)), key=lambda index: -totals[index])
     by_token = sorted(range(len(rows)), key=lambda index: -per_token[index])
@@ -125,20 +119,20 @@ def _beyond(tokenizer: Tokenizer, tokens: Tokens, given: int) -> Tokens:
     return tokens[ends > given]
 
 
-def _logprobs(model: LanguageModel, rows: list[Tokens], x: Tensor, state: State) -> list[float]:
-    """What each row of tokens costs in all, after a (1, H) `state` and top output `x`."""
+def _logprobs(engine: Engine, rows: list[Tokens], x: Floats, state: State) -> list[float]:
+    """What each row of tokens costs in all, after a (1, P, H) `state` and output `x`, (1, H)."""
     longest = max(map(len, rows))
-    tokens = torch.tensor([np.pad(row, (0, longest - len(row))).tolist() for row in rows])  # (B, T)
-    tokens = tokens.to(x.device)
-    state = state.select(torch.zeros(len(rows), dtype=torch.int64, device=x.device))
-    top = x.expand(len(rows), 1, -1)  # (B, 1, H): what the first of the tokens is predicted from
+    tokens = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])  # (B, T)
+    state = np.repeat(state, len(rows), axis=0)
+    # What the first of the tokens is predicted from: (B, 1, H).
+    top = np.repeat(x[:, None], len(rows), axis=0)
     costs = []
-    step = max(1, MAX_LOGITS // (len(rows) * model.vocab_size))
+    step = max(1, MAX_LOGITS // (len(rows) * engine.vocab_size))
     for at in range(0, longest, step):
         chunk = tokens[:, at : at + step]  # (B, T)
-        tops, state = model.read(chunk, state)  # (B, T, H)
-        logits = model.output_logits(torch.cat([top, tops[:, :-1]], dim=1))  # (B, T, V)
-        costs.append(logprobs_of(log_probabilities(logits), chunk.cpu()))
+        tops, state = engine.read(chunk, state)  # (B, T, H)
+        logits = engine.output_logits(np.concatenate([top, tops[:, :-1]], axis=1))  # (B, T, V)
+        costs.append(logprobs_of(log_probabilities(logits), chunk))
         top = tops[:, -1:]
-    totals = torch.cat(costs, dim=1).tolist()
+    totals = np.concatenate(costs, axis=1).tolist()
     return [sum(row[: len(tokens)]) for row, tokens in zip(totals, rows, strict=True)]

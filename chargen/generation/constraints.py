@@ -16,15 +16,15 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, named
 from chargen.generation.automata import UNDECIDABLE, steps_of
 from chargen.generation.logits import NEG_INF
+from chargen.nn.softmax import AnyFloats, logsumexp
+from chargen.nn.weights import Bools
 from chargen.options import unescape
-from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.base import Tokenizer, Tokens
 from chargen.tokenizers.unicode import NUM_BYTES
 
 States = npt.NDArray[np.int32]
@@ -40,7 +40,7 @@ class Automaton:
     """Reads bytes: from state `s` the byte `b` leads to `table[s, b]`; it begins in state 0."""
 
     table: States  # (S, 256)
-    final: npt.NDArray[np.bool_]  # (S,): where the text so far matches as a whole
+    final: Bools  # (S,): where the text so far matches as a whole
 
     @classmethod
     def of_characters(cls, characters: set[str]) -> Automaton:
@@ -146,13 +146,13 @@ class Guide:
     it ends: the end of the document stands for all that.
     """
 
-    def __init__(self, automaton: Automaton, tokenizer: Tokenizer, seen: Tensor) -> None:
+    def __init__(self, automaton: Automaton, tokenizer: Tokenizer, seen: Bools) -> None:
         """`seen` are (V,) booleans, false for tokens that are never sampled."""
         self._automaton = automaton
         self._end = tokenizer.end
         self._pieces = tokenizer.pieces
         after = _read_tokens(automaton, tokenizer)  # (S, V)
-        after[:, ~seen.cpu().numpy()] = NOWHERE
+        after[:, ~seen] = NOWHERE
         # A dead end is never entered: only states stay from which the text can come to match.
         live = _leading_to(automaton.final, after)
         after[~live[after]] = NOWHERE
@@ -164,7 +164,7 @@ class Guide:
         return bool(self._live[0])
 
     @classmethod
-    def of(cls, config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Guide | None:
+    def of(cls, config: SampleConfig, tokenizer: Tokenizer, seen: Bools) -> Guide | None:
         """The guide that a config asks for, or none."""
         if config.charset is not None:
             automaton = Automaton.of_characters(_characters(config.charset))
@@ -174,18 +174,19 @@ class Guide:
             return None
         return cls(automaton, tokenizer, seen)
 
-    def limit(self, logits: Tensor, states: States) -> Tensor:
+    def limit(self, logits: AnyFloats, states: States) -> AnyFloats:
         """(B, V) logits, (B,) states -> the logits of what may follow; minus infinity elsewhere."""
-        follows = torch.from_numpy(self._after[states] != NOWHERE)  # (B, V)
-        limited = logits.masked_fill(~follows, NEG_INF)
-        final = torch.from_numpy(self._automaton.final[states])
-        elsewhere = logits.masked_fill(follows, NEG_INF).logsumexp(dim=-1)  # (B,)
-        limited[:, self._end] = elsewhere.masked_fill(~final, NEG_INF)
+        follows = self._after[states] != NOWHERE  # (B, V)
+        limited = np.where(follows, logits, NEG_INF)
+        final = self._automaton.final[states]  # (B,)
+        if final.any():
+            elsewhere = logsumexp(np.where(follows, NEG_INF, logits))  # (B,)
+            limited[final, self._end] = elsewhere[final]
         return limited
 
-    def advance(self, states: States, tokens: Tensor) -> States:
+    def advance(self, states: States, tokens: Tokens) -> States:
         """The states after (B,) tokens; a row that has ended stays where it is."""
-        after = self._after[states, tokens.numpy()]
+        after = self._after[states, tokens]
         return np.where(after == NOWHERE, states, after)
 
     def begin(self, token: int, inside: int) -> int:
@@ -199,7 +200,7 @@ class Guide:
         return state if self._live[state] else NOWHERE
 
 
-def _leading_to(goal: npt.NDArray[np.bool_], after: States) -> npt.NDArray[np.bool_]:
+def _leading_to(goal: Bools, after: States) -> Bools:
     """The states (S,) from which a state of the goal is reached, by the steps (S, V)."""
     before: dict[int, list[int]] = {}
     for state, row in enumerate(after):

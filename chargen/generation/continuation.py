@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from chargen.config import MAX_PROMPT, SampleConfig
 from chargen.errors import ConfigError, TokenizerError, named, setting
@@ -19,8 +18,8 @@ from chargen.generation.constraints import NOWHERE, Guide
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import LOOKING_BACK, NEG_INF, mask_logits
 from chargen.generation.prompt_state import PromptState, prefill, start_decoding
-from chargen.nn.model import LanguageModel
-from chargen.nn.torch_engine import Engine
+from chargen.nn.engine import Engine
+from chargen.nn.weights import Bools
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import Tokenizer
 
@@ -30,7 +29,6 @@ class Continuation:
 
     def __init__(
         self,
-        model: LanguageModel,
         engine: Engine,
         tokenizer: Tokenizer,
         start: PromptState,
@@ -42,19 +40,20 @@ class Continuation:
         self.tokenizer, self.engine = tokenizer, engine
         self.prompt, self.config = prompt, config
         check_prompt(tokenizer, prompt)
-        seen = model.seen.cpu()
-        self.unseen = ~seen  # (V,) tokens that training never saw
+        seen = engine.seen
+        # What it adds to logits keeps out the tokens that training never saw.
+        self.seen_mask = np.where(seen, np.float32(0), np.float32(NEG_INF))  # (V,)
         self.looks_back = any(getattr(config, name) is not None for name in LOOKING_BACK)
         self.banned = _banned(config, tokenizer, seen)
         allowed = seen if self.banned is None else seen & ~self.banned
         self.guide = Guide.of(config, tokenizer, allowed)
         # What a search leaves out; a guide itself keeps out what was never seen.
-        self.dropped = ~seen if self.guide is None else torch.zeros_like(seen)
+        self.dropped = ~seen if self.guide is None else np.zeros_like(seen)
         if self.banned is not None:
-            self.dropped |= self.banned
+            self.dropped = self.dropped | self.banned
         # After the prompt, and how texts go on from there.
         self.prompt_state = prefill(
-            model,
+            engine,
             tokenizer,
             start,
             prompt,
@@ -62,7 +61,7 @@ class Continuation:
             window=config.penalty_window,
             on_progress=on_progress,
         )
-        self.decoding_start = start_decoding(model, engine, tokenizer, self.prompt_state)
+        self.decoding_start = start_decoding(engine, tokenizer, self.prompt_state)
         if self.decoding_start.spellings is None:
             self._check_not_hopeless()
         else:
@@ -82,8 +81,8 @@ class Continuation:
             rejected.append(self.guide is not None and self.guide.begin(token, inside) == NOWHERE)
         if all(rejected):
             self._check_not_hopeless()
-        left = spellings.logprobs.masked_fill(torch.tensor(rejected), NEG_INF)
-        return replace(spellings, logprobs=mask_logits(left[None], torch.tensor([banned]))[0])
+        left = np.where(rejected, NEG_INF, spellings.logprobs)
+        return replace(spellings, logprobs=mask_logits(left[None], np.array([banned]))[0])
 
     def _check_not_hopeless(self) -> None:
         if self.guide is not None and not self.guide.can_begin:
@@ -103,15 +102,15 @@ def check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
     tokenizer.check(prompt)
 
 
-def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Tensor) -> Tensor | None:
+def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Bools) -> Bools | None:
     """The tokens that hold a banned text, (V,) booleans. Raises ConfigError where none does, or all
     do."""
     if not config.ban:
         return None
-    banned = torch.zeros_like(seen)
+    banned = np.zeros_like(seen)
     for text in config.ban:
         tokenizer.check(text)
-        holding = torch.tensor([text.encode() in piece for piece in tokenizer.pieces])
+        holding = np.array([text.encode() in piece for piece in tokenizer.pieces])
         if not holding.any():
             raise ConfigError(
                 f"no token of this model holds {text!r}, so "

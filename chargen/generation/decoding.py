@@ -13,8 +13,6 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
 from chargen.generation.constraints import States
@@ -23,16 +21,18 @@ from chargen.generation.healing import Spellings
 from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite, mask_logits
 from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer
 from chargen.generation.sampling import streams as streams_of
-from chargen.nn.model import State
+from chargen.nn.engine import Floats, Stepper
+from chargen.nn.softmax import AnyFloats, log_probabilities, logprobs_of
 from chargen.progress import OnShare, no_progress, share_of
+from chargen.tokenizers.base import Tokens
 
 
 class SampledTokens(NamedTuple):
     """A token sampled for each of B rows."""
 
     pieces: list[Piece | None]  # what can be shown of each text now
-    tokens: Tensor  # (B,)
-    state: State  # (B, H) before these tokens; the next step overwrites it
+    tokens: Tokens  # (B,)
+    stepper: Stepper  # its state is that before these tokens, until the next step
     used: int  # random numbers of each row so far
     inside: list[int] | None = None  # where the prompt's end was spelled anew: see Spellings
 
@@ -98,7 +98,6 @@ def _kind(work: Continuation) -> tuple[bool, int]:
     return work.decoding_start.spellings is None, recent
 
 
-@torch.inference_mode()
 def sample(
     works: Sequence[Continuation],
     builders: Sequence[CompletionBuilder],
@@ -113,62 +112,60 @@ def sample(
     uniforms = UniformBuffer(streams)
     sampler = Sampler(common.config, uniforms, common.banned)
     recent = [work.prompt_state.recent if common.looks_back else () for work in works]
-    before = torch.tensor(recent, dtype=torch.int64)  # (B, N)
+    before = np.array(recent, dtype=np.int64)  # (B, N)
     states = np.zeros(len(works), dtype=np.int32)
     starts = [work.decoding_start for work in works]
     spellings = [start.spellings for start in starts if start.spellings is not None]
     if not spellings:
-        logits = torch.cat([start.logits for start in starts])  # (B, V)
-        memory = engine.start(State.cat([start.state for start in starts]))
+        logits = np.concatenate([start.logits for start in starts])  # (B, V)
+        stepper = engine.start(np.concatenate([start.state for start in starts]))
     else:
         ways = _sample_spellings(common, spellings, uniforms)
         rows = list(zip(spellings, ways, strict=True))
-        tokens = torch.stack([spelling.tokens[way] for spelling, way in rows])  # (B,)
+        tokens = np.array([spelling.tokens[way] for spelling, way in rows])  # (B,)
         inside = [spelling.inside[way] for spelling, way in rows]
         if guide is not None:
             pairs = zip(tokens.tolist(), inside, strict=True)
             states = np.array([guide.begin(*pair) for pair in pairs], dtype=np.int32)
         costs = [float(spelling.logprobs[way]) for spelling, way in rows]
-        parents = [s.state.select(s.parents[way : way + 1]) for s, way in rows]
-        memory = engine.start(State.cat(parents))
+        stepper = engine.start(np.stack([s.state[s.parents[way]] for s, way in rows]))
         pieces = _add(builders, tokens, costs, inside)
-        yield SampledTokens(pieces, tokens, memory.state, uniforms.used, inside)
+        yield SampledTokens(pieces, tokens, stepper, uniforms.used, inside)
         before = _append(common, before, tokens)
-        logits = engine.step(tokens, memory)
+        logits = stepper.step(tokens)
     while not all(builder.finish_reason for builder in needed):
-        own = logits.float().cpu()
-        check_finite(own)
-        tokens = sampler(_allowed(common, own, states, builders), before)
-        costs = own.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0].tolist()
-        yield SampledTokens(_add(builders, tokens, costs), tokens, memory.state, uniforms.used)
+        check_finite(logits)
+        tokens = sampler(_allowed(common, logits, states, builders), before)
+        costs = logprobs_of(log_probabilities(logits), tokens).tolist()
+        yield SampledTokens(_add(builders, tokens, costs), tokens, stepper, uniforms.used)
         if all(builder.finish_reason for builder in needed):
             return
         before = _append(common, before, tokens)
         if guide is not None:
             states = guide.advance(states, tokens)
-        logits = engine.step(tokens, memory)
+        logits = stepper.step(tokens)
 
 
-def _append(work: Continuation, before: Tensor, tokens: Tensor) -> Tensor:
+def _append(work: Continuation, before: Tokens, tokens: Tokens) -> Tokens:
     """The (B, N) tokens before, with (B,) more, as far as any processor looks back."""
     if not work.looks_back:
         return before
-    return torch.cat([before, tokens[:, None]], dim=1)[:, -work.config.penalty_window :]
+    return np.concatenate([before, tokens[:, None]], axis=1)[:, -work.config.penalty_window :]
 
 
 def _allowed(
-    work: Continuation, logits: Tensor, states: States, builders: Sequence[CompletionBuilder]
-) -> Tensor:
+    work: Continuation, logits: Floats, states: States, builders: Sequence[CompletionBuilder]
+) -> AnyFloats:
     """The (B, V) logits of what may be sampled at all."""
     if work.guide is not None:
-        logits = work.guide.limit(logits, states)
+        allowed: AnyFloats = work.guide.limit(logits, states)
     else:
-        logits = logits.masked_fill(work.unseen, NEG_INF)
+        allowed = logits + work.seen_mask
     if work.config.min_chars is not None:
-        ends = torch.zeros_like(logits, dtype=torch.bool)
-        ends[:, work.tokenizer.end] = torch.tensor([not b.may_end for b in builders])
-        logits = mask_logits(logits, ends)
-    return logits
+        ends = np.zeros_like(allowed, dtype=np.bool_)
+        ends[:, work.tokenizer.end] = [not builder.may_end for builder in builders]
+        allowed = mask_logits(allowed, ends)
+    return allowed
 
 
 def _sample_spellings(
@@ -177,17 +174,18 @@ def _sample_spellings(
     """Sample the end of the prompt and the first token, as one, for each row: which way of its."""
     off: dict[str, Any] = dict.fromkeys(LOOKING_BACK) | {"ban": ()}
     # Rows have ways of their own, some more, some fewer. (B, N)
-    logprobs = torch.nn.utils.rnn.pad_sequence(
-        [spelling.logprobs for spelling in spellings], batch_first=True, padding_value=NEG_INF
-    )
+    longest = max(len(spelling.tokens) for spelling in spellings)
+    logprobs = np.full((len(spellings), longest), NEG_INF)
+    for row, spelling in zip(logprobs, spellings, strict=True):
+        row[: len(spelling.tokens)] = spelling.logprobs
     sampler = Sampler(replace(work.config, **off), uniforms)
-    ways: list[int] = sampler(logprobs, torch.empty(len(spellings), 0, dtype=torch.int64)).tolist()
+    ways: list[int] = sampler(logprobs, np.empty((len(spellings), 0), dtype=np.int64)).tolist()
     return ways
 
 
 def _add(
     builders: Sequence[CompletionBuilder],
-    tokens: Tensor,
+    tokens: Tokens,
     costs: list[float],
     inside: list[int] | None = None,
 ) -> list[Piece | None]:

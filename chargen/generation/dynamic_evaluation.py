@@ -11,13 +11,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chargen.generation.sampling import UniformBuffer, sample_tokens, streams
+from chargen.nn.engine import State as StateArray
+from chargen.nn.engine import initial_state
 from chargen.nn.model import LanguageModel, State
-from chargen.nn.torch_engine import Engine
+from chargen.nn.numpy_engine import NumpyEngine
+from chargen.nn.transfer import state_of, weights_of
 from chargen.progress import OnShare, no_progress, share_of
 from chargen.tokenizers.base import Tokenizer, Tokens
 
@@ -56,11 +62,15 @@ class DynamicEvaluator:
 
     @torch.inference_mode(False)
     def learn(
-        self, tokens: Tokens, state: State, passes: int = PASSES, on_progress: OnShare = no_progress
+        self,
+        tokens: Tokens,
+        state: StateArray,
+        passes: int = PASSES,
+        on_progress: OnShare = no_progress,
     ) -> float:
-        """Learn (N,) tokens that follow each other after a (1, H) state: the first of them is only
-        read, each other predicted. Returns the mean nats per token in the first pass, each chunk
-        before the step on it.
+        """Learn (N,) tokens that follow each other after a (1, P, H) state: the first of them is
+        only read, each other predicted. Returns the mean nats per token in the first pass, each
+        chunk before the step on it.
 
         Where a number is not finite, or there is nothing to predict, it returns nan and leaves the
         model as it was, and so does what `on_progress`, which hears how far it has come, raises.
@@ -68,13 +78,13 @@ class DynamicEvaluator:
         """
         if len(tokens) < 2:
             return math.nan
-        state = state.map(torch.clone)  # it may come from inference mode
+        begun = state_of(state, self.model)
         before = [weight.detach().clone() for weight in self._weights]
         learned = False
         try:
             losses = [
                 self._read_and_learn(
-                    tokens, state, share_of(on_progress, done / passes, (done + 1) / passes)
+                    tokens, begun, share_of(on_progress, done / passes, (done + 1) / passes)
                 )
                 for done in range(passes)
             ]
@@ -144,13 +154,13 @@ def _squared_gradients(model: LanguageModel, weights: Sequence[Tensor], end: int
 
 def _write(model: LanguageModel, end: int, length: int) -> Tensor:
     """SAMPLE_STREAMS texts of the model's own, `length` tokens after the `end` before them."""
-    engine = Engine(model)
-    memory = engine.start(model.initial_state(SAMPLE_STREAMS))
-    generator = torch.Generator().manual_seed(0)
-    columns = [torch.full((SAMPLE_STREAMS,), end)]
+    engine = NumpyEngine(weights_of(model))
+    stepper = engine.start(initial_state(model.config, SAMPLE_STREAMS))
+    uniforms = UniformBuffer(list(islice(streams(0), SAMPLE_STREAMS)))
+    columns = [np.full(SAMPLE_STREAMS, end)]
     for _ in range(length):
-        logits = engine.step(columns[-1], memory).cpu().float()
-        probabilities = logits.masked_fill(~model.seen.cpu(), -math.inf).softmax(dim=-1)
-        probabilities.nan_to_num_(1.0)  # where a network overflows, any token
-        columns.append(torch.multinomial(probabilities, 1, generator=generator)[:, 0])
-    return torch.stack(columns, dim=1).to(model.head.weight.device)
+        logits = np.where(engine.seen, stepper.step(columns[-1]), -np.inf)
+        # Where a network overflows, any token.
+        finite = np.isfinite(logits.max(axis=-1, keepdims=True))
+        columns.append(sample_tokens(np.where(finite, logits, 0.0), uniforms.next()))
+    return torch.from_numpy(np.stack(columns, axis=1)).to(model.head.weight.device)

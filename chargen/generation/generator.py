@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
@@ -27,16 +27,19 @@ from chargen.generation.prompt_state import PromptState, document_start, prefill
 from chargen.generation.sampling import RandomStream, streams
 from chargen.generation.text_stream import TextStream
 from chargen.keywords import Device, SampleOptions, TextOptions
-from chargen.nn.model import LanguageModel
-from chargen.nn.torch_engine import Engine
-from chargen.nn.transfer import model_of
+from chargen.nn.engine import Engine
+from chargen.nn.numpy_engine import NumpyEngine
+from chargen.nn.weights import Weights
 from chargen.options import build_config, takes_options
 from chargen.progress import OnShare, no_progress
-from chargen.runtime.device import pick_device
+from chargen.runtime.device import is_cpu, pick_device
 from chargen.scoring.scores import NOTHING, Score, check_not_empty, score_text
 from chargen.scoring.token_costs import TextScore, score_tokens
 from chargen.tokenizers.base import Tokenizer
 from chargen.words import with_lf
+
+if TYPE_CHECKING:
+    from chargen.nn.model import LanguageModel
 
 LINE_TOKENS = 1000  # in which a line should have ended
 
@@ -46,31 +49,60 @@ Prompts = list[str] | tuple[str, ...]
 
 class TextGenerator:
     """A model and its tokenizer, ready to write; `metadata` says what its checkpoint does, None
-    where it was made by hand."""
+    where it was made by hand.
+
+    On a CPU numpy computes it, and nothing here needs torch. The model itself, as `model`, is made
+    when it is asked for.
+    """
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Weights | LanguageModel,
         tokenizer: Tokenizer,
         metadata: CheckpointMetadata | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.model = model.eval()
+        """Of the weights of a model, to be computed on a `device`; or of a model, where it is. Its
+        weights are those that it had when any of them were first asked for."""
         self.tokenizer = tokenizer
         self.metadata = metadata
+        if isinstance(model, Weights):
+            self.weights, self._device = model, device
+        else:
+            self.model = model.eval()
+            self._device = model.head.weight.device.type
 
     def __repr__(self) -> str:
         name = "a model" if self.metadata is None else self.metadata.folder.resolve().name
-        config = self.model.config
+        config = self.weights.config
         layers = f"{config.num_layers} x " if config.num_layers > 1 else ""
         return (
             f"<TextGenerator {name}: {config.cell} {layers}{config.hidden_size}, "
-            f"{self.model.num_parameters:,} parameters, {self.tokenizer.kind}>"
+            f"{self.weights.num_parameters:,} parameters, {self.tokenizer.kind}>"
         )
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The model as arrays: a copy as it was when this was first asked for."""
+        from chargen.nn.transfer import weights_of
+
+        return weights_of(self.model)
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The model, for all that torch can do with it."""
+        from chargen.nn.transfer import model_of
+
+        return model_of(self.weights).to(self._device)
 
     @cached_property
     def engine(self) -> Engine:
         """The model, made ready to be stepped: a copy as it was when this was first asked for."""
-        return Engine(self.model)
+        if self._device == "cpu":
+            return NumpyEngine(self.weights)
+        from chargen.nn.torch_engine import TorchEngine
+
+        return TorchEngine(self.model)
 
     @cached_property
     def corpus_options(self) -> CorpusConfig:
@@ -79,7 +111,7 @@ class TextGenerator:
         if self.metadata is not None:
             return self.metadata.corpus_options
         has_newlines = any(end in self._seen_bytes for end in (b"\n", b"\r"))
-        are_lines = self.model.seen[self.tokenizer.end] and not has_newlines
+        are_lines = self.weights.seen[self.tokenizer.end] and not has_newlines
         return CorpusConfig(documents="line" if are_lines else "file")
 
     @cached_property
@@ -108,7 +140,7 @@ class TextGenerator:
     @property
     def _seen_bytes(self) -> bytes:
         """What the tokens spell that it saw in training."""
-        seen = zip(self.tokenizer.pieces, self.model.seen.tolist(), strict=True)
+        seen = zip(self.tokenizer.pieces, self.weights.seen.tolist(), strict=True)
         return b"".join(piece for piece, was_seen in seen if was_seen)
 
     def sample_config(self, options: Mapping[str, Any]) -> SampleConfig:
@@ -122,7 +154,7 @@ class TextGenerator:
     @property
     def document_start(self) -> PromptState:
         """Where a document begins."""
-        return document_start(self.model, self.tokenizer)
+        return document_start(self.weights.config, self.tokenizer)
 
     @takes_options(SampleConfig)
     def stream(
@@ -264,7 +296,7 @@ class TextGenerator:
         check_prompt(self.tokenizer, text)
         heal, window = config.heal, config.penalty_window
         return prefill(
-            self.model,
+            self.engine,
             self.tokenizer,
             start,
             text,
@@ -309,23 +341,23 @@ class TextGenerator:
         """What goes on from a start, else from the beginning of a document, and the prompt read
         after it. Raises ConfigError, TokenizerError."""
         start = start or self.document_start
-        return Continuation(
-            self.model, self.engine, self.tokenizer, start, prompt, config, on_progress
-        )
+        return Continuation(self.engine, self.tokenizer, start, prompt, config, on_progress)
 
     def score(self, text: str) -> TextScore:
         """How well the model predicts a text: `.nats`, `.bits_per_byte`, `.perplexity`, and in
         `.costs` what each token costs, under the model itself. Every byte counts; the text is read
         as those of the training, line by line where lines were documents. Raises TokenizerError,
         CorpusError where the text is empty."""
-        score = score_tokens(self.model, self.tokenizer, self._read(text))
+        score = score_tokens(self.engine, self.tokenizer, self._read(text))
         check_not_empty(score)
         return score
 
     def evaluate(self, texts: str | Sequence[str]) -> Score:
         """One score for all the texts, each of them a document of its own: the numbers of
         `chargen eval`. Raises TokenizerError, CorpusError where there is no text."""
-        scores = [score_text(self.model, self.tokenizer, self._read(text)) for text in _each(texts)]
+        scores = [
+            score_text(self.engine, self.tokenizer, self._read(text)) for text in _each(texts)
+        ]
         total = sum(scores, NOTHING)
         check_not_empty(total)
         return total
@@ -343,7 +375,7 @@ class TextGenerator:
         where it `ends`, of each with the end of the document after it. Raises ConfigError where
         there are none, or an empty one, or one twice; TokenizerError."""
         check_prompt(self.tokenizer, prompt)
-        return choose(self.model, self.engine, self.tokenizer, prompt, choices, ends=ends)
+        return choose(self.engine, self.tokenizer, prompt, choices, ends=ends)
 
 
 def _each(texts: Any) -> list[str]:
@@ -358,7 +390,6 @@ def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> 
     """The model of a checkpoint, a folder or the name of one below `checkpoints`, ready to write;
     without one, of the checkpoint that a bare `chargen` opens. Raises CheckpointError,
     DeviceError."""
-    picked = pick_device(device)
+    picked = "cpu" if is_cpu(device) else pick_device(device).type
     checkpoint = load_checkpoint(default_checkpoint().folder if path is None else path)
-    model = model_of(checkpoint.weights).to(picked)
-    return TextGenerator(model, checkpoint.tokenizer, checkpoint.metadata)
+    return TextGenerator(checkpoint.weights, checkpoint.tokenizer, checkpoint.metadata, picked)

@@ -6,20 +6,19 @@ word of the prompt is taken back, and all the ways are followed in which tokens 
 last token of each may go beyond the prompt. The probabilities of these `Spellings` are what the
 model, asked by characters, would say (up to those among the ways that are too unlikely to be kept).
 
-Shapes: P ways to have spelled the prompt's end short of one token, N ways with that token.
+Shapes: W ways to have spelled the prompt's end short of one token, N ways with that token, P parts
+of the state, H hidden, V vocabulary.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from chargen.nn.logprobs import log_probabilities
-from chargen.nn.model import State
-from chargen.nn.torch_engine import Engine
-from chargen.tokenizers.base import Tokenizer
+from chargen.nn.engine import Engine, Floats, State
+from chargen.nn.softmax import Doubles, log_probabilities, logsumexp
+from chargen.tokenizers.base import Tokenizer, Tokens
 
 MAX_WORD_BYTES = 32  # bytes that are taken back at most
 MAX_WAYS = 32  # that are followed from one place in the word
@@ -33,11 +32,11 @@ class Spellings:
     `inside[n]` bytes stand in the prompt: all of them where it ends with the prompt.
     """
 
-    state: State  # (P, H) each of its parts
-    parents: Tensor  # (N,)
-    tokens: Tensor  # (N,)
+    state: State  # (W, P, H)
+    parents: Tokens  # (N,)
+    tokens: Tokens  # (N,)
     inside: list[int]
-    logprobs: Tensor  # (N,) of each way, given the prompt: all of them together are 1
+    logprobs: Doubles  # (N,) of each way, given the prompt: all of them together are 1
     logprob: float  # of the taken back end of the prompt: of all the ways together
 
 
@@ -64,15 +63,14 @@ def _is_inside(word: bytes) -> bool:
     return word[:1] != b"" and word[0] & 0xC0 == 0x80
 
 
-@torch.inference_mode()
 def spell(
-    engine: Engine, tokenizer: Tokenizer, seen: Tensor, word: bytes, logits: Tensor, state: State
+    engine: Engine, tokenizer: Tokenizer, word: bytes, logits: Floats, state: State
 ) -> Spellings:
-    """All likely ways to spell `word` from a (1, H) `state` and its (1, V) `logits` on.
+    """All likely ways to spell `word` from a (1, P, H) `state` and its (1, V) `logits` on.
 
-    A token that goes beyond the word is one that was `seen` in training, (V,) booleans.
+    A token that goes beyond the word is one that was seen in training.
     """
-    pieces = tokenizer.pieces
+    pieces, seen = tokenizer.pieces, engine.seen
     states: list[State] = []
     rows = 0
     # By how many bytes are spelled: log-probability, row of the state before, and token.
@@ -84,10 +82,10 @@ def spell(
         if at:
             if not ways:
                 continue
-            parents = torch.tensor([parent for _, parent, _ in ways], device=engine.device)
-            memory = engine.start(_joined(states).select(parents))
-            logits = engine.step(torch.tensor([token for *_, token in ways]), memory)
-            state = memory.state
+            parents = [parent for _, parent, _ in ways]
+            stepper = engine.start(np.concatenate(states)[parents])
+            logits = stepper.step(np.array([token for *_, token in ways]))
+            state = stepper.state
         costs = [logprob for logprob, _, _ in ways] or [0.0]
         logprobs = log_probabilities(logits)  # (ways, V)
         for token in tokenizer.by_first_byte[left[0]]:
@@ -104,20 +102,12 @@ def spell(
                 begun[at + len(piece)] += grown
         states.append(state)
         rows += len(costs)
-    total = torch.tensor([logprob for logprob, *_ in ended], dtype=torch.double)
+    total = np.array([logprob for logprob, *_ in ended])
     return Spellings(
-        _joined(states),
-        torch.tensor([parent for _, parent, _, _ in ended]),
-        torch.tensor([token for *_, token, _ in ended]),
+        np.concatenate(states),
+        np.array([parent for _, parent, _, _ in ended]),
+        np.array([token for *_, token, _ in ended]),
         [inside for *_, inside in ended],
-        total.log_softmax(dim=0),
-        float(total.logsumexp(dim=0)),
-    )
-
-
-def _joined(states: list[State]) -> State:
-    """States of some rows each as one of all the rows."""
-    layers = zip(*(state.layers for state in states), strict=True)
-    return State(
-        tuple(tuple(torch.cat(parts) for parts in zip(*layer, strict=True)) for layer in layers)
+        log_probabilities(total),
+        float(logsumexp(total)),
     )

@@ -2,7 +2,8 @@
 
 Shapes: B batch, V vocabulary, N tokens before. A processor takes (B, V) logits and (B, N) tokens
 that stand before, and gives (B, V) logits in which what may not be sampled is minus infinity; it
-leaves at least one token of each row. The order of the chain is `config.PROCESSOR_ORDER`.
+leaves at least one token of each row, and what it is given as it was. The order of the chain is
+`config.PROCESSOR_ORDER`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import ChargenError
+from chargen.nn.softmax import AnyFloats, log_probabilities
+from chargen.nn.weights import Bools
+from chargen.tokenizers.base import Tokens
 
-Processor = Callable[[Tensor, Tensor], Tensor]
+Processor = Callable[[AnyFloats, Tokens], AnyFloats]
 NEG_INF = float("-inf")
+MIN_TEMPERATURE = 1e-30  # below it nothing is different any more, and its reciprocal overflows
 # The options whose processors look at the tokens before.
 LOOKING_BACK = (
     "repetition_penalty",
@@ -28,7 +33,7 @@ LOOKING_BACK = (
 )
 
 
-def processors(config: SampleConfig, banned: Tensor | None = None) -> list[Processor]:
+def processors(config: SampleConfig, banned: Bools | None = None) -> list[Processor]:
     """The chain that a config asks for, in its one order; `banned` are (V,) booleans, true where
     a token holds a text of `config.ban`."""
     chain = []
@@ -43,42 +48,57 @@ def processors(config: SampleConfig, banned: Tensor | None = None) -> list[Proce
     return chain
 
 
-def check_finite(logits: Tensor) -> None:
+def check_finite(logits: AnyFloats) -> None:
     """Raises ChargenError where the (B, V) logits of a network are no numbers, as after a state
     that has grown without end."""
-    if not math.isfinite(float(logits.amax())):
+    if not math.isfinite(logits.max()):
         raise ChargenError(
             "the network's state has diverged (inf or NaN), so nothing can be sampled",
             hint="start over, or use another model",
         )
 
 
-def mask_logits(logits: Tensor, dropped: Tensor) -> Tensor:
-    """The (B, V) logits without what is dropped; a row that would lose all stays as it was."""
-    left = logits.masked_fill(dropped, NEG_INF)
-    none = (left == NEG_INF).all(dim=-1, keepdim=True)
-    return torch.where(none, logits, left)
+def mask_logits(logits: AnyFloats, dropped: Bools) -> AnyFloats:
+    """The (B, V) logits without what is dropped, (B, V) or for all rows (V,); a row that would
+    lose all stays as it was."""
+    left = np.where(dropped, NEG_INF, logits)
+    none = left.max(axis=-1, keepdims=True) == NEG_INF  # (B, 1)
+    return np.where(none, logits, left) if none.any() else left
 
 
 def repetition_penalty(value: float) -> Processor:
     """Divide the logits of tokens before by `value`, or multiply where they are negative
     (Keskar et al. 2019)."""
 
-    def process(logits: Tensor, before: Tensor) -> Tensor:
-        old = logits.gather(-1, before)
-        return logits.scatter(-1, before, torch.where(old > 0, old / value, old * value))
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        left, rows = logits.copy(), _rows(before)
+        old = left[rows, before]
+        left[rows, before] = np.where(old > 0, old / value, old * value)
+        return left
 
     return process
 
 
 def presence_penalty(nats: float) -> Processor:
     """Take so much from the logit of each token that stands before."""
-    return lambda logits, before: logits - nats * _counts(logits, before).clamp_(max=1)
+
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        left, rows = logits.copy(), _rows(before)
+        left[rows, before] -= nats  # once, however often a token stands there
+        return left
+
+    return process
 
 
 def frequency_penalty(nats: float) -> Processor:
     """Take so much from the logit of a token for each time that it stands before."""
-    return lambda logits, before: logits - nats * _counts(logits, before)
+
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        places = before + _rows(before) * logits.shape[1]
+        counts = np.bincount(places.ravel(), minlength=logits.size).reshape(logits.shape)
+        return logits - (nats * counts).astype(logits.dtype)
+
+    return process
 
 
 def no_repeat_ngram(size: int) -> Processor:
@@ -87,31 +107,33 @@ def no_repeat_ngram(size: int) -> Processor:
     Where that would drop all, the row is left as it is.
     """
 
-    def process(logits: Tensor, before: Tensor) -> Tensor:
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
         if before.shape[1] < size:
             return logits
-        runs = before.unfold(1, size, 1)  # (B, N - size + 1, size)
+        runs = sliding_window_view(before, size, axis=1)  # (B, N - size + 1, size)
         last = before[:, before.shape[1] - size + 1 :]  # (B, size - 1)
-        again = (runs[:, :, :-1] == last[:, None]).all(dim=-1)  # (B, N - size + 1)
-        ended = torch.zeros_like(logits).scatter_add_(-1, runs[:, :, -1], again.to(logits))
-        return mask_logits(logits, ended > 0)
+        again = (runs[:, :, :-1] == last[:, None]).all(axis=-1)  # (B, N - size + 1)
+        rows, places = np.nonzero(again)
+        ended = np.zeros(logits.shape, dtype=np.bool_)
+        ended[rows, runs[rows, places, -1]] = True
+        return mask_logits(logits, ended)
 
     return process
 
 
-def ban(banned: Tensor) -> Processor:
+def ban(banned: Bools) -> Processor:
     """Drop the tokens that the (V,) booleans name; where that would drop all of a row, none."""
-    return lambda logits, before: mask_logits(logits, banned.expand_as(logits))
+    return lambda logits, before: mask_logits(logits, banned)
 
 
 def top_k(k: int) -> Processor:
     """Keep exactly the k most likely tokens; of equals at the edge, those with the smaller id."""
 
-    def process(logits: Tensor, before: Tensor) -> Tensor:
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
         if k >= logits.shape[-1]:
             return logits
-        order = logits.argsort(dim=-1, descending=True, stable=True)
-        return logits.scatter(-1, order[:, k:], NEG_INF)
+        least = np.partition(logits, -k, axis=-1)[:, -k, None]
+        return _keep_first(logits, least, k)
 
     return process
 
@@ -119,12 +141,14 @@ def top_k(k: int) -> Processor:
 def top_p(share: float) -> Processor:
     """Keep the fewest most likely tokens that together hold `share` (Holtzman et al. 2020).
 
-    The token that crosses the mark is kept.
+    The token that crosses the mark is kept; of equals there, those with the smaller id.
     """
 
-    def process(logits: Tensor, before: Tensor) -> Tensor:
-        order = logits.argsort(dim=-1, descending=True, stable=True)
-        return _keep_share(logits, logits.double().softmax(dim=-1), order, share)
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        ordered = np.sort(logits, axis=-1)[:, ::-1]
+        held = np.exp(ordered - ordered[:, :1]).cumsum(axis=-1, dtype=np.float64)
+        counts = 1 + (held[:, :-1] < share * held[:, -1:]).sum(axis=-1, keepdims=True)  # (B, 1)
+        return _keep_first(logits, ordered[_rows(counts), counts - 1], counts)
 
     return process
 
@@ -132,8 +156,8 @@ def top_p(share: float) -> Processor:
 def min_p(share: float) -> Processor:
     """Drop tokens less likely than `share` of the most likely (Nguyen et al. 2024)."""
     floor = math.log(share) if share > 0 else NEG_INF
-    return lambda logits, before: logits.masked_fill(
-        logits < logits.amax(dim=-1, keepdim=True) + floor, NEG_INF
+    return lambda logits, before: np.where(
+        logits < logits.max(axis=-1, keepdims=True) + floor, NEG_INF, logits
     )
 
 
@@ -141,33 +165,47 @@ def typical_p(share: float) -> Processor:
     """Keep the tokens whose surprise is nearest to the expected one, the fewest that together hold
     `share` (Meister et al. 2023). The token that crosses the mark is kept."""
 
-    def process(logits: Tensor, before: Tensor) -> Tensor:
-        logprobs = logits.double().log_softmax(dim=-1)
-        probs = logprobs.exp()
-        entropy = -(probs * logprobs).nansum(dim=-1, keepdim=True)  # what has no share adds none
-        order = (-logprobs - entropy).abs().argsort(dim=-1, stable=True)
-        return _keep_share(logits, probs, order, share)
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        logprobs = log_probabilities(logits)
+        probs = np.exp(logprobs)
+        costs = np.multiply(probs, logprobs, out=np.zeros_like(probs), where=probs > 0)
+        entropy = -costs.sum(axis=-1, keepdims=True)  # what has no share adds none
+        order = np.abs(-logprobs - entropy).argsort(axis=-1, kind="stable")
+        held = np.take_along_axis(probs, order, axis=-1).cumsum(axis=-1)
+        dropped = np.zeros(logits.shape, dtype=np.bool_)
+        np.put_along_axis(dropped, order[:, 1:], held[:, :-1] >= share, axis=-1)
+        return np.where(dropped, NEG_INF, logits)
 
     return process
 
 
 def temperature(value: float) -> Processor:
     """Divide the logits: below 1 the likely become likelier, above 1 all become alike."""
-    return lambda logits, before: (logits - logits.amax(dim=-1, keepdim=True)).double() / value
+    factor = np.float32(1 / max(value, MIN_TEMPERATURE))
+
+    def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        left: AnyFloats = logits - logits.max(axis=-1, keepdims=True)
+        with np.errstate(over="ignore"):  # minus infinity is what they then are
+            left *= factor
+        return left
+
+    return process
 
 
-def _counts(logits: Tensor, before: Tensor) -> Tensor:
-    """How often each token stands before, (B, V)."""
-    return torch.zeros_like(logits).scatter_add_(-1, before, torch.ones_like(before).to(logits))
+def _rows(of_each: Tokens) -> Tokens:
+    """(B, 1): the number of each row, to index with."""
+    return np.arange(len(of_each))[:, None]
 
 
-def _keep_share(logits: Tensor, probs: Tensor, order: Tensor, share: float) -> Tensor:
-    """Keep the first tokens, by their `order`, that together hold the `share`; one at least."""
-    ordered = probs.gather(-1, order)
-    before = ordered.cumsum(dim=-1) - ordered
-    dropped = before >= share
-    dropped[:, 0] = False
-    return logits.masked_fill(dropped.scatter(-1, order, dropped), NEG_INF)
+def _keep_first(logits: AnyFloats, least: AnyFloats, counts: int | Tokens) -> AnyFloats:
+    """Keep the `counts` most likely tokens of each row, of which the last has the logit `least`,
+    (B, 1); of tokens with that logit those with the smaller id."""
+    kept = logits >= least
+    if (kept.sum(axis=-1, keepdims=True) > counts).any():
+        above, equal = logits > least, logits == least
+        room = counts - above.sum(axis=-1, keepdims=True)
+        kept = above | (equal & (equal.cumsum(axis=-1) <= room))
+    return np.where(kept, logits, NEG_INF)
 
 
 _MAKERS: dict[str, Callable[[Any], Processor]] = {

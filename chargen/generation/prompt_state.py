@@ -1,7 +1,7 @@
 """Where a text stands: what the network remembers there, so that the text goes on without being
 read again.
 
-Shapes: H hidden, V vocabulary.
+Shapes: P parts of the state, H hidden, V vocabulary.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from chargen.config import ModelConfig
 from chargen.generation.healing import Spellings, spell, take_back
-from chargen.nn.model import LanguageModel, State
-from chargen.nn.torch_engine import Engine, read_tokens
+from chargen.nn.engine import Engine, Floats, State, initial_state, read_tokens
 from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import Tokenizer, Tokens
 
@@ -30,7 +28,7 @@ class PromptState:
     `tail`: the text's last bytes, whole characters, where tokens could spell more than them.
     """
 
-    state: State  # (1, H) each of its parts
+    state: State  # (1, P, H)
     unread: tuple[int, ...]
     tail: bytes = b""
     recent: tuple[int, ...] = ()  # the last tokens of the text, which penalties look at
@@ -38,21 +36,21 @@ class PromptState:
 
 @dataclass(frozen=True)
 class DecodingStart:
-    """Where texts go on: (1, V) logits and a (1, H) state, or the spellings of a prompt's end."""
+    """Where texts go on: (1, V) logits and a (1, P, H) state, or the spellings of a prompt's
+    end."""
 
-    logits: Tensor
+    logits: Floats
     state: State
     spellings: Spellings | None = None
 
 
-def document_start(model: LanguageModel, tokenizer: Tokenizer) -> PromptState:
+def document_start(config: ModelConfig, tokenizer: Tokenizer) -> PromptState:
     """Where a document begins: after the end of another."""
-    return PromptState(model.initial_state(1), (tokenizer.end,))
+    return PromptState(initial_state(config), (tokenizer.end,))
 
 
-@torch.inference_mode()
 def prefill(
-    model: LanguageModel,
+    engine: Engine,
     tokenizer: Tokenizer,
     start: PromptState,
     text: str,
@@ -77,25 +75,21 @@ def prefill(
         recent = (*recent, *tokens[-window:].tolist())[-window:]
         unread = (*unread, *tokens.tolist())
         if unread[:-1]:
-            _, state = read_tokens(model, np.array(unread[:-1]), state)
+            _, state = read_tokens(engine, np.array(unread[:-1]), state)
             unread = unread[-1:]
     return PromptState(state, unread, word, recent)
 
 
-@torch.inference_mode()
-def start_decoding(
-    model: LanguageModel, engine: Engine, tokenizer: Tokenizer, start: PromptState
-) -> DecodingStart:
+def start_decoding(engine: Engine, tokenizer: Tokenizer, start: PromptState) -> DecodingStart:
     """What may come next: token by token, so that a text goes on exactly as if it had not been
     interrupted."""
-    memory = engine.start(start.state)
+    stepper = engine.start(start.state)
     for token in start.unread:
-        logits = engine.step(torch.tensor([token]), memory)  # (1, V)
+        logits = stepper.step(np.array([token]))  # (1, V)
     if not start.tail:
-        return DecodingStart(logits, memory.state)
-    seen = model.seen.cpu()
-    spellings = spell(engine, tokenizer, seen, start.tail, logits, memory.state)
-    return DecodingStart(logits, memory.state, spellings)
+        return DecodingStart(logits, stepper.state)
+    spellings = spell(engine, tokenizer, start.tail, logits, stepper.state)
+    return DecodingStart(logits, stepper.state, spellings)
 
 
 def _encoded(tokenizer: Tokenizer, text: str) -> Iterator[tuple[Tokens, float]]:

@@ -21,7 +21,6 @@ from chargen.errors import ConfigError, OutputError, named
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.shards import Shard, samples_of
-from chargen.nn.transfer import weights_of
 from chargen.progress import OnShare, no_progress, share_of
 
 BEGINNING = b'{"index": '  # of every line
@@ -143,6 +142,6 @@ def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) ->
     options = asdict(config) | {"num_samples": None}
     digest = hashlib.sha256(json.dumps([SCHEME, prompt, options], sort_keys=True).encode())
     digest.update(generator.tokenizer.serialize())
-    for name, array in sorted(weights_of(generator.model).arrays.items()):
+    for name, array in sorted(generator.weights.arrays.items()):
         digest.update(name.encode() + array.tobytes())
     return digest.hexdigest()[:12]

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.random import Philox
 
 from chargen.config import SampleConfig
 from chargen.generation.logits import processors
+from chargen.nn.softmax import AnyFloats, Doubles
+from chargen.nn.weights import Bools
+from chargen.tokenizers.base import Tokens
 
 BUFFERED_NUMBERS = 64  # that a stream is asked for at once
-SKIPPED_AT_ONCE = 1 << 16
+BLOCK = 4  # numbers that Philox makes at once
 
 
 class Sampler:
@@ -29,18 +31,19 @@ class Sampler:
         self,
         config: SampleConfig,
         numbers: UniformBuffer,
-        banned: Tensor | None = None,
+        banned: Bools | None = None,
     ) -> None:
         self._chain = processors(config, banned)
         self._greedy = config.temperature == 0
         self._numbers = numbers
 
-    def __call__(self, logits: Tensor, before: Tensor) -> Tensor:
+    def __call__(self, logits: AnyFloats, before: Tokens) -> Tokens:
         """(B, V) logits of what may be sampled, (B, N) tokens before -> (B,) tokens."""
         for process in self._chain:
             logits = process(logits, before)
         if self._greedy:
-            return logits.argmax(dim=-1)
+            likeliest: Tokens = logits.argmax(axis=-1)
+            return likeliest
         return sample_tokens(logits, self._numbers.next())
 
 
@@ -53,14 +56,14 @@ class RandomStream:
     row: int = 0
     used: int = 0
 
-    def generator(self) -> torch.Generator:
-        """Where the next number comes from."""
-        root = np.random.SeedSequence(self.seed, spawn_key=(self.row,))
-        generator = torch.Generator().manual_seed(int(root.generate_state(1, np.uint64)[0] >> 1))
-        for at in range(0, self.used, SKIPPED_AT_ONCE):
-            torch.rand(
-                min(SKIPPED_AT_ONCE, self.used - at), generator=generator, dtype=torch.double
-            )
+    def generator(self) -> Philox:
+        """Where the next number comes from. Of all the sources in numpy this one can be told to
+        skip any number of them at once (Salmon et al. 2011); its raw numbers are the same in each
+        version and on each machine."""
+        generator = Philox(key=np.array([self.seed, self.row], dtype=np.uint64))
+        if self.used:
+            generator.advance(self.used // BLOCK)
+            generator.random_raw(self.used % BLOCK)
         return generator
 
 
@@ -80,29 +83,36 @@ class UniformBuffer:
 
     def __init__(self, streams: Sequence[RandomStream]) -> None:
         self._generators = [stream.generator() for stream in streams]
-        self._ahead = torch.empty(0, len(streams), 1, dtype=torch.double)
+        self._ahead: list[Doubles] = []
         self._at = 0
         self.used = 0  # of each stream
 
-    def next(self) -> Tensor:
+    def next(self) -> Doubles:
         """(B, 1) numbers from 0 up to but not including 1."""
         if self._at == len(self._ahead):
-            rows = [
-                torch.rand(BUFFERED_NUMBERS, 1, generator=generator, dtype=torch.double)
-                for generator in self._generators
-            ]
-            self._ahead = torch.stack(rows, dim=1)  # (BUFFERED_NUMBERS, B, 1)
+            raw = [generator.random_raw(BUFFERED_NUMBERS) for generator in self._generators]
+            numbers = np.array(raw, dtype=np.uint64).T >> 11  # as many bits as a double has
+            self._ahead = list((numbers * 2.0**-53)[..., None])
             self._at = 0
         self._at += 1
         self.used += 1
         return self._ahead[self._at - 1]
 
 
-def sample_tokens(logits: Tensor, uniform: Tensor) -> Tensor:
-    """(B, V) logits, (B, 1) numbers below 1 -> (B,) tokens: one a row, by inverting the
-    cumulative distribution."""
-    cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)  # (B, V)
-    total = cumulative[:, -1:]
-    # Rounding must not carry the number past the last token that has a share.
-    target = torch.minimum(uniform * total, total.nextafter(total.new_zeros(1)))
-    return torch.searchsorted(cumulative, target, right=True)[:, 0]
+def sample_tokens(logits: AnyFloats, uniform: Doubles) -> Tokens:
+    """(B, V) logits, (B, 1) numbers from 0 to 1 - 2^-53 -> (B,) tokens: one a row, by inverting
+    the cumulative distribution."""
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))  # the largest is 1
+    cumulative = np.add.accumulate(shares, axis=-1, dtype=np.float64)  # (B, V)
+    # The product is less than the total even when it is rounded, so it never goes past the last
+    # token that has a share.
+    tokens: Tokens = (cumulative > uniform * cumulative[:, -1:]).argmax(axis=-1)
+    return tokens
+
+
+def own_logprobs(logits: AnyFloats, tokens: Tokens) -> list[float]:
+    """(B, V) logits of a network, (B,) tokens -> the log-probability of each, in nats."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    totals = np.exp(shifted).sum(axis=-1, dtype=np.float64)
+    found: list[float] = (shifted[np.arange(len(tokens)), tokens] - np.log(totals)).tolist()
+    return found

@@ -6,16 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
 from chargen.generation.completion import Piece
 from chargen.generation.continuation import Continuation
 from chargen.generation.decoding import sample
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.generation.stopping import FinishReason
-from chargen.nn.model import State
+from chargen.nn.engine import State, Stepper
 from chargen.tokenizers.base import Tokenizer
 
 
@@ -32,12 +29,10 @@ class TextStream(Iterator[Piece]):
         self._builder = work.builder()
         self._samples = sample([work], [self._builder], [stream])
         self._first, self._used = stream, 0
-        # The text so far: a state, which may be the one that a step will change, and what it has
-        # not read.
-        self._state, self._is_live = self.start.state, False
-        with torch.inference_mode(False):  # room for it, that may be written to in any mode
-            self._kept = self._state.map(torch.empty_like)
-        self._room = self._kept.parts()
+        # The text so far: a state, or that of the stepper until its next step, and what it has not
+        # read.
+        self._state = self.start.state
+        self._stepper: Stepper | None = None
         self._unread, self._tail = list(self.start.unread), self.start.tail
         self._recent = deque(self.start.recent, maxlen=work.config.penalty_window)
         self._pending: deque[tuple[int, int]] = deque()  # sampled, not shown; numbers used by then
@@ -58,39 +53,41 @@ class TextStream(Iterator[Piece]):
     @property
     def prompt_state(self) -> PromptState:
         """Where the text so far ends, without the end of a document."""
-        return PromptState(
-            self._state.map(Tensor.clone), tuple(self._unread), self._tail, tuple(self._recent)
-        )
+        self._keep_state()
+        return PromptState(self._state, tuple(self._unread), self._tail, tuple(self._recent))
 
     def __next__(self) -> Piece:
         while True:
-            if self._is_live:
-                torch._foreach_copy_(self._room, self._state.parts())
-                self._state, self._is_live = self._kept, False
+            self._keep_state()
             sampled = next(self._samples)
-            [piece], token = sampled.pieces, int(sampled.tokens)
+            [piece], [token] = sampled.pieces, sampled.tokens.tolist()
             is_all = piece is not None and piece.tokens == (token,) and not self._pending
             if is_all and sampled.inside is None and self.finish_reason is None and not self._tail:
                 # The short way of most tokens, which says the same as the long one.
                 self._used = sampled.used
                 self._recent.append(token)
-                self._state, self._is_live, self._unread = sampled.state, True, [token]
+                self._stepper, self._unread = sampled.stepper, [token]
                 assert piece is not None
                 return piece
             self._pending.append((token, sampled.used))
             shown = piece.tokens if piece else ()
             if sampled.inside is not None:
                 [inside] = sampled.inside
-                self._respelled = sampled.state.map(Tensor.clone), inside
+                self._respelled = sampled.stepper.state.copy(), inside
                 if inside == len(self._pieces[token]):
                     shown = (token,)  # it ends with the prompt
             if shown:
                 self._follow(shown, piece.text if piece else "")
                 is_read = self._unread[-1] == token and token != self._end and not self._tail
                 if is_read and not self._pending:
-                    self._state, self._is_live, self._unread = sampled.state, True, [token]
+                    self._stepper, self._unread = sampled.stepper, [token]
             if piece is not None:
                 return piece
+
+    def _keep_state(self) -> None:
+        """Before a step changes it."""
+        if self._stepper is not None:
+            self._state, self._stepper = self._stepper.state.copy(), None
 
     def _follow(self, shown: tuple[int, ...], text: str) -> None:
         """Move the state on past tokens that show a text; the last may spell more than it."""

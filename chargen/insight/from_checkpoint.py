@@ -147,7 +147,7 @@ def inspect(
         on_progress=lambda share: on_progress("reading", share),
     )
     return InspectionResult(
-        about, generator.model.num_parameters, inspection, tuple(followers), searched
+        about, generator.weights.num_parameters, inspection, tuple(followers), searched
     )
 
 

@@ -25,7 +25,7 @@ from chargen.insight.reading import (
     read_traces,
     tokens_of,
 )
-from chargen.nn.logprobs import log_probabilities, logprobs_of
+from chargen.nn.softmax import log_probabilities, logprobs_of
 from chargen.nn.trace import GATE_NAMES, Trace
 from chargen.progress import OnShare, no_progress
 from chargen.reprs import FULL_SURPRISE, quoted
@@ -147,11 +147,11 @@ def read_text(
     values: list[Floats] = []
     at_once = min(CHUNK_TOKENS, max(1, MAX_LOGITS // model.vocab_size))
     for chunk, foretelling, found in read_traces(generator, tokens, at_once, on_progress):
-        logprobs = log_probabilities(model.output_logits(foretelling)[0])  # (T, V)
-        costs = -logprobs_of(logprobs, torch.from_numpy(chunk))
-        nats.append(costs.numpy())
-        best = logprobs.topk(min(top, logprobs.shape[1]), dim=-1)
-        for ids, chances in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True):
+        logprobs = log_probabilities(model.output_logits(foretelling)[0].cpu().numpy())  # (T, V)
+        nats.append(-logprobs_of(logprobs, chunk))
+        best = np.argsort(-logprobs, axis=-1, kind="stable")[:, :top]
+        chances_of = np.exp(np.take_along_axis(logprobs, best, axis=-1))
+        for ids, chances in zip(best.tolist(), chances_of.tolist(), strict=True):
             pairs = zip(ids, chances, strict=True)
             most_likely.append(
                 tuple(TokenProbability(spelled(tokenizer.pieces[t]), p) for t, p in pairs)

@@ -54,7 +54,7 @@ class Engine(Protocol):
         state after the last."""
 
     def output_logits(self, outputs: Floats) -> Floats:
-        """(N, H) outputs of `read` -> (N, V) logits of what comes next."""
+        """(..., H) outputs of `read` -> (..., V) logits of what comes next."""
 
 
 def initial_state(config: ModelConfig, rows: int = 1) -> State:

@@ -22,7 +22,7 @@ _FORGETS = f"; what was learned is forgotten{_OFF}"
 def info(host: Host, rest: str) -> None:
     session = host.session
     count, size = len(session.exchanges) - session.now.begun, len(session.text)
-    facts = facts_of(session.metadata, session.generator.model.num_parameters)
+    facts = facts_of(session.metadata, session.generator.weights.num_parameters)
     show_definitions(
         [
             *((name, value, "") for name, value in facts),

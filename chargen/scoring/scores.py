@@ -13,26 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.nn import functional as F
 
 from chargen.data.documents import EncodedText
-from chargen.data.shards import Ids, Shards
 from chargen.errors import CorpusError
-from chargen.nn.model import LanguageModel, State
+from chargen.nn.engine import Engine, Floats, initial_state
+from chargen.nn.softmax import log_probabilities, logprobs_of
 from chargen.reprs import counted
-from chargen.runtime.precision import autocast
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 Nats = npt.NDArray[np.float64]
 
 CHUNK_TOKENS = 1024
-MAX_LOGITS = 1 << 24  # that are computed at once: memory does not grow with the vocabulary
-# Validation reads a text as so many streams side by side, each of which first reads, uncounted,
-# some of what stands before it: the state has then all but forgotten that it began in the middle.
-VALIDATION_STREAMS = 32
-VALIDATION_BURN_IN = 128
+MAX_LOGITS = 1 << 20  # that are computed at once: memory does not grow with the vocabulary
 
 
 @dataclass(frozen=True)
@@ -99,25 +92,24 @@ def check_not_empty(score: Score) -> None:
         raise CorpusError("the text is empty", hint="there is nothing to score")
 
 
-def score_text(model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]) -> Score:
+def score_text(engine: Engine, tokenizer: Tokenizer, parts: Iterable[EncodedText]) -> Score:
     """The exact score of one text, given in parts; memory does not grow."""
-    return sum((score_of(*part) for part in token_nats(model, tokenizer, parts)), NOTHING)
+    return sum((score_of(*part) for part in token_nats(engine, tokenizer, parts)), NOTHING)
 
 
-@torch.inference_mode()
 def token_nats(
-    model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]
+    engine: Engine, tokenizer: Tokenizer, parts: Iterable[EncodedText]
 ) -> Iterator[tuple[EncodedText, Nats]]:
     """The tokens of one text and what each of them costs, in nats, (N,), chunk after chunk."""
-    state = model.initial_state(1)
+    state = initial_state(engine.config)
     previous = tokenizer.end
     for part in parts:
         for at in range(0, len(part), CHUNK_TOKENS):
             chunk = part[at : at + CHUNK_TOKENS]
             targets = chunk.tokens[None]  # (1, T)
             inputs = np.insert(targets[:, :-1], 0, previous, axis=1)
-            nats, state = _nats(model, inputs, targets, state)
-            yield chunk, nats[0]
+            outputs, state = engine.read(inputs, state)  # (1, T, H)
+            yield chunk, _nats(engine, outputs[0], chunk.tokens)
             previous = int(targets[0, -1])
 
 
@@ -126,52 +118,14 @@ def score_of(text: EncodedText, nats: Nats) -> Score:
     return Score(float(nats.sum()), len(text), int(text.bytes.sum()), int(text.characters.sum()))
 
 
-def validate(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
-) -> Score:
-    """The score of a split, or of its first `limit` tokens: fast, with carried state.
-
-    The split is read as it was in training, end-of-document tokens included, though what they cost
-    is not counted.
-    """
-    return sum(validation(model, tokenizer, tokens, limit), NOTHING)
-
-
-@torch.inference_mode()
-def validation(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
-) -> Iterator[Score]:
-    """`validate` part by part: it may take long, and can be left between any two."""
-    total = len(tokens) if limit is None else min(limit, len(tokens))
-    length = max(-(-total // VALIDATION_STREAMS), VALIDATION_BURN_IN)
-    starts = np.arange(0, total, length)
-    state = model.initial_state(len(starts))
-    for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
-        columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
-        places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
-        rows = tokens[np.clip(places, 0, total - 1)].astype(np.int64)  # (B, T + 1)
-        rows[(places < 0) | (places >= total)] = tokenizer.end  # beyond the text
-        nats, state = _nats(model, rows[:, :-1], rows[:, 1:], state)
-        if at == 0:
-            state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
-        else:
-            targets, costs = rows[:, 1:].ravel(), nats.ravel()
-            spells = targets != tokenizer.end
-            yield score_of(EncodedText.spelled(targets[spells], tokenizer), costs[spells])
-
-
-def _nats(
-    model: LanguageModel, inputs: Tokens, targets: Tokens, state: State
-) -> tuple[Nats, State]:
-    """What each target costs, in nats, (B, T), and the state after them."""
-    device = model.head.weight.device
-    expected = torch.from_numpy(targets.ravel()).to(device)
-    nats = []
-    with autocast(device):
-        x, state = model.read(torch.from_numpy(inputs).to(device), state)  # (B, T, H)
-        x = x.flatten(0, 1)[None]  # (1, B * T, H)
-        at_once = max(1, MAX_LOGITS // model.vocab_size)
-        for at in range(0, len(expected), at_once):
-            logits = model.output_logits(x[:, at : at + at_once])[0].float()  # (N, V)
-            nats.append(F.cross_entropy(logits, expected[at : at + at_once], reduction="none"))
-    return torch.cat(nats).cpu().double().numpy().reshape(targets.shape), state
+def _nats(engine: Engine, outputs: Floats, targets: Tokens) -> Nats:
+    """What each of (N,) targets costs, predicted from (N, H) outputs."""
+    at_once = max(1, MAX_LOGITS // engine.vocab_size)
+    nats = [
+        -logprobs_of(
+            log_probabilities(engine.output_logits(outputs[at : at + at_once])),
+            targets[at : at + at_once],
+        )
+        for at in range(0, len(targets), at_once)
+    ]
+    return np.concatenate(nats)

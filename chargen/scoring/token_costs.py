@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chargen.data.documents import EncodedText
-from chargen.nn.model import LanguageModel
+from chargen.nn.engine import Engine
 from chargen.reprs import surprise, text_html
 from chargen.scoring.scores import NOTHING, Score, score_of, token_nats
 from chargen.scoring.units import NATS_PER_BIT
@@ -46,23 +46,21 @@ class TextScore(Score):
 
 
 def token_costs(
-    model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]
+    engine: Engine, tokenizer: Tokenizer, parts: Iterable[EncodedText]
 ) -> Iterator[tuple[Score, list[TokenCost]]]:
     """The score of some of the text, and of each token there, chunk after chunk."""
     spellings = [spelled(piece) for piece in tokenizer.pieces]
     spellings[tokenizer.end] = "\n"  # within a text, what separates its documents
-    for part, nats in token_nats(model, tokenizer, parts):
+    for part, nats in token_nats(engine, tokenizer, parts):
         pairs = zip(part.tokens.tolist(), nats.tolist(), strict=True)
         costs = [TokenCost(token, spellings[token], cost) for token, cost in pairs]
         yield score_of(part, nats), costs
 
 
-def score_tokens(
-    model: LanguageModel, tokenizer: Tokenizer, parts: Iterable[EncodedText]
-) -> TextScore:
+def score_tokens(engine: Engine, tokenizer: Tokenizer, parts: Iterable[EncodedText]) -> TextScore:
     """The exact score of one text, given in parts, with what each token costs."""
     total, every = NOTHING, list[TokenCost]()
-    for score, costs in token_costs(model, tokenizer, parts):
+    for score, costs in token_costs(engine, tokenizer, parts):
         total += score
         every += costs
     return TextScore(total.nats, total.tokens, total.bytes, total.characters, tuple(every))

@@ -25,7 +25,6 @@ from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.text_stream import TextStream
 from chargen.keywords import Device, Mode
-from chargen.nn.transfer import weights_of
 from chargen.progress import OnShare, no_progress
 from chargen.reprs import counted
 from chargen.session.history import Exchange, History, Moment
@@ -165,7 +164,7 @@ class Session:
         options = replace(self.metadata.corpus_options, user=user, bot=bot)
         metadata = replace(self.metadata, corpus_options=options)
         scores = None if self.has_learned else metadata.scores
-        weights, tokenizer = weights_of(self.generator.model), self.generator.tokenizer
+        weights, tokenizer = self.generator.weights, self.generator.tokenizer
         save_model(Path(folder), metadata, weights, tokenizer, scores)
         self.load(folder, on_progress)
 

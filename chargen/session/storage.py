@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from chargen.config import MODES, CorpusConfig
 from chargen.errors import SessionError, action
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream
 from chargen.generation.stopping import FinishReason
-from chargen.nn.model import LanguageModel
+from chargen.nn.engine import initial_state
+from chargen.nn.weights import Weights
 from chargen.runtime.files import Record, decode, encode, read_file, write_file
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.settings import settings_from_json
@@ -33,7 +32,6 @@ from chargen.session.state import SessionState
 
 FORMAT = 1
 MAX_BYTES = 1 << 28
-MAX_USED = 10**8  # random numbers of a stream, which is a second to skip
 HINT = "pass a file that /save wrote"
 _BEGINNING = b'{"chargen_session":'
 
@@ -135,7 +133,7 @@ def pack(state: SessionState) -> SavedSession:
         bot=bot,
         exchanges=[(e.prompt, e.read, e.text) for e in state.history.exchanges],
         begun=now.begun,
-        place=_pack_prompt_state(now.place),
+        place=_pack_prompt_state(now.place, state.generator.weights.config.num_layers),
         stream=None if stream is None else (stream.seed, stream.row, stream.used),
         finish_reason=now.finish_reason,
         given=tuple(name for name in state.settings if name in state.given),
@@ -145,7 +143,7 @@ def pack(state: SessionState) -> SavedSession:
 def unpack(saved: SavedSession, state: SessionState) -> SessionState:
     """The session, for the model of another one, which is the one that it was saved with. Raises
     ValueError, TypeError, ConfigError where it cannot be."""
-    history = _unpack_history(saved, state.generator.model)
+    history = _unpack_history(saved, state.generator.weights)
     settings = settings_from_json(saved.settings)
     if saved.given != tuple(name for name in settings if name in saved.given):
         raise ValueError("it names settings that there are not")
@@ -158,7 +156,7 @@ def unpack(saved: SavedSession, state: SessionState) -> SessionState:
     return replace(opened, given=given)
 
 
-def _unpack_history(saved: SavedSession, model: LanguageModel) -> History:
+def _unpack_history(saved: SavedSession, weights: Weights) -> History:
     exchanges = tuple(Exchange(*parts) for parts in saved.exchanges)
     count = len(exchanges)
     stream = None
@@ -168,44 +166,41 @@ def _unpack_history(saved: SavedSession, model: LanguageModel) -> History:
         stream = RandomStream(*saved.stream)
         if not (0 <= stream.seed < 2**63 and 0 <= stream.row < 2**63):
             raise ValueError("there is no such stream of random numbers")
-        if not 0 <= stream.used <= MAX_USED:
-            raise ValueError("too many of its random numbers are used")
+        if not 0 <= stream.used < 2**63:
+            raise ValueError("no stream has so many random numbers")
     last = exchanges[-1] if count > saved.begun else None
-    place = _unpack_prompt_state(saved.place, model)
+    place = _unpack_prompt_state(saved.place, weights)
     now = Moment(saved.mode, place, stream, saved.finish_reason, count, saved.begun, last)
     return History(now, exchanges)
 
 
-def _pack_prompt_state(place: PromptState) -> SavedPromptState:
-    parts = [part.float().cpu().numpy() for part in place.state.parts()]
-    state = np.concatenate(parts, axis=None).astype("<f4").tobytes()
+def _pack_prompt_state(place: PromptState, num_layers: int) -> SavedPromptState:
+    state = place.state.reshape(-1, num_layers, place.state.shape[-1])
+    # Layer by layer, an LSTM's h and c together.
+    ordered = state.swapaxes(0, 1).astype("<f4").tobytes()
     return SavedPromptState(
-        base64.b64encode(state).decode(),
+        base64.b64encode(ordered).decode(),
         list(place.unread),
         base64.b64encode(place.tail).decode(),
         list(place.recent),
     )
 
 
-def _unpack_prompt_state(saved: SavedPromptState, model: LanguageModel) -> PromptState:
+def _unpack_prompt_state(saved: SavedPromptState, weights: Weights) -> PromptState:
     """The place, for the model that it was made with. Raises ValueError where it does not fit."""
     numbers = np.frombuffer(base64.b64decode(saved.state, validate=True), dtype="<f4")
-    blank = model.initial_state(1)
-    if len(numbers) != sum(part.numel() for part in blank.parts()):
+    blank = initial_state(weights.config)
+    if len(numbers) != blank.size:
         raise ValueError("its state is of another size")
     if not np.isfinite(numbers).all():
         raise ValueError("its state is not finite")
-    rows = iter(torch.from_numpy(numbers.astype(np.float32)).view(-1, model.config.hidden_size))
-
-    def next_part(part: Tensor) -> Tensor:
-        row: Tensor = next(rows)
-        return row[None].to(part)
-
+    ordered = numbers.astype(np.float32).reshape(weights.config.num_layers, -1, blank.shape[-1])
     for token in (*saved.unread, *saved.recent):
-        if not 0 <= token < model.vocab_size:
+        if not 0 <= token < weights.vocab_size:
             raise ValueError("it has tokens that the model does not know")
     if not saved.unread:
         raise ValueError("no token is left to be read")
     tail = base64.b64decode(saved.tail, validate=True)
     tail.decode()
-    return PromptState(blank.map(next_part), tuple(saved.unread), tail, tuple(saved.recent))
+    state = ordered.swapaxes(0, 1).reshape(blank.shape)
+    return PromptState(state, tuple(saved.unread), tail, tuple(saved.recent))

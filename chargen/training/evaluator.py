@@ -11,7 +11,8 @@ from chargen.data.shards import Shards
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
 from chargen.runtime.files import convert
-from chargen.scoring.scores import NOTHING, Score, validation
+from chargen.scoring.scores import NOTHING, Score
+from chargen.scoring.validation import validation
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.events import EvalReport
 

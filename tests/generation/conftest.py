@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from torch import Tensor
 
-from chargen.nn.torch_engine import Engine, StepBuffers
+from chargen.nn.engine import Floats, State
+from chargen.nn.numpy_engine import NumpyEngine
+from chargen.tokenizers.base import Tokens
 
 
 @pytest.fixture
 def row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of one row each: those of several give logits that differ in their last digits, as the
     CPU has it, which may tip a sampled token."""
-    step = Engine.step
+    start = NumpyEngine.start
 
-    def each_row(engine: Engine, tokens: Tensor, buffers: StepBuffers) -> Tensor:
-        for row in range(len(tokens)):
-            at = slice(row, row + 1)
-            alone = engine.start(buffers.state.select(at))
-            buffers.logits[at] = step(engine, tokens[at], alone)
-            for part, after in zip(buffers.state.parts(), alone.state.parts(), strict=True):
-                part[at] = after
-        return buffers.logits
+    class RowByRow:
+        def __init__(self, engine: NumpyEngine, state: State) -> None:
+            self._rows = [start(engine, row[None]) for row in state]
 
-    monkeypatch.setattr(Engine, "step", each_row)
+        @property
+        def state(self) -> State:
+            return np.concatenate([row.state for row in self._rows])
+
+        def step(self, tokens: Tokens) -> Floats:
+            pairs = zip(self._rows, tokens, strict=True)
+            return np.concatenate([row.step(np.array([token])) for row, token in pairs])
+
+    monkeypatch.setattr(NumpyEngine, "start", lambda engine, state: RowByRow(engine, state))

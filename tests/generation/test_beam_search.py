@@ -7,13 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
-from chargen.generation.beam_search import BeamResult
+from chargen.generation.beam_search import BeamResult, _most_likely
 from chargen.generation.generator import TextGenerator
 from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.tiny import logprob_of, tiny, tiny_over
@@ -185,3 +188,13 @@ def test_the_likeliest_next_words(model: TextGenerator) -> None:
 def test_what_cannot_go_together(model: TextGenerator, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         model.generate("", **options)
+
+
+levels = st.sampled_from([float("-inf"), -3.0, -2.0, -0.5])
+
+
+@given(logprobs=st.lists(levels, min_size=1, max_size=12), count=st.integers(1, 14))
+def test_the_most_likely_are_the_first_of_a_stable_order(logprobs: list[float], count: int) -> None:
+    order = sorted(range(len(logprobs)), key=lambda place: -logprobs[place])
+    expected = [place for place in order if logprobs[place] > float("-inf")][:count]
+    assert _most_likely(np.array(logprobs), count).tolist() == expected

@@ -8,8 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,14 +18,15 @@ from chargen.config import SampleConfig
 from chargen.errors import ConfigError
 from chargen.generation.constraints import NOWHERE, Automaton, Guide
 from chargen.generation.logits import NEG_INF
+from chargen.nn.weights import Bools
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
 from tests.support.tiny import FewTokens, logprob_of, tiny
 
 
-def guide_of(tokenizer: Tokenizer, seen: torch.Tensor | None = None, **options: Any) -> Guide:
-    everything = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
+def guide_of(tokenizer: Tokenizer, seen: Bools | None = None, **options: Any) -> Guide:
+    everything = np.ones(tokenizer.vocab_size, dtype=np.bool_)
     guide = Guide.of(SampleConfig(**options), tokenizer, everything if seen is None else seen)
     assert guide is not None
     return guide
@@ -121,19 +122,19 @@ def test_the_texts_of_a_guide_are_all_that_match() -> None:
     """Every way through the tokens, until the end of the text is drawn."""
     tokenizer = FewTokens("a", "b", "ab", "ba", "aab")
     guide = guide_of(tokenizer, regex="(ab){1,2}|b")
-    flat = torch.zeros(1, tokenizer.vocab_size)
+    flat = np.zeros((1, tokenizer.vocab_size), dtype=np.float32)
     found: set[tuple[int, ...]] = set()
     edge: list[tuple[tuple[int, ...], int]] = [((), 0)]
     while edge:
         tokens, state = edge.pop()
-        states = torch.tensor([state], dtype=torch.int32).numpy()
-        left = torch.nonzero(guide.limit(flat, states)[0] != NEG_INF)[:, 0].tolist()
+        states = np.array([state], dtype=np.int32)
+        left = np.flatnonzero(guide.limit(flat, states)[0] != NEG_INF).tolist()
         assert left, "no dead end"
         for token in left:
             if token == tokenizer.end:
                 found.add(tokens)
             else:
-                [after] = guide.advance(states, torch.tensor([token])).tolist()
+                [after] = guide.advance(states, np.array([token])).tolist()
                 edge.append(((*tokens, token), after))
     every = [tokens for size in range(5) for tokens in product(range(5), repeat=size)]
     assert found == {
@@ -143,9 +144,9 @@ def test_the_texts_of_a_guide_are_all_that_match() -> None:
 
 def test_a_dead_end_is_never_entered() -> None:
     tokenizer = FewTokens("a", "b", "c")
-    seen = torch.tensor([True, True, False, True])  # c is never drawn, so a leads nowhere
+    seen = np.array([True, True, False, True])  # c is never drawn, so a leads nowhere
     guide = guide_of(tokenizer, seen, regex="ac|b")
-    limited = guide.limit(torch.zeros(1, 4), torch.zeros(1, dtype=torch.int32).numpy())
+    limited = guide.limit(np.zeros((1, 4), dtype=np.float32), np.zeros(1, dtype=np.int32))
     assert limited[0].tolist() == [NEG_INF, 0.0, NEG_INF, NEG_INF]
     assert guide.begin(0, 0) == NOWHERE
     assert guide.begin(1, 0) != NOWHERE
@@ -153,9 +154,9 @@ def test_a_dead_end_is_never_entered() -> None:
 
 def test_a_text_ends_by_the_chance_of_all_that_may_not_follow() -> None:
     guide = guide_of(FewTokens("a", "b", "c"), regex="a*")
-    probs = torch.tensor([[0.4, 0.3, 0.2, 0.1]])
-    limited = guide.limit(probs.log(), torch.zeros(1, dtype=torch.int32).numpy()).exp()
-    assert torch.allclose(limited, torch.tensor([[0.4, 0.0, 0.0, 0.6]]))
+    logprobs = np.log([[0.4, 0.3, 0.2, 0.1]])
+    limited = np.exp(guide.limit(logprobs, np.zeros(1, dtype=np.int32)))
+    assert limited[0] == pytest.approx([0.4, 0.0, 0.0, 0.6])
 
 
 @pytest.mark.parametrize("tokenizer", ["checkpoint", "subword_checkpoint"])
@@ -200,12 +201,12 @@ def test_a_greedy_text_ends_where_the_model_would_go_on_otherwise(checkpoint: Pa
 def test_characters_of_several_bytes_are_not_cut(text: str) -> None:
     for tokenizer in (ByteTokenizer(), CharTokenizer("é")):
         guide = guide_of(tokenizer, regex=f"({re.escape(text)})x")
-        states = torch.zeros(1, dtype=torch.int32).numpy()
+        states = np.zeros(1, dtype=np.int32)
         for token in tokenizer.encode(text + "x"):
-            left = guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0] != NEG_INF
+            left = guide.limit(np.zeros((1, tokenizer.vocab_size)), states)[0] != NEG_INF
             assert left[token] and not left[tokenizer.end]
-            states = guide.advance(states, torch.tensor([token]))
-        assert guide.limit(torch.zeros(1, tokenizer.vocab_size), states)[0, tokenizer.end] > NEG_INF
+            states = guide.advance(states, np.array([token]))
+        assert guide.limit(np.zeros((1, tokenizer.vocab_size)), states)[0, tokenizer.end] > NEG_INF
 
 
 def test_a_search_ends_where_the_model_would_go_on_otherwise() -> None:

@@ -21,8 +21,8 @@ from chargen.generation.dynamic_evaluation import (
     DynamicEvaluator,
 )
 from chargen.generation.generator import TextGenerator
+from chargen.nn.engine import initial_state, read_tokens
 from chargen.nn.model import LanguageModel
-from chargen.nn.torch_engine import read_tokens
 from chargen.scoring.scores import score_text
 from chargen.tokenizers.base import Tokens
 from chargen.tokenizers.byte import ByteTokenizer
@@ -61,7 +61,7 @@ def learn(generator: TextGenerator, text: str, times: int = 1) -> tuple[TextGene
     """What has learned the text, and the loss of the last time."""
     learner = DynamicEvaluator(generator.model, generator.tokenizer)
     for _ in range(times):
-        start = learner.model.initial_state(1)
+        start = initial_state(learner.model.config)
         loss = learner.learn(tokens_of(generator, text), start)
     return TextGenerator(learner.model, generator.tokenizer), loss
 
@@ -69,7 +69,7 @@ def learn(generator: TextGenerator, text: str, times: int = 1) -> tuple[TextGene
 def loss_of(generator: TextGenerator, text: str) -> float:
     tokenizer = generator.tokenizer
     parts = encode_text([text], tokenizer, generator.corpus_options)
-    return score_text(generator.model, tokenizer, parts).loss
+    return score_text(generator.engine, tokenizer, parts).loss
 
 
 def same(one: LanguageModel, other: LanguageModel) -> bool:
@@ -116,10 +116,10 @@ def test_a_text_of_one_chunk_costs_what_it_did_before_learning(generator: TextGe
 
 def test_chunk_after_chunk_equals_the_whole(generator: TextGenerator) -> None:
     tokens, cut = tokens_of(generator, NEW * 9)[: 2 * CHUNK_TOKENS + 1], CHUNK_TOKENS
-    start = generator.model.initial_state(1)
+    start = initial_state(generator.model.config)
     whole, parts = (DynamicEvaluator(generator.model, generator.tokenizer) for _ in range(2))
     loss = whole.learn(tokens, start, passes=1)
-    _, state = read_tokens(generator.model, tokens[:cut], start)
+    _, state = read_tokens(generator.engine, tokens[:cut], start)
     losses = [parts.learn(tokens[: cut + 1], start, 1), parts.learn(tokens[cut:], state, 1)]
     assert loss == pytest.approx(np.mean(losses), rel=1e-5)
     for one, other in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
@@ -131,7 +131,7 @@ def test_where_nothing_is_predicted_nothing_is_learned(
     generator: TextGenerator, count: int
 ) -> None:
     learner = DynamicEvaluator(generator.model, generator.tokenizer)
-    loss = learner.learn(tokens_of(generator, NEW)[:count], learner.model.initial_state(1))
+    loss = learner.learn(tokens_of(generator, NEW)[:count], initial_state(learner.model.config))
     assert math.isnan(loss)
     assert same(learner.model, generator.model)
 
@@ -141,7 +141,7 @@ def test_numbers_that_are_not_finite_leave_it_unchanged(
     generator: TextGenerator, number: float
 ) -> None:
     learner = DynamicEvaluator(generator.model, generator.tokenizer)
-    state = learner.model.initial_state(1).map(lambda part: part.fill_(number))
+    state = np.full_like(initial_state(learner.model.config), number)
     assert math.isnan(learner.learn(tokens_of(generator, NEW), state))
     assert same(learner.model, generator.model)
 
@@ -153,7 +153,7 @@ def test_nor_does_it_keep_what_it_learned_until_then(generator: TextGenerator) -
         learner.model.embedding.weight[tilde] = math.nan
     before = copy.deepcopy(learner.model)
     text = "The sky is blue.\n" * 12
-    learner.learn(tokens_of(generator, text + "~~" + text), learner.model.initial_state(1))
+    learner.learn(tokens_of(generator, text + "~~" + text), initial_state(learner.model.config))
     for name, weight in learner.model.named_parameters():
         assert torch.equal(weight.nan_to_num(), before.get_parameter(name).nan_to_num()), name
 
@@ -171,7 +171,7 @@ def test_an_interrupt_undoes_what_was_half_learned(
 
     monkeypatch.setattr(DynamicEvaluator, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learner.learn(tokens_of(generator, NEW * 3), learner.model.initial_state(1))
+        learner.learn(tokens_of(generator, NEW * 3), initial_state(learner.model.config))
     assert same(learner.model, generator.model)
 
 
@@ -196,7 +196,7 @@ def test_no_weight_moves_further_than_a_step_may(generator: TextGenerator) -> No
     learner = DynamicEvaluator(generator.model, generator.tokenizer)
     steps = 40
     wild = np.random.default_rng(1).integers(0, 128, steps * CHUNK_TOKENS)
-    learner.learn(wild, learner.model.initial_state(1), passes=1)
+    learner.learn(wild, initial_state(learner.model.config), passes=1)
     furthest = RATE * MAX_SURPRISED * min(steps, 1 / DECAY)
     pairs = zip(learner.model.parameters(), generator.model.parameters(), strict=True)
     assert 0 < max(float((a - b).detach().abs().max()) for a, b in pairs) <= furthest * 1.001
@@ -212,10 +212,10 @@ def test_what_it_learned_it_may_write() -> None:
 
 
 def test_it_goes_on_from_where_a_prompt_was_read(generator: TextGenerator) -> None:
-    """Even where the state comes from inference mode, and in it."""
+    """Even in inference mode."""
     tokens = tokens_of(generator, "The sky is blue.\n")
     learner = DynamicEvaluator(generator.model, generator.tokenizer)
-    _, state = read_tokens(learner.model, tokens[:-9], learner.model.initial_state(1))
+    _, state = read_tokens(generator.engine, tokens[:-9], initial_state(learner.model.config))
     with torch.inference_mode():
         loss = learner.learn(tokens[-9:], state)
     assert loss < 0.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,7 +89,7 @@ def test_a_long_prompt_is_read_in_chunks(
 
 
 def test_what_was_never_seen_is_never_written(model: TextGenerator) -> None:
-    seen = set(torch.nonzero(model.model.seen)[:, 0].tolist())
+    seen = set(np.flatnonzero(model.weights.seen).tolist())
     drawn = model.generate("", num_samples=20, max_tokens=50, temperature=50.0, seed=1)
     tokens = {token for done in drawn for token in done.tokens}
     assert len(tokens) > 20
@@ -117,7 +117,7 @@ def test_what_is_loaded_keeps_what_its_checkpoint_says(
     loaded = chargen.load(checkpoint)
     assert loaded.metadata is not None
     assert loaded.metadata == read_metadata(checkpoint)
-    assert TextGenerator(loaded.model, loaded.tokenizer).metadata is None
+    assert TextGenerator(loaded.weights, loaded.tokenizer).metadata is None
 
 
 def test_texts_without_a_newline_are_no_lines(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_texts_without_a_newline_are_no_lines(tmp_path: Path) -> None:
         chargen.train(files, out=tmp_path / documents, documents=documents, **options)
         loaded = chargen.load(tmp_path / documents)
         assert loaded.corpus_options.documents == documents
-        unnamed = TextGenerator(loaded.model, loaded.tokenizer)
+        unnamed = TextGenerator(loaded.weights, loaded.tokenizer)
         assert unnamed.corpus_options.documents == "line"
 
 

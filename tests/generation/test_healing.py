@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 
 import chargen
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import spell, take_back
+from chargen.nn.engine import initial_state, read_tokens
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
 from tests.support.tiny import logprob_of, tiny
@@ -43,12 +44,11 @@ def test_the_chances_are_those_of_all_ways_to_spell_the_word(seed: int, word: st
         (tokens[-1], inside, round(logprob_of(generator, before, tokens), 3))
         for tokens, inside in ways(generator, word)
     }
-    with torch.inference_mode():
-        rows = torch.tensor([[generator.tokenizer.end, *before]])
-        logits, state = generator.model(rows, generator.model.initial_state(1))
-    seen = generator.model.seen
-    found = spell(generator.engine, generator.tokenizer, seen, word.encode(), logits[:, -1], state)
-    assert float(found.logprobs.exp().sum()) == pytest.approx(1)
+    engine = generator.engine
+    read = np.array([generator.tokenizer.end, *before])
+    top, state = read_tokens(engine, read, initial_state(engine.config))
+    found = spell(engine, generator.tokenizer, word.encode(), engine.output_logits(top), state)
+    assert float(np.exp(found.logprobs).sum()) == pytest.approx(1)
     total = math.log(
         sum(math.exp(logprob_of(generator, before, tokens)) for tokens, _ in ways(generator, word))
     )

@@ -15,7 +15,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState, prefill, start_decoding
 from chargen.generation.sampling import RandomStream
 from chargen.generation.text_stream import TextStream
-from chargen.nn.model import State
+from chargen.nn.softmax import log_probabilities
 from tests.support.tiny import logprob_of, tiny
 
 
@@ -27,11 +27,6 @@ def characters(checkpoint: Path) -> TextGenerator:
 @pytest.fixture(scope="module")
 def subwords(subword_checkpoint: Path) -> TextGenerator:
     return chargen.load(subword_checkpoint)
-
-
-def same(left: State, right: State) -> bool:
-    pairs = zip(left.layers, right.layers, strict=True)
-    return all(a.equal(b) for ls, rs in pairs for a, b in zip(ls, rs, strict=True))
 
 
 def text_of(passage: TextStream, pieces: int | None = None) -> str:
@@ -79,11 +74,11 @@ def test_the_place_is_that_of_the_text(seed: int, count: int, prompt: str) -> No
     passage = model.continue_from(model.document_start, prompt, config, RandomStream(seed))
     tokens = [t for piece in islice(passage, count) for t in piece.tokens]
     shown = model.tokenizer.encode(prompt) + [t for t in tokens if t != model.tokenizer.end]
-    logits = start_decoding(model.model, model.engine, model.tokenizer, passage.prompt_state).logits
+    logits = start_decoding(model.engine, model.tokenizer, passage.prompt_state).logits
     place = passage.prompt_state
     if place.tail:
         return  # the text ended inside a token
-    logprobs = logits[0].double().log_softmax(-1)
+    logprobs = log_probabilities(logits[0])
     for token in range(3):
         expected = logprob_of(model, shown, [token])
         assert logprobs[token].item() == pytest.approx(expected, abs=1e-5)
@@ -113,7 +108,12 @@ def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerato
         text = text_of(passage)
         if passage.finish_reason == "end":
             place = prefill(
-                model.model, model.tokenizer, model.document_start, "a" + text, heal=False, window=9
+                model.engine,
+                model.tokenizer,
+                model.document_start,
+                "a" + text,
+                heal=False,
+                window=9,
             )
             assert passage.prompt_state.unread == place.unread
             return
@@ -123,7 +123,7 @@ def test_the_end_of_a_document_is_not_part_of_the_place(characters: TextGenerato
 @pytest.mark.parametrize("text", ["The sky", "GRANNY'S caf\u00e9 \u4e2d", "x" * 50])
 def test_read_at_once_or_bit_by_bit(subwords: TextGenerator, text: str) -> None:
     def read(place: PromptState, some: str, heal: bool) -> PromptState:
-        return prefill(subwords.model, subwords.tokenizer, place, some, heal=heal, window=256)
+        return prefill(subwords.engine, subwords.tokenizer, place, some, heal=heal, window=256)
 
     whole = read(subwords.document_start, text, True)
     place = subwords.document_start

@@ -14,8 +14,9 @@ import chargen
 from chargen.config import CorpusConfig
 from chargen.data.documents import EncodedText, encode_text
 from chargen.generation.generator import TextGenerator
+from chargen.nn.engine import Floats
 from chargen.scoring import scores as scoring
-from chargen.scoring.scores import NOTHING, Score, score_text, validate
+from chargen.scoring.scores import NOTHING, Score, score_text
 
 TEXT = "The café is brown.\nGRANNY'S 漢字\n" * 9
 
@@ -45,7 +46,7 @@ def test_a_document_is_scored_token_by_token(
     monkeypatch.setattr(scoring, "CHUNK_TOKENS", chunk)
     pieces = np.array_split(model.tokenizer.encode_array(TEXT), cuts)
     parts = [EncodedText.spelled(piece, model.tokenizer) for piece in pieces]
-    score = score_text(model.model, model.tokenizer, parts)
+    score = score_text(model.engine, model.tokenizer, parts)
     assert score.nats == pytest.approx(by_hand(model, model.tokenizer.encode(TEXT)), rel=1e-5)
     assert score.tokens == len(model.tokenizer.encode(TEXT))
     assert score.bytes == len(TEXT.encode())
@@ -61,7 +62,7 @@ def test_where_lines_are_documents_their_ends_are_what_the_model_knows(
     parts = encode_text(
         ["one\r", "\ntwo\n\n", "three\n"], tokenizer, CorpusConfig(documents="line")
     )
-    score = score_text(model.model, tokenizer, parts)
+    score = score_text(model.engine, tokenizer, parts)
     encode = tokenizer.encode
     tokens = [*encode("one"), end, *encode("two"), end, *encode("three"), end]
     assert score.nats == pytest.approx(by_hand(model, tokens), rel=1e-5)
@@ -81,47 +82,20 @@ def test_scores_add_up_and_divide_as_they_say() -> None:
 def test_no_more_logits_are_computed_at_once_than_memory_has_room_for(
     model: TextGenerator, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = model.tokenizer.encode_array(TEXT * 3)
-    whole = validate(model.model, model.tokenizer, tokens)
-    shapes: list[torch.Size] = []
-    output_logits = model.model.output_logits
+    def score() -> Score:
+        tokens = model.tokenizer.encode_array(TEXT * 3)
+        return score_text(
+            model.engine, model.tokenizer, [EncodedText.spelled(tokens, model.tokenizer)]
+        )
 
-    def watched(x: torch.Tensor) -> torch.Tensor:
-        logits = output_logits(x)
-        shapes.append(logits.shape)
+    whole, sizes, output_logits = score(), list[int](), model.engine.output_logits
+
+    def watched(outputs: Floats) -> Floats:
+        logits = output_logits(outputs)
+        sizes.append(logits.size)
         return logits
 
     monkeypatch.setattr(scoring, "MAX_LOGITS", most)
-    monkeypatch.setattr(model.model, "output_logits", watched)
-    found = validate(model.model, model.tokenizer, tokens)
-    assert (found.tokens, found.bytes) == (whole.tokens, whole.bytes)
-    assert found.nats == pytest.approx(whole.nats, rel=1e-5)
-    assert max(shape.numel() for shape in shapes) <= max(most, model.model.vocab_size)
-
-
-def test_validation_side_by_side_is_close_to_one_pass(model: TextGenerator) -> None:
-    text = (TEXT + "The sky is blue.\n") * 60
-    tokens = model.tokenizer.encode_array(text)
-    exact = score_text(model.model, model.tokenizer, [EncodedText.spelled(tokens, model.tokenizer)])
-    fast = validate(model.model, model.tokenizer, tokens)
-    assert (fast.tokens, fast.bytes) == (exact.tokens, exact.bytes)
-    assert fast.loss == pytest.approx(exact.loss, rel=2e-3)
-
-
-@pytest.mark.parametrize("count", [1, 2, 255, 256, 257, 5000])
-def test_validation_counts_every_token_once(model: TextGenerator, count: int) -> None:
-    tokens = np.resize(model.tokenizer.encode_array(TEXT), count)
-    assert validate(model.model, model.tokenizer, tokens).tokens == count
-    assert validate(model.model, model.tokenizer, tokens, limit=200).tokens == min(count, 200)
-
-
-def test_ends_of_documents_are_read_but_not_counted(model: TextGenerator) -> None:
-    end = model.tokenizer.end
-    tokens = np.array([*model.tokenizer.encode("one"), end, *model.tokenizer.encode("two"), end])
-    assert validate(model.model, model.tokenizer, tokens).tokens == 6
-
-
-def test_a_short_validation_text_is_scored_exactly(model: TextGenerator) -> None:
-    tokens = model.tokenizer.encode_array("The sky is blue.")
-    exact = score_text(model.model, model.tokenizer, [EncodedText.spelled(tokens, model.tokenizer)])
-    assert validate(model.model, model.tokenizer, tokens).nats == pytest.approx(exact.nats)
+    monkeypatch.setattr(model.engine, "output_logits", watched)
+    assert score().nats == pytest.approx(whole.nats, rel=1e-5)
+    assert max(sizes) <= max(most, model.engine.vocab_size)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState, start_decoding
+from chargen.nn.softmax import Doubles, log_probabilities
 from chargen.session.history import History, Moment
 from chargen.session.session import Events, Session
 from chargen.session.state import SessionState
@@ -59,12 +60,12 @@ def tokens_of(session: Session) -> list[int]:
     return [token for part in session.now.segments for token in part.tokens]
 
 
-def logprobs_at(generator: TextGenerator, place: PromptState) -> torch.Tensor:
-    found = start_decoding(generator.model, generator.engine, generator.tokenizer, place)
+def logprobs_at(generator: TextGenerator, place: PromptState) -> Doubles:
+    found = start_decoding(generator.engine, generator.tokenizer, place)
     assert found.spellings is None
-    return found.logits[0].double().log_softmax(-1)
+    return log_probabilities(found.logits[0])
 
 
 def goes_on_alike(session: Session, one: PromptState, other: PromptState) -> bool:
-    chances = [logprobs_at(session.generator, place) for place in (one, other)]
-    return torch.equal(*chances)
+    chances, others = (logprobs_at(session.generator, place) for place in (one, other))
+    return np.array_equal(chances, others)

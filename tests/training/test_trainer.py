@@ -19,7 +19,8 @@ from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
 from chargen.nn.model import LanguageModel, State
 from chargen.nn.transfer import load_tensors
-from chargen.scoring.scores import Score, validate
+from chargen.scoring.scores import Score
+from chargen.scoring.validation import validate
 from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
