@@ -10,27 +10,23 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
+from chargen.display.screen import Screen
 from chargen.reprs import printable
 from chargen.runtime.signals import suspendable
 from chargen.words import with_lf
+
+if TYPE_CHECKING:  # types alone: Rich is slow to import, and text needs none of it
+    from rich.console import Console
 
 NARROW = 36  # columns in which no table fits
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: no markup, no highlighting, no emoji codes."""
+    from rich.console import Console
+
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
@@ -42,15 +38,12 @@ def message_console() -> Console:
 
 def show_error(message: str) -> None:
     """One line on stderr."""
-    line = Text.assemble(("chargen: ", "bold red"), printable(message).replace("\n", " "))
-    out = console(stderr=True)
-    out.print(line, soft_wrap=not out.is_terminal)
+    Screen(stderr=True).say(printable(message).replace("\n", " "), first="chargen: ")
 
 
 def show_note(message: str) -> None:
     """A line on stderr that is no error."""
-    out = console(stderr=True)
-    out.print(Text(printable(message), "dim"), soft_wrap=not out.is_terminal)
+    Screen(stderr=True).say(printable(message), "dim")
 
 
 def print_json(value: object) -> None:
@@ -91,6 +84,14 @@ class Bar:
     """A progress bar on stderr, for work that reports its share; it may go when that is done."""
 
     def __init__(self, doing: str, *, stays: bool = True) -> None:
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         out = console(stderr=True)
         self._shown = ExitStack()
         self._progress = Progress(

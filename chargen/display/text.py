@@ -9,10 +9,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.text import Text
 
-from chargen.display.console import console, in_lines, in_one_line, message_console, show_error
+from chargen.display.console import console, in_lines, in_one_line, show_error
 from chargen.display.numbers import percent
+from chargen.display.screen import Screen
 from chargen.display.wrapping import WordWrap
 from chargen.reprs import printable
 from chargen.scoring.units import NATS_PER_BIT
@@ -42,8 +42,8 @@ class TextPrinter:
     """
 
     def __init__(self, *, echo: bool = False) -> None:
-        self._out = console()
-        self._messages = message_console()
+        self._out = Screen()
+        self._messages = self._out if self._out.is_terminal else Screen(stderr=True)
         self._shows_prompt = self._out.is_terminal or echo
         self._line_is_open = False
         self._wrap = WordWrap()
@@ -55,9 +55,9 @@ class TextPrinter:
     def is_terminal(self) -> bool:
         return self._out.is_terminal
 
-    def say(self, message: str, style: str = "default") -> None:
+    def say(self, message: str, style: str = "") -> None:
         """A message of ours, on lines of its own."""
-        self._messages.print(Text(printable(message), style))
+        self._messages.say(printable(message), style)
 
     def error(self, message: str) -> None:
         """What went wrong, on stderr."""
@@ -67,9 +67,8 @@ class TextPrinter:
     def status(self, message: str) -> None:
         """What is being done, in a terminal's last line; an empty one takes it away."""
         if self._out.is_terminal and not self._out.is_dumb_terminal and message != self._status:
-            line = message[: self._out.width - 1]
-            self._out.file.write(f"\r\x1b[2K\x1b[2m{line}\x1b[0m" if line else "\r\x1b[2K")
-            self._out.file.flush()
+            self._out.write("\r\x1b[2K")
+            self._out.write(message[: self._out.width - 1], "dim")
             self._status = message
 
     def prompt(self, text: str, mark: str = "") -> None:
@@ -87,7 +86,7 @@ class TextPrinter:
     def echo(self, line: str, mark: str) -> None:
         """A line that the user wrote, after its mark."""
         self._print(mark, "bold")
-        self._print(line, "default")
+        self._print(line, "")
         self.close()
 
     def piece(self, piece: Piece) -> None:
@@ -101,7 +100,7 @@ class TextPrinter:
             self.is_terminal and cell_len(shown) > self._out.width
         )
         if self._last_is_long is not None and (is_long or self._last_is_long):
-            self._out.print("---")
+            self._out.write("---\n")
         self._last_is_long = is_long
         self.prompt(completion.prompt)
         self._print(completion.text, TEXT_STYLE)
@@ -126,12 +125,11 @@ class TextPrinter:
         self.status("")
         shown = text.removeprefix("\n") if self._after_cr else text  # a CRLF may come in two pieces
         if not self._out.is_terminal:
-            self._out.file.write(text)
+            self._out.write(text)
         elif self._out.is_dumb_terminal:
-            self._out.print(Text(in_lines(shown), style), end="", soft_wrap=True)
+            self._out.write(in_lines(shown))
         else:
             self._print_wrapped(in_lines(shown), style)
-        self._out.file.flush()
         self._after_cr = text.endswith("\r")
         self._line_is_open = not text.endswith(("\n", "\r"))
 
@@ -139,10 +137,7 @@ class TextPrinter:
         written = self._wrap.wrap(text, style, self._out.width)
         for shown, run in groupby(written, itemgetter(1)):
             part = "".join(text for text, _ in run)
-            if shown is None:
-                self._out.file.write(part)
-            else:
-                self._out.print(Text(part, shown), end="", soft_wrap=True)
+            self._out.write(part, shown or "")
 
 
 # -- surprisal --------------------------------------------------------------------------------
@@ -150,6 +145,8 @@ class TextPrinter:
 
 def show_surprisals(surprisals: Sequence[Surprisal]) -> None:
     """A text, each part of it coloured by what it cost."""
+    from rich.text import Text
+
     out = console()
     parts = [(_marked(s.text, _style(s.nats)), _style(s.nats)) for s in surprisals]
     out.print(Text.assemble(*parts), soft_wrap=not out.is_terminal)
@@ -166,6 +163,8 @@ def show_surprisals(surprisals: Sequence[Surprisal]) -> None:
 
 def show_alternatives(surprisals: Sequence[Surprisal]) -> None:
     """The same a line each, with the most likely at each place."""
+    from rich.text import Text
+
     out = console()
     out.print(Text("   bits  text          most likely there", "dim"), soft_wrap=True)
     for surprisal in surprisals:

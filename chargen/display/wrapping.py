@@ -1,4 +1,4 @@
-"""Rows that end between words: of a text that comes a piece at a time, and of chunks.
+"""Rows that end between words: of a text that comes a piece at a time, of a whole, and of chunks.
 
 A word of such a text is shown as it is written. Where it turns out not to fit, it is taken off the
 end of its row and written again on the next one. Knows the width of characters; prints nothing.
@@ -6,11 +6,15 @@ end of its row and written again on the next one. Knows the width of characters;
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Styled = tuple[str, str | None]  # some text and its style; None: it is for the terminal, as it is
 TAB = 8  # columns
@@ -89,8 +93,29 @@ def _may_break(before: str, after: str) -> bool:
     return unicodedata.category(before) not in _OPENS and unicodedata.category(after) not in _CLOSES
 
 
+def folded(text: str, width: int) -> list[str]:
+    """The rows of a text in so many columns; a word that is longer is cut."""
+    rows = []
+    for line in text.expandtabs(TAB).split("\n"):
+        row = ""
+        for word, space in re.findall(r"(\s*\S+)(\s*)", line):
+            if row and cell_len(row + word) > width:
+                rows.append(row.rstrip())
+                row = ""
+            for character in word:
+                if cell_len(row + character) > width:
+                    rows.append(row.rstrip())
+                    row = ""
+                row += character
+            row += space
+        rows.append(row.rstrip())
+    return rows
+
+
 def flow(chunks: Sequence[Text], gap: str, width: int) -> Text:
     """The chunks in lines of at most `width` columns, none of them broken."""
+    from rich.text import Text  # with the rest of Rich, whose texts these are
+
     flown = Text()
     room = width
     for chunk in chunks:
