@@ -19,10 +19,10 @@ from chargen.generation.constraints import States
 from chargen.generation.continuation import Continuation
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite, mask_logits
-from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer
+from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer, own_logprobs
 from chargen.generation.sampling import streams as streams_of
 from chargen.nn.engine import Floats, Stepper
-from chargen.nn.softmax import AnyFloats, log_probabilities, logprobs_of
+from chargen.nn.softmax import AnyFloats
 from chargen.progress import OnShare, no_progress, share_of
 from chargen.tokenizers.base import Tokens
 
@@ -136,7 +136,7 @@ def sample(
     while not all(builder.finish_reason for builder in needed):
         check_finite(logits)
         tokens = sampler(_allowed(common, logits, states, builders), before)
-        costs = logprobs_of(log_probabilities(logits), tokens).tolist()
+        costs = own_logprobs(logits, tokens)
         yield SampledTokens(_add(builders, tokens, costs), tokens, stepper, uniforms.used)
         if all(builder.finish_reason for builder in needed):
             return

@@ -23,6 +23,7 @@ from chargen.tokenizers.base import Tokens
 
 Processor = Callable[[AnyFloats, Tokens], AnyFloats]
 NEG_INF = float("-inf")
+COLD = 0.1  # below it products with the logits may be too large to keep their last digits
 MIN_TEMPERATURE = 1e-30  # below it nothing is different any more, and its reciprocal overflows
 # The options whose processors look at the tokens before.
 LOOKING_BACK = (
@@ -51,7 +52,7 @@ def processors(config: SampleConfig, banned: Bools | None = None) -> list[Proces
 def check_finite(logits: AnyFloats) -> None:
     """Raises ChargenError where the (B, V) logits of a network are no numbers, as after a state
     that has grown without end."""
-    if not math.isfinite(logits.max()):
+    if not math.isfinite(logits.item(logits.argmax())):
         raise ChargenError(
             "the network's state has diverged (inf or NaN), so nothing can be sampled",
             hint="start over, or use another model",
@@ -94,9 +95,10 @@ def frequency_penalty(nats: float) -> Processor:
     """Take so much from the logit of a token for each time that it stands before."""
 
     def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
+        left = logits.copy()
         places = before + _rows(before) * logits.shape[1]
-        counts = np.bincount(places.ravel(), minlength=logits.size).reshape(logits.shape)
-        return logits - (nats * counts).astype(logits.dtype)
+        np.subtract.at(left.reshape(-1), places.ravel(), left.dtype.type(nats))
+        return left
 
     return process
 
@@ -133,7 +135,7 @@ def top_k(k: int) -> Processor:
         if k >= logits.shape[-1]:
             return logits
         least = np.partition(logits, -k, axis=-1)[:, -k, None]
-        return _keep_first(logits, least, k)
+        return _keep_first(logits, least, np.full((len(logits), 1), k))
 
     return process
 
@@ -145,10 +147,10 @@ def top_p(share: float) -> Processor:
     """
 
     def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
-        ordered = np.sort(logits, axis=-1)[:, ::-1]
-        held = np.exp(ordered - ordered[:, :1]).cumsum(axis=-1, dtype=np.float64)
+        costs = np.sort(-logits, axis=-1)
+        held = np.exp(costs[:, :1] - costs).astype(np.float64).cumsum(axis=-1)
         counts = 1 + (held[:, :-1] < share * held[:, -1:]).sum(axis=-1, keepdims=True)  # (B, 1)
-        return _keep_first(logits, ordered[_rows(counts), counts - 1], counts)
+        return _keep_first(logits, -costs[_rows(counts), counts - 1], counts)
 
     return process
 
@@ -182,6 +184,8 @@ def typical_p(share: float) -> Processor:
 def temperature(value: float) -> Processor:
     """Divide the logits: below 1 the likely become likelier, above 1 all become alike."""
     factor = np.float32(1 / max(value, MIN_TEMPERATURE))
+    if value >= COLD:
+        return lambda logits, before: logits * factor
 
     def process(logits: AnyFloats, before: Tokens) -> AnyFloats:
         left: AnyFloats = logits - logits.max(axis=-1, keepdims=True)
@@ -197,11 +201,11 @@ def _rows(of_each: Tokens) -> Tokens:
     return np.arange(len(of_each))[:, None]
 
 
-def _keep_first(logits: AnyFloats, least: AnyFloats, counts: int | Tokens) -> AnyFloats:
-    """Keep the `counts` most likely tokens of each row, of which the last has the logit `least`,
-    (B, 1); of tokens with that logit those with the smaller id."""
+def _keep_first(logits: AnyFloats, least: AnyFloats, counts: Tokens) -> AnyFloats:
+    """Keep so many of the most likely tokens of each row, (B, 1), of which the last has the logit
+    `least`, (B, 1); of the tokens with that logit those with the smaller id."""
     kept = logits >= least
-    if (kept.sum(axis=-1, keepdims=True) > counts).any():
+    if np.count_nonzero(kept) > counts.sum():
         above, equal = logits > least, logits == least
         room = counts - above.sum(axis=-1, keepdims=True)
         kept = above | (equal & (equal.cumsum(axis=-1) <= room))

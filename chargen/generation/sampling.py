@@ -6,6 +6,7 @@ Shapes: B batch, V vocabulary, N tokens before.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from chargen.nn.weights import Bools
 from chargen.tokenizers.base import Tokens
 
 BUFFERED_NUMBERS = 64  # that a stream is asked for at once
+WIDE = 2000  # a vocabulary so large that rows are sampled one by one, each while it is in the cache
+NO_NUMBERS = np.empty((0, 1))
 BLOCK = 4  # numbers that Philox makes at once
 
 
@@ -39,12 +42,19 @@ class Sampler:
 
     def __call__(self, logits: AnyFloats, before: Tokens) -> Tokens:
         """(B, V) logits of what may be sampled, (B, N) tokens before -> (B,) tokens."""
+        uniform = NO_NUMBERS if self._greedy else self._numbers.next()
+        if logits.shape[1] < WIDE or len(logits) == 1:
+            return self._sample(logits, before, uniform)
+        rows = [slice(row, row + 1) for row in range(len(logits))]
+        return np.concatenate([self._sample(logits[at], before[at], uniform[at]) for at in rows])
+
+    def _sample(self, logits: AnyFloats, before: Tokens, uniform: Doubles) -> Tokens:
         for process in self._chain:
             logits = process(logits, before)
         if self._greedy:
             likeliest: Tokens = logits.argmax(axis=-1)
             return likeliest
-        return sample_tokens(logits, self._numbers.next())
+        return sample_tokens(logits, uniform)
 
 
 @dataclass(frozen=True)
@@ -102,17 +112,33 @@ class UniformBuffer:
 def sample_tokens(logits: AnyFloats, uniform: Doubles) -> Tokens:
     """(B, V) logits, (B, 1) numbers from 0 to 1 - 2^-53 -> (B,) tokens: one a row, by inverting
     the cumulative distribution."""
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))  # the largest is 1
-    cumulative = np.add.accumulate(shares, axis=-1, dtype=np.float64)  # (B, V)
-    # The product is less than the total even when it is rounded, so it never goes past the last
-    # token that has a share.
+    # A product of such a number with the total is less than that even when it is rounded, so it
+    # never goes past the last token that has a share.
+    if len(logits) == 1:  # the same, with as few calls as can be
+        row = logits[0]
+        shares = np.exp(row - row.item(row.argmax())).astype(np.float64)
+        cumulative = np.add.accumulate(shares)  # (V,)
+        return np.array([cumulative.searchsorted(uniform.item() * cumulative.item(-1), "right")])
+    shares = np.exp(logits - _row_max(logits)).astype(np.float64)
+    cumulative = np.add.accumulate(shares, axis=-1)  # (B, V)
     tokens: Tokens = (cumulative > uniform * cumulative[:, -1:]).argmax(axis=-1)
     return tokens
 
 
 def own_logprobs(logits: AnyFloats, tokens: Tokens) -> list[float]:
     """(B, V) logits of a network, (B,) tokens -> the log-probability of each, in nats."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    totals = np.exp(shifted).sum(axis=-1, dtype=np.float64)
-    found: list[float] = (shifted[np.arange(len(tokens)), tokens] - np.log(totals)).tolist()
+    if len(logits) == 1:  # the same, with as few calls as can be
+        row = logits[0]
+        most = row.item(row.argmax())
+        return [row.item(tokens.item()) - most - math.log(np.add.reduce(np.exp(row - most)))]
+    most = _row_max(logits)  # (B, 1)
+    totals = np.exp(logits - most).sum(axis=-1).astype(np.float64)
+    own = logits[np.arange(len(tokens)), tokens] - most[:, 0]
+    found: list[float] = (own - np.log(totals)).tolist()
     return found
+
+
+def _row_max(logits: AnyFloats) -> AnyFloats:
+    """(B, V) -> (B, 1): `max` by way of `argmax`, which numpy is quicker at where rows are
+    short."""
+    return logits[np.arange(len(logits)), logits.argmax(axis=-1), None]

@@ -85,6 +85,32 @@ def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
     )
 
 
+@given(
+    rows=st.lists(st.lists(st.floats(-99, 99, width=32), min_size=5, max_size=5), min_size=2),
+    seed=st.integers(0, 99),
+)
+def test_rows_side_by_side_are_rows_alone(rows: list[list[float]], seed: int) -> None:
+    logits, uniform = np.array(rows, dtype=np.float32), numbers(seed, len(rows))
+    drawn = sample_tokens(logits, uniform)
+    own = own_logprobs(logits, drawn)
+    for row in range(len(rows)):
+        at = slice(row, row + 1)
+        assert sample_tokens(logits[at], uniform[at]).tolist() == [drawn[row]]
+        assert own_logprobs(logits[at], drawn[at]) == pytest.approx([own[row]], abs=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+def test_a_wide_vocabulary_is_sampled_as_a_narrow_one(
+    temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = np.log(np.random.default_rng(1).random((50, 30), dtype=np.float32))
+    before = np.arange(150).reshape(50, 3) % 30
+    config = SampleConfig(temperature=temperature, top_k=9, presence_penalty=0.5)
+    narrow = Sampler(config, first(1, 50))(logits, before).tolist()
+    monkeypatch.setattr("chargen.generation.sampling.WIDE", 30)
+    assert Sampler(config, first(1, 50))(logits, before).tolist() == narrow
+
+
 def test_a_stream_never_repeats_its_numbers() -> None:
     sampler = Sampler(SampleConfig(), first(1, 2))
     flat, before = np.zeros((2, 1000), dtype=np.float32), np.empty((2, 0), dtype=np.int64)
