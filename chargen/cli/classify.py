@@ -12,7 +12,7 @@ from chargen.config import TEMPLATE
 from chargen.errors import ConfigError
 from chargen.options import unescape
 
-if TYPE_CHECKING:  # types alone: torch is imported where it is used
+if TYPE_CHECKING:  # types alone: what computes is imported where it is used
     from chargen.evaluation.classification import Classified, Example
 
 

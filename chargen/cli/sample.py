@@ -27,7 +27,7 @@ from chargen.options import build_config
 from chargen.reprs import counted
 from chargen.runtime.signals import Interrupts, Terminated, exit_at_once, suspendable
 
-if TYPE_CHECKING:  # types alone: torch is imported where it is used
+if TYPE_CHECKING:  # types alone: what computes is imported where it is used
     from chargen.display.text import TextPrinter
     from chargen.evaluation.copies import CopyIndex
     from chargen.generation.beam_search import BeamResult

@@ -18,7 +18,7 @@ from chargen.display.wrapping import flow
 from chargen.reprs import counted, printable
 from chargen.scoring.units import NATS_PER_BIT
 
-if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+if TYPE_CHECKING:  # types alone: an error message waits for nothing that computes
     from chargen.evaluation.classification import Accuracy, Classified
     from chargen.evaluation.copies import CopyReport
     from chargen.evaluation.prompts import Answer

@@ -18,7 +18,7 @@ from chargen.reprs import printable
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.words import with_lf
 
-if TYPE_CHECKING:  # types alone: an error message must not wait for torch
+if TYPE_CHECKING:  # types alone: an error message waits for nothing that computes
     from chargen.evaluation.surprisal import Surprisal
     from chargen.generation.completion import Completion, Piece
 

@@ -95,7 +95,7 @@ class Repl:
             if self._loader.is_busy:
                 self._loader.join()
             raise
-        if self._loader.is_busy:  # Python cannot end well while a thread imports torch
+        if self._loader.is_busy:  # Python cannot end well while a thread imports
             sys.stdout.flush()
             os._exit(code)
         return code
@@ -178,7 +178,7 @@ class Repl:
     # -- the model ----------------------------------------------------------------------------
 
     def _make_host(self) -> Host:
-        """Import torch, read the model."""
+        """Import what computes, read the model."""
         from chargen.session.session import Session
 
         return Host(

@@ -1,7 +1,7 @@
 """What a command may ask of the program: the session, where its texts are shown, and what the next
 prompt begins with. Knows nothing of keys, pipes and commands.
 
-Imports no torch: that is there with the session.
+Imports nothing that computes: that is there with the session.
 """
 
 from __future__ import annotations

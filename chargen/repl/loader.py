@@ -1,4 +1,4 @@
-"""The model is loaded beside the prompt, which is there before torch is imported."""
+"""The model is loaded beside the prompt, which is there before it and what it needs."""
 
 from __future__ import annotations
 

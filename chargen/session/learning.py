@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chargen.checkpoint.metadata import CheckpointMetadata
-from chargen.generation.dynamic_evaluation import DynamicEvaluator
 from chargen.generation.generator import TextGenerator, load
 from chargen.generation.prompt_state import PromptState
 from chargen.progress import OnShare
+
+if TYPE_CHECKING:  # types alone: whoever learns needs torch, whoever talks does not
+    from chargen.generation.dynamic_evaluation import DynamicEvaluator
 
 AnyPath = str | os.PathLike[str]
 
@@ -54,6 +57,8 @@ class SessionModel:
     def start_learning(self) -> SessionModel:
         if self.learner is not None:
             return self
+        from chargen.generation.dynamic_evaluation import DynamicEvaluator
+
         return replace(
             self, learner=DynamicEvaluator(self.generator.model, self.generator.tokenizer)
         )
