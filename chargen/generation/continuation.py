@@ -47,6 +47,10 @@ class Continuation:
         self.banned = _banned(config, tokenizer, seen)
         allowed = seen if self.banned is None else seen & ~self.banned
         self.guide = Guide.of(config, tokenizer, allowed)
+        # The only tokens to look at, where they are the same in each step and no processor asks
+        # which they are: a vocabulary has all the bytes, a training text few of them.
+        is_steady = self.guide is None and config.min_chars is None and not self.looks_back
+        self.shortlist = np.flatnonzero(allowed) if is_steady else None  # (S,)
         # What a search leaves out; a guide itself keeps out what was never seen.
         self.dropped = ~seen if self.guide is None else np.zeros_like(seen)
         if self.banned is not None:

@@ -110,7 +110,7 @@ def sample(
     engine, guide = common.engine, common.guide
     needed = needed or builders
     uniforms = UniformBuffer(streams)
-    sampler = Sampler(common.config, uniforms, common.banned)
+    sampler = Sampler(common.config, uniforms, common.banned, common.shortlist)
     recent = [work.prompt_state.recent if common.looks_back else () for work in works]
     before = np.array(recent, dtype=np.int64)  # (B, N)
     states = np.zeros(len(works), dtype=np.int32)
@@ -156,7 +156,9 @@ def _append(work: Continuation, before: Tokens, tokens: Tokens) -> Tokens:
 def _allowed(
     work: Continuation, logits: Floats, states: States, builders: Sequence[CompletionBuilder]
 ) -> AnyFloats:
-    """The (B, V) logits of what may be sampled at all."""
+    """The (B, V) logits of what may be sampled at all. A shortlist is the sampler's."""
+    if work.shortlist is not None:
+        return logits
     if work.guide is not None:
         allowed: AnyFloats = work.guide.limit(logits, states)
     else:

@@ -35,13 +35,24 @@ class Sampler:
         config: SampleConfig,
         numbers: UniformBuffer,
         banned: Bools | None = None,
+        shortlist: Tokens | None = None,
     ) -> None:
-        self._chain = processors(config, banned)
+        """`banned` are (V,) booleans. Of a `shortlist`, (S,) ids in order and none of them banned,
+        only those are looked at; no processor may look back then."""
+        self._chain = processors(config, banned if shortlist is None else None)
         self._greedy = config.temperature == 0
         self._numbers = numbers
+        self._shortlist = shortlist
 
     def __call__(self, logits: AnyFloats, before: Tokens) -> Tokens:
         """(B, V) logits of what may be sampled, (B, N) tokens before -> (B,) tokens."""
+        if self._shortlist is None:
+            return self._sample_rows(logits, before)
+        listed = logits.take(self._shortlist, axis=1)  # (B, S)
+        tokens: Tokens = self._shortlist[self._sample_rows(listed, before)]
+        return tokens
+
+    def _sample_rows(self, logits: AnyFloats, before: Tokens) -> Tokens:
         uniform = NO_NUMBERS if self._greedy else self._numbers.next()
         if logits.shape[1] < WIDE or len(logits) == 1:
             return self._sample(logits, before, uniform)

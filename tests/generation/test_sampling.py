@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,19 @@ def test_a_wide_vocabulary_is_sampled_as_a_narrow_one(
     narrow = Sampler(config, first(1, 50))(logits, before).tolist()
     monkeypatch.setattr("chargen.generation.sampling.WIDE", 30)
     assert Sampler(config, first(1, 50))(logits, before).tolist() == narrow
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0}, {"top_k": 3, "temperature": 0.7}])
+@pytest.mark.parametrize("shortlist", [[4], [0, 2, 9], [1, 2, 3, 5, 8, 13, 21, 28]])
+def test_a_shortlist_gives_what_masked_logits_give(
+    shortlist: list[int], options: dict[str, Any]
+) -> None:
+    logits = np.random.default_rng(1).normal(size=(50, 30)).astype(np.float32)
+    before, config = np.empty((50, 0), dtype=np.int64), SampleConfig(**options)
+    masked = np.full_like(logits, NEG_INF)
+    masked[:, shortlist] = logits[:, shortlist]
+    drawn = Sampler(config, first(1, 50), shortlist=np.array(shortlist))(logits, before)
+    assert drawn.tolist() == Sampler(config, first(1, 50))(masked, before).tolist()
 
 
 def test_a_stream_never_repeats_its_numbers() -> None:
