@@ -6,10 +6,17 @@ Where that is, stopping.py knows. Knows nothing of models.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, field
 
 from chargen.config import SampleConfig
-from chargen.generation.stopping import FinishReason, UnitProgress, find_end, safe_length
+from chargen.generation.stopping import (
+    FinishReason,
+    UnitProgress,
+    find_end,
+    safe_length,
+    stop_starts,
+)
 from chargen.reprs import counted, quoted, surprise, text_html
 from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
@@ -93,9 +100,10 @@ class CompletionBuilder:
         self._tokenizer = tokenizer
         self._config = config
         self._guided = config.regex is not None or config.charset is not None
-        # Where no cut depends on the text, most tokens take the short way through `add`.
-        limits = (config.until, config.max_chars)
-        self._cuts = bool(config.stop) or any(limit is not None for limit in limits)
+        # Where no cut can be in its text, a token takes the short way through `add`.
+        self._is_unit = config.until is not None
+        self._stop_starts = stop_starts(config.stop)
+        self._max_chars = math.inf if config.max_chars is None else config.max_chars
         self._texts = tokenizer.texts
         self._limit = config.token_limit
         self._count = 0  # tokens that show anything
@@ -146,7 +154,13 @@ class CompletionBuilder:
             return None
         text = self._texts[token]
         has_room = self._count + 1 < self._limit
-        if text and has_room and not (self._cuts or self._waiting or inside or self._owed):
+        if (
+            text
+            and has_room
+            and not (self._waiting or self._is_unit or inside or self._owed)
+            and self._given + len(text) < self._max_chars
+            and self._stop_starts.isdisjoint(text)
+        ):
             self._count += 1
             self._given += len(text)
             return Piece(text, (token,), logprob)

@@ -133,6 +133,12 @@ def find_stop(text: str, stop: str, start: int = 0) -> int:
     return found.start() if found else -1
 
 
+def stop_starts(stops: Sequence[str]) -> frozenset[str]:
+    """The characters that stop texts can begin with."""
+    starts = {stop[0] for stop in stops}
+    return frozenset(starts | {"\n", "\r"} if starts & {"\n", "\r"} else starts)
+
+
 def safe_length(held: str, stops: Sequence[str], pending: int) -> int:
     """How much of the held text is before anything that may turn out to be no part of it: the
     beginning of a stop text, and the last `pending` characters."""

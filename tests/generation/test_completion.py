@@ -49,6 +49,26 @@ def test_stop_texts_cut_exactly_and_never_show(
     assert done.logprob == -len(done.tokens)
 
 
+@given(
+    text=st.text("ab\r\né🍓", min_size=1, max_size=12),
+    stops=st.lists(st.text("ab\r\né", min_size=1, max_size=3), max_size=2),
+    max_chars=st.integers(1, 14) | st.none(),
+    min_chars=st.integers(1, 9) | st.none(),
+)
+def test_the_short_way_of_most_tokens_says_what_the_long_one_does(
+    text: str, stops: list[str], max_chars: int | None, min_chars: int | None
+) -> None:
+    if max_chars is not None and min_chars is not None:
+        min_chars = min(min_chars, max_chars)
+    config = SampleConfig(stop=tuple(stops), max_chars=max_chars, min_chars=min_chars)
+    tokenizer = FewTokens("a", "b", "\r", "\n", "é", "🍓", "ab", "b\n")
+    short, long = (CompletionBuilder(tokenizer, config) for _ in range(2))
+    long._is_unit = True  # then no token takes the short way
+    tokens = [*tokenizer.encode(text), tokenizer.end]
+    assert [short.add(token, -1.0) for token in tokens] == [long.add(t, -1.0) for t in tokens]
+    assert short.finish_reason == long.finish_reason is not None
+
+
 def test_text_is_shown_as_soon_as_no_stop_text_can_begin_in_it() -> None:
     tokenizer = ByteTokenizer()
     pieces, _ = write(tokenizer.encode("xa ab"), tokenizer, ("ab!",))
