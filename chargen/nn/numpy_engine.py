@@ -1,25 +1,26 @@
 """The network in numpy: what writes text on a CPU, without torch.
 
-What the first layer makes of a token is looked up in a table; a step's two products are one, over
-what lies below and the state side by side; the sigmoids of a layer are taken with its tanh, since
-sigmoid(x) = tanh(x / 2) / 2 + 1/2; and all is written into buffers that are there already. Numbers
-of rows and units are small here: a call to numpy costs as much as computing a thousand of them.
+What the first layer makes of a token is looked up in a table; the sigmoids of a layer are taken
+with its tanh, since sigmoid(x) = tanh(x / 2) / 2 + 1/2; and all is written into buffers that are
+there already, where each gate lies in one piece. Numbers of rows and units are small here: a call
+to numpy costs as much as computing a thousand of them, and twice as much for each row in pieces.
 
 Shapes: B rows, T tokens, V vocabulary, E embedding, H hidden, G gates of a cell, P parts of the
-state, K what a product reads, N what it gives.
+state, K what a product reads, N what it gives. Within a cell N units lie in blocks of W,
+(N / W, B, W); elsewhere in rows, (B, N).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from chargen.config import ModelConfig
 from chargen.nn.engine import Floats, State
 from chargen.nn.weights import NUM_GATES, Array, Weights
+from chargen.runtime.blas import Multiply, by_all_threads, by_free_threads, one_thread
 from chargen.tokenizers.base import Tokens
 
 MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
@@ -29,44 +30,78 @@ _LSTM_ORDER = (0, 1, 3, 2)
 # How many of a cell's gates are sigmoids: they come first.
 _SIGMOIDS = {"lstm": 3, "gru": 2, "rnn": 0}
 # OpenBLAS copies a matrix before it multiplies, which for few rows takes longer than to multiply;
-# not so where the product is this small. So for few rows the matrix is cut into columns.
+# not so where the product is this small. So for few rows the matrix is cut into blocks of columns.
 SMALL_PRODUCT = 1_000_000  # multiplications
-MIN_COLUMNS, MAX_COLUMNS = 32, 64
+MAX_CUT_ROWS = 128
+MIN_WIDTH, MAX_WIDTH = 16, 64
+# From here on several threads take less time than one.
+THREADED_MATRIX = 1_500_000  # bytes of it, at one row
+THREADED_PRODUCT = 200_000_000  # multiplications, at several
+
+_NOTHING = np.empty((0, 0), np.float32)
+_HALF = np.array(0.5, np.float32)  # an array: a float would be made into one at each call
 
 
 class Product:
     """x @ matrix, (B, K) -> (B, N), as fast as numpy can for that many rows."""
 
     def __init__(self, matrix: Array) -> None:
-        """Of a (K, N) matrix, which it copies."""
+        """Of a (K, N) matrix, which it copies where it does not lie as the product reads it."""
         self.matrix = np.ascontiguousarray(matrix, dtype=np.float32)
-        self._cut: dict[int, Floats] = {}  # by columns: (N / columns, K, columns)
+        self._cut: dict[int, Floats] = {}  # by their width: (N / W, 1, K, W)
 
-    def into(self, out: Floats) -> Callable[[Floats], object]:
-        """What writes the product into a (B, N) array, whatever (B, K) it is given."""
-        rows, (width, length) = len(out), self.matrix.shape
-        columns = _columns(rows, width, length)
-        if columns is None:
-            return lambda x: np.matmul(x, self.matrix, out=out)
-        if columns not in self._cut:
-            pieces = self.matrix.reshape(width, -1, columns).transpose(1, 0, 2)
-            self._cut[columns] = np.ascontiguousarray(pieces)
-        matrix, room = self._cut[columns], np.empty((length // columns, rows, columns), np.float32)
-        pieces_out = out.reshape(rows, -1, columns).transpose(1, 0, 2)  # a view
+    def into(self, out: Floats) -> Multiply:
+        """What writes the product in blocks into an (N / W, B, W) array, of (B, K) rows."""
+        count, rows, width = out.shape
+        if rows == 1 or count == 1:  # blocks lie as rows do
+            whole, flat = self.matrix, out.reshape(rows, count * width)
 
-        def multiply(x: Floats) -> None:
-            np.matmul(x, matrix, out=room)
-            np.copyto(pieces_out, room)
+            def multiply(x: Floats) -> None:
+                np.matmul(x, whole, flat)
 
-        return multiply
+            if rows == 1 and whole.nbytes >= THREADED_MATRIX:
+                return by_free_threads(multiply, whole.shape[1])
+        else:
+            if width not in self._cut:
+                columns = self.matrix.reshape(-1, count, 1, width)
+                self._cut[width] = np.ascontiguousarray(columns.transpose(1, 2, 0, 3))
+            blocks, at_once = self._cut[width], _rows_at_once(rows, len(self.matrix) * width)
+            pieces = out.reshape(count, -1, at_once, width)
+
+            def multiply(x: Floats) -> None:
+                np.matmul(x.reshape(-1, at_once, x.shape[1]), blocks, pieces)
+
+        is_large = rows * self.matrix.size >= THREADED_PRODUCT
+        return by_all_threads(multiply) if is_large else multiply
+
+    def __call__(self, x: Floats) -> Floats:
+        """(B, K) -> (B, N)"""
+        out = np.empty((1, len(x), self.matrix.shape[1]), np.float32)
+        self.into(out)(x)
+        product: Floats = out[0]
+        return product
 
 
-def _columns(rows: int, width: int, length: int) -> int | None:
-    """Into how many columns at once a matrix is cut; None where it had better not be."""
-    if rows == 1 or rows * width * length <= SMALL_PRODUCT:
-        return None
-    fits = min(MAX_COLUMNS, SMALL_PRODUCT // (rows * width))
-    return next((n for n in range(fits, MIN_COLUMNS - 1, -1) if length % n == 0), None)
+def _rows_at_once(rows: int, numbers: int) -> int:
+    """By how many rows to multiply a block of so many numbers; all where it is of no use."""
+    most = SMALL_PRODUCT // numbers
+    if rows <= most or rows > MAX_CUT_ROWS:
+        return rows
+    return next((n for n in range(most, 7, -1) if rows % n == 0), rows)
+
+
+def _width(rows: int, size: int) -> int:
+    """How many of a layer's units are a block, so that products of those are small; all of them
+    where they cannot be, and where it is of no use."""
+    if rows == 1 or rows > MAX_CUT_ROWS:
+        return size
+    most = min(MAX_WIDTH, max(MAX_WIDTH // 2, SMALL_PRODUCT // (32 * size)))
+    return next((n for n in range(most, MIN_WIDTH - 1, -1) if size % n == 0), size)
+
+
+def _in_blocks(x: Floats, width: int) -> Floats:
+    """(..., B, N) -> (..., N / W, B, W): a view."""
+    return x.reshape(*x.shape[:-1], -1, width).swapaxes(-3, -2)
 
 
 @dataclass(frozen=True)
@@ -75,86 +110,164 @@ class _Layer:
 
     read: Product  # (E or H, G * H)
     recur: Product  # (H, G * H)
-    both: Product | None  # one above the other; None in a GRU, where a gate stands between them
-    bias: Floats  # (G * H): of both, but in a GRU
-    recur_bias: Floats  # (G * H)
+    bias: Floats  # (G * H): of both products, but what stands within a GRU's gate
+    inner_bias: Floats  # (H): that
     table: Floats | None  # (V, G * H): embedding @ read + bias for each token
     norm: tuple[Floats, Floats] | None  # weight and bias, (H) each
 
 
-class _Cell:
-    """One layer over B rows, step by step. `gates` (B, G * H) become what the layer computes with;
-    a GRU keeps what it reads of the step before apart, in `recurrent`."""
+# What makes the next h, `out`, of the one before (it may lie in the same place) and of the layer's
+# two products, (G * H / W, B, W): of what it reads, with the biases, and of its state, `recurrent`.
+Cell = Callable[[Floats, Floats, Floats], None]
+
+
+class _Room:
+    """Where one layer over B rows computes: its gates, which a cell changes, and what it multiplies
+    its own state to; and an LSTM's `c`, (H / W, B, W)."""
 
     def __init__(self, config: ModelConfig, layer: _Layer, rows: int) -> None:
-        size, kind = config.hidden_size, config.cell
-        gates = np.empty((rows, NUM_GATES[kind] * size), np.float32)
-        self.gates, self.layer = gates, layer
-        self.recurrent = np.empty_like(gates) if kind == "gru" else gates
-        self._parts = [gates[:, at : at + size] for at in range(0, gates.shape[1], size)]
-        self._sigmoids = gates[:, : _SIGMOIDS[kind] * size]
-        self._recur = layer.recur.into(self.recurrent)
-        self._is_gru = kind == "gru"
-        rnn = self._tanh if config.nonlinearity == "tanh" else self._relu
-        self._activate = {"lstm": self._lstm, "gru": self._gru, "rnn": rnn}[kind]
+        kind, size = config.cell, config.hidden_size
+        self.width = _width(rows, size)
+        gates, count = NUM_GATES[kind], size // self.width
+        self.parts = np.empty((gates + 1, count, rows, self.width), np.float32)  # each gate, and c
+        self.gates = self.parts[:gates].reshape(-1, rows, self.width)
+        self.sigmoids = self.gates[: _SIGMOIDS[kind] * count]
+        self.recurrent = np.empty_like(self.gates)
+        self.inner_bias = _in_blocks(layer.inner_bias[None], self.width)
+        self.c = self.parts[gates]
 
-    def step(self, read: Floats, h: Floats, c: Floats, out: Floats) -> None:
-        """From what it makes of its input, (B, G * H), biases of that product included, and its
-        state, (B, H) each, to `out`, the next h, and c, changed in place."""
-        self._recur(h)
-        if self._is_gru:
-            self.recurrent += self.layer.recur_bias
-            np.copyto(self.gates, read)
+    def c_in_rows(self) -> Floats:
+        """(B, H)"""
+        c: Floats = self.c.swapaxes(0, 1).reshape(self.c.shape[1], -1)
+        return c
+
+
+def _lstm(room: _Room) -> Cell:
+    parts, gates, sigmoids, recurrent = room.parts, room.gates, room.sigmoids, room.recurrent
+    i, f, o, g, c = parts
+    i_and_f, g_and_c = parts[:2], parts[3:]
+
+    def cell(read: Floats, h: Floats, out: Floats) -> None:
+        np.add(read, recurrent, gates)
+        np.tanh(gates, gates)
+        np.multiply(sigmoids, _HALF, sigmoids)
+        np.add(sigmoids, _HALF, sigmoids)
+        np.multiply(i_and_f, g_and_c, i_and_f)
+        np.add(i, f, c)
+        np.tanh(c, g)
+        np.multiply(o, g, out)
+
+    return cell
+
+
+def _gru(room: _Room) -> Cell:
+    sigmoids, bias, (r, z, n, _) = room.sigmoids, room.inner_bias, room.parts
+    split = len(sigmoids)
+    outer, inner = room.recurrent[:split], room.recurrent[split:]
+
+    def cell(read: Floats, h: Floats, out: Floats) -> None:
+        np.add(read[:split], outer, sigmoids)
+        np.tanh(sigmoids, sigmoids)
+        np.multiply(sigmoids, _HALF, sigmoids)
+        np.add(sigmoids, _HALF, sigmoids)
+        np.add(inner, bias, inner)
+        np.multiply(r, inner, r)
+        np.add(r, read[split:], n)
+        np.tanh(n, n)
+        np.subtract(h, n, r)  # h = n + z * (h - n)
+        np.multiply(r, z, r)
+        np.add(n, r, out)
+
+    return cell
+
+
+def _rnn_tanh(room: _Room) -> Cell:
+    gates, recurrent = room.gates, room.recurrent
+
+    def cell(read: Floats, h: Floats, out: Floats) -> None:
+        np.add(read, recurrent, gates)
+        np.tanh(gates, out)
+
+    return cell
+
+
+def _rnn_relu(room: _Room) -> Cell:
+    gates, recurrent = room.gates, room.recurrent
+
+    def cell(read: Floats, h: Floats, out: Floats) -> None:
+        np.add(read, recurrent, gates)
+        np.maximum(gates, 0, out=out)
+
+    return cell
+
+
+def _cell(config: ModelConfig, room: _Room) -> Cell:
+    rnn = _rnn_tanh if config.nonlinearity == "tanh" else _rnn_relu
+    return {"lstm": _lstm, "gru": _gru, "rnn": rnn}[config.cell](room)
+
+
+def _layer_step(
+    config: ModelConfig, layer: _Layer, h: Floats, room: _Room
+) -> Callable[[Tokens, Floats], Floats]:
+    """A layer's part in a step, which changes its state, h (B, H), in place: (B,) tokens, and what
+    lies below, (B, E or H), where there is no table -> (B, H)."""
+    cell, recur = _cell(config, room), layer.recur.into(room.recurrent)
+    h_in_blocks, table, norm = _in_blocks(h, room.width), layer.table, layer.norm
+    if table is not None:
+        found = np.empty((len(h), table.shape[1]), np.float32)
+        read = _in_blocks(found, room.width)
+    else:
+        read = np.empty_like(room.gates)
+        multiply = layer.read.into(read)
+        # As large as what it is added to: that takes a third of the time.
+        bias = np.array(np.broadcast_to(_in_blocks(layer.bias[None], room.width), read.shape))
+
+    def step(tokens: Tokens, x: Floats) -> Floats:
+        if table is not None:
+            table.take(tokens, 0, found, "clip")  # "raise" would make a copy
         else:
-            self.gates += read
-        self._activate(h, c, out)
+            multiply(x)
+            np.add(read, bias, read)
+        recur(h)
+        cell(read, h_in_blocks, h_in_blocks)
+        return h if norm is None else _normalised(h, norm)
 
-    def activate(self, h: Floats, c: Floats, out: Floats) -> None:
-        """The same where the `gates` hold the sum of the products already."""
-        self._activate(h, c, out)
-
-    def _lstm(self, h: Floats, c: Floats, out: Floats) -> None:
-        i, f, o, g = self._parts
-        np.tanh(self.gates, out=self.gates)
-        self._finish_sigmoids()
-        c *= f
-        i *= g
-        c += i
-        np.tanh(c, out=g)
-        np.multiply(o, g, out=out)
-
-    def _gru(self, h: Floats, c: Floats, out: Floats) -> None:
-        r, z, n = self._parts
-        size = r.shape[1]
-        sigmoids, recurrent = self._sigmoids, self.recurrent[:, 2 * size :]
-        sigmoids += self.recurrent[:, : 2 * size]
-        np.tanh(sigmoids, out=sigmoids)
-        self._finish_sigmoids()
-        r *= recurrent
-        n += r
-        np.tanh(n, out=n)
-        np.subtract(h, n, out=r)  # h = n + z * (h - n)
-        r *= z
-        np.add(n, r, out=out)
-
-    def _tanh(self, h: Floats, c: Floats, out: Floats) -> None:
-        np.tanh(self.gates, out=out)
-
-    def _relu(self, h: Floats, c: Floats, out: Floats) -> None:
-        np.maximum(self.gates, 0, out=out)
-
-    def _finish_sigmoids(self) -> None:
-        sigmoids = self._sigmoids
-        sigmoids *= 0.5
-        sigmoids += 0.5
+    return step
 
 
 class NumpyStepper:
     """What the network remembers of B rows, and the room in which a step over them works."""
 
     def __init__(self, engine: NumpyEngine, state: State) -> None:
-        self.state = np.array(state, dtype=np.float32, order="C")  # a copy, (B, P, H)
-        self.step = engine.prepared(self.state)
+        config, rows = engine.config, len(state)
+        h, c = _parts_of(state, config)
+        self._h = h.copy()  # (L, B, H)
+        self._rooms = [_Room(config, layer, rows) for layer in engine.layers]
+        for room, part in zip(self._rooms, c, strict=False):  # there are some in an LSTM alone
+            room.c[:] = _in_blocks(part, room.width)
+        self._has_c = len(c) > 0
+        self._layers = [
+            _layer_step(config, *parts)
+            for parts in zip(engine.layers, self._h, self._rooms, strict=True)
+        ]
+        self._logits = np.empty((rows, engine.vocab_size), np.float32)
+        self._head = engine.head.into(self._logits[None])
+        self._engine = engine
+
+    @property
+    def state(self) -> State:
+        c = [room.c_in_rows() for room in self._rooms if self._has_c]
+        return np.stack([*self._h, *c], axis=1)  # (B, P, H)
+
+    def step(self, tokens: Tokens) -> Floats:
+        engine, logits = self._engine, self._logits
+        with engine.one_thread:
+            x = engine.embed(tokens)  # (B, E), then (B, H): what a layer reads
+            for layer in self._layers:
+                x = engine.above(x, layer(tokens, x))
+            self._head(x)
+        np.add(logits, engine.head_bias, logits)
+        return logits
 
 
 class NumpyEngine:
@@ -164,123 +277,66 @@ class NumpyEngine:
         self.config = weights.config
         self.vocab_size = weights.vocab_size
         self.seen = weights.seen
+        self.layers = [_prepare(weights, index) for index in range(self.config.num_layers)]
+        self.head = Product(weights.arrays["head.weight"].T)
+        self.head_bias = weights.arrays["head.bias"]
         self._embedding = weights.embedding  # (V, E)
-        self._layers = [_prepare(weights, index) for index in range(self.config.num_layers)]
-        self._head = Product(weights.arrays["head.weight"].T)
-        self._head_bias = weights.arrays["head.bias"]
-        self._bytes = max(layer.recur.matrix.nbytes for layer in self._layers)
+        self.one_thread = one_thread()
 
     def start(self, state: State) -> NumpyStepper:
         return NumpyStepper(self, state)
 
-    def prepared(self, state: State) -> Callable[[Tokens], Floats]:
-        """A step over the rows of a (B, P, H) state, which it changes in place: (B,) tokens ->
-        (B, V) logits, always in the same place."""
-        rows, parts, size = state.shape
-        config = self.config
-        flat = state.reshape(rows, parts * size)  # a view: parts side by side
-        own = [flat[:, at : at + size] for at in range(0, parts * size, size)]
-        steps = [
-            self._layer_step(index, own[index], own[(config.num_layers + index) % parts], flat)
-            for index in range(config.num_layers)
-        ]
-        logits = np.empty((rows, self.vocab_size), np.float32)
-        head, head_bias, embedding = self._head.into(logits), self._head_bias, self._embedding
-        looks_up, residual = self._layers[0].table is not None, config.residual
+    def embed(self, tokens: Tokens) -> Floats:
+        """(...) -> (..., E): what the first layer reads; nothing where it has a table."""
+        return _NOTHING if self.layers[0].table is not None else self._embedding[tokens]
 
-        def advance(tokens: Tokens) -> Floats:
-            x: Any = (
-                None if looks_up else embedding[tokens]
-            )  # (B, E), then (B, H): what a layer reads
-            for step in steps:
-                y = step(tokens, x)
-                x = x + y if residual and x is not None and x.shape == y.shape else y
-            head(x)
-            np.add(logits, head_bias, out=logits)
-            return logits
-
-        return advance
-
-    def _layer_step(
-        self, index: int, h: Floats, c: Floats, flat: Floats
-    ) -> Callable[[Tokens, Any], Floats]:
-        """A step of one layer: (B,) tokens and what it reads, (B, E or H) -> (B, H)."""
-        layer, size = self._layers[index], h.shape[1]
-        cell = _Cell(self.config, layer, len(h))
-        gates, norm, table = cell.gates, layer.norm, layer.table
-
-        def after() -> Floats:
-            return h if norm is None else _normalised(h, norm)
-
-        if table is not None:
-
-            def look_up(tokens: Tokens, x: Floats) -> Floats:
-                cell.step(table[tokens], h, c, h)
-                return after()
-
-            return look_up
-        if layer.both is None:
-            room = np.empty_like(gates)
-            multiply = layer.read.into(room)
-
-            def read_apart(tokens: Tokens, x: Floats) -> Floats:
-                multiply(x)
-                np.add(room, layer.bias, out=room)
-                cell.step(room, h, c, h)
-                return after()
-
-            return read_apart
-        multiply = layer.both.into(gates)
-        # Where it reads what the layer below remembers, that lies beside its own state.
-        is_plain = not (self.config.layer_norm or self.config.residual)
-        if index and is_plain:
-            beside = flat[:, (index - 1) * size : (index + 1) * size]
-
-            def read_beside(tokens: Tokens, x: Floats) -> Floats:
-                multiply(beside)
-                np.add(gates, layer.bias, out=gates)
-                cell.activate(h, c, h)
-                return h
-
-            return read_beside
-
-        def read_both(tokens: Tokens, x: Floats) -> Floats:
-            multiply(np.concatenate((x, h), axis=1))
-            np.add(gates, layer.bias, out=gates)
-            cell.activate(h, c, h)
-            return after()
-
-        return read_both
+    def above(self, x: Floats, y: Floats) -> Floats:
+        """What is read above a layer that reads x and gives y, (..., H)."""
+        return x + y if self.config.residual and x.shape == y.shape else y
 
     def read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
+        with self.one_thread:
+            return self._read(tokens, state)
+
+    def _read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
         """All of the chunk through one layer, then the next: what each reads is one product."""
-        config, (rows, length) = self.config, tokens.shape
-        after = np.array(state, dtype=np.float32, order="C")  # (B, P, H)
-        x: Floats | None = None  # (T, B, E), then (T, B, H): what a layer reads
-        for index, layer in enumerate(self._layers):
+        config, size, (rows, length) = self.config, self.config.hidden_size, tokens.shape
+        h, c = _parts_of(state, config)
+        after = np.empty((len(h) + len(c), rows, size), np.float32)
+        x = self.embed(tokens.T)  # (T, B, E), then (T, B, H): what a layer reads
+        for index, layer in enumerate(self.layers):
             if layer.table is not None:
-                reads = layer.table[tokens.T]  # (T, B, G * H)
+                reads = layer.table.take(tokens.T, 0, mode="clip")  # (T, B, G * H)
             else:
-                x = self._embedding[tokens.T] if x is None else x
-                reads = np.matmul(x.reshape(length * rows, -1), layer.read.matrix)
-                reads = reads.reshape(length, rows, -1)
+                reads = layer.read(x.reshape(length * rows, -1)).reshape(length, rows, -1)
                 reads += layer.bias
-            outputs = np.empty((length, rows, config.hidden_size), np.float32)
-            h, c = after[:, index], after[:, (config.num_layers + index) % after.shape[1]]
-            cell = _Cell(config, layer, rows)
-            for read, out in zip(reads, outputs, strict=True):
-                cell.step(read, h, c, out)
-                h = out
-            after[:, index] = h
-            y = outputs if layer.norm is None else _normalised(outputs, layer.norm)
-            x = x + y if config.residual and x is not None and x.shape == y.shape else y
-        assert x is not None, "there is at least one layer"
-        return x.swapaxes(0, 1), after
+            room = _Room(config, layer, rows)
+            cell, recur = _cell(config, room), layer.recur.into(room.recurrent)
+            if len(c):
+                room.c[:] = _in_blocks(c[index], room.width)
+            outputs = np.empty((length + 1, rows, size), np.float32)  # the first of before
+            outputs[0] = h[index]
+            reads, blocks = _in_blocks(reads, room.width), _in_blocks(outputs, room.width)
+            for read, own, before, out in zip(reads, outputs, blocks, blocks[1:], strict=False):
+                recur(own)
+                cell(read, before, out)
+            after[index] = outputs[-1]
+            if len(c):
+                after[len(h) + index] = room.c_in_rows()
+            y = outputs[1:]
+            x = self.above(x, y if layer.norm is None else _normalised(y, layer.norm))
+        return x.swapaxes(0, 1), after.swapaxes(0, 1)
 
     def output_logits(self, outputs: Floats) -> Floats:
-        logits: Floats = np.matmul(outputs, self._head.matrix)
-        logits += self._head_bias
+        logits: Floats = np.matmul(outputs, self.head.matrix)
+        logits += self.head_bias
         return logits
+
+
+def _parts_of(state: State, config: ModelConfig) -> tuple[Floats, Floats]:
+    """(B, P, H) -> (L, B, H), the h of each layer, and as many c, none where there are none."""
+    parts = state.swapaxes(0, 1)
+    return parts[: config.num_layers], parts[config.num_layers :]
 
 
 def _normalised(y: Floats, norm: tuple[Floats, Floats]) -> Floats:
@@ -303,11 +359,9 @@ def _prepare(weights: Weights, index: int) -> _Layer:
         np.concatenate([array[gate * size : (gate + 1) * size] for gate in order]).T * scale
         for array in weights.layer(index)
     )
-    both = None
-    if config.cell != "gru":
-        stacked = np.concatenate([read, recur])
-        read, recur, both = stacked[: len(read)], stacked[len(read) :], Product(stacked)
-        bias = bias + recur_bias
+    # In a GRU's new gate h @ recur + its bias is multiplied by another gate before it is added.
+    split = 2 * size if config.cell == "gru" else len(bias)
+    bias[:split] += recur_bias[:split]
     # Where the embedding itself is added to the output, it must be there.
     adds = config.residual and config.embedding_size == size
     is_small = weights.vocab_size * bias.nbytes <= MAX_TABLE_BYTES
@@ -317,4 +371,4 @@ def _prepare(weights: Weights, index: int) -> _Layer:
     norm = None
     if config.layer_norm:
         norm = weights.arrays[f"norms.{index}.weight"], weights.arrays[f"norms.{index}.bias"]
-    return _Layer(Product(read), Product(recur), both, bias, recur_bias, table, norm)
+    return _Layer(Product(read), Product(recur), bias, recur_bias[split:], table, norm)

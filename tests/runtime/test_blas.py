@@ -1,0 +1,111 @@
+"""One thread computes numpy's products, several where that pays; the caller's number is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from chargen.runtime import blas
+
+X = np.zeros(1, np.float32)
+
+
+class Machine:
+    """An OpenBLAS and a clock that say how they are used."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self.threads, self.now, self.is_busy = threads, 0.0, False
+        self.taken: list[int] = []  # by each product
+
+    def set(self, threads: int) -> None:
+        self.threads = threads
+
+    def multiply(self, x: blas.Floats) -> None:
+        self.taken.append(self.threads)
+        held_up = self.is_busy and self.threads > 1
+        self.now += 0.01 if held_up else 0.001 / self.threads
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    it = Machine()
+    library = blas._OpenBLAS(lambda: it.threads, it.set)
+    monkeypatch.setattr(blas, "_openblas", lambda: library)
+    monkeypatch.setattr("time.perf_counter", lambda: it.now)
+    yield it
+    assert it.threads == 2, "the caller's number is not what it was"
+
+
+def test_one_thread_within_and_the_callers_number_after(machine: Machine) -> None:
+    limit = blas.one_thread()
+    with pytest.raises(ZeroDivisionError), limit:
+        machine.multiply(X)
+        with limit:
+            machine.multiply(X)
+        machine.multiply(X)
+        raise ZeroDivisionError
+    assert machine.taken == [1, 1, 1]
+
+
+def test_a_product_by_all_threads(machine: Machine) -> None:
+    multiply = blas.by_all_threads(machine.multiply)
+    with blas.one_thread():
+        multiply(X)
+        machine.multiply(X)
+    assert machine.taken == [2, 1]
+
+
+def test_several_threads_while_no_other_program_is_in_their_way(machine: Machine) -> None:
+    multiply = blas.by_free_threads(machine.multiply, 128)
+    with blas.one_thread():
+        for is_busy in (False, True, False):
+            machine.is_busy = is_busy
+            for _ in range(2000):
+                multiply(X)
+    free, busy, again = (machine.taken[at : at + 2000] for at in (0, 2000, 4000))
+    assert free == [1] * blas.BY_ONE_FIRST + [2] * (2000 - blas.BY_ONE_FIRST)
+    assert 1 <= busy.count(2) <= 6, "it must try again now and then, and seldom"
+    assert again[-1000:].count(2) > 0
+
+
+@pytest.mark.parametrize(("columns", "threads"), [(128, 2), (192, 1), (650, 1), (2048, 2)])
+def test_threads_share_a_matrix_where_that_changes_no_bit(
+    machine: Machine, columns: int, threads: int
+) -> None:
+    multiply = blas.by_free_threads(machine.multiply, columns)
+    with blas.one_thread():
+        for _ in range(20):
+            multiply(X)
+    assert machine.taken[-1] == threads
+
+
+def test_where_there_is_another_blas_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_openblas", lambda: None)
+    it = Machine()
+    with blas.one_thread():
+        blas.by_all_threads(it.multiply)(X)
+        blas.by_free_threads(it.multiply, 128)(X)
+    assert it.taken == [2, 2]
+
+
+@pytest.mark.parametrize("size", [384, 512])
+def test_threads_give_the_same_numbers(size: int) -> None:
+    """That of numpy's own BLAS, whichever it is."""
+    random = np.random.default_rng(1)
+    x = random.standard_normal((1, size), dtype=np.float32)
+    matrix = random.standard_normal((size, 4 * size), dtype=np.float32)
+    product = np.empty((1, 4 * size), np.float32)
+
+    def multiply(x: blas.Floats) -> None:
+        np.matmul(x, matrix, product)
+
+    watched = blas.by_free_threads(multiply, 4 * size)
+    with blas.one_thread():
+        multiply(x)
+        once = product.copy()
+        for _ in range(2 * blas.BY_ONE_FIRST):
+            product[:] = 0
+            watched(x)
+            assert np.array_equal(product, once)
