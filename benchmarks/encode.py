@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from chargen.runtime.workers import cores
+from chargen.runtime.cores import cores
 
 WAYS = {  # the options, and the share of the text
     "char": ("tokenizer='char'", 1.0),

@@ -19,11 +19,12 @@ from chargen.generation.constraints import States
 from chargen.generation.continuation import Continuation
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite, mask_logits
-from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer, own_logprobs
+from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer, new_seed, own_logprobs
 from chargen.generation.sampling import streams as streams_of
 from chargen.nn.engine import Floats, Stepper
 from chargen.nn.softmax import AnyFloats
-from chargen.progress import OnShare, no_progress, share_of
+from chargen.progress import OnShare, no_progress
+from chargen.runtime.threads import in_threads
 from chargen.tokenizers.base import Tokens
 
 
@@ -62,17 +63,17 @@ def write_batches(
     """These samples of its config's seed. Every one has a row of its own in a batch of its own,
     padded at the end, so it does not depend on which others there are: rows of a product differ in
     the last digits between sizes."""
-    if not samples:
-        on_progress(1.0)
-        return
-    begin = samples.start // size * size
-    rows = streams_of(work.config.seed, begin)
-    for start in range(begin, samples.stop, size):
-        batch = list(islice(rows, size))
-        some = range(max(start, samples.start), min(start + size, samples.stop))
-        done = (len(range(samples.start, at)) / len(samples) for at in (some.start, some.stop))
-        found = write([work] * size, batch, some.stop - start, share_of(on_progress, *done))
-        yield from islice(found, some.start - start, None)
+    starts = range(samples.start // size * size, samples.stop, size) if samples else range(0)
+    seed = new_seed() if work.config.seed is None else work.config.seed
+
+    def batch(start: int, on_share: OnShare) -> list[Completion]:
+        streams = list(islice(streams_of(seed, start), size))
+        needed = min(samples.stop - start, size)
+        found = write([work] * size, streams, needed, on_share)
+        return list(found)[max(0, samples.start - start) :]
+
+    for completions in in_threads(batch, starts, work.engine.threads, on_progress):
+        yield from completions
     on_progress(1.0)
 
 

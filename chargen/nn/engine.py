@@ -45,6 +45,7 @@ class Engine(Protocol):
     config: ModelConfig
     vocab_size: int
     seen: Bools  # (V,) which tokens stood in the training text; the others are never sampled
+    threads: int  # that may use it at once, where that is faster
 
     def start(self, state: State) -> Stepper:
         """For the steps to come after a (B, P, H) `state`."""

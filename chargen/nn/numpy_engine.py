@@ -21,9 +21,11 @@ from chargen.config import ModelConfig
 from chargen.nn.engine import Floats, State
 from chargen.nn.weights import NUM_GATES, Array, Weights
 from chargen.runtime.blas import Multiply, by_all_threads, by_free_threads, one_thread
+from chargen.runtime.cores import cores
 from chargen.tokenizers.base import Tokens
 
 MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
+MAX_THREADS = 4  # what comes between numpy's calls is done by one after the other
 NORM_EPSILON = 1e-5  # as nn.LayerNorm has it
 # torch has an LSTM's gates in the order i, f, g, o; here the three sigmoids stand together.
 _LSTM_ORDER = (0, 1, 3, 2)
@@ -280,6 +282,7 @@ class NumpyEngine:
         self.layers = [_prepare(weights, index) for index in range(self.config.num_layers)]
         self.head = Product(weights.arrays["head.weight"].T)
         self.head_bias = weights.arrays["head.bias"]
+        self.threads = min(cores(), MAX_THREADS)
         self._embedding = weights.embedding  # (V, E)
         self.one_thread = one_thread()
 

@@ -81,6 +81,8 @@ class TorchEngine:
     """A network where its model is, ready to be stepped and to read (`nn.engine.Engine`). The model
     is to be in eval mode, and to learn no more: the steps have copies of its weights."""
 
+    threads = 1  # for the device is one
+
     @torch.inference_mode()
     def __init__(self, model: LanguageModel) -> None:
         self.model = model

@@ -24,10 +24,10 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from chargen.errors import ChargenError
+from chargen.runtime.cores import cores
 
 Value = TypeVar("Value")
 Work = Callable[[int], Iterable[Value]]
@@ -35,18 +35,6 @@ Values = Generator[tuple[int, Value], None, None]
 Link = Connection  # to a child: numbers go there; ("value" | "error" | "done", what) comes back
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def cores() -> int:
-    """How many processes are to work at once. One where it is not Linux: macOS ends processes that
-    were forked after some of its own libraries had been loaded."""
-    if sys.platform != "linux":
-        return 1
-    count = len(os.sched_getaffinity(0))
-    with suppress(OSError, ValueError):  # a container may have less than its machine
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        count = min(count, max(1, round(int(quota) / int(period))))
-    return count
 
 
 def each(work: Work[Value], count: int, *, in_parallel: bool = True) -> Values[Value]:
@@ -58,7 +46,8 @@ def each(work: Work[Value], count: int, *, in_parallel: bool = True) -> Values[V
     where one was ended by others.
     """
     children: dict[Link, int] = {}  # their process ids
-    wanted = min(cores(), count) if in_parallel else 1
+    # macOS ends processes that were forked after some of its own libraries had been loaded.
+    wanted = min(cores(), count) if in_parallel and sys.platform == "linux" else 1
     try:
         with suppress(OSError):  # no more can be had: those that there are do it all
             while len(children) < wanted > 1:

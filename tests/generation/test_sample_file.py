@@ -12,6 +12,7 @@ import pytest
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError
+from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.sample_file import fill
 
@@ -44,13 +45,28 @@ def test_a_file_holds_the_samples(model: TextGenerator, tmp_path: Path) -> None:
     assert shares[-1] == 1.0
 
 
-def test_the_share_that_is_told_counts_what_is_asked_for(model: TextGenerator) -> None:
-    """And not the rows that pad the batch."""
+def test_the_share_that_is_told_is_that_of_all_batches(
+    model: TextGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model.engine, "threads", 1)
     shares: list[float] = []
     config = SampleConfig(num_samples=6, max_tokens=4, seed=1)
     list(model.complete("The ", config, rows=4, on_progress=shares.append))
-    expected = [4 / 24, 8 / 24, 12 / 24, 16 / 24, 18 / 24, 20 / 24, 22 / 24, 1, 1]
-    assert shares == pytest.approx(expected)
+    assert shares == pytest.approx([*(step / 8 for step in range(1, 9)), 1])
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_no_text(
+    model: TextGenerator, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def texts() -> list[Completion]:
+        config = SampleConfig(num_samples=20, max_tokens=9, seed=1)
+        return list(model.complete("The ", config, rows=4))
+
+    monkeypatch.setattr(model.engine, "threads", 1)
+    alone = texts()
+    monkeypatch.setattr(model.engine, "threads", threads)
+    assert texts() == alone
 
 
 @pytest.mark.parametrize("kept", [0, 1, 4, 7, 10])
