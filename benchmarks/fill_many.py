@@ -2,7 +2,7 @@
 
     python benchmarks/fill_many.py [--num-samples 1000]
 
-Runs the command itself, Python's and torch's start included, with a fresh cache; then once more for
+Runs the command itself, the start of Python included, with a fresh cache; then once more for
 three times as many samples, which must take no more memory.
 """
 

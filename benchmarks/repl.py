@@ -1,9 +1,9 @@
-"""How soon the REPL is there, and what a talk costs: time to the first prompt and the first answer,
-session files, memory over many turns, and what it takes to know at every piece where a text stands.
+"""What a talk costs: session files, memory over many turns, and what it takes to know at every
+piece where a text stands. (How soon the REPL is there: first_word.py.)
 
     python benchmarks/repl.py [CHECKPOINT] [--rounds N] [--turns N]
 
-Times are medians; torch's import is timed in turn with the rest, in the same run.
+Times are medians.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,15 +19,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import pexpect
-
 from chargen import __version__
 from chargen.config import SampleConfig
 from chargen.generation.decoding import sample
 from chargen.generation.sampling import RandomStream
 from chargen.session.session import Session
-
-ANSI_POSITION = "\x1b[6n"  # prompt_toolkit asks where the cursor is
 
 
 def main() -> None:
@@ -38,44 +33,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=2000)
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, chargen {__version__}")
-    starts(arguments.checkpoint, arguments.rounds)
     place(arguments.checkpoint, arguments.rounds)
     files(arguments.checkpoint)
     talk(arguments.checkpoint, arguments.turns)
-
-
-def starts(checkpoint: Path, rounds: int) -> None:
-    """Seconds to the prompt and to an answer that is asked for at once, beside torch's import."""
-    taken: list[tuple[float, float, float]] = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        pexpect.run(f"{sys.executable} -c 'import torch'", timeout=120)
-        torch = time.perf_counter() - began
-        taken.append((torch, *_first_answer(checkpoint)))
-    torch, prompt, answer = (statistics.median(row) for row in zip(*taken, strict=True))
-    ratio = statistics.median(row[2] / row[0] for row in taken)
-    print(
-        f"prompt after {prompt:.2f} s, its answer after {answer:.2f} s: {ratio:.2f} times torch's "
-        f"own import ({torch:.2f} s)"
-    )
-
-
-def _first_answer(checkpoint: Path) -> tuple[float, float]:
-    began = time.perf_counter()
-    child = pexpect.spawn(
-        sys.executable, ["-m", "chargen", "repl", str(checkpoint)], encoding="utf-8",
-        dimensions=(24, 80), env={**os.environ, "TERM": "xterm-256color"}, timeout=120,
-    )  # fmt: skip
-    child.delaybeforesend = None
-    child.expect_exact(ANSI_POSITION)
-    child.send("\x1b[4;3R")
-    child.expect_exact("loading")  # the toolbar: the prompt stands above it
-    prompt = time.perf_counter() - began
-    child.send("GRANN\r")
-    child.expect_exact("\x1b[32m")  # the first of the model's text is green
-    answer = time.perf_counter() - began
-    child.close(force=True)
-    return prompt, answer
 
 
 def place(checkpoint: Path, rounds: int) -> None:

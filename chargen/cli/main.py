@@ -19,9 +19,10 @@ from chargen.runtime.streams import open_streams
 from chargen.runtime.torchrun import is_one_of_several
 
 # For the command line alone, whose process is ours: as it is started, and only where it is not set.
-# OpenMP's threads spin while they wait. With another program on the same cores that can make a step
-# many times slower, and GNU's default is to spin for long: benchmarks/side_by_side.py.
-ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
+# Threads of OpenMP (torch) and OpenBLAS (numpy) spin while they wait, by default for long. With
+# another program on the same cores that can make a step many times slower: benchmarks/
+# side_by_side.py; and what writes a word or two waits a quarter longer: benchmarks/first_word.py.
+ENVIRONMENT = {"GOMP_SPINCOUNT": "10000", "OPENBLAS_THREAD_TIMEOUT": "18"}  # 2 ** 18 cycles
 
 
 def main(argv: Sequence[str] | None = None) -> int:
