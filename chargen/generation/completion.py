@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chargen.config import SampleConfig
 from chargen.generation.stopping import (
@@ -22,8 +23,7 @@ from chargen.scoring.units import NATS_PER_BIT
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):  # one a token: it is made in half the time of a frozen dataclass
     """Some more of a text: whole characters, and the tokens that spell them. As a str it is its
     text.
 
