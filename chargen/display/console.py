@@ -48,7 +48,11 @@ def show_note(message: str) -> None:
 
 def print_json(value: object) -> None:
     """One JSON line on stdout; a number that is none becomes null."""
-    print(json.dumps(_finite(value), ensure_ascii=False), flush=True)
+    try:
+        line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):  # there are such numbers, or paths
+        line = json.dumps(_finite(value), ensure_ascii=False)
+    print(line, flush=True)
 
 
 def _finite(value: object) -> object:
