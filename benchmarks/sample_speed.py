@@ -1,17 +1,17 @@
-"""What a step of chargen's engine costs beside the plain ways, and what a user waits for.
+"""What a token costs: the engine beside the plain ways, and all that comes with it.
 
-    python benchmarks/sample_speed.py [--rounds 9] [--hidden-size 512] [--num-layers 2]
+    python benchmarks/sample_speed.py [--rounds 9] [--sizes 192 512] [--rows 1 64 256]
 
 Sides, in turn, a few steps each, in one process; a ratio is the median over the rounds:
 
-    plain    a loop over nn.LSTM or nn.GRU, one token at a time, as a script of ten lines does it
-    no dnn   the same with oneDNN switched off
-    bare     the matrix products of a step alone, by the same library calls
-    engine   chargen.nn.engine
+    loop     a step and a draw at temperature 1 in plain numpy, as a script of twenty lines does it
+    bare     the matrix products of a step alone, by the same calls
+    engine   NumpyEngine
+    torch    TorchEngine on this CPU, with torch's own number of threads
     whole    TextGenerator: engine, processors, random draw, text
 
-Then: the time to the first piece after a prompt, and the reading of a prompt of 1 MB beside the
-training model's forward pass over the same tokens, and what memory that takes.
+Then: the time to the first piece after a prompt, and the reading of a long prompt beside torch's
+forward pass over the same tokens, chunks of each in turn, and what memory it takes.
 """
 
 from __future__ import annotations
@@ -23,80 +23,108 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 
 from chargen.config import ModelConfig, SampleConfig
 from chargen.generation.decoding import sample
 from chargen.generation.generator import TextGenerator
 from chargen.generation.sampling import streams
-from chargen.nn.model import NUM_GATES, LanguageModel
-from chargen.nn.torch_engine import Engine
+from chargen.nn.engine import READ_AT_ONCE, Engine, Floats, initial_state, read_tokens
+from chargen.nn.model import LanguageModel
+from chargen.nn.numpy_engine import NumpyEngine
+from chargen.nn.torch_engine import TorchEngine
+from chargen.nn.transfer import weights_of
+from chargen.nn.weights import Array, Weights
+from chargen.runtime.blas import one_thread
 from chargen.runtime.device import describe
 from chargen.tokenizers.byte import ByteTokenizer
 
 EMBEDDING = 64
+SIDES = ("loop", "bare", "engine", "torch", "whole")
+RATIOS = (("whole", "loop"), ("engine", "bare"), ("whole", "bare"), ("engine", "torch"))
 Step = Callable[[], object]
 
 
-def plain_step(model: LanguageModel, rows: int) -> Step:
-    config = model.config
-    kind = {"lstm": nn.LSTM, "gru": nn.GRU}[config.cell]
-    layers = kind(EMBEDDING, config.hidden_size, config.num_layers, batch_first=True).eval()
-    tokens, state = torch.zeros(rows, 1, dtype=torch.int64), None
-
-    def step() -> None:
-        nonlocal tokens, state
-        x, state = layers(model.embedding(tokens), state)
-        tokens = model.head(x[:, -1]).argmax(dim=-1, keepdim=True)
-
-    return step
+def network(cell: str, size: int, layers: int) -> LanguageModel:
+    torch.manual_seed(1)
+    shape = ModelConfig(cell=cell, hidden_size=size, num_layers=layers, embedding_size=EMBEDDING)
+    model = LanguageModel(shape, ByteTokenizer().vocab_size).eval()
+    model.seen[ByteTokenizer().end] = False  # so that no text ends
+    return model
 
 
-def off(step: Step) -> Step:
-    """oneDNN's LSTM reorders its weights at every call, which costs more than one step."""
-
-    def without() -> None:
-        with torch.backends.mkldnn.flags(enabled=False):
-            step()
-
-    return without
+def sigmoid(x: Floats) -> Floats:
+    half = np.float32(0.5)
+    y: Floats = np.tanh(x * half) * half + half
+    return y
 
 
-def bare_step(model: LanguageModel, rows: int) -> tuple[Step, int]:
-    """The products that no step can do without, and their floating-point operations: the first
-    layer's input is looked up, so it has one, the others two, and the head one."""
-    size, config = model.config.hidden_size, model.config
-    wide = NUM_GATES[config.cell] * size
-    weights = [torch.randn(size, wide) for _ in range(2 * config.num_layers - 1)]
-    head = torch.randn(size, model.vocab_size)
-    x, gates, logits = (torch.randn(rows, n) for n in (size, wide, model.vocab_size))
-    product = torch.mm
-    if rows == 1:  # the matrix-vector product, over the weights as they lie
-        x, gates, logits = x[0], gates[0], logits[0]
-
-        def product(x: Tensor, weight: Tensor, *, out: Tensor) -> Tensor:  # type: ignore[misc]
-            return torch.mv(weight.t(), x, out=out)
-
-    def step() -> None:
-        for weight in weights:
-            product(x, weight, out=gates)
-        product(x, head, out=logits)
-
-    operations = 2 * rows * (sum(weight.numel() for weight in weights) + head.numel())
-    return step, operations
+def lstm(read: Floats, recurrent: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats]:
+    i, f, g, o = np.split(read + recurrent, 4, axis=1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
-def engine_step(model: LanguageModel, rows: int) -> Step:
-    engine = Engine(model)
-    memory = engine.start(model.initial_state(rows))
-    tokens = torch.zeros(rows, dtype=torch.int64)
+def gru(read: Floats, recurrent: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats]:
+    (r, z, n), (r_own, z_own, n_own) = (np.split(x, 3, axis=1) for x in (read, recurrent))
+    z, n = sigmoid(z + z_own), np.tanh(n + sigmoid(r + r_own) * n_own)
+    return n + z * (h - n), c
+
+
+def loop_step(weights: Weights, rows: int) -> Step:
+    """What a script would do; only what the first layer reads is looked up."""
+    cell = {"lstm": lstm, "gru": gru}[weights.config.cell]
+    layers = [weights.layer(index) for index in range(weights.config.num_layers)]
+    reads, recurs = ([np.ascontiguousarray(layer[at].T) for layer in layers] for at in (0, 1))
+    table = weights.embedding @ reads[0] + layers[0][2]
+    head, bias = np.ascontiguousarray(weights.arrays["head.weight"].T), weights.arrays["head.bias"]
+    h, c = ([np.zeros((rows, len(recurs[0])), np.float32) for _ in layers] for _ in range(2))
+    tokens, random = np.zeros(rows, np.int64), np.random.default_rng(1)
 
     def step() -> None:
         nonlocal tokens
-        tokens = engine.step(tokens, memory).argmax(dim=-1)
+        x: Array = table[tokens]
+        for index, (_, _, _, recur_bias) in enumerate(layers):
+            if index:
+                x = h[index - 1] @ reads[index] + layers[index][2]
+            recurrent = h[index] @ recurs[index] + recur_bias
+            h[index], c[index] = cell(x, recurrent, h[index], c[index])
+        logits = h[-1] @ head + bias
+        cumulative = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+        uniform = random.random((rows, 1)) * cumulative[:, -1:]
+        tokens = (cumulative > uniform).argmax(axis=1)
+
+    def by_one_thread() -> None:
+        with one_thread():
+            step()
+
+    return by_one_thread
+
+
+def bare_step(engine: NumpyEngine, rows: int) -> Step:
+    """The products that no step can do without, each whole."""
+    layers = engine.layers
+    products = [layer.recur for layer in layers] + [layer.read for layer in layers[1:]]
+    shapes = [product.matrix.shape for product in (*products, engine.head)]
+    multiplies = [
+        product.into(np.empty((1, rows, length), np.float32))
+        for product, (_, length) in zip((*products, engine.head), shapes, strict=True)
+    ]
+    x = np.zeros((rows, engine.config.hidden_size), np.float32)
+
+    def step() -> None:
+        with engine.one_thread:
+            for multiply in multiplies:
+                multiply(x)
 
     return step
+
+
+def engine_step(engine: Engine, rows: int) -> Step:
+    stepper = engine.start(initial_state(engine.config, rows))
+    tokens = np.zeros(rows, np.int64)
+    return lambda: stepper.step(tokens)
 
 
 def whole_step(generator: TextGenerator, rows: int) -> Step:
@@ -125,82 +153,65 @@ def ratio(taken: list[list[float]], above: int, below: int) -> float:
     return statistics.median(row[above] / row[below] for row in taken)
 
 
-@torch.inference_mode()
-def compare(cell: str, rows: int, arguments: argparse.Namespace) -> None:
-    tokenizer = ByteTokenizer()
-    model = network(cell, arguments)
-    plain = plain_step(model, rows)
-    bare, operations = bare_step(model, rows)
+def compare(cell: str, size: int, rows: int, arguments: argparse.Namespace) -> None:
+    model = network(cell, size, arguments.num_layers)
+    weights = weights_of(model)
+    engine = NumpyEngine(weights)
     sides = [
-        plain, off(plain), bare, engine_step(model, rows),
-        whole_step(TextGenerator(model, tokenizer), rows),
+        loop_step(weights, rows), bare_step(engine, rows), engine_step(engine, rows),
+        engine_step(TorchEngine(model), rows),
+        whole_step(TextGenerator(weights, ByteTokenizer()), rows),
     ]  # fmt: skip
-    taken = in_turn(sides, max(8, 200 // rows), arguments.rounds)
+    taken = in_turn(sides, max(4, 100_000 // (rows * size)), arguments.rounds)
     middle = [statistics.median(row[side] for row in taken) for side in range(len(sides))]
-    speeds = [operations / middle[side] / 1000 for side in (2, 3)]
+    ratios = [ratio(taken, SIDES.index(one), SIDES.index(other)) for one, other in RATIOS]
     print(
-        f"{cell:<5}{rows:>5}" + "".join(f"{value:>9.0f}" for value in middle)
-        + f"{ratio(taken, 0, 3):>9.2f}{ratio(taken, 1, 3):>8.2f}{ratio(taken, 3, 2):>8.2f}"
-        + f"{speeds[0]:>9.1f}{speeds[1]:>8.1f}{ratio(taken, 2, 3):>7.0%}",
+        f"{cell:<5}{arguments.num_layers} x {size:<5}{rows:>5}"
+        + "".join(f"{value:>9.0f}" for value in middle)
+        + "".join(f"{value:>14.2f}" for value in ratios),
         flush=True,
-    )  # fmt: skip
+    )
 
 
-def network(cell: str, arguments: argparse.Namespace) -> LanguageModel:
-    torch.manual_seed(1)
-    shape = ModelConfig(
-        cell=cell, hidden_size=arguments.hidden_size, num_layers=arguments.num_layers,
-        embedding_size=EMBEDDING,
-    )  # fmt: skip
-    model = LanguageModel(shape, ByteTokenizer().vocab_size).eval()
-    model.seen[ByteTokenizer().end] = False  # so that no text ends
-    return model
-
-
-def waiting(arguments: argparse.Namespace) -> None:
-    """The first piece after a short prompt, and a long prompt beside the forward pass."""
-    model = network("lstm", arguments)
+def first_piece(size: int, arguments: argparse.Namespace) -> None:
+    weights = weights_of(network("lstm", size, arguments.num_layers))
     times = []
     for _ in range(arguments.rounds):
-        generator = TextGenerator(model, ByteTokenizer())  # its engine is not made yet
-        first, again = ("The color of a strawberry is", "The color of a banana is")
+        generator = TextGenerator(weights, ByteTokenizer())  # its engine is not made yet
         row = []
-        for prompt in (first, again):
+        for prompt in ("The color of a strawberry is", "The color of a banana is"):
             begun = time.perf_counter()
             next(generator.stream(prompt))
             row.append((time.perf_counter() - begun) * 1000)
         times.append(row)
-    columns = [statistics.median(row[side] for row in times) for side in (0, 1)]
+    first, again = (statistics.median(row[side] for row in times) for side in (0, 1))
     print(
-        f"\nfirst piece after a prompt of 28 characters: {columns[0]:.1f} ms, {columns[1]:.1f} ms "
-        "when the engine has been made"
-    )
-    size = arguments.prompt_bytes
-    prompt = ("The quick brown fox jumps over the lazy dog. " * (size // 45 + 1))[:size]
-    before = peak_megabytes()
-    begun = time.perf_counter()
-    next(generator.stream(prompt))
-    taken = time.perf_counter() - begun
-    grown = peak_megabytes() - before
-    one, many = forward_seconds(model, 1, 1024), forward_seconds(model, 16, 64)
-    print(
-        f"a prompt of {size:,} bytes: {taken:.1f} s, {size / taken:,.0f} tokens/s; "
-        f"peak memory grew by {grown:.0f} MB\n"
-        f"a token of it takes {taken / size / one:.2f} times what it takes the training model's "
-        f"forward pass over one stream, {taken / size / many:.2f} times over 16 streams of 64"
+        f"\n{arguments.num_layers} x {size}: first piece after a prompt of 28 characters "
+        f"{first:.1f} ms, {again:.1f} ms when the engine has been made"
     )
 
 
 @torch.inference_mode()
-def forward_seconds(model: LanguageModel, rows: int, length: int) -> float:
-    """Seconds a token of the training model's forward pass, its state carried on."""
-    tokens, state = torch.zeros(rows, length, dtype=torch.int64), model.initial_state(rows)
-    model.read(tokens, state)
-    begun, count = time.perf_counter(), 0
-    while time.perf_counter() - begun < 10:
-        _, state = model.read(tokens, state)
-        count += rows * length
-    return (time.perf_counter() - begun) / count
+def reading(size: int, arguments: argparse.Namespace) -> None:
+    model = network("lstm", size, arguments.num_layers)
+    engine = NumpyEngine(weights_of(model))
+    state, begun = initial_state(engine.config), model.initial_state(1)
+    chunk = np.zeros((1, READ_AT_ONCE), np.int64)
+    tensor = torch.from_numpy(chunk)
+    sides: list[Step] = [lambda: engine.read(chunk, state), lambda: model.read(tensor, begun)]
+    taken = in_turn(sides, 1, arguments.rounds)
+    own, torchs = (statistics.median(row[side] for row in taken) / READ_AT_ONCE for side in (0, 1))
+    print(
+        f"reading, a token: engine {own:.0f} us, torch's forward pass {torchs:.0f} us, "
+        f"ratio {ratio(taken, 0, 1):.2f}"
+    )
+    before = peak_megabytes()
+    begin = time.perf_counter()
+    read_tokens(engine, np.zeros(arguments.prompt_tokens, np.int64), state)
+    print(
+        f"a prompt of {arguments.prompt_tokens:,} tokens: {time.perf_counter() - begin:.1f} s; "
+        f"peak memory grew by {peak_megabytes() - before:.0f} MB"
+    )
 
 
 def peak_megabytes() -> float:
@@ -210,23 +221,27 @@ def peak_megabytes() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--hidden-size", type=int, default=512)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[192, 512])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 64, 256])
     parser.add_argument("--num-layers", type=int, default=2)
-    parser.add_argument("--prompt-bytes", type=int, default=1_000_000)
+    parser.add_argument("--prompt-tokens", type=int, default=1_000_000)
     arguments = parser.parse_args()
     print(
-        f"{describe(torch.device('cpu'))}, torch {torch.__version__}; "
-        f"{arguments.num_layers} x {arguments.hidden_size}, microseconds a step\n"
+        f"{describe(torch.device('cpu'))}, numpy {np.__version__}, torch {torch.__version__}; "
+        f"microseconds a step\n"
     )
     print(
-        f"{'':<5}{'rows':>5}" + "".join(f"{n:>9}" for n in ("plain", "no dnn", "bare", "engine"))
-        + f"{'whole':>9}{'plain/e':>9}{'no/e':>8}{'e/bare':>8}{'GFLOP/s:':>9}{'engine':>8}"
-        + f"{'share':>7}"
-    )  # fmt: skip
-    for cell in ("lstm", "gru"):
-        for rows in (1, 64, 256):
-            compare(cell, rows, arguments)
-    waiting(arguments)
+        f"{'':<14}{'rows':>5}"
+        + "".join(f"{side:>9}" for side in SIDES)
+        + "".join(f"{f'{one}/{other}':>14}" for one, other in RATIOS)
+    )
+    for size in arguments.sizes:
+        for cell in ("lstm", "gru"):
+            for rows in arguments.rows:
+                compare(cell, size, rows, arguments)
+    for size in arguments.sizes:
+        first_piece(size, arguments)
+        reading(size, arguments)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from chargen.nn.transfer import array_of, state_of
 from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.tokenizers.base import Tokens
 
-READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
 MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
 # On a GPU a step is recorded when a text has gone on for so long: recording it takes as long as
 # many steps.
@@ -198,28 +197,3 @@ def _prepare(model: LanguageModel, index: int) -> _Layer:
 def _to_array(x: Tensor) -> Floats:
     array: Floats = x.float().cpu().numpy()
     return array
-
-
-class Engine:
-    """TorchEngine in tensors."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        self._engine = TorchEngine(model)
-        self.config, self.vocab_size = model.config, model.vocab_size
-        self.device = model.head.weight.device
-
-    def start(self, state: State) -> StepBuffers:
-        return self._engine.buffers(state)
-
-    def step(self, tokens: Tensor, buffers: StepBuffers) -> Tensor:
-        return self._engine.step(tokens, buffers)
-
-
-@torch.inference_mode()
-def read_tokens(model: LanguageModel, tokens: Tokens, state: State) -> tuple[Tensor, State]:
-    """Read (N,) tokens, one at least, from a (1, H) state on: the top layer's output after the last
-    of them, (1, H), and the state there. Memory does not grow with them."""
-    for at in range(0, len(tokens), READ_AT_ONCE):
-        chunk = torch.from_numpy(tokens[None, at : at + READ_AT_ONCE])
-        x, state = model.read(chunk.to(model.head.weight.device), state)  # (1, T, H)
-    return x[:, -1], state
