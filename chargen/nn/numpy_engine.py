@@ -19,8 +19,9 @@ import numpy as np
 
 from chargen.config import ModelConfig
 from chargen.nn.engine import Floats, State
-from chargen.nn.weights import NUM_GATES, Array, Weights
-from chargen.runtime.blas import Multiply, by_all_threads, by_free_threads, one_thread
+from chargen.nn.products import Product, block_width, in_blocks
+from chargen.nn.weights import NUM_GATES, Weights
+from chargen.runtime.blas import one_thread
 from chargen.runtime.cores import cores
 from chargen.tokenizers.base import Tokens
 
@@ -31,79 +32,9 @@ NORM_EPSILON = 1e-5  # as nn.LayerNorm has it
 _LSTM_ORDER = (0, 1, 3, 2)
 # How many of a cell's gates are sigmoids: they come first.
 _SIGMOIDS = {"lstm": 3, "gru": 2, "rnn": 0}
-# OpenBLAS copies a matrix before it multiplies, which for few rows takes longer than to multiply;
-# not so where the product is this small. So for few rows the matrix is cut into blocks of columns.
-SMALL_PRODUCT = 1_000_000  # multiplications
-MAX_CUT_ROWS = 128
-MIN_WIDTH, MAX_WIDTH = 16, 64
-# From here on several threads take less time than one.
-THREADED_MATRIX = 1_500_000  # bytes of it, at one row
-THREADED_PRODUCT = 200_000_000  # multiplications, at several
 
 _NOTHING = np.empty((0, 0), np.float32)
 _HALF = np.array(0.5, np.float32)  # an array: a float would be made into one at each call
-
-
-class Product:
-    """x @ matrix, (B, K) -> (B, N), as fast as numpy can for that many rows."""
-
-    def __init__(self, matrix: Array) -> None:
-        """Of a (K, N) matrix, which it copies where it does not lie as the product reads it."""
-        self.matrix = np.ascontiguousarray(matrix, dtype=np.float32)
-        self._cut: dict[int, Floats] = {}  # by their width: (N / W, 1, K, W)
-
-    def into(self, out: Floats) -> Multiply:
-        """What writes the product in blocks into an (N / W, B, W) array, of (B, K) rows."""
-        count, rows, width = out.shape
-        if rows == 1 or count == 1:  # blocks lie as rows do
-            whole, flat = self.matrix, out.reshape(rows, count * width)
-
-            def multiply(x: Floats) -> None:
-                np.matmul(x, whole, flat)
-
-            if rows == 1 and whole.nbytes >= THREADED_MATRIX:
-                return by_free_threads(multiply, whole.shape[1])
-        else:
-            if width not in self._cut:
-                columns = self.matrix.reshape(-1, count, 1, width)
-                self._cut[width] = np.ascontiguousarray(columns.transpose(1, 2, 0, 3))
-            blocks, at_once = self._cut[width], _rows_at_once(rows, len(self.matrix) * width)
-            pieces = out.reshape(count, -1, at_once, width)
-
-            def multiply(x: Floats) -> None:
-                np.matmul(x.reshape(-1, at_once, x.shape[1]), blocks, pieces)
-
-        is_large = rows * self.matrix.size >= THREADED_PRODUCT
-        return by_all_threads(multiply) if is_large else multiply
-
-    def __call__(self, x: Floats) -> Floats:
-        """(B, K) -> (B, N)"""
-        out = np.empty((1, len(x), self.matrix.shape[1]), np.float32)
-        self.into(out)(x)
-        product: Floats = out[0]
-        return product
-
-
-def _rows_at_once(rows: int, numbers: int) -> int:
-    """By how many rows to multiply a block of so many numbers; all where it is of no use."""
-    most = SMALL_PRODUCT // numbers
-    if rows <= most or rows > MAX_CUT_ROWS:
-        return rows
-    return next((n for n in range(most, 7, -1) if rows % n == 0), rows)
-
-
-def _width(rows: int, size: int) -> int:
-    """How many of a layer's units are a block, so that products of those are small; all of them
-    where they cannot be, and where it is of no use."""
-    if rows == 1 or rows > MAX_CUT_ROWS:
-        return size
-    most = min(MAX_WIDTH, max(MAX_WIDTH // 2, SMALL_PRODUCT // (32 * size)))
-    return next((n for n in range(most, MIN_WIDTH - 1, -1) if size % n == 0), size)
-
-
-def _in_blocks(x: Floats, width: int) -> Floats:
-    """(..., B, N) -> (..., N / W, B, W): a view."""
-    return x.reshape(*x.shape[:-1], -1, width).swapaxes(-3, -2)
 
 
 @dataclass(frozen=True)
@@ -129,13 +60,13 @@ class _Room:
 
     def __init__(self, config: ModelConfig, layer: _Layer, rows: int) -> None:
         kind, size = config.cell, config.hidden_size
-        self.width = _width(rows, size)
+        self.width = block_width(rows, size)
         gates, count = NUM_GATES[kind], size // self.width
         self.parts = np.empty((gates + 1, count, rows, self.width), np.float32)  # each gate, and c
         self.gates = self.parts[:gates].reshape(-1, rows, self.width)
         self.sigmoids = self.gates[: _SIGMOIDS[kind] * count]
         self.recurrent = np.empty_like(self.gates)
-        self.inner_bias = _in_blocks(layer.inner_bias[None], self.width)
+        self.inner_bias = in_blocks(layer.inner_bias[None], self.width)
         self.c = self.parts[gates]
 
     def c_in_rows(self) -> Floats:
@@ -214,15 +145,15 @@ def _layer_step(
     """A layer's part in a step, which changes its state, h (B, H), in place: (B,) tokens, and what
     lies below, (B, E or H), where there is no table -> (B, H)."""
     cell, recur = _cell(config, room), layer.recur.into(room.recurrent)
-    h_in_blocks, table, norm = _in_blocks(h, room.width), layer.table, layer.norm
+    h_in_blocks, table, norm = in_blocks(h, room.width), layer.table, layer.norm
     if table is not None:
         found = np.empty((len(h), table.shape[1]), np.float32)
-        read = _in_blocks(found, room.width)
+        read = in_blocks(found, room.width)
     else:
         read = np.empty_like(room.gates)
         multiply = layer.read.into(read)
         # As large as what it is added to: that takes a third of the time.
-        bias = np.array(np.broadcast_to(_in_blocks(layer.bias[None], room.width), read.shape))
+        bias = np.array(np.broadcast_to(in_blocks(layer.bias[None], room.width), read.shape))
 
     def step(tokens: Tokens, x: Floats) -> Floats:
         if table is not None:
@@ -246,7 +177,7 @@ class NumpyStepper:
         self._h = h.copy()  # (L, B, H)
         self._rooms = [_Room(config, layer, rows) for layer in engine.layers]
         for room, part in zip(self._rooms, c, strict=False):  # there are some in an LSTM alone
-            room.c[:] = _in_blocks(part, room.width)
+            room.c[:] = in_blocks(part, room.width)
         self._has_c = len(c) > 0
         self._layers = [
             _layer_step(config, *parts)
@@ -316,10 +247,10 @@ class NumpyEngine:
             room = _Room(config, layer, rows)
             cell, recur = _cell(config, room), layer.recur.into(room.recurrent)
             if len(c):
-                room.c[:] = _in_blocks(c[index], room.width)
+                room.c[:] = in_blocks(c[index], room.width)
             outputs = np.empty((length + 1, rows, size), np.float32)  # the first of before
             outputs[0] = h[index]
-            reads, blocks = _in_blocks(reads, room.width), _in_blocks(outputs, room.width)
+            reads, blocks = in_blocks(reads, room.width), in_blocks(outputs, room.width)
             for read, own, before, out in zip(reads, outputs, blocks, blocks[1:], strict=False):
                 recur(own)
                 cell(read, before, out)
