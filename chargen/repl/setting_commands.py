@@ -163,7 +163,10 @@ def learn(host: Host, rest: str) -> None:
     if rest not in ("on", "off"):
         raise ConfigError("learning is on or off", hint="as in: /learn on")
     had_learnt = host.session.has_learned
+    if rest == "on":
+        host.printer.status("importing torch")  # the first time, for a second or two
     host.session.learn(rest == "on")
+    host.printer.status("")
     if rest == "on":
         host.say("the model learns what you write, in memory alone; /learn off forgets it")
     else:
