@@ -33,8 +33,9 @@ from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import initial_state
-from chargen.nn.model import NUM_GATES, LanguageModel
+from chargen.nn.model import LanguageModel
 from chargen.nn.torch_engine import TorchEngine
+from chargen.nn.weights import NUM_GATES
 from chargen.runtime.device import describe, pick_device
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.trainer import Trainer

@@ -36,7 +36,7 @@ from chargen.nn.numpy_engine import NumpyEngine
 from chargen.nn.torch_engine import TorchEngine
 from chargen.nn.transfer import weights_of
 from chargen.nn.weights import Array, Weights
-from chargen.runtime.blas import one_thread
+from chargen.runtime.blas import by_one_thread
 from chargen.runtime.device import describe
 from chargen.tokenizers.byte import ByteTokenizer
 
@@ -95,11 +95,7 @@ def loop_step(weights: Weights, rows: int) -> Step:
         uniform = random.random((rows, 1)) * cumulative[:, -1:]
         tokens = (cumulative > uniform).argmax(axis=1)
 
-    def by_one_thread() -> None:
-        with one_thread():
-            step()
-
-    return by_one_thread
+    return by_one_thread(step)
 
 
 def bare_step(engine: NumpyEngine, rows: int) -> Step:
@@ -113,10 +109,10 @@ def bare_step(engine: NumpyEngine, rows: int) -> Step:
     ]
     x = np.zeros((rows, engine.config.hidden_size), np.float32)
 
+    @by_one_thread
     def step() -> None:
-        with engine.one_thread:
-            for multiply in multiplies:
-                multiply(x)
+        for multiply in multiplies:
+            multiply(x)
 
     return step
 

@@ -30,7 +30,8 @@ import torch
 from chargen.config import ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus
 from chargen.data.shards import Shards
-from chargen.nn.model import NUM_GATES, LanguageModel
+from chargen.nn.model import LanguageModel
+from chargen.nn.weights import NUM_GATES
 from chargen.runtime.distributed import ALONE, Ranks, join
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.training.planner import Task, memory_needed

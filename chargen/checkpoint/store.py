@@ -31,6 +31,8 @@ def check_weights(config: ModelConfig, vocab_size: int, arrays: Arrays) -> None:
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a number that is not finite")
+    if not arrays["seen"].any():
+        raise ValueError("seen names no token, so nothing could be sampled")
 
 
 def _expected(

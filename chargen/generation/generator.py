@@ -90,7 +90,8 @@ class TextGenerator:
 
     @cached_property
     def model(self) -> LanguageModel:
-        """The model, for all that torch can do with it."""
+        """The model, for all that torch can do with it. What writes and scores goes by `weights`:
+        of a model that was changed, make a new TextGenerator."""
         from chargen.nn.transfer import model_of
 
         return model_of(self.weights).to(self._device)

@@ -137,8 +137,8 @@ def sample_tokens(logits: AnyFloats, uniform: Doubles) -> Tokens:
 
 
 def own_logprobs(logits: AnyFloats, tokens: Tokens) -> list[float]:
-    """(B, V) logits of a network, (B,) tokens -> the log-probability of each, in nats."""
-    if len(logits) == 1:  # the same, with as few calls as can be
+    """(B, V) logits of a network, (B,) tokens -> the log-probability of each, in nats, to 1e-6."""
+    if len(logits) == 1:  # the same to that, with as few calls as can be
         row = logits[0]
         most = row.item(row.argmax())
         return [row.item(tokens.item()) - most - math.log(np.add.reduce(np.exp(row - most)))]

@@ -73,7 +73,7 @@ class TextStream(Iterator[Piece]):
             shown = piece.tokens if piece else ()
             if sampled.inside is not None:
                 [inside] = sampled.inside
-                self._respelled = sampled.stepper.state.copy(), inside
+                self._respelled = sampled.stepper.state, inside
                 if inside == len(self._pieces[token]):
                     shown = (token,)  # it ends with the prompt
             if shown:
@@ -87,7 +87,7 @@ class TextStream(Iterator[Piece]):
     def _keep_state(self) -> None:
         """Before a step changes it."""
         if self._stepper is not None:
-            self._state, self._stepper = self._stepper.state.copy(), None
+            self._state, self._stepper = self._stepper.state, None
 
     def _follow(self, shown: tuple[int, ...], text: str) -> None:
         """Move the state on past tokens that show a text; the last may spell more than it."""

@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float32]
 State = Floats
 
 READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
+MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
+# torch has an LSTM's gates in the order i, f, g, o; an engine has the three sigmoids together.
+LSTM_ORDER = (0, 1, 3, 2)
 
 
 class Stepper(Protocol):
@@ -32,7 +35,7 @@ class Stepper(Protocol):
 
     @property
     def state(self) -> State:
-        """(B, P, H) after the last step; the next one may overwrite it."""
+        """(B, P, H) after the last step: a copy."""
 
     def step(self, tokens: Tokens) -> Floats:
         """(B,) tokens -> (B, V) logits of the next ones, which the next step may overwrite."""

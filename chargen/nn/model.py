@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig
-
-NUM_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+from chargen.nn.weights import NUM_GATES
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from chargen.config import ModelConfig
-from chargen.nn.engine import Floats, State
+from chargen.nn.engine import LSTM_ORDER, MAX_TABLE_BYTES, Floats, State
 from chargen.nn.products import Product, block_width, in_blocks
 from chargen.nn.weights import NUM_GATES, Weights
-from chargen.runtime.blas import one_thread
+from chargen.runtime.blas import by_one_thread
 from chargen.runtime.cores import cores
 from chargen.tokenizers.base import Tokens
 
-MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
 MAX_THREADS = 4  # what comes between numpy's calls is done by one after the other
 NORM_EPSILON = 1e-5  # as nn.LayerNorm has it
-# torch has an LSTM's gates in the order i, f, g, o; here the three sigmoids stand together.
-_LSTM_ORDER = (0, 1, 3, 2)
 # How many of a cell's gates are sigmoids: they come first.
 _SIGMOIDS = {"lstm": 3, "gru": 2, "rnn": 0}
 
@@ -70,8 +67,8 @@ class _Room:
         self.c = self.parts[gates]
 
     def c_in_rows(self) -> Floats:
-        """(B, H)"""
-        c: Floats = self.c.swapaxes(0, 1).reshape(self.c.shape[1], -1)
+        """(1, B, H)"""
+        c: Floats = self.c.swapaxes(0, 1).reshape(1, self.c.shape[1], -1)
         return c
 
 
@@ -189,16 +186,16 @@ class NumpyStepper:
 
     @property
     def state(self) -> State:
-        c = [room.c_in_rows() for room in self._rooms if self._has_c]
-        return np.stack([*self._h, *c], axis=1)  # (B, P, H)
+        c = [room.c_in_rows() for room in self._rooms] if self._has_c else []
+        return np.concatenate([self._h, *c]).swapaxes(0, 1)  # (B, P, H)
 
+    @by_one_thread
     def step(self, tokens: Tokens) -> Floats:
         engine, logits = self._engine, self._logits
-        with engine.one_thread:
-            x = engine.embed(tokens)  # (B, E), then (B, H): what a layer reads
-            for layer in self._layers:
-                x = engine.above(x, layer(tokens, x))
-            self._head(x)
+        x = engine.embed(tokens)  # (B, E), then (B, H): what a layer reads
+        for layer in self._layers:
+            x = engine.above(x, layer(tokens, x))
+        self._head(x)
         np.add(logits, engine.head_bias, logits)
         return logits
 
@@ -206,6 +203,7 @@ class NumpyStepper:
 class NumpyEngine:
     """A network on a CPU, ready to be stepped and to read."""
 
+    @by_one_thread
     def __init__(self, weights: Weights) -> None:
         self.config = weights.config
         self.vocab_size = weights.vocab_size
@@ -215,7 +213,6 @@ class NumpyEngine:
         self.head_bias = weights.arrays["head.bias"]
         self.threads = min(cores(), MAX_THREADS)
         self._embedding = weights.embedding  # (V, E)
-        self.one_thread = one_thread()
 
     def start(self, state: State) -> NumpyStepper:
         return NumpyStepper(self, state)
@@ -228,11 +225,8 @@ class NumpyEngine:
         """What is read above a layer that reads x and gives y, (..., H)."""
         return x + y if self.config.residual and x.shape == y.shape else y
 
+    @by_one_thread
     def read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
-        with self.one_thread:
-            return self._read(tokens, state)
-
-    def _read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
         """All of the chunk through one layer, then the next: what each reads is one product."""
         config, size, (rows, length) = self.config, self.config.hidden_size, tokens.shape
         h, c = _parts_of(state, config)
@@ -256,15 +250,16 @@ class NumpyEngine:
                 cell(read, before, out)
             after[index] = outputs[-1]
             if len(c):
-                after[len(h) + index] = room.c_in_rows()
+                after[len(h) + index] = room.c_in_rows()[0]
             y = outputs[1:]
             x = self.above(x, y if layer.norm is None else _normalised(y, layer.norm))
         return x.swapaxes(0, 1), after.swapaxes(0, 1)
 
+    @by_one_thread
     def output_logits(self, outputs: Floats) -> Floats:
-        logits: Floats = np.matmul(outputs, self.head.matrix)
+        logits = self.head(outputs.reshape(-1, outputs.shape[-1]))
         logits += self.head_bias
-        return logits
+        return logits.reshape(*outputs.shape[:-1], -1)
 
 
 def _parts_of(state: State, config: ModelConfig) -> tuple[Floats, Floats]:
@@ -286,7 +281,7 @@ def _prepare(weights: Weights, index: int) -> _Layer:
     """The weights of a layer as a step wants them."""
     config, size = weights.config, weights.config.hidden_size
     gates = NUM_GATES[config.cell]
-    order = _LSTM_ORDER if config.cell == "lstm" else range(gates)
+    order = LSTM_ORDER if config.cell == "lstm" else range(gates)
     scale = np.ones(gates * size, np.float32)
     scale[: _SIGMOIDS[config.cell] * size] = 0.5
     read, recur, bias, recur_bias = (

@@ -10,16 +10,16 @@ import numpy as np
 
 from chargen.nn.engine import Floats
 from chargen.nn.weights import Array
-from chargen.runtime.blas import Multiply, by_all_threads, by_free_threads
+from chargen.runtime.blas import Multiply, by_free_threads
 
 # OpenBLAS copies a matrix before it multiplies, which for few rows takes longer than to multiply;
 # not so where the product is this small. So for few rows the matrix is cut into blocks of columns.
 SMALL_PRODUCT = 1_000_000  # multiplications
 MAX_CUT_ROWS = 128
 MIN_WIDTH, MAX_WIDTH = 16, 64
-# From here on several threads take less time than one.
-THREADED_MATRIX = 1_500_000  # bytes of it, at one row
-THREADED_PRODUCT = 200_000_000  # multiplications, at several
+# Bytes of a matrix from which on several threads take less time than one, at one row. At more rows
+# the last bits would depend on their number; there Python's threads share the rows.
+THREADED_MATRIX = 1_500_000
 
 
 class Product:
@@ -51,8 +51,7 @@ class Product:
             def multiply(x: Floats) -> None:
                 np.matmul(x.reshape(-1, at_once, x.shape[1]), blocks, pieces)
 
-        is_large = rows * self.matrix.size >= THREADED_PRODUCT
-        return by_all_threads(multiply) if is_large else multiply
+        return multiply
 
     def __call__(self, x: Floats) -> Floats:
         """(B, K) -> (B, N)"""

@@ -15,19 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.nn.engine import Floats
+from chargen.nn.engine import LSTM_ORDER, MAX_TABLE_BYTES, Floats
 from chargen.nn.engine import State as StateArray
-from chargen.nn.model import NUM_GATES, LanguageModel, State
+from chargen.nn.model import LanguageModel, State
 from chargen.nn.transfer import array_of, state_of
+from chargen.nn.weights import NUM_GATES
 from chargen.runtime.cuda_graphs import GraphedStep
 from chargen.tokenizers.base import Tokens
 
-MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
 # On a GPU a step is recorded when a text has gone on for so long: recording it takes as long as
 # many steps.
 CAPTURE_AFTER = 16
-# torch has an LSTM's gates in the order i, f, g, o; here one sigmoid takes the first three.
-_LSTM_ORDER = (0, 1, 3, 2)
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def _prepare(model: LanguageModel, index: int) -> _Layer:
     config = model.config
     weights: list[Tensor] = list(model.layers[index].parameters())
     if config.cell == "lstm":
-        weights = [torch.cat([weight.chunk(4)[gate] for gate in _LSTM_ORDER]) for weight in weights]
+        weights = [torch.cat([weight.chunk(4)[gate] for gate in LSTM_ORDER]) for weight in weights]
     read, recur, bias, recur_bias = weights
     if config.cell != "gru":  # only there a gate stands between the two
         bias = bias + recur_bias

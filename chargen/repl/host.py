@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +136,7 @@ class Host:
                 found = event.completions
             elif shows_text:
                 if is_chat and is_empty and not printer.is_terminal:  # no name stands before it
-                    event = event._replace(text=event.text.lstrip())
+                    event = replace(event, text=event.text.lstrip())
                 printer.piece(event)
                 is_empty = is_empty and not event.text
         if shows_text:

@@ -2,25 +2,28 @@
 
 numpy's wheels bring OpenBLAS, whose threads wait for each other at every product, however small:
 where other programs want the same cores, a product of 50 us then takes milliseconds. So all is done
-by one thread, but what says that it is worth several. After it the caller's own number is what it
-was. Another BLAS (Accelerate, MKL) is left alone.
+by one thread, but for products that say that they are worth several. Their number is the whole
+process's: afterwards it is what it was. Another BLAS (Accelerate, MKL) is left alone.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Multiply = Callable[[Floats], object]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # A product that several threads took so many times as long for as one thread takes at best was held
 # up by other programs: one thread goes on for some time, longer each time that happens again.
@@ -32,87 +35,106 @@ BY_ONE_FIRST = 5  # products, to know what one thread takes
 ALIGNMENT = 64
 
 
+def by_one_thread(work: Callable[P, R]) -> Callable[P, R]:
+    """The same work, in which one thread computes numpy's products. It may go on in several threads
+    of Python at once."""
+
+    @wraps(work)
+    def alone(*args: P.args, **options: P.kwargs) -> R:
+        blas = _openblas()
+        return work(*args, **options) if blas is None else blas.alone(work, *args, **options)
+
+    return alone
+
+
+def by_free_threads(multiply: Multiply, columns: int) -> Multiply:
+    """The product of a vector and a matrix of so many columns, in work `by_one_thread`, that
+    several threads compute while nothing else is in their way. The numbers are the same."""
+    blas = _openblas()
+    threads = 1 if blas is None else 1 << (blas.own.bit_length() - 1)  # a power of two
+    if blas is None or threads == 1 or columns % (threads * ALIGNMENT):
+        return multiply
+    return blas.by_free(multiply, threads)
+
+
 class _OpenBLAS:
-    """The threads of one OpenBLAS, whose number is the whole process's."""
+    """The threads of one OpenBLAS."""
 
     def __init__(self, get: Callable[[], int], set_: Callable[[int], object]) -> None:
         self._get, self._set = get, set_
         self._lock = Lock()
-        self._inside = 0  # how many pieces of work, in threads of Python
+        # The threads of Python in work that is to be done by one. An interrupt at the wrong moment
+        # may leave one there; its next work heals that.
+        self._inside: set[int] = set()
         self._own = 1  # the caller's number
-        self._pause, self._until = MIN_PAUSE, -math.inf
+        self._pauses = _Pauses()
 
+    @property
     def own(self) -> int:
+        """The caller's number."""
         with self._lock:
             return self._own if self._inside else self._get()
 
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._own = self._get()
+    def alone(self, work: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+        try:
+            with self._lock:
+                if not self._inside:
+                    self._own = self._get()
+                self._inside.add(get_ident())
                 if self._own > 1:
                     self._set(1)
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._own > 1:
-                self._set(self._own)
-
-    def by_all(self, multiply: Multiply) -> Multiply:
-        def by_all(x: Floats) -> None:
-            self._set(self._own)
-            multiply(x)
-            self._set(1)
-
-        return by_all
+            return work(*args, **options)
+        finally:
+            with self._lock:
+                self._inside.discard(get_ident())
+                if not self._inside and self._own > 1:
+                    self._set(self._own)
 
     def by_free(self, multiply: Multiply, threads: int) -> Multiply:
-        best, left = (
-            math.inf,
-            BY_ONE_FIRST,
-        )  # seconds that one thread takes; how often it still does
+        best = math.inf  # seconds that one thread takes
+        left = BY_ONE_FIRST
 
         def by_free(x: Floats) -> None:
             nonlocal best, left
             begun = time.perf_counter()
-            if left or begun < self._until:
+            is_limited = self._own < threads or len(self._inside) > 1
+            if left or is_limited or self._pauses.is_pausing(begun):
                 multiply(x)
                 best, left = min(best, time.perf_counter() - begun), max(left - 1, 0)
                 return
-            self._set(threads)
-            multiply(x)
-            self._set(1)
+            try:
+                self._set(threads)
+                multiply(x)
+            finally:
+                self._set(1)
             ended = time.perf_counter()
-            if ended - begun > HELD_UP * best:
-                self._until = ended + self._pause
-                self._pause = min(2 * self._pause, MAX_PAUSE)
-            else:
-                self._pause = max(self._pause * 0.99, MIN_PAUSE)
+            self._pauses.after(ended, ended - begun > HELD_UP * best)
 
         return by_free
 
-
-def one_thread() -> AbstractContextManager[object]:
-    """Within it one thread computes numpy's products. It can be entered again and again."""
-    return _openblas() or nullcontext()
-
-
-def by_all_threads(multiply: Multiply) -> Multiply:
-    """A product within `one_thread` that all threads compute."""
-    blas = _openblas()
-    return multiply if blas is None else blas.by_all(multiply)
+    def after_fork(self) -> None:
+        """In the child no other thread goes on, whatever held the lock."""
+        self._lock = Lock()
+        if self._inside:
+            self._inside.clear()
+            self._set(self._own)
 
 
-def by_free_threads(multiply: Multiply, columns: int) -> Multiply:
-    """The product of a vector and a matrix of so many columns, within `one_thread`, that
-    several threads compute while no other program is in their way. The numbers are the same."""
-    blas = _openblas()
-    threads = 1 if blas is None else 1 << (blas.own().bit_length() - 1)  # a power of two
-    if blas is None or threads == 1 or columns % (threads * ALIGNMENT):
-        return multiply
-    return blas.by_free(multiply, threads)
+class _Pauses:
+    """Until when several threads are of no use, since other programs hold them up."""
+
+    def __init__(self) -> None:
+        self._seconds, self._until = MIN_PAUSE, -math.inf
+
+    def is_pausing(self, now: float) -> bool:
+        return now < self._until
+
+    def after(self, now: float, was_held_up: bool) -> None:
+        if was_held_up:
+            self._until = now + self._seconds
+            self._seconds = min(2 * self._seconds, MAX_PAUSE)
+        else:
+            self._seconds = max(self._seconds * 0.99, MIN_PAUSE)
 
 
 @cache
@@ -132,5 +154,7 @@ def _openblas() -> _OpenBLAS | None:
             get = getattr(library.dynlib, name, None)
             set_ = getattr(library.dynlib, name.replace("_get_", "_set_"), None)
             if get is not None and set_ is not None:
-                return _OpenBLAS(get, set_)
+                blas = _OpenBLAS(get, set_)
+                os.register_at_fork(after_in_child=blas.after_fork)
+                return blas
     return None

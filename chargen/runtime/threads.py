@@ -48,7 +48,9 @@ def in_threads(
                 raise _Stopped
             shares[index] = share
 
-        return work(items[index], on_share)
+        value = work(items[index], on_share)
+        shares[index] = 1.0
+        return value
 
     left = iter(range(len(items)))
     with ThreadPoolExecutor(threads) as pool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chargen.config import ModelConfig, TrainConfig
-from chargen.nn.model import NUM_GATES
+from chargen.nn.weights import NUM_GATES
 from chargen.options import field_names
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)

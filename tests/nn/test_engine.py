@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from chargen.nn import numpy_engine, torch_engine
-from chargen.nn.engine import Engine, initial_state, read_tokens
+from chargen.nn.engine import MAX_TABLE_BYTES, Engine, initial_state, read_tokens
 from chargen.nn.model import LanguageModel
 from chargen.nn.numpy_engine import NumpyEngine
 from chargen.nn.torch_engine import TorchEngine
@@ -47,7 +47,7 @@ def test_steps_and_reading_equal_the_model(
     tokens = torch.randint(VOCAB_SIZE, (rows, LENGTH), generator=torch.Generator().manual_seed(1))
     _, begun = model(tokens, model.initial_state(rows))
     expected, after = model(tokens, begun)  # (B, T, V)
-    for most in (numpy_engine.MAX_TABLE_BYTES, 0):  # with the table of the first layer, without
+    for most in (MAX_TABLE_BYTES, 0):  # with the table of the first layer, without
         for module in (numpy_engine, torch_engine):
             monkeypatch.setattr(module, "MAX_TABLE_BYTES", most)
         engine = make(model)

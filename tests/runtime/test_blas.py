@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Barrier, Event, Thread
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ class Machine:
     def __init__(self, threads: int = 2) -> None:
         self.threads, self.now, self.is_busy = threads, 0.0, False
         self.taken: list[int] = []  # by each product
+        self.interrupts = False
+        self.library: blas._OpenBLAS
 
     def set(self, threads: int) -> None:
         self.threads = threads
@@ -31,39 +34,89 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     it = Machine()
-    library = blas._OpenBLAS(lambda: it.threads, it.set)
-    monkeypatch.setattr(blas, "_openblas", lambda: library)
+    it.library = blas._OpenBLAS(lambda: it.threads, it.set)
+    monkeypatch.setattr(blas, "_openblas", lambda: it.library)
     monkeypatch.setattr("time.perf_counter", lambda: it.now)
     yield it
     assert it.threads == 2, "the caller's number is not what it was"
 
 
 def test_one_thread_within_and_the_callers_number_after(machine: Machine) -> None:
-    limit = blas.one_thread()
-    with pytest.raises(ZeroDivisionError), limit:
+    @blas.by_one_thread
+    def work(depth: int) -> None:
         machine.multiply(X)
-        with limit:
-            machine.multiply(X)
-        machine.multiply(X)
-        raise ZeroDivisionError
+        if depth == 0:
+            raise ZeroDivisionError
+        work(depth - 1)
+
+    with pytest.raises(ZeroDivisionError):
+        work(2)
     assert machine.taken == [1, 1, 1]
 
 
-def test_a_product_by_all_threads(machine: Machine) -> None:
-    multiply = blas.by_all_threads(machine.multiply)
-    with blas.one_thread():
-        multiply(X)
+def test_several_threads_of_python_share_the_number(machine: Machine) -> None:
+    both, first_is_done = Barrier(2), Event()
+
+    @blas.by_one_thread
+    def work(is_first: bool) -> None:
+        both.wait(timeout=60)
+        if not is_first:
+            assert first_is_done.wait(timeout=60)
         machine.multiply(X)
-    assert machine.taken == [2, 1]
+
+    other = Thread(target=work, args=(False,))
+    other.start()
+    work(True)
+    first_is_done.set()
+    other.join()
+    assert machine.taken == [1, 1]
+
+
+def test_work_that_an_interrupt_left_heals(machine: Machine) -> None:
+    """As where it comes between the number and the work."""
+
+    @blas.by_one_thread
+    def work() -> None:
+        machine.multiply(X)
+
+    limit, machine.interrupts = machine.set, True
+
+    def interrupted(threads: int) -> None:
+        limit(threads)
+        if machine.interrupts:
+            raise KeyboardInterrupt
+
+    machine.library._set = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    machine.interrupts = False
+    work()
+    assert machine.taken == [1]
+
+
+def test_a_fork_amid_work_has_the_callers_number(machine: Machine) -> None:
+    @blas.by_one_thread
+    def work() -> None:
+        with machine.library._lock:  # as another thread may hold it
+            machine.library.after_fork()
+        assert machine.threads == 2
+        again()
+        machine.set(2)
+
+    @blas.by_one_thread
+    def again() -> None:
+        machine.multiply(X)
+
+    work()
+    assert machine.taken == [1]
 
 
 def test_several_threads_while_no_other_program_is_in_their_way(machine: Machine) -> None:
-    multiply = blas.by_free_threads(machine.multiply, 128)
-    with blas.one_thread():
-        for is_busy in (False, True, False):
-            machine.is_busy = is_busy
-            for _ in range(2000):
-                multiply(X)
+    multiply = blas.by_one_thread(blas.by_free_threads(machine.multiply, 128))
+    for is_busy in (False, True, False):
+        machine.is_busy = is_busy
+        for _ in range(2000):
+            multiply(X)
     free, busy, again = (machine.taken[at : at + 2000] for at in (0, 2000, 4000))
     assert free == [1] * blas.BY_ONE_FIRST + [2] * (2000 - blas.BY_ONE_FIRST)
     assert 1 <= busy.count(2) <= 6, "it must try again now and then, and seldom"
@@ -74,19 +127,27 @@ def test_several_threads_while_no_other_program_is_in_their_way(machine: Machine
 def test_threads_share_a_matrix_where_that_changes_no_bit(
     machine: Machine, columns: int, threads: int
 ) -> None:
-    multiply = blas.by_free_threads(machine.multiply, columns)
-    with blas.one_thread():
-        for _ in range(20):
-            multiply(X)
+    multiply = blas.by_one_thread(blas.by_free_threads(machine.multiply, columns))
+    for _ in range(20):
+        multiply(X)
     assert machine.taken[-1] == threads
+
+
+def test_a_limit_that_the_caller_sets_later_holds(machine: Machine) -> None:
+    multiply = blas.by_one_thread(blas.by_free_threads(machine.multiply, 128))
+    for _ in range(20):
+        multiply(X)
+    machine.set(1)
+    multiply(X)
+    assert machine.taken[-2:] == [2, 1]
+    machine.set(2)
 
 
 def test_where_there_is_another_blas_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blas, "_openblas", lambda: None)
     it = Machine()
-    with blas.one_thread():
-        blas.by_all_threads(it.multiply)(X)
-        blas.by_free_threads(it.multiply, 128)(X)
+    blas.by_one_thread(it.multiply)(X)
+    blas.by_free_threads(it.multiply, 128)(X)
     assert it.taken == [2, 2]
 
 
@@ -101,11 +162,10 @@ def test_threads_give_the_same_numbers(size: int) -> None:
     def multiply(x: blas.Floats) -> None:
         np.matmul(x, matrix, product)
 
-    watched = blas.by_free_threads(multiply, 4 * size)
-    with blas.one_thread():
-        multiply(x)
-        once = product.copy()
-        for _ in range(2 * blas.BY_ONE_FIRST):
-            product[:] = 0
-            watched(x)
-            assert np.array_equal(product, once)
+    watched = blas.by_one_thread(blas.by_free_threads(multiply, 4 * size))
+    blas.by_one_thread(multiply)(x)
+    once = product.copy()
+    for _ in range(2 * blas.BY_ONE_FIRST):
+        product[:] = 0
+        watched(x)
+        assert np.array_equal(product, once)

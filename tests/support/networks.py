@@ -1,4 +1,5 @@
-"""Small networks of every kind, with weights as they are before training."""
+"""Small networks of every kind, whose biases and norms are not what they are before training: there
+most are 0 or 1, and a law could not see them."""
 
 from __future__ import annotations
 
@@ -29,4 +30,9 @@ OPTIONS = [
 def network(**options: Any) -> LanguageModel:
     torch.manual_seed(3)
     sizes = {"hidden_size": 48, "embedding_size": 16, "num_layers": 3}
-    return LanguageModel(ModelConfig(**(sizes | options)), VOCAB_SIZE).eval()
+    model = LanguageModel(ModelConfig(**(sizes | options)), VOCAB_SIZE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.3)
+    return model
