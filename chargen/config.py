@@ -308,7 +308,7 @@ class SampleConfig(Config):
     )
     num_samples: int | None = option(None, "texts to sample, in batches", at_least=1)
     batch_size: int = option(
-        256, "texts that are sampled side by side, at most", at_least=1, at_most=65536
+        128, "texts that are sampled side by side, at most", at_least=1, at_most=65536
     )
     beams: int | None = option(
         None,

@@ -22,7 +22,13 @@ from chargen.cli.flags import (
 from chargen.cli.inputs import checkpoint_or_default, read_prompt, split_at_commas
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import CheckpointError, ConfigError, flag, named
-from chargen.generation.shards import Shard, parse_shard, samples_of
+from chargen.generation.sample_shards import (
+    Shard,
+    needs,
+    parse_shard,
+    samples_of,
+    smaller_batch_size,
+)
 from chargen.options import build_config
 from chargen.reprs import counted
 from chargen.runtime.signals import Interrupts, Terminated, exit_at_once, suspendable
@@ -74,7 +80,8 @@ def add_flags(command: Parser) -> None:
         "--shard",
         metavar="I/K",
         help="only the I-th of K parts of the samples, as 1/4 on the first of four machines: the "
-        "files joined, in order, are the one that a single machine writes",
+        "files joined in order are the one that a single machine writes, byte for byte where the "
+        "machines are of one kind",
     )
     group.add_argument("--resume", action="store_true", help="continue the file in --out")
     group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
@@ -158,6 +165,8 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
             raise ConfigError(
                 named(name) + " needs " + named("out"), hint="as in --out samples.jsonl"
             )
+    if arguments.shard and "seed" not in given and not arguments.resume:
+        raise needs("seed")
     if arguments.json and arguments.out is not None:
         raise ConfigError(
             named("json", "out") + " cannot be combined", hint="the file holds JSON anyway"
@@ -303,6 +312,13 @@ def _fill(
     from chargen.display.console import Bar, show_note
     from chargen.generation.sample_file import fill, read_texts
 
+    samples, smaller = samples_of(config, shard), smaller_batch_size(config, shard)
+    if shard is not None and smaller is not None:
+        show_note(
+            f"{counted(config.num_samples or 1, 'sample')}, fewer than {shard[1]:,} batches of "
+            f"{config.batch_size:,}: parts have batches in common, and each computes those whole; "
+            f"{flag('batch_size')} at most {smaller:,} shares the work better"
+        )
     try:
         with Bar("sampling") as bar:
             for _ in fill(
@@ -320,8 +336,7 @@ def _fill(
         instead = " instead of --overwrite" if arguments.overwrite else ""
         show_note(f"stopped; the same command with --resume{instead} continues {arguments.out}")
         raise
-    written = len(samples_of(config, shard))
-    show_note(f"{counted(written, 'sample')} in {arguments.out}")
+    show_note(f"{counted(len(samples), 'sample')} in {arguments.out}")
     if copies is not None:
         _show_copies(copies, read_texts(arguments.out), prompt)
     return 0

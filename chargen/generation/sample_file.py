@@ -20,7 +20,7 @@ from chargen.config import SampleConfig
 from chargen.errors import ConfigError, OutputError, named
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
-from chargen.generation.shards import Shard, samples_of
+from chargen.generation.sample_shards import Shard, needs, samples_of
 from chargen.progress import OnShare, no_progress, share_of
 
 BEGINNING = b'{"index": '  # of every line
@@ -58,8 +58,15 @@ def fill(
             raise OutputError(
                 f"{path} exists already", hint="--resume continues it, --overwrite replaces it"
             )
-        kept = _read(path, part) if resume and path.exists() else _Kept()
+        kept = _read(path) if resume and path.exists() else _Kept()
+        if kept.count and kept.start != part.start:
+            raise OutputError(
+                f"{path} begins with sample {kept.start:,}, not with {part.start:,}",
+                hint="give the --shard it was begun with, of as many samples, or --overwrite it",
+            )
         if config.seed is None:
+            if shard is not None and kept.seed is None:
+                raise needs("seed")
             config = replace(config, seed=secrets.randbits(63) if kept.seed is None else kept.seed)
         run = _name_of_run(generator, prompt, config)
         if kept.count and kept.run != run:
@@ -108,14 +115,15 @@ def read_texts(path: str | os.PathLike[str]) -> Iterator[str]:
 class _Kept:
     """What an earlier run has left in a file: whole lines, all of one run, one after the other."""
 
+    start: int = 0  # the first one's index
     count: int = 0
     bytes: int = 0
     seed: int | None = None
     run: str | None = None
 
 
-def _read(path: Path, part: range) -> _Kept:
-    """What stands in the file of the part, but for a line at the end that was torn."""
+def _read(path: Path) -> _Kept:
+    """What stands in the file, but for a line at the end that was torn."""
     kept = _Kept()
     with open(path, "rb") as file:
         for raw in file:
@@ -125,15 +133,16 @@ def _read(path: Path, part: range) -> _Kept:
                 line = json.loads(raw)
                 index, seed, run = line["index"], line["seed"], line["run"]
             except (ValueError, RecursionError, TypeError, LookupError):
-                index = None
-            place = part.start + kept.count
-            if index != place or (kept.count and (seed, run) != (kept.seed, kept.run)):
+                index = seed = run = None
+            if not kept.count:
+                kept = _Kept(start=index, seed=seed, run=run)
+            begun = (kept.start, kept.seed, kept.run)
+            if not isinstance(index, int) or (index - kept.count, seed, run) != begun:
                 raise OutputError(
-                    f"{path} holds lines that are not the samples of one run, from number "
-                    f"{part.start} on",
+                    f"{path} holds lines that are not the samples of one run, in order",
                     hint="--overwrite replaces it",
                 )
-            kept = _Kept(kept.count + 1, kept.bytes + len(raw), seed, run)
+            kept = replace(kept, count=kept.count + 1, bytes=kept.bytes + len(raw))
     return kept
 
 

@@ -70,12 +70,27 @@ def test_characters_beat_the_default_of_tokens(run_chargen: Chargen, checkpoint:
     assert len(json.loads(done.stdout)["text"]) == 300
 
 
-def test_machines_share_the_samples(run_chargen: Chargen, checkpoint: Path, tmp_path: Path) -> None:
-    words = ("sample", checkpoint, "The", "-n", 5, "--seed", 3, "--max-tokens", 6)
+@pytest.mark.parametrize(
+    ("size", "note"),
+    [
+        (1, ""),
+        (
+            16,
+            "5 samples, fewer than 2 batches of 16: parts have batches in common, and each "
+            "computes those whole; --batch-size at most 3 shares the work better",
+        ),
+    ],
+)
+def test_machines_share_the_samples(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path, size: int, note: str
+) -> None:
+    words = ("sample", checkpoint, "-n", 5, "--seed", 3, "--max-tokens", 6, "--batch-size", size)
     run_chargen(*words, "-o", "whole.jsonl")
     for number in (1, 2):
         done = run_chargen(*words, "-o", f"{number}.jsonl", "--shard", f"{number}/2")
-        assert f"{number + 1} samples in {number}.jsonl" in done.stderr
+        *notes, written = done.stderr.splitlines()
+        assert written == f"{number + 1} samples in {number}.jsonl"
+        assert notes == ([note] if note else [])
     parts = [(tmp_path / f"{number}.jsonl").read_bytes() for number in (1, 2)]
     assert b"".join(parts) == (tmp_path / "whole.jsonl").read_bytes()
 
@@ -83,8 +98,8 @@ def test_machines_share_the_samples(run_chargen: Chargen, checkpoint: Path, tmp_
 @pytest.mark.parametrize(
     ("shard", "flags", "why"),
     [
-        ("3/2", ("-n", 5, "--seed", 3, "-o", "f"), "not 3/2"),
-        ("one/2", ("-n", 5, "--seed", 3, "-o", "f"), "not one/2"),
+        ("3/2", ("-n", 5, "--seed", 3, "-o", "f"), "not '3/2'"),
+        ("one/2", ("-n", 5, "--seed", 3, "-o", "f"), "not 'one/2'"),
         ("1/2", ("-n", 5, "-o", "f"), "--shard needs --seed"),
         ("1/2", ("--seed", 3, "-o", "f"), "--shard needs --num-samples"),
         ("1/2", ("-n", 5, "--seed", 3), "--shard needs --out"),
@@ -96,6 +111,23 @@ def test_a_part_says_of_what(
     done = run_chargen("sample", checkpoint, "--shard", shard, *flags)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert why in done.stderr
+
+
+def test_a_part_goes_on_with_the_seed_in_its_file(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "2.jsonl"
+    few = ("-n", 4, "--max-tokens", 6, "--batch-size", 1)
+    words = ("sample", checkpoint, *few, "-o", "2.jsonl", "--shard", "2/2")
+    assert "--shard needs --seed" in run_chargen(*words, "--resume").stderr
+    run_chargen(*words, "--seed", 3)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    assert run_chargen(*words, "--resume").stderr == "2 samples in 2.jsonl\n"
+    assert path.read_bytes() == whole
+    other = run_chargen(*words, "--resume", "--shard", "1/2").stderr
+    assert "begins with sample 2, not with 0; give the --shard it was begun with" in other
+    assert path.read_bytes() == whole
 
 
 def test_an_empty_stop_text_alone_is_none(run_chargen: Chargen, checkpoint: Path) -> None:
