@@ -85,10 +85,17 @@ class _OpenBLAS:
                     self._set(1)
             return work(*args, **options)
         finally:
-            with self._lock:
-                self._inside.discard(get_ident())
-                if not self._inside and self._own > 1:
-                    self._set(self._own)
+            try:
+                self._leave()
+            except BaseException:  # an interrupt, which must not leave the caller's number changed
+                self._leave()
+                raise
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._own > 1 and self._inside <= {get_ident()}:
+                self._set(self._own)
+            self._inside.discard(get_ident())
 
     def by_free(self, multiply: Multiply, threads: int) -> Multiply:
         best = math.inf  # seconds that one thread takes
