@@ -176,6 +176,8 @@ class NumpyStepper:
         for room, part in zip(self._rooms, c, strict=False):  # there are some in an LSTM alone
             room.c[:] = in_blocks(part, room.width)
         self._has_c = len(c) > 0
+        # At one row these are views, of which a copy is quickly made, as is wanted of every token.
+        self._parts = self._parts_in_rows() if rows == 1 else None
         self._layers = [
             _layer_step(config, *parts)
             for parts in zip(engine.layers, self._h, self._rooms, strict=True)
@@ -186,8 +188,12 @@ class NumpyStepper:
 
     @property
     def state(self) -> State:
-        c = [room.c_in_rows() for room in self._rooms] if self._has_c else []
-        return np.concatenate([self._h, *c]).swapaxes(0, 1)  # (B, P, H)
+        parts = self._parts_in_rows() if self._parts is None else self._parts
+        return np.concatenate(parts).swapaxes(0, 1)  # (B, P, H)
+
+    def _parts_in_rows(self) -> list[Floats]:
+        """(L, B, H), the h of all layers, and (1, B, H), an LSTM's c of each."""
+        return [self._h, *(room.c_in_rows() for room in self._rooms if self._has_c)]
 
     @by_one_thread
     def step(self, tokens: Tokens) -> Floats:
