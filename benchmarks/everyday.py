@@ -27,11 +27,11 @@ CORPORA = HOUSE / "corpora"
 
 def memoryless(text: str) -> Callable[[Prompt], Answer]:
     """A model that knows the last character alone: it goes on with what most often follows it."""
-    likeliest = commonest_after(text)
+    most_likely = commonest_after(text)
 
     def goes_on(character: str) -> Iterator[str]:
         while True:
-            character = likeliest[character]
+            character = most_likely[character]
             yield character
 
     def answer(prompt: Prompt) -> Answer:

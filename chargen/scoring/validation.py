@@ -1,4 +1,7 @@
-"""The score of a split while a model trains: fast, on its device, with carried state."""
+"""The score of a split while a model trains: fast, on its device, with carried state.
+
+Shapes: B streams, T tokens read at once, N of a step's tokens, V vocabulary, H hidden.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 import chargen
 from chargen.errors import ConfigError, CorpusError
 from chargen.evaluation.classification import Accuracy, Example, accuracy, classify, read_examples
-from chargen.generation.generator import TextGenerator
 from tests.support.tiny import logprob_of, tiny
 
 
@@ -108,7 +107,7 @@ def test_what_ends_a_label_tells_them_apart() -> None:
 
 
 def test_a_line_ends_with_its_document_where_no_newline_was_ever_seen() -> None:
-    generator = without_newline(tiny(1, "a", "b", "\n"))
+    generator = tiny(1, "a", "b", "\n", seen=(0, 1, 3))  # no newline
     end = generator.tokenizer.end
     expected = {
         label: logprob_of(generator, [1], [*generator.tokenizer.encode(label), end])
@@ -117,12 +116,6 @@ def test_a_line_ends_with_its_document_where_no_newline_was_ever_seen() -> None:
     found = classify(generator, "b", ["a", "ab"], "{text}{label}\n")
     assert {one.label: one.logprob for one in found.labels} == pytest.approx(expected, abs=1e-5)
     assert sum(one.probability for one in found.labels) == pytest.approx(1)
-
-
-def without_newline(generator: TextGenerator) -> TextGenerator:
-    """The model, as if its documents had been lines."""
-    generator.model.seen[generator.tokenizer.encode("\n")] = False
-    return generator
 
 
 # -- mistakes ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Asking a model what it knows: what counts as right, and how much is drawn to know it."""
+"""Asking a model what it knows: what counts as right, and how much is sampled to know it."""
 
 from __future__ import annotations
 

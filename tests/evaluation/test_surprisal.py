@@ -240,7 +240,7 @@ def test_bytes_that_are_no_character() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 99])
-def test_the_likeliest_are_those_of_the_plain_model(count: int) -> None:
+def test_the_most_likely_are_those_of_the_plain_model(count: int) -> None:
     generator = tiny(4, *PIECES)
     tokens, size = generator.tokenizer.encode("ba ababb"), generator.tokenizer.vocab_size
     rows = surprisals(generator, generator.document_start, tokens, "ba ababb", count)

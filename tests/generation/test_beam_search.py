@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,9 +56,7 @@ def test_wide_beams_find_the_best_of_all_texts(seed: int) -> None:
 
 
 def test_a_beam_that_its_length_ends_inside_a_character_ends_before_it() -> None:
-    generator = tiny_over(ByteTokenizer(), 1)
-    generator.model.seen.copy_(torch.zeros(257).bool())
-    generator.model.seen[[*"\u6f22a".encode()]] = True
+    generator = tiny_over(ByteTokenizer(), 1, seen="\u6f22a".encode())
     found = generator.generate("", beams=40, max_tokens=3)
     texts = [done.text for done in found]
     assert len(set(texts)) == len(texts)
@@ -167,7 +164,7 @@ def test_the_next_words_and_their_exact_chances() -> None:
         assert math.exp(words[word] or 0.0) == pytest.approx(chance, abs=1e-4)
 
 
-def test_the_likeliest_next_words(model: TextGenerator) -> None:
+def test_the_most_likely_next_words(model: TextGenerator) -> None:
     found = model.generate("The strawberry is", beams=5, until="word")
     assert found[0].text == " red"
     assert math.exp(found[0].score or 0.0) > 0.5

@@ -57,7 +57,7 @@ def test_a_choice_may_be_all_that_comes() -> None:
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
-def test_the_likeliest_is_first(request: pytest.FixtureRequest, name: str) -> None:
+def test_the_most_likely_is_first(request: pytest.FixtureRequest, name: str) -> None:
     generator = chargen.load(request.getfixturevalue(name))
     found = generator.choose("The strawberry is", [" green", " red", " blue", " redundant"])
     assert found[0].choice == " red"

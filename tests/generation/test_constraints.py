@@ -119,7 +119,7 @@ def test_the_empty_text_keeps_to_what_cannot_be_written() -> None:
 
 
 def test_the_texts_of_a_guide_are_all_that_match() -> None:
-    """Every way through the tokens, until the end of the text is drawn."""
+    """Every way through the tokens, until the end of the text is sampled."""
     tokenizer = FewTokens("a", "b", "ab", "ba", "aab")
     guide = guide_of(tokenizer, regex="(ab){1,2}|b")
     flat = np.zeros((1, tokenizer.vocab_size), dtype=np.float32)
@@ -144,7 +144,7 @@ def test_the_texts_of_a_guide_are_all_that_match() -> None:
 
 def test_a_dead_end_is_never_entered() -> None:
     tokenizer = FewTokens("a", "b", "c")
-    seen = np.array([True, True, False, True])  # c is never drawn, so a leads nowhere
+    seen = np.array([True, True, False, True])  # c is never sampled, so a leads nowhere
     guide = guide_of(tokenizer, seen, regex="ac|b")
     limited = guide.limit(np.zeros((1, 4), dtype=np.float32), np.zeros(1, dtype=np.int32))
     assert limited[0].tolist() == [NEG_INF, 0.0, NEG_INF, NEG_INF]
@@ -211,8 +211,7 @@ def test_characters_of_several_bytes_are_not_cut(text: str) -> None:
 
 def test_a_search_ends_where_the_model_would_go_on_otherwise() -> None:
     """Also where no document ever ended in training."""
-    generator = tiny(1, "a", "b", "c")
-    generator.model.seen[generator.tokenizer.end] = False
+    generator = tiny(1, "a", "b", "c", seen=range(3))
     found = generator.generate("b", regex="a{1,30}", beams=5, max_tokens=40)
     assert {done.finish_reason for done in found} == {"stop"}
     before = generator.tokenizer.encode("b")
@@ -230,8 +229,7 @@ def test_a_search_ends_where_the_model_would_go_on_otherwise() -> None:
 def test_only_a_token_that_the_prompt_began_can_be_first(
     options: dict[str, Any], ban: tuple[str, ...]
 ) -> None:
-    generator = tiny(2, "a", "b", "abc", "abd")
-    generator.model.seen[generator.tokenizer.end] = False
+    generator = tiny(2, "a", "b", "abc", "abd", seen=range(4))
     done = generator.generate("bab", regex="[cd]a*", max_tokens=12, ban=ban, **options)
     texts = done if isinstance(done, list) else [done]
     assert {text.text[0] for text in texts} <= ({"d"} if ban else {"c", "d"})

@@ -69,13 +69,13 @@ def test_samples_of_a_batch_are_those_of_smaller_ones(model: TextGenerator) -> N
 
 
 @pytest.mark.usefixtures("row_by_row")
-def test_more_samples_than_are_drawn_at_once(model: TextGenerator) -> None:
+def test_more_samples_than_a_batch_holds(model: TextGenerator) -> None:
     together = model.generate("", num_samples=5, seed=1, max_tokens=6)
     apart = model.generate("", num_samples=5, seed=1, max_tokens=6, batch_size=2)
     assert [done.text for done in apart] == [done.text for done in together]
 
 
-def test_no_seed_draws_anew(model: TextGenerator) -> None:
+def test_no_seed_samples_anew(model: TextGenerator) -> None:
     assert len({model.generate("", max_tokens=30, temperature=3.0).text for _ in range(3)}) > 1
 
 
@@ -90,8 +90,8 @@ def test_a_long_prompt_is_read_in_chunks(
 
 def test_what_was_never_seen_is_never_written(model: TextGenerator) -> None:
     seen = set(np.flatnonzero(model.weights.seen).tolist())
-    drawn = model.generate("", num_samples=20, max_tokens=50, temperature=50.0, seed=1)
-    tokens = {token for done in drawn for token in done.tokens}
+    samples = model.generate("", num_samples=20, max_tokens=50, temperature=50.0, seed=1)
+    tokens = {token for done in samples for token in done.tokens}
     assert len(tokens) > 20
     assert tokens <= seen
     assert len(seen) < model.tokenizer.vocab_size
@@ -148,7 +148,7 @@ def test_the_end_of_the_document_ends_a_text() -> None:
         assert done.logprob == pytest.approx(logprob_of(generator, [], done.tokens), abs=1e-4)
 
 
-# -- what may be drawn ------------------------------------------------------------------------
+# -- what may be sampled ----------------------------------------------------------------------
 
 
 def test_penalties_and_bans_change_what_is_written(model: TextGenerator) -> None:
@@ -179,10 +179,9 @@ def test_bans_that_cannot_be(model: TextGenerator, ban: tuple[str, ...], says: s
         model.stream("", ban=ban)
 
 
-def test_nothing_is_left_to_draw() -> None:
+def test_nothing_is_left_to_sample() -> None:
+    generator = tiny(0, "a", "ab", seen=range(2))
     with pytest.raises(ConfigError, match="leaves nothing to sample"):
-        generator = tiny(0, "a", "ab")
-        generator.model.seen[generator.tokenizer.end] = False
         generator.generate("", ban=("a",))
 
 

@@ -68,7 +68,7 @@ def test_top_p_keeps_the_token_that_crosses_the_mark(share: float, expected: lis
 @pytest.mark.parametrize(
     ("share", "expected"), [(0, [0, 1, 2, 3]), (0.25, [0, 1, 2, 3]), (0.5, [0, 1]), (1, [0])]
 )
-def test_min_p_is_a_share_of_the_likeliest(share: float, expected: list[int]) -> None:
+def test_min_p_is_a_share_of_the_most_likely(share: float, expected: list[int]) -> None:
     assert kept(min_p(share)) == expected
 
 
@@ -159,7 +159,7 @@ logits_rows = st.lists(
 
 
 @given(data=st.data(), rows=logits_rows)
-def test_every_chain_leaves_a_token_and_draws_only_what_it_left(
+def test_every_chain_leaves_a_token_and_only_what_it_left_is_sampled(
     data: st.DataObject, rows: list[list[float]]
 ) -> None:
     shares = st.floats(1e-6, 1) | st.none()
@@ -199,8 +199,8 @@ def test_every_chain_leaves_a_token_and_draws_only_what_it_left(
         alone = [process(given_to[i : i + 1], before[i : i + 1]) for i in range(len(rows))]
         assert np.array_equal(np.concatenate(alone), left), "each row by itself"
     assert ((left == NEG_INF) | seen).all()
-    drawn = Sampler(config, first(3, len(rows)), banned)(logits, before)
-    assert (np.take_along_axis(left, drawn[:, None], axis=-1) != NEG_INF).all()
+    sampled = Sampler(config, first(3, len(rows)), banned)(logits, before)
+    assert (np.take_along_axis(left, sampled[:, None], axis=-1) != NEG_INF).all()
 
 
 few_levels = st.lists(st.sampled_from([NEG_INF, -1.0, 0.0, 0.5, 3.0]), min_size=6, max_size=6)

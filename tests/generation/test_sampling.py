@@ -38,21 +38,21 @@ def numbers(seed: int | None, rows: int) -> Doubles:
     return first(seed, rows).next()
 
 
-def test_zero_temperature_takes_the_likeliest() -> None:
+def test_zero_temperature_takes_the_most_likely() -> None:
     sampler = Sampler(
         SampleConfig(temperature=0), UniformBuffer([]), np.array([True, False, False, False])
     )
     assert sampler(LOGITS, NOTHING).tolist() == [1]
 
 
-def test_draws_follow_the_distribution() -> None:
+def test_samples_follow_the_distribution() -> None:
     rows = 20_000
-    drawn = sample_tokens(np.repeat(LOGITS, rows, axis=0), numbers(5, rows))
-    shares = np.bincount(drawn, minlength=4) / rows
+    sampled = sample_tokens(np.repeat(LOGITS, rows, axis=0), numbers(5, rows))
+    shares = np.bincount(sampled, minlength=4) / rows
     assert shares == pytest.approx(PROBS[0], abs=0.015)  # four standard deviations
 
 
-def test_what_has_no_share_is_never_drawn() -> None:
+def test_what_has_no_share_is_never_sampled() -> None:
     logits: AnyFloats = np.where([True, False, True, True], NEG_INF, LOGITS)
     assert set(sample_tokens(np.repeat(logits, 1000, axis=0), numbers(7, 1000)).tolist()) == {1}
 
@@ -62,18 +62,18 @@ few_tokens = st.lists(st.just(NEG_INF) | st.floats(-30, 30, width=32), min_size=
 
 @given(row=few_tokens.filter(lambda row: max(row) > NEG_INF))
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_the_outermost_numbers_draw_the_outermost_tokens_with_a_share(
+def test_the_outermost_numbers_give_the_outermost_tokens_with_a_share(
     kind: type, row: list[float]
 ) -> None:
     logits: AnyFloats = np.array([row, row], dtype=kind)
-    drawn = sample_tokens(logits, np.array([[0.0], [ALMOST_ONE]])).tolist()
+    sampled = sample_tokens(logits, np.array([[0.0], [ALMOST_ONE]])).tolist()
     [shared] = np.nonzero(np.array(row) > NEG_INF)
-    assert drawn[0] == shared[0]
-    assert drawn[1] in shared
-    assert np.exp(logits[0, drawn[1] + 1 :] - max(row)).sum() < 1e-15 * len(row)
+    assert sampled[0] == shared[0]
+    assert sampled[1] in shared
+    assert np.exp(logits[0, sampled[1] + 1 :] - max(row)).sum() < 1e-15 * len(row)
 
 
-def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
+def test_a_row_samples_the_same_whatever_stands_beside_it() -> None:
     flat = np.zeros((8, 1000), dtype=np.float32)
     many = sample_tokens(flat, numbers(1, 8))
     few = sample_tokens(flat[:3], numbers(1, 3))
@@ -92,12 +92,12 @@ def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
 )
 def test_rows_side_by_side_are_rows_alone(rows: list[list[float]], seed: int) -> None:
     logits, uniform = np.array(rows, dtype=np.float32), numbers(seed, len(rows))
-    drawn = sample_tokens(logits, uniform)
-    own = own_logprobs(logits, drawn)
+    sampled = sample_tokens(logits, uniform)
+    own = own_logprobs(logits, sampled)
     for row in range(len(rows)):
         at = slice(row, row + 1)
-        assert sample_tokens(logits[at], uniform[at]).tolist() == [drawn[row]]
-        assert own_logprobs(logits[at], drawn[at]) == pytest.approx([own[row]], abs=1e-5)
+        assert sample_tokens(logits[at], uniform[at]).tolist() == [sampled[row]]
+        assert own_logprobs(logits[at], sampled[at]) == pytest.approx([own[row]], abs=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0, 0.7])
@@ -121,32 +121,32 @@ def test_a_shortlist_gives_what_masked_logits_give(
     before, config = np.empty((50, 0), dtype=np.int64), SampleConfig(**options)
     masked = np.full_like(logits, NEG_INF)
     masked[:, shortlist] = logits[:, shortlist]
-    drawn = Sampler(config, first(1, 50), shortlist=np.array(shortlist))(logits, before)
-    assert drawn.tolist() == Sampler(config, first(1, 50))(masked, before).tolist()
+    sampled = Sampler(config, first(1, 50), shortlist=np.array(shortlist))(logits, before)
+    assert sampled.tolist() == Sampler(config, first(1, 50))(masked, before).tolist()
 
 
 def test_a_stream_never_repeats_its_numbers() -> None:
     sampler = Sampler(SampleConfig(), first(1, 2))
     flat, before = np.zeros((2, 1000), dtype=np.float32), np.empty((2, 0), dtype=np.int64)
-    drawn = [tuple(sampler(flat, before).tolist()) for _ in range(3 * BUFFERED_NUMBERS)]
-    assert len(set(drawn)) > 3 * BUFFERED_NUMBERS - 3
+    sampled = [tuple(sampler(flat, before).tolist()) for _ in range(3 * BUFFERED_NUMBERS)]
+    assert len(set(sampled)) > 3 * BUFFERED_NUMBERS - 3
 
 
 @pytest.mark.parametrize("used", [0, 1, 2, 3, 4, 5, BUFFERED_NUMBERS, 3 * BUFFERED_NUMBERS + 7])
 def test_a_stream_goes_on_where_it_was_left(used: int) -> None:
     whole = UniformBuffer([RandomStream(5, row=2)])
-    drawn = [whole.next().item() for _ in range(used + 70)]
+    expected = [whole.next().item() for _ in range(used + 70)]
     assert whole.used == used + 70
     rest = UniformBuffer([RandomStream(5, row=2, used=used)])
-    assert [rest.next().item() for _ in range(70)] == drawn[used:]
+    assert [rest.next().item() for _ in range(70)] == expected[used:]
 
 
 @given(used=st.integers(0, 2**70), more=st.integers(0, 30))
-def test_skipping_equals_drawing(used: int, more: int) -> None:
-    drawn = RandomStream(5, 2, used).generator()
-    drawn.random_raw(more)
+def test_skipping_equals_taking_one_by_one(used: int, more: int) -> None:
+    stepped = RandomStream(5, 2, used).generator()
+    stepped.random_raw(more)
     skipped = RandomStream(5, 2, used + more).generator()
-    assert drawn.random_raw(9).tolist() == skipped.random_raw(9).tolist()
+    assert stepped.random_raw(9).tolist() == skipped.random_raw(9).tolist()
 
 
 def test_the_numbers_of_a_seed_are_the_same_everywhere() -> None:

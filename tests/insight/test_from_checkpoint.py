@@ -131,9 +131,9 @@ def test_a_page_holds_the_inspection_and_fetches_nothing(checkpoint: Path) -> No
     assert [view["title"] for view in data["views"]][:2] == ["surprise", "cell 0:0"]
     for view, drawn in zip(seen.inspection.views, data["views"], strict=True):
         assert drawn["values"] == pytest.approx(view.values.tolist(), abs=1e-3)
-    for part, (_, bits, likeliest) in zip(seen.inspection.parts, data["parts"], strict=True):
+    for part, (_, bits, most_likely) in zip(seen.inspection.parts, data["parts"], strict=True):
         assert bits == pytest.approx(part.nats / 0.6931472, abs=1e-3)
-        assert [name for name, _ in likeliest] == [chance.text for chance in part.most_likely]
+        assert [name for name, _ in most_likely] == [chance.text for chance in part.most_likely]
 
 
 # -- the command line -------------------------------------------------------------------------

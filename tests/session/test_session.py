@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 import chargen
 from chargen.config import MODES
@@ -65,9 +64,7 @@ def test_no_half_of_a_character_stands_beside_the_whole(
     checkpoint: Path, sizes: tuple[int, ...]
 ) -> None:
     tokenizer = ByteTokenizer()
-    generator = tiny_over(tokenizer, 2)
-    generator.model.seen.copy_(torch.zeros(tokenizer.vocab_size).bool())
-    generator.model.seen[[*"\u7a7a\u306f\n".encode()]] = True
+    generator = tiny_over(tokenizer, 2, seen="\u7a7a\u306f\n".encode())
     whole, parted = (over(checkpoint, generator) for _ in range(2))
     for session in (whole, parted):
         session.change("seed", 3)
@@ -150,12 +147,12 @@ def ended(
             yield session
 
 
-def draw(session: Session) -> None:
+def sample(session: Session) -> None:
     session.change("heal", False)
     drain(session.answer("ab"))
 
 
-def draw_several(session: Session) -> None:
+def sample_several(session: Session) -> None:
     session.change("num_samples", 2)
     session.several("ab")
 
@@ -165,14 +162,14 @@ def search(session: Session) -> None:
     drain(session.answer("ab"))
 
 
-@pytest.mark.parametrize("ask", [draw, draw_several, search])
+@pytest.mark.parametrize("ask", [sample, sample_several, search])
 @pytest.mark.parametrize("pieces", [("a", "b"), ("a", "b", "ab", "bab")])
 def test_past_the_end_of_a_document_another_begins(
     checkpoint: Path, pieces: tuple[str, ...], ask: Callable[[Session], None]
 ) -> None:
     session = next(ended(checkpoint, pieces, ask))
     model, tokens = session.generator, session.generator.tokenizer.encode(session.text)
-    if ask is draw:  # the tokens may be others than those of the text
+    if ask is sample:  # the tokens may be others than those of the text
         tokens = model.tokenizer.encode("ab") + tokens_of(session)[:-1]
     session.change("beams", None)
     drain(session.continue_text(), 1)

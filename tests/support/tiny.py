@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -31,17 +31,21 @@ class FewTokens(Tokenizer):
         return np.array(tokens, dtype=np.int64)
 
 
-def tiny(seed: int, *pieces: str) -> TextGenerator:
-    """A network over a few tokens, untrained, with opinions strong enough to tell texts apart."""
-    return tiny_over(FewTokens(*pieces), seed)
+def tiny(seed: int, *pieces: str, seen: Iterable[int] | None = None) -> TextGenerator:
+    """A network over a few tokens, untrained, with opinions strong enough to tell texts apart, as
+    if it had `seen` these tokens; all of them where None are named."""
+    return tiny_over(FewTokens(*pieces), seed, seen)
 
 
-def tiny_over(tokenizer: Tokenizer, seed: int) -> TextGenerator:
+def tiny_over(tokenizer: Tokenizer, seed: int, seen: Iterable[int] | None = None) -> TextGenerator:
     """The same over any tokenizer."""
     torch.manual_seed(seed)
     network = LanguageModel(ModelConfig(hidden_size=6, embedding_size=3), tokenizer.vocab_size)
     with torch.no_grad():
         network.head.weight.mul_(4)
+    if seen is not None:
+        network.seen.fill_(False)
+        network.seen[[*seen]] = True
     return TextGenerator(network, tokenizer)
 
 
