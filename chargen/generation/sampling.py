@@ -63,8 +63,8 @@ class Sampler:
         for process in self._chain:
             logits = process(logits, before)
         if self._greedy:
-            likeliest: Tokens = logits.argmax(axis=-1)
-            return likeliest
+            most_likely: Tokens = logits.argmax(axis=-1)
+            return most_likely
         return sample_tokens(logits, uniform)
 
 
