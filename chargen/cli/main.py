@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 
 from chargen.cli.commands import ALIASES, COMMANDS, DEFAULT
@@ -42,8 +41,6 @@ def _run(argv: list[str]) -> int:
         terminate_by_exception()
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        # Of a network that diverges a line of ours tells, without numpy's.
-        warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
         command, arguments = parse_command_line(COMMANDS, argv, default=DEFAULT, aliases=ALIASES)
         code = command.run(arguments)
         sys.stdout.flush()

@@ -20,6 +20,7 @@ import numpy as np
 from chargen.config import ModelConfig
 from chargen.nn.engine import LSTM_ORDER, MAX_TABLE_BYTES, Floats, State
 from chargen.nn.products import Product, block_width, in_blocks
+from chargen.nn.softmax import quiet
 from chargen.nn.weights import NUM_GATES, Weights
 from chargen.runtime.blas import by_one_thread
 from chargen.runtime.cores import cores
@@ -195,6 +196,7 @@ class NumpyStepper:
         """(L, B, H), the h of all layers, and (1, B, H), an LSTM's c of each."""
         return [self._h, *(room.c_in_rows() for room in self._rooms if self._has_c)]
 
+    @quiet
     @by_one_thread
     def step(self, tokens: Tokens) -> Floats:
         engine, logits = self._engine, self._logits
@@ -209,6 +211,7 @@ class NumpyStepper:
 class NumpyEngine:
     """A network on a CPU, ready to be stepped and to read."""
 
+    @quiet
     @by_one_thread
     def __init__(self, weights: Weights) -> None:
         self.config = weights.config
@@ -231,6 +234,7 @@ class NumpyEngine:
         """What is read above a layer that reads x and gives y, (..., H)."""
         return x + y if self.config.residual and x.shape == y.shape else y
 
+    @quiet
     @by_one_thread
     def read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
         """All of the chunk through one layer, then the next: what each reads is one product."""
@@ -261,6 +265,7 @@ class NumpyEngine:
             x = self.above(x, y if layer.norm is None else _normalised(y, layer.norm))
         return x.swapaxes(0, 1), after.swapaxes(0, 1)
 
+    @quiet
     @by_one_thread
     def output_logits(self, outputs: Floats) -> Floats:
         logits = self.head(outputs.reshape(-1, outputs.shape[-1]))

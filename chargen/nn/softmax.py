@@ -13,7 +13,12 @@ from chargen.tokenizers.base import Tokens
 Doubles = npt.NDArray[np.float64]
 AnyFloats = npt.NDArray[np.floating]
 
+# Where a network has diverged there are infinities, and what comes of them is NaN: who asks for
+# numbers sees that, without numpy's warnings.
+quiet = np.errstate(over="ignore", invalid="ignore")
 
+
+@quiet
 def log_probabilities(logits: AnyFloats) -> Doubles:
     """(..., V) logits, or log-probabilities of parts -> their log-softmax over V. Minus infinity
     stays what it is; one of the others must be finite."""
@@ -23,6 +28,7 @@ def log_probabilities(logits: AnyFloats) -> Doubles:
     return logprobs
 
 
+@quiet
 def softmax(logits: AnyFloats) -> Doubles:
     """(..., V) logits -> probabilities."""
     shares: Doubles = np.exp(logits - logits.max(axis=-1, keepdims=True).astype(np.float64))
@@ -30,6 +36,7 @@ def softmax(logits: AnyFloats) -> Doubles:
     return shares
 
 
+@quiet
 def logsumexp(logits: AnyFloats) -> Doubles:
     """(..., V) -> (...): the log of the sum of what these are the logs of; minus infinity where
     all are."""

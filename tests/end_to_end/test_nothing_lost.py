@@ -62,7 +62,7 @@ def whole(tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A run that nothing happened to."""
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 7)
     # it is read in several parts
-    monkeypatch.setattr("chargen.scoring.scores.VALIDATION_BURN_IN", 4)
+    monkeypatch.setattr("chargen.scoring.validation.VALIDATION_BURN_IN", 4)
     list(prepare(RunRequest([corpus_file], out=tmp_path / "whole", options=RUN)).events())
     return load_snapshot(tmp_path / "whole")
 
