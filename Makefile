@@ -52,14 +52,15 @@ test: $(VENV)/installed
 	$(BIN)/lint-imports
 	$(PYTEST)
 
-# The same numbers, or nearly, by whatever instructions: ATen and oneDNN choose theirs by the CPU.
+# The same numbers, or nearly, by whatever instructions: ATen, oneDNN and OpenBLAS choose theirs by
+# the CPU.
 test-isa: test-sse
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) $(NUMBERS)
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(PYTEST) $(NUMBERS)
 	ONEDNN_MAX_CPU_ISA=AVX512_CORE $(PYTEST) $(NUMBERS)
 	CHARGEN_TEST_THREADS=2 $(BIN)/pytest $(NUMBERS)
 
 test-sse: $(VENV)/installed
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(NUMBERS)
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem $(PYTEST) $(NUMBERS)
 
 # torch of those days comes with CUDA, some gigabytes. Old packages warn of newer ones: no failure.
 test-lowest: $(VENV)/installed

@@ -74,4 +74,6 @@ def test_a_short_validation_text_is_scored_exactly(model: TextGenerator) -> None
     exact = score_text(
         model.engine, model.tokenizer, [EncodedText.spelled(tokens, model.tokenizer)]
     )
-    assert validate(model.model, model.tokenizer, tokens).nats == pytest.approx(exact.nats, rel=1e-5)
+    assert validate(model.model, model.tokenizer, tokens).nats == pytest.approx(
+        exact.nats, rel=1e-5
+    )
