@@ -32,7 +32,7 @@ from chargen.nn.numpy_engine import NumpyEngine
 from chargen.nn.weights import Weights
 from chargen.options import build_config, takes_options
 from chargen.progress import OnShare, no_progress
-from chargen.runtime.device import is_cpu, pick_device
+from chargen.runtime.device import device_type
 from chargen.scoring.scores import NOTHING, Score, check_not_empty, score_text
 from chargen.scoring.token_costs import TextScore, score_tokens
 from chargen.tokenizers.base import Tokenizer
@@ -391,6 +391,6 @@ def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> 
     """The model of a checkpoint, a folder or the name of one below `checkpoints`, ready to write;
     without one, of the checkpoint that a bare `chargen` opens. Raises CheckpointError,
     DeviceError."""
-    picked = "cpu" if is_cpu(device) else pick_device(device).type
+    picked = device_type(device)  # before anything is read
     checkpoint = load_checkpoint(default_checkpoint().folder if path is None else path)
     return TextGenerator(checkpoint.weights, checkpoint.tokenizer, checkpoint.metadata, picked)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from chargen.errors import ConfigError, OutputError, named
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
 from chargen.generation.sample_shards import Shard, needs, samples_of
+from chargen.generation.sampling import new_seed
 from chargen.progress import OnShare, no_progress, share_of
 
 BEGINNING = b'{"index": '  # of every line
@@ -67,7 +67,7 @@ def fill(
         if config.seed is None:
             if shard is not None and kept.seed is None:
                 raise needs("seed")
-            config = replace(config, seed=secrets.randbits(63) if kept.seed is None else kept.seed)
+            config = replace(config, seed=new_seed() if kept.seed is None else kept.seed)
         run = _name_of_run(generator, prompt, config)
         if kept.count and kept.run != run:
             raise OutputError(

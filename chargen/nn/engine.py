@@ -8,7 +8,6 @@ Shapes: B rows, T tokens, V vocabulary, H hidden, P parts of the state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -70,12 +69,6 @@ def initial_state(config: ModelConfig, rows: int = 1) -> State:
 def read_tokens(engine: Engine, tokens: Tokens, state: State) -> tuple[Floats, State]:
     """Read (N,) tokens, one at least, from a (1, P, H) state on: the top layer's output after the
     last of them, (1, H), and the state there. Memory does not grow with them."""
-    outputs = np.empty((1, 1, 1), dtype=np.float32)
-    for chunk in _chunks(tokens):
-        outputs, state = engine.read(chunk[None], state)  # (1, T, H)
-    return outputs[:, -1], state
-
-
-def _chunks(tokens: Tokens) -> Iterator[Tokens]:
     for at in range(0, len(tokens), READ_AT_ONCE):
-        yield tokens[at : at + READ_AT_ONCE]
+        outputs, state = engine.read(tokens[None, at : at + READ_AT_ONCE], state)  # (1, T, H)
+    return outputs[:, -1], state

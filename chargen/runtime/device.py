@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
 
 
-def is_cpu(name: str) -> bool:
-    """Whether `pick_device` takes the CPU; asks torch where another one may be meant. Raises
-    DeviceError."""
-    return str(name).lower() == "cpu" or pick_device(name).type == "cpu"
+def device_type(name: str) -> str:
+    """The type of the device that `pick_device` takes: cpu, cuda or mps. Where the CPU is named,
+    torch is not asked. Raises DeviceError."""
+    return "cpu" if str(name).lower() == "cpu" else pick_device(name).type
 
 
 def pick_device(name: str) -> torch.device:

@@ -34,17 +34,17 @@ def test_a_device_is_named_in_any_case(name: str) -> None:
 
 
 def test_torch_is_asked_where_the_cpu_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import sys; from chargen.runtime.device import is_cpu; "
-    code += "print(is_cpu('CPU'), 'torch' in sys.modules)"
+    code = "import sys; from chargen.runtime.device import device_type; "
+    code += "print(device_type('CPU'), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "True False\n"
+    assert done.stdout == "cpu False\n"
     monkeypatch.setattr(device, "cuda_refusal", lambda: "no GPU is found")
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    assert device.is_cpu("auto")
+    assert device.device_type("auto") == "cpu"
     monkeypatch.setattr(device, "cuda_refusal", lambda: None)
-    assert not device.is_cpu("auto") and not device.is_cpu("gpu") and not device.is_cpu("cuda")
+    assert {device.device_type(name) for name in ("auto", "gpu", "cuda")} == {"cuda"}
     with pytest.raises(DeviceError, match="there is no device 'cpus'"):
-        device.is_cpu("cpus")
+        device.device_type("cpus")
 
 
 @pytest.fixture
