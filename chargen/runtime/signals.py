@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 STDOUT = 1  # as a file descriptor
@@ -47,8 +46,19 @@ def terminate_by_exception() -> None:
         signal.signal(number, _terminate)
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated(signal.Signals(number))
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if not _is_ending:
+        raise Terminated(signal.Signals(number))
+
+
+_is_ending = False
+
+
+def end_by_itself() -> None:
+    """From now on the exceptions of `terminate_by_exception` are not raised: what ends this process
+    has happened, and nothing shall come before the line that says what."""
+    global _is_ending
+    _is_ending = True
 
 
 class Interrupts:
