@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chargen.config import ModelConfig
-from chargen.nn.weights import Bools
+from chargen.nn.weights import NUM_GATES, Bools
 from chargen.tokenizers.base import Tokens
 
 Floats = npt.NDArray[np.float32]
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 State = Floats
 
 READ_AT_ONCE = 1024  # tokens of a prompt: memory does not grow with it
-MAX_TABLE_BYTES = 1 << 28  # the first layer of a larger vocabulary multiplies instead
+MAX_TABLE_BYTES = 1 << 28
 # torch has an LSTM's gates in the order i, f, g, o; an engine has the three sigmoids together.
 LSTM_ORDER = (0, 1, 3, 2)
 
@@ -64,6 +64,15 @@ def initial_state(config: ModelConfig, rows: int = 1) -> State:
     """(B, P, H) of nothing read yet: all zeros."""
     parts = (2 if config.cell == "lstm" else 1) * config.num_layers
     return np.zeros((rows, parts, config.hidden_size), dtype=np.float32)
+
+
+def has_table(config: ModelConfig, vocab_size: int) -> bool:
+    """Whether what the first layer makes of each token is looked up in a (V, G * H) table. A large
+    vocabulary multiplies instead; and where the embedding is added to the output, it must be there.
+    """
+    adds = config.residual and config.embedding_size == config.hidden_size
+    numbers = vocab_size * NUM_GATES[config.cell] * config.hidden_size
+    return not adds and 4 * numbers <= MAX_TABLE_BYTES
 
 
 def read_tokens(engine: Engine, tokens: Tokens, state: State) -> tuple[Floats, State]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chargen.config import ModelConfig
-from chargen.nn.engine import LSTM_ORDER, MAX_TABLE_BYTES, Floats, State
+from chargen.nn.engine import LSTM_ORDER, Floats, State, has_table
 from chargen.nn.products import Product, block_width, in_blocks
 from chargen.nn.softmax import quiet
 from chargen.nn.weights import NUM_GATES, Weights
@@ -302,11 +302,8 @@ def _prepare(weights: Weights, index: int) -> _Layer:
     # In a GRU's new gate h @ recur + its bias is multiplied by another gate before it is added.
     split = 2 * size if config.cell == "gru" else len(bias)
     bias[:split] += recur_bias[:split]
-    # Where the embedding itself is added to the output, it must be there.
-    adds = config.residual and config.embedding_size == size
-    is_small = weights.vocab_size * bias.nbytes <= MAX_TABLE_BYTES
     table = None
-    if index == 0 and is_small and not adds:
+    if index == 0 and has_table(config, weights.vocab_size):
         table = weights.embedding @ read + bias
     norm = None
     if config.layer_norm:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.nn.engine import LSTM_ORDER, MAX_TABLE_BYTES, Floats
+from chargen.nn.engine import LSTM_ORDER, Floats, has_table
 from chargen.nn.engine import State as StateArray
 from chargen.nn.model import LanguageModel, State
 from chargen.nn.transfer import array_of, state_of
@@ -182,11 +182,8 @@ def _prepare(model: LanguageModel, index: int) -> _Layer:
     if config.cell != "gru":  # only there a gate stands between the two
         bias = bias + recur_bias
     read = read.t().contiguous()
-    # Where the embedding itself is added to the output, it must be there.
-    adds = config.residual and config.embedding_size == config.hidden_size
-    small = model.vocab_size * len(bias) * bias.element_size() <= MAX_TABLE_BYTES
     table = None
-    if index == 0 and small and not adds:
+    if index == 0 and has_table(config, model.vocab_size):
         table = torch.addmm(bias, model.embedding.weight, read)
     norm = model.norms[index] if config.layer_norm else None
     return _Layer(read, bias, table, recur.t().contiguous(), recur_bias, norm)
