@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from chargen.errors import ConfigError, DeviceError, RanksError, named, setting
 from chargen.runtime.files import decode_any, encode
-from chargen.runtime.signals import end_by_itself
+from chargen.runtime.signals import ignore_termination
 from chargen.runtime.torchrun import is_local_rank_0, is_one_of_several
 
 # Rank 0 may read a long text, plan and validate while the others wait. A process that dies closes
@@ -240,7 +240,7 @@ class _Torchrun(Ranks):
             raise
         except BaseException as error:
             self.has_failed = True
-            end_by_itself()  # torchrun sends SIGTERM as soon as it has seen one rank end
+            ignore_termination()  # torchrun sends SIGTERM as soon as it has seen one rank end
             self._broadcast_failure()
             # gloo's errors have no class of their own.
             if isinstance(error, dist.DistError) or (

@@ -47,18 +47,18 @@ def terminate_by_exception() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    if not _is_ending:
+    if not _is_ignoring:
         raise Terminated(signal.Signals(number))
 
 
-_is_ending = False
+_is_ignoring = False
 
 
-def end_by_itself() -> None:
-    """From now on the exceptions of `terminate_by_exception` are not raised: what ends this process
-    has happened, and nothing shall come before the line that says what."""
-    global _is_ending
-    _is_ending = True
+def ignore_termination() -> None:
+    """From now on `terminate_by_exception` raises nothing: for a process that has failed and ends
+    by itself, once it has said why."""
+    global _is_ignoring
+    _is_ignoring = True
 
 
 class Interrupts:
