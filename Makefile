@@ -1,5 +1,5 @@
 # make demo: train a small model for a minute and let it talk.   make test: all checks.
-# make everyday: the bundled model, made anew.
+# make docs: the manual, into docs/_build.   make everyday: the bundled model, retrained.
 # make test-isa, test-lowest, test-wheel: the tests by other instructions, with the lowest versions
 # that pyproject.toml allows, and as somebody else installs it.
 PYTHON ?= python3
@@ -20,7 +20,7 @@ NUMBERS := tests/nn tests/scoring tests/generation tests/evaluation tests/traini
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 LOWEST := .venv-lowest
 
-.PHONY: demo everyday test test-isa test-sse test-lowest test-wheel clean
+.PHONY: demo docs everyday test test-isa test-sse test-lowest test-wheel clean
 
 # One environment for all targets, made anew when the dependencies change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -52,6 +52,11 @@ test: $(VENV)/installed
 	$(BIN)/lint-imports
 	$(PYTEST)
 
+# A dead link, an unknown name or a page that no list names is an error.
+docs: $(VENV)/installed
+	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs docs/_build
+	@echo "The manual: docs/_build/index.html"
+
 # The same numbers, or nearly, by whatever instructions: ATen, oneDNN and OpenBLAS choose theirs by
 # the CPU.
 test-isa: test-sse
@@ -76,4 +81,4 @@ test-wheel: $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-	    .import_linter_cache
+	    .import_linter_cache docs/_build
