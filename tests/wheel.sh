@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the wheel, install it into an empty environment, and use it from a folder of its own.
+# Build the source distribution and from that the wheel, install it into an empty environment, and
+# use it from a folder of its own.
 #
 #   bash tests/wheel.sh [PYTHON]
 set -euo pipefail
@@ -11,7 +12,20 @@ export XDG_CACHE_HOME=$elsewhere/cache XDG_STATE_HOME=$elsewhere/state
 
 "$python" -m venv "$elsewhere/env"
 pip=("$elsewhere/env/bin/pip" --quiet --disable-pip-version-check)
-"${pip[@]}" wheel --no-deps --wheel-dir "$elsewhere" -c "$here/constraints.txt" "$here"
+"${pip[@]}" install -c "$here/constraints.txt" hatchling
+(cd "$here" && "$elsewhere/env/bin/hatchling" build -t sdist -d "$elsewhere")
+"${pip[@]}" wheel --no-deps --wheel-dir "$elsewhere" -c "$here/constraints.txt" \
+    "$elsewhere"/chargen-*.tar.gz
+holds() {  # holds ARCHIVE NAME...: each of these lies in it somewhere
+    local names kind=tarfile
+    [[ $1 == *.whl ]] && kind=zipfile
+    names=$("$python" -m "$kind" -l "$1" | cut -d' ' -f1)
+    for name in "${@:2}"; do
+        grep -q "/$name\$" <<<"$names" || { echo "$1 holds no $name" >&2; exit 1; }
+    done
+}
+holds "$elsewhere"/chargen-*.whl licenses/LICENSE py.typed everyday/config.json
+holds "$elsewhere"/chargen-*.tar.gz LICENSE CHANGELOG.md CITATION.cff SECURITY.md tests/wheel.sh
 "${pip[@]}" install -c "$here/constraints.txt" "$elsewhere"/chargen-*.whl
 chargen() { "$elsewhere/env/bin/chargen" "$@"; }
 

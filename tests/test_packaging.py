@@ -1,0 +1,38 @@
+"""What stands beside the code and says who may use it, and how: it agrees with the code."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import chargen
+
+HOUSE = Path(__file__).parents[1]
+PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_licence_is_the_one_that_is_declared() -> None:
+    text = (HOUSE / "LICENSE").read_text(encoding="utf-8")
+    assert text.startswith("MIT License") and PROJECT["license"] == "MIT"
+    [author] = PROJECT["authors"]
+    assert author["name"] in text
+    assert PROJECT["license-files"] == ["LICENSE"]
+
+
+def test_the_citation_is_of_this_version() -> None:
+    lines = (HOUSE / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    assert "cff-version: 1.2.0" in lines
+    assert f"version: {chargen.__version__}" in lines
+    assert f"license: {PROJECT['license']}" in lines
+    assert f'  - name: "{PROJECT["authors"][0]["name"]}"' in lines
+
+
+def test_the_changelog_has_the_sections_that_its_readers_know() -> None:
+    """As keepachangelog.com has them: versions, newest first, and kinds of changes below each."""
+    text = (HOUSE / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", name) for name in versions[1:])
+    kinds = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
