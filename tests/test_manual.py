@@ -44,6 +44,13 @@ def test_what_is_printed_is_compared(wanted: str, got: str, same: bool) -> None:
     assert (manual.difference(wanted, got) is None) == same
 
 
+def test_a_mark_is_that_of_the_block_below_it() -> None:
+    page = "<!-- not run: long -->\n```console\n```\n<!-- text varies -->\n"
+    mark = manual.MARK.search(page)
+    assert mark and mark.groups() == ("text varies", None)
+    assert manual.MARK.search(page + "```console\n```\n") is None
+
+
 def test_every_command_of_a_block_is_found() -> None:
     block = "$ chargen list\nnone\n$ echo a \\\n    b\na b\n$ false\n# exit code 1\n"
     assert list(manual.commands(block)) == [

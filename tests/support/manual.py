@@ -42,7 +42,9 @@ from tests.support.terminal import talking
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = RawFencedCodeBlockLexer(re.compile(r"(?P<language>[^\n]*)\n"))
-MARK = re.compile(r"<!--\s*(not run|text varies|file|typed)(?::\s*(.*?))?\s*-->\s*\n\Z", re.S)
+MARK = re.compile(
+    r"<!--\s*(not run|text varies|file|typed)(?::\s*((?:(?!-->).)*?))?\s*-->\s*\n\Z", re.S
+)
 # In place of a minute or ten: what a page says about the command line is tried by these.
 LENGTHS = ("--minutes", "--epochs", "--steps")
 SHORT_RUN = {"--steps": "20", "--batch-size": "4", "--bptt": "16"}
@@ -67,7 +69,9 @@ class Reader:
         middle = everyday.index("\n\n", len(everyday) // 2) + 2
         texts = everyday[middle : middle + 60_000]
         talks = [part for part in texts.split("\n\n") if part.startswith("You: ")]
-        (folder / "corpus.txt").write_text(texts, encoding="utf-8")
+        for name in ("corpus.txt", "lyrics.txt"):
+            (folder / name).write_text(texts, encoding="utf-8")
+        (folder / "src").symlink_to(ROOT / "chargen")
         (folder / "chat.txt").write_text("\n\n".join(talks) + "\n", encoding="utf-8")
         shutil.copy(ROOT / "tests" / "support" / "names.txt", folder)
         for name in ("corpora", "examples", "benchmarks"):
