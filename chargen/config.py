@@ -40,28 +40,33 @@ class CorpusConfig(Config):
         choices=("char", "byte", "subword"),
     )
     vocab_size: int = option(
-        2000, "tokens that a subword vocabulary may hold", at_least=270, at_most=1_000_000
+        2000, "maximum size of a subword vocabulary, in tokens", at_least=270, at_most=1_000_000
     )
     subword_model: str = option("unigram", "subword algorithm", choices=("unigram", "bpe"))
     documents: str = option(
         "file",
-        "what a document is: a file, split by position; or a line, or a paragraph between blank "
-        "lines, shuffled first",
+        "what a document is: a whole file, split by position, or each line or each paragraph "
+        "between blank lines, shuffled before the split",
         choices=("file", "line", "paragraph"),
     )
     newlines: str = option(
-        "keep", "keep CRLF and CR as they are, or turn them into LF", choices=("keep", "lf")
+        "keep",
+        "line ends: keep CRLF and CR as they are, or convert them to LF",
+        choices=("keep", "lf"),
     )
     valid_fraction: float = option(
-        0.05, "share of the text, in bytes, kept for validation", at_least=0, below=1
+        0.05, "fraction of the text, in bytes, held out for validation", at_least=0, below=1
     )
     test_fraction: float = option(
-        0.05, "share of the text, in bytes, never looked at in training", at_least=0, below=1
+        0.05,
+        "fraction of the text, in bytes, held out and never used in training",
+        at_least=0,
+        below=1,
     )
     user: str = option(
-        "You:", "how a turn of the user begins in the text's dialogues, for the REPL's chat mode"
+        "You:", "how the user's turns begin in the text's dialogues, for the REPL's chat mode"
     )
-    bot: str = option("Bot:", "how a turn of the model begins in them")
+    bot: str = option("Bot:", "how the model's turns begin in the text's dialogues")
 
     def check_together(self) -> None:
         if self.valid_fraction + self.test_fraction >= 1:
@@ -95,30 +100,34 @@ class ModelConfig(Config):
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
     hidden_size: int = option(256, "units in each layer", at_least=1, at_most=65536, planned=True)
-    num_layers: int = option(1, "stacked recurrent layers", at_least=1, at_most=64, planned=True)
+    num_layers: int = option(
+        1, "number of stacked recurrent layers", at_least=1, at_most=64, planned=True
+    )
     embedding_size: int = option(
         64,
-        "dimension of the token embedding",
+        "dimension of the token embeddings",
         at_least=1,
         at_most=65536,
         planned=True,
     )
     dropout: float = option(
         0.0,
-        "dropout before the output layer, one mask for all positions of a step",
+        "dropout before the output layer, with one mask for all positions of a step",
         at_least=0,
         below=1,
         planned=True,
     )
     layer_dropout: float | None = option(
         None,
-        "dropout between layers (default: as " + named("dropout") + ")",
+        "dropout between layers (default: the same as " + named("dropout") + ")",
         at_least=0,
         below=1,
     )
-    embedding_dropout: float = option(0.0, "dropout on the embedding's units", at_least=0, below=1)
+    embedding_dropout: float = option(
+        0.0, "dropout on the units of the embeddings", at_least=0, below=1
+    )
     token_dropout: float = option(
-        0.0, "dropout of whole tokens from the embedding, for a step", at_least=0, below=1
+        0.0, "dropout of whole tokens from the embedding matrix, for a step", at_least=0, below=1
     )
     weight_dropout: float = option(
         0.0,
@@ -129,9 +138,9 @@ class ModelConfig(Config):
     )
     layer_norm: bool = option(False, "layer normalization of each layer's output")
     residual: bool = option(
-        False, "residual connections, where a layer's input and output have one size"
+        False, "residual connections around layers whose input and output sizes are equal"
     )
-    nonlinearity: str = option("tanh", "activation of the plain rnn cell", choices=("tanh", "relu"))
+    nonlinearity: str = option("tanh", "activation of the rnn cell", choices=("tanh", "relu"))
     tie_weights: bool = option(
         False, "tie the embedding to the output layer (needs embedding size = hidden size)"
     )
@@ -153,10 +162,12 @@ class ModelConfig(Config):
 class TrainConfig(Config):
     """How the network learns, and for how long."""
 
-    batch_size: int = option(16, "parallel streams of text in a step", at_least=1, planned=True)
+    batch_size: int = option(
+        16, "number of parallel text streams in a step", at_least=1, planned=True
+    )
     accumulate: int = option(
         1,
-        "gradient accumulation: parts a step is computed in, for less memory",
+        "gradient accumulation: compute each step in this many parts, to save memory",
         at_least=1,
     )
     bptt: int = option(
@@ -164,17 +175,18 @@ class TrainConfig(Config):
     )
     random_bptt: bool = option(
         False,
-        "randomize the length of each step, from half of " + named("bptt") + " to one and a half",
+        "randomize the length of each step, between 0.5 and 1.5 times " + named("bptt"),
     )
-    learning_rate: float | None = option(None, "peak step size of AdamW", above=0, planned=True)
+    learning_rate: float | None = option(None, "peak learning rate of AdamW", above=0, planned=True)
     warmup: float = option(
-        0.05, "share of the run in which the learning rate warms up", at_least=0, below=1
+        0.05, "fraction of the run over which the learning rate warms up", at_least=0, below=1
     )
-    weight_decay: float = option(0.1, "decay of weight matrices, by AdamW", at_least=0)
-    clip: float = option(1.0, "gradient norm above which gradients are clipped", above=0)
+    weight_decay: float = option(0.1, "weight decay of AdamW, on weight matrices only", at_least=0)
+    clip: float = option(1.0, "maximum norm of the gradient; larger gradients are clipped", above=0)
     reset: float = option(
         0.02,
-        "probability, per step and stream, of resetting the state and reading from a beginning",
+        "probability, per step and stream, of resetting the state and reading from the "
+        "beginning of a document, paragraph, line or sentence",
         at_least=0,
         at_most=1,
     )
@@ -182,35 +194,38 @@ class TrainConfig(Config):
         0.0, "penalty on the mean square of the top layer's output (AR)", at_least=0
     )
     temporal_penalty: float = option(
-        0.0, "penalty on the mean square of its change from token to token (TAR)", at_least=0
+        0.0,
+        "penalty on the mean squared change of the top layer's output between tokens (TAR)",
+        at_least=0,
     )
     average: float = option(
         0.0,
-        "decay per step of a moving average of the weights (EMA), scored and saved instead",
+        "decay per step of an exponential moving average of the weights (EMA), which is then "
+        "scored and saved instead of them",
         at_least=0,
         below=1,
     )
     precision: str = option(
         "auto",
-        "of matrix products; auto is bfloat16 where that is faster, else float32",
+        "precision of matrix products; auto is bfloat16 where that is faster, else float32",
         choices=("auto", "float32", "bfloat16"),
     )
     minutes: float | None = option(
         None,
-        f"train for so many minutes, everything included (default {DEFAULT_MINUTES:g})",
+        f"train for this many minutes, everything included (default: {DEFAULT_MINUTES:g})",
         above=0,
     )
-    epochs: float | None = option(None, "train for so many passes over the text", above=0)
-    steps: int | None = option(None, "train for so many steps", at_least=1)
-    evaluations: int = option(10, "validations, spread evenly over the run", at_least=1)
+    epochs: float | None = option(None, "train for this many passes over the text", above=0)
+    steps: int | None = option(None, "train for this many steps", at_least=1)
+    evaluations: int = option(10, "number of validations, spread evenly over the run", at_least=1)
     patience: int | None = option(
         None,
-        "stop early after so many validations in a row without improvement",
+        "stop early after this many validations in a row without improvement",
         at_least=1,
         planned=True,
     )
-    save_every: float = option(30.0, "seconds between saves of the state", above=0)
-    seed: int = option(1, "seed of all randomness", at_least=0, at_most=2**63 - 1)
+    save_every: float = option(30.0, "seconds between saves of the training state", above=0)
+    seed: int = option(1, "seed for all randomness", at_least=0, at_most=2**63 - 1)
 
     def check_together(self) -> None:
         if sum(length is not None for length in (self.minutes, self.epochs, self.steps)) > 1:
@@ -244,20 +259,20 @@ class SampleConfig(Config):
 
     max_tokens: int | None = option(
         None,
-        f"tokens to write at most (default: {DEFAULT_TOKENS}, or what other limits need)",
+        f"maximum tokens to generate (default: {DEFAULT_TOKENS}, or what other limits need)",
         at_least=1,
     )
-    max_chars: int | None = option(None, "characters to write at most", at_least=1)
+    max_chars: int | None = option(None, "maximum characters to generate", at_least=1)
     min_chars: int | None = option(
         None,
-        "stop texts and ends of documents count only after so many characters",
+        "stop texts and ends of documents count only after this many characters",
         at_least=1,
     )
-    stop: tuple[str, ...] = option((), "end before this text, \\n a newline")
-    until: str | None = option(None, "end after so much", choices=UNITS)
+    stop: tuple[str, ...] = option((), "stop before this text; \\n is a newline")
+    until: str | None = option(None, "stop after a whole unit of text", choices=UNITS)
     repetition_penalty: float | None = option(
         None,
-        "divide logits of recent tokens by this; above 1 discourages repetition",
+        "divide the logits of recent tokens by this; above 1 discourages repetition",
         at_least=0.01,
         at_most=100,
     )
@@ -266,65 +281,78 @@ class SampleConfig(Config):
     )
     frequency_penalty: float | None = option(
         None,
-        "subtract this for each time that they occur, in nats",
+        "subtract this from the logits of recent tokens for each occurrence, in nats",
         at_least=-1e6,
         at_most=1e6,
     )
     no_repeat_ngram: int | None = option(
-        None, "never repeat an n-gram of this many tokens within the window", at_least=1
+        None, "never repeat an n-gram of this many tokens within the penalty window", at_least=1
     )
     penalty_window: int = option(
         256,
-        "recent tokens, also of the prompt, for penalties and " + named("no_repeat_ngram"),
+        "number of recent tokens, the prompt's included, that penalties and "
+        + named("no_repeat_ngram")
+        + " look at",
         at_least=1,
         at_most=1_000_000,
     )
     ban: tuple[str, ...] = option((), "never sample a token that contains this text")
     top_k: int | None = option(None, "sample only from the k most likely tokens", at_least=1)
     top_p: float | None = option(
-        None, "sample only from the fewest tokens with this total probability", above=0, at_most=1
+        None,
+        "sample only from the most likely tokens that together have this probability",
+        above=0,
+        at_most=1,
     )
     min_p: float | None = option(
         None,
-        "drop tokens below this fraction of the most likely one's probability",
+        "drop tokens below this fraction of the most likely token's probability",
         at_least=0,
         at_most=1,
     )
     typical_p: float | None = option(
         None,
-        "sample only from the most typical tokens with this total probability",
+        "sample only from the most typical tokens that together have this probability",
         above=0,
         at_most=1,
     )
     temperature: float = option(
-        1.0, "0 always picks the most likely token; above 1 is wilder", at_least=0, at_most=1e6
+        1.0, "0 always picks the most likely token; above 1 is more random", at_least=0, at_most=1e6
     )
     charset: str | None = option(
-        None, "use only these characters, ranges such as a-z, \\n a newline"
+        None, "generate only these characters; ranges such as a-z, \\n is a newline"
     )
-    regex: str | None = option(None, "write only what matches this regular expression as a whole")
+    regex: str | None = option(
+        None, "generate only text that matches this regular expression as a whole"
+    )
     heal: bool = option(
-        True, "token healing: the text may continue a word of the prompt (subwords)"
+        True, "token healing: the text may continue the last word of the prompt (subwords)"
     )
-    num_samples: int | None = option(None, "texts to sample, in batches", at_least=1)
+    num_samples: int | None = option(None, "number of texts to sample, in batches", at_least=1)
     batch_size: int = option(
-        128, "texts that are sampled side by side, at most", at_least=1, at_most=65536
+        128, "maximum number of texts sampled side by side", at_least=1, at_most=65536
     )
     beams: int | None = option(
         None,
-        "beam search of this width for the most likely texts, instead of sampling",
+        "beam width: search for the most likely texts instead of sampling",
         at_least=1,
         at_most=10_000,
     )
     length_penalty: float = option(
         0.0,
-        "divide logprobs by tokens to this power; above 0 favours longer texts",
+        "divide log probabilities by the number of tokens to this power; above 0 favors longer "
+        "texts",
         at_least=0,
         at_most=10,
     )
-    early_stopping: bool = option(False, "end the search once as many texts as beams have ended")
+    early_stopping: bool = option(
+        False, "end the search once as many texts have ended as there are beams"
+    )
     seed: int | None = option(
-        None, "repeat the same samples (default: new ones)", at_least=0, at_most=2**63 - 1
+        None,
+        "seed for repeatable samples (default: a new one each time)",
+        at_least=0,
+        at_most=2**63 - 1,
     )
 
     @property
@@ -376,8 +404,10 @@ class SamplingDefaults(Config):
     """How a checkpoint wants to be sampled where nobody says otherwise; None is what SampleConfig
     says."""
 
-    temperature: float | None = option(None, "of its texts, instead of 1", at_least=0, at_most=1e6)
-    stop: tuple[str, ...] = option((), "what its texts end before, \\n a newline")
+    temperature: float | None = option(
+        None, "temperature at which it is sampled, instead of 1", at_least=0, at_most=1e6
+    )
+    stop: tuple[str, ...] = option((), "its texts stop before this text; \\n is a newline")
     mode: str | None = option(None, "mode in which the REPL starts", choices=MODES)
 
     def check_together(self) -> None:
@@ -405,18 +435,20 @@ class InspectConfig(Config):
     """What is looked at inside a network."""
 
     cell: tuple[str, ...] = option(
-        (), "colour the text by this cell, L:I, its layer and place from 0"
+        (), "color the text by this cell, given as LAYER:CELL, both counted from 0"
     )
     gate: str | None = option(
         None,
-        "colour by this gate of the cells that " + named("cell") + " names, else by its mean over "
-        "each layer",
+        "color the text by this gate: of the cells that " + named("cell") + " names, or else by "
+        "its mean over each layer",
         choices=("forget", "input", "output", "reset", "update"),
     )
-    top: int = option(3, "most likely tokens to show at each position", at_least=1, at_most=100)
+    top: int = option(
+        3, "number of most likely tokens to show at each position", at_least=1, at_most=100
+    )
     max_chars: int = option(
         20_000,
-        "maximum characters to read (2,000 of the model's own text if none is given)",
+        "maximum characters to read (2,000 of the model's own text if no text is given)",
         at_least=1,
         at_most=1_000_000,
     )
@@ -433,9 +465,11 @@ class InspectConfig(Config):
 class LookBackConfig(Config):
     """How far back is looked."""
 
-    max_context: int = option(4096, "the longest context, tokens", at_least=1, at_most=1 << 20)
+    max_context: int = option(
+        4096, "longest context to measure, in tokens", at_least=1, at_most=1 << 20
+    )
     max_distance: int = option(
-        512, "how far the gradient travels back, tokens", at_least=1, at_most=1 << 16
+        512, "how far back to follow the gradient, in tokens", at_least=1, at_most=1 << 16
     )
 
 

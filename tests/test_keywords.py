@@ -105,7 +105,7 @@ def test_help_and_completion_know_every_option(
 def test_help_speaks_python() -> None:
     shown = f"{chargen.train.__doc__} {chargen.TextGenerator.generate.__doc__}"
     assert (
-        "half of `bptt`" in shown and "temperature: 0 always" in shown and "(default: 1.0)" in shown
+        "times `bptt`" in shown and "temperature: 0 always" in shown and "(default: 1.0)" in shown
     )
     assert "metadata.sampling" in shown, "a checkpoint may want another temperature"
     assert "--" not in shown.replace("`chargen train`", "")

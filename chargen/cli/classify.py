@@ -19,30 +19,30 @@ if TYPE_CHECKING:  # types alone: what computes is imported where it is used
 def add_flags(command: Parser) -> None:
     add_checkpoint(command)
     texts = command.add_argument(
-        "text", nargs="+", metavar="TEXT", help="texts (default: standard input, a text a line)"
+        "text", nargs="+", metavar="TEXT", help="texts (default: standard input, one text per line)"
     )
     texts.required = False  # as for `eval`
     command.add_argument(
         "--labels",
         required=True,
         metavar="TEXT,TEXT",
-        help="the labels, as in positive,negative; quote one that holds a comma",
+        help="the labels, as in positive,negative; quote one that contains a comma",
     )
     command.add_argument(
         "--template",
         default=TEMPLATE,
         metavar="TEXT",
-        help="how {text} and {label} stand in the training text, \\n at its end for the end of the "
+        help="how {text} and {label} appear in the training text; \\n at the end is the end of the "
         f"line (default: {TEMPLATE!r})",
     )
     command.add_argument(
         "--examples",
         metavar="F",
-        help="report accuracy on the labelled examples in F instead, one "
+        help="instead: report the accuracy on the labeled examples in F; one "
         '{"text": ..., "label": ...} per line',
     )
     add_device(command)
-    add_json(command, "print one JSON line a text, after --examples the totals")
+    add_json(command, "print one JSON line per text, and with --examples the totals")
 
 
 def run(arguments: Arguments) -> int:

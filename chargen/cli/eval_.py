@@ -10,13 +10,15 @@ from chargen.errors import ConfigError
 
 def add_flags(command: Parser) -> None:
     add_checkpoint(command)
-    texts = command.add_argument("text", nargs="+", metavar="TEXT", help="texts, each a document")
+    texts = command.add_argument(
+        "text", nargs="+", metavar="TEXT", help="text files, each a document"
+    )
     texts.required = False  # with "*" no flag could stand between the checkpoint and the texts
     command.add_argument(
         "--prompts",
         metavar="F",
-        help="report how many prompts in F are answered correctly (greedy decoding), one "
-        '{"prompt": ..., "answer": ...} per line',
+        help="instead: report how many of the prompts in F are answered correctly by greedy "
+        'decoding; one {"prompt": ..., "answer": ...} per line',
     )
     add_device(command)
     add_json(command)

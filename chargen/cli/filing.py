@@ -13,7 +13,7 @@ from chargen.errors import CheckpointError, ConfigError, setting
 
 def add_rm_flags(command: Parser) -> None:
     command.add_argument("checkpoint", nargs="+", metavar="CHECKPOINT", help=CHECKPOINT_HELP)
-    command.add_argument("-y", "-f", "--yes", action="store_true", help="remove without a question")
+    command.add_argument("-y", "-f", "--yes", action="store_true", help="remove without asking")
 
 
 def rm(arguments: Arguments) -> int:
@@ -83,5 +83,5 @@ def cp(arguments: Arguments) -> int:
 def _add_old_and_new(command: Parser) -> None:
     command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT_HELP)
     command.add_argument(
-        "new", metavar="NEW", help="a new name below ./checkpoints, or a new folder with a /"
+        "new", metavar="NEW", help="a new name in ./checkpoints, or a new folder if it contains a /"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from chargen import __version__
@@ -26,7 +26,7 @@ from chargen.options import Config, field_names, field_types, help_of, parse, un
 from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
-CHECKPOINT_HELP = "a folder, the name of one below ./checkpoints, or everyday, which is bundled"
+CHECKPOINT_HELP = "a folder, the name of one in ./checkpoints, or everyday, the bundled model"
 # Options that are typed often, by name.
 SHORT_FLAGS = {"prompt": "-p", "num_samples": "-n", "temperature": "-t", "out": "-o"}
 
@@ -46,6 +46,25 @@ class Parser(argparse.ArgumentParser):
         valued = {name for name, action in flags.items() if action.nargs != 0}
         positionals = [action.dest for action in self._get_positional_actions()]
         return Spelled(set(flags), valued, positionals)
+
+    @property
+    def usage_line(self) -> str:
+        """What to type: what is given without a flag, and the flags that cannot be left out. All
+        others are listed below it."""
+        words = [self.prog]
+        for action in self._get_positional_actions():
+            word = f"{action.metavar} ..." if action.nargs in ("*", "+") else f"{action.metavar}"
+            optional = action.nargs in ("?", "*") or not action.required
+            words.append(f"[{word}]" if optional else word)
+        for action in self._get_optional_actions():
+            if action.required:
+                words.append(f"{action.option_strings[-1]} {action.metavar}")
+        return " ".join([*words, "[OPTIONS]"])
+
+    def group(self, title: str) -> argparse._ArgumentGroup:
+        """The flags that help lists under this title."""
+        there = [group for group in self._action_groups if group.title == title]
+        return there[0] if there else self.add_argument_group(title)
 
     def end_help_with(self, words: str) -> None:
         """A last paragraph, whose lines end at no hyphen: it may name flags."""
@@ -82,20 +101,20 @@ def parse_command_line(
     if name.startswith("-"):
         parser = _whole_parser(commands, aliases)
         parser.parse_known_args(argv[:1])  # leaves, for help or the version
-        spelled = {one: _parser_of(one, commands[one]).spelled for one in (default, *commands)}
+        spelled = {one: parser_of(one, commands[one]).spelled for one in (default, *commands)}
         owners = [one for one in spelled if name in spelled[one].flags]
         if owners:
             parser.error(f"{name} goes after a command, as in: chargen {owners[0]} {name}")
         parser.error(explain_flag(name, parser.spelled, {}))
     if name in commands:
-        command, row = commands[name], _parser_of(name, commands[name])
+        command, row = commands[name], parser_of(name, commands[name])
     elif name in aliases:
-        command, row = aliases[name], _parser_of(name, aliases[name], is_alias=True)
+        command, row = aliases[name], parser_of(name, aliases[name], is_alias=True)
     else:
         _whole_parser(commands, aliases).error(explain_command(name, commands, aliases))
     unknown = first_unknown_flag(argv[1:], row.spelled)
     if unknown is not None:
-        others = {other: _parser_of(other, commands[other]).spelled for other in commands}
+        others = {other: parser_of(other, commands[other]).spelled for other in commands}
         row.error(explain_flag(unknown, row.spelled, others))
     arguments, left = row.parse_known_intermixed_args(argv[1:])
     if left:
@@ -103,11 +122,13 @@ def parse_command_line(
     return command, arguments
 
 
-def _parser_of(name: str, command: Command, *, is_alias: bool = False) -> Parser:
+def parser_of(name: str, command: Command, *, is_alias: bool = False) -> Parser:
     """The parser of a command. Each is made when it is needed: all of them take a while."""
-    about = (f"the same as {command.help}" if is_alias else command.help).capitalize()
+    about = f"the same as {command.help}" if is_alias else command.help
+    about = about[0].upper() + about[1:]  # capitalize() would write Png
     parser = Parser(prog=f"chargen {name}", description=f"{about}.", allow_abbrev=False)
     command.add_flags(parser)
+    parser.usage = parser.usage_line
     return parser
 
 
@@ -117,8 +138,8 @@ def _whole_parser(commands: Mapping[str, Command], aliases: Mapping[str, Command
     parser.description = "Train recurrent language models on any text, and talk to them."
     also = ", ".join(f"{name} ({alias.help})" for name, alias in aliases.items())
     parser.end_help_with(
-        "Without a command, talk to the model that last finished training or was talked to; where "
-        f"there is none, to the bundled one. Aliases: {also}."
+        "Without a command, chargen talks to the model that was last trained or talked to, or to "
+        f"the bundled one if there is none. Aliases: {also}."
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
     group = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
@@ -150,7 +171,7 @@ def add_checkpoint(command: Parser, *, optional: bool = False) -> None:
             "checkpoint",
             nargs="?",
             metavar="CHECKPOINT",
-            help=f"{CHECKPOINT_HELP} (default: the last to finish training or be talked to)",
+            help=f"{CHECKPOINT_HELP} (default: the one last trained or talked to)",
         )
     else:
         command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT_HELP)
@@ -163,7 +184,7 @@ def add_device(command: Parser, default: str = "cpu") -> None:
         choices=(*DEVICES, "gpu"),
         metavar="{" + ",".join(DEVICES) + "}",
         default=default,
-        help=f"where to compute (default: {default})",
+        help=f"device to compute on (default: {default})",
     )
 
 
@@ -183,6 +204,19 @@ def add_options(
     for field in dataclasses.fields(config_type):
         if only is None or field.name in only:
             _add_option(group, config_type, field, known[field.name][0])
+
+
+def add_option_groups(
+    command: Parser, groups: Mapping[str, Sequence[str]], *config_types: type[Config]
+) -> None:
+    """One flag for each field of the configs, in groups: their titles, and the names of the
+    options in each. An option that is in no group joins the flags of the command itself."""
+    owners = {name: config for config in config_types for name in field_names(config)}
+    for title, names in groups.items():
+        for name in names:
+            add_options(command.group(title), owners.pop(name), only=[name])
+    for name, config_type in owners.items():
+        add_options(command, config_type, only=[name])
 
 
 def _add_option(

@@ -32,23 +32,26 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         "--text",
         metavar="TEXT",
-        help="a text, or a file of one, or - for stdin; with --memory a file (default: what it did "
-        "not train on of its own text, if that is still here)",
+        help="a text, a text file, or - for standard input; with --memory only a file or - "
+        "(default: the held-out part of the training text, if that is still there)",
     )
     command.add_argument(
         "--memory",
         action="store_true",
-        help="instead: loss by how much was read, and gradient by how far it travels back",
+        help="instead: measure the loss by length of context, and the gradient by distance",
     )
     add_options(command, InspectConfig)
     add_options(command.add_argument_group("with --memory"), LookBackConfig)
     command.add_argument(
         *flags_of("out"),
         metavar="F",
-        help="write a picture to this .html (not with --memory), .png, .svg or .pdf file",
+        help="draw into this .html (not with --memory), .png, .svg or .pdf file",
     )
     add_device(command)
-    add_json(command, "print one JSON line a token, then cells and gates; or a line a checkpoint")
+    add_json(
+        command,
+        "print one JSON line per token, then cells and gates; with --memory one per checkpoint",
+    )
 
 
 def run(arguments: Arguments) -> int:

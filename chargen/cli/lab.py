@@ -12,13 +12,13 @@ from chargen.errors import ConfigError
 
 def add_flags(command: Parser) -> None:
     command.add_argument(
-        "world", nargs="?", metavar="WORLD", help="one of the small worlds (default: list them)"
+        "world", nargs="?", metavar="WORLD", help="an experiment (default: list them)"
     )
     add_options(command, TrainConfig, only=("seed",))
     command.add_argument(
-        *flags_of("out"), metavar="F", help="also write a picture to this .png, .svg or .pdf file"
+        *flags_of("out"), metavar="F", help="also draw the charts into this .png, .svg or .pdf file"
     )
-    add_json(command, "print the finding as one JSON line")
+    add_json(command, "print the result as one JSON line")
 
 
 def run(arguments: Arguments) -> int:

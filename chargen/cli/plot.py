@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chargen.cli.flags import Arguments, Parser, flags_of
+from chargen.cli.flags import CHECKPOINT_HELP, Arguments, Parser, flags_of
 
 
 def add_flags(command: Parser) -> None:
@@ -12,20 +12,20 @@ def add_flags(command: Parser) -> None:
         "checkpoint",
         nargs="+",
         metavar="CHECKPOINT",
-        help="folders or names of the models to compare",
+        help=CHECKPOINT_HELP,
     )
     command.add_argument(
         *flags_of("out"),
         default="curves.png",
         metavar="F",
-        help="the file to write (default: curves.png)",
+        help="file to draw into (default: curves.png)",
     )
     command.add_argument(
         "--along",
         type=str.lower,
         choices=("steps", "epochs", "minutes"),
         default="steps",
-        help="the x axis of the losses (default: steps)",
+        help="x axis of the curves (default: steps)",
     )
 
 

@@ -14,8 +14,8 @@ def add_flags(command: Parser) -> None:
         "--mode",
         type=str.lower,
         choices=MODES,
-        help="how it begins: each prompt by itself, joined to the text so far, or talking in turns "
-        "(default: as `chargen set` says, or complete)",
+        help="mode to start in: complete each prompt on its own, continue the text so far, or chat "
+        "in turns (default: what chargen set says, or complete)",
     )
     add_device(command)
     command.add_argument(
@@ -23,9 +23,9 @@ def add_flags(command: Parser) -> None:
         type=str.lower,
         choices=("emacs", "vi"),
         default="emacs",
-        help="how lines are edited (default: emacs)",
+        help="key bindings for editing lines (default: emacs)",
     )
-    add_json(command, "read lines as from a pipe; answer each with a JSON line")
+    add_json(command, "read lines as from a pipe; print one JSON line per answer")
 
 
 def run(arguments: Arguments) -> int:
@@ -51,5 +51,5 @@ def add_chat_flags(command: Parser) -> None:
 def add_run_flags(command: Parser) -> None:
     add_flags(command)
     command.add_argument(
-        "prompt", nargs="?", metavar="PROMPT", help="answer this alone (default: talk)"
+        "prompt", nargs="?", metavar="PROMPT", help="answer only this (default: talk)"
     )

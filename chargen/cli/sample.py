@@ -1,4 +1,4 @@
-"""`chargen sample`: text that goes on from a prompt, or how likely given ways to go on are."""
+"""`chargen sample`: text that continues a prompt, or how likely given continuations are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chargen.cli.flags import (
     add_checkpoint,
     add_device,
     add_json,
-    add_options,
+    add_option_groups,
     flags_of,
     options_given,
 )
@@ -40,6 +40,23 @@ if TYPE_CHECKING:  # types alone: what computes is imported where it is used
     from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator
 
+# In the order of the help.
+OPTION_GROUPS = {
+    "length": ("max_tokens", "max_chars", "min_chars", "stop", "until"),
+    "sampling": ("temperature", "top_k", "top_p", "min_p", "typical_p", "heal", "seed"),
+    "penalties": (
+        "repetition_penalty",
+        "presence_penalty",
+        "frequency_penalty",
+        "no_repeat_ngram",
+        "penalty_window",
+        "ban",
+    ),
+    "constraints": ("charset", "regex"),
+    "instead of sampling": ("beams", "length_penalty", "early_stopping"),
+    "many samples": ("num_samples", "batch_size"),
+}
+
 UNLIKELY = -2.0  # nats per token of the best choice, from which it is likely no choice at all
 # What `--choices` has no use for, besides all the options of sampling.
 _ONLY_SAMPLED = ("echo", "out", "shard", "resume", "overwrite", "check_copies", "text")
@@ -47,59 +64,63 @@ _ONLY_SAMPLED = ("echo", "out", "shard", "resume", "overwrite", "check_copies", 
 
 def add_flags(command: Parser) -> None:
     flags = ", ".join(map(flag, PROCESSOR_ORDER))
-    order = f"In this order, each where it is asked for: {flags}; then the token is sampled."
     command.end_help_with(
-        f"{order} A checkpoint may want a temperature and stop texts of its own, which hold where "
-        "none are given; chargen set shows them."
+        f"The options that change the probabilities are applied in this order: {flags}; then a "
+        "token is sampled. A checkpoint may have its own temperature and stop texts, which apply "
+        "unless others are given; chargen set shows them."
     )
     add_checkpoint(command, optional=True)
-    command.add_argument("words", nargs="*", metavar="PROMPT", help="as --prompt")
+    command.add_argument("words", nargs="*", metavar="PROMPT", help="the same as --prompt")
     prompts = command.add_mutually_exclusive_group()
     prompts.add_argument(
         *flags_of("prompt"),
         metavar="TEXT",
-        help="what the text begins with (default: what is piped in, without its last newline)",
+        help="what the text begins with (default: standard input if it is piped, without its last "
+        "newline)",
     )
-    prompts.add_argument("--prompt-file", metavar="F", help="a file that holds it, or - for stdin")
+    prompts.add_argument(
+        "--prompt-file", metavar="F", help="read the prompt from a file, or - for standard input"
+    )
     command.add_argument(
         "--echo",
         action="store_true",
-        help="write the prompt before each text; lines of JSON name it anyway",
+        help="print the prompt before each text; JSON lines always hold it",
     )
-    add_options(command, SampleConfig)
-    group = command.add_argument_group("instead of sampling")
-    group.add_argument(
+    add_option_groups(command, OPTION_GROUPS, SampleConfig)
+    command.group("instead of sampling").add_argument(
         "--choices",
         metavar="TEXT,TEXT",
         help='show how likely each of these continuations is, as in " red, green"; quote one that '
-        "holds a comma",
+        "contains a comma",
     )
-    group = command.add_argument_group("into a file")
-    group.add_argument(*flags_of("out"), metavar="F", help="a new file, one JSON line a sample")
+    group = command.group("many samples")
+    group.add_argument(
+        *flags_of("out"), metavar="F", help="write to a new file, one JSON line per sample"
+    )
     group.add_argument(
         "--shard",
         metavar="I/K",
-        help="only the I-th of K parts of the samples, as 1/4 on the first of four machines: the "
-        "files joined in order are the one that a single machine writes, byte for byte where the "
-        "machines are of one kind",
+        help="only part I of K, such as 1/4 on the first of four machines: the files joined in "
+        "order are the one that a single machine would write, byte for byte if the machines are "
+        "of one kind",
     )
     group.add_argument("--resume", action="store_true", help="continue the file in --out")
     group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
-    group = command.add_argument_group("copied or new")
+    group = command.group("copies")
     group.add_argument(
         "--check-copies",
         action="store_true",
-        help="report how much of it is copied word for word from the training text",
+        help="report how much of the output is copied word for word from the training text",
     )
     group.add_argument(
         "--text",
         metavar="F",
         action="append",
-        help="the training text (default: where it was read, or a file of its name here or in "
-        "corpora/)",
+        help="the training text (default: where it was read from, or a file of that name here or "
+        "in corpora/; repeatable)",
     )
     add_device(command)
-    add_json(command, "print one JSON line a sample")
+    add_json(command, "print one JSON line per sample")
 
 
 def run(arguments: Arguments) -> int:

@@ -11,9 +11,11 @@ from chargen.scoring.units import NATS_PER_BIT
 
 def add_flags(command: Parser) -> None:
     add_checkpoint(command)
-    command.add_argument("text", metavar="TEXT", help="a text, or a file of one, or - for stdin")
+    command.add_argument(
+        "text", metavar="TEXT", help="a text, a text file, or - for standard input"
+    )
     add_device(command)
-    add_json(command, "print one JSON line a token, then the totals")
+    add_json(command, "print one JSON line per token, then the totals")
 
 
 def run(arguments: Arguments) -> int:

@@ -14,18 +14,18 @@ def add_flags(command: Parser) -> None:
     command.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT_HELP)
     names = ", ".join(field_names(SamplingDefaults))
     command.add_argument(
-        "name", nargs="?", metavar="NAME", help=f"{names} (default: show what is set)"
+        "name", nargs="?", metavar="NAME", help=f"one of {names} (default: show what is set)"
     )
     command.add_argument(
         "value",
         nargs="*",
         metavar="VALUE",
-        help="as in 0.5, chat or '\\nYou:'; several texts for stop; default removes it",
+        help="such as 0.5, chat or '\\nYou:'; stop takes several texts; default removes it",
     )
     add_json(command)
     command.end_help_with(
-        "These hold for sample, the REPL and Python wherever nothing else is asked for. Training "
-        "on dialogues sets them. sample --stop '' leaves the stop texts out for once."
+        "These apply in sample, the REPL and Python unless other values are given. Training on "
+        "dialogues sets them. sample --stop '' ignores the stop texts once."
     )
 
 

@@ -9,7 +9,7 @@ from chargen.cli.flags import (
     Parser,
     add_device,
     add_json,
-    add_options,
+    add_option_groups,
     flags_of,
     options_given,
 )
@@ -18,45 +18,90 @@ from chargen.errors import ConfigError, in_flags
 from chargen.runtime.signals import exit_at_once
 from chargen.runtime.torchrun import is_rank_0
 
+# In the order of the help.
+OPTION_GROUPS = {
+    "saving": ("save_every",),
+    "length of the run": ("minutes", "epochs", "steps", "patience", "evaluations"),
+    "the text": (
+        "tokenizer",
+        "vocab_size",
+        "subword_model",
+        "documents",
+        "newlines",
+        "valid_fraction",
+        "test_fraction",
+        "user",
+        "bot",
+    ),
+    "the network": (
+        "cell",
+        "hidden_size",
+        "num_layers",
+        "embedding_size",
+        "layer_norm",
+        "residual",
+        "nonlinearity",
+        "tie_weights",
+    ),
+    "regularization": (
+        "dropout",
+        "layer_dropout",
+        "embedding_dropout",
+        "token_dropout",
+        "weight_dropout",
+        "weight_decay",
+        "activation_penalty",
+        "temporal_penalty",
+        "average",
+    ),
+    "optimization": (
+        "learning_rate",
+        "warmup",
+        "clip",
+        "batch_size",
+        "accumulate",
+        "bptt",
+        "random_bptt",
+        "reset",
+        "precision",
+        "seed",
+    ),
+}
+
 
 def add_flags(command: Parser) -> None:
     command.add_argument(
         "corpus",
         nargs="*",
         metavar="CORPUS",
-        help="text files, folders, globs, .gz, or - for standard input",
+        help="text files, folders, globs, .gz files, or - for standard input",
     )
-    group = command.add_argument_group("where it is saved")
+    group = command.group("saving")
     group.add_argument(
         *flags_of("out"),
         metavar="FOLDER",
-        help="a new folder (default: checkpoints/ and the text's name)",
+        help="a new folder (default: one in ./checkpoints, named after the text)",
     )
-    group.add_argument(
-        "--resume", action="store_true", help="resume a run from its last saved state"
-    )
+    group.add_argument("--resume", action="store_true", help="continue a run from its last save")
     group.add_argument("--overwrite", action="store_true", help="replace the checkpoint in --out")
     group.add_argument(
         "--init-from",
         metavar="CHECKPOINT",
-        help="start from the weights and tokenizer of another model, by its folder or name",
+        help="fine-tune: start from the weights and tokenizer of this model",
     )
-    add_options(command.add_argument_group("the text"), CorpusConfig)
-    group = command.add_argument_group("the model")
     group.add_argument(
-        "--preset",
-        type=str.lower,
-        choices=PRESETS,
-        help="its size by name (default: planned for text and time)",
-    )
-    add_options(group, ModelConfig)
-    add_options(command.add_argument_group("training"), TrainConfig)
-    add_device(command, default="auto")
-    command.add_argument(
         "--tensorboard",
         action="store_true",
         help="also write the events for TensorBoard, into tensorboard/ in the checkpoint",
     )
+    add_option_groups(command, OPTION_GROUPS, CorpusConfig, ModelConfig, TrainConfig)
+    command.group("the network").add_argument(
+        "--preset",
+        type=str.lower,
+        choices=PRESETS,
+        help="size of the network by name (default: planned for the text and the time)",
+    )
+    add_device(command, default="auto")
     add_json(command, "print events as JSON lines")
 
 
