@@ -49,7 +49,7 @@ def new_folder(text: str) -> Path:
 
 def check_removable(path: AnyPath) -> Path:
     """The folder of a checkpoint that may be removed. Raises CheckpointError where it may not."""
-    with _held(path, changes=True) as folder:
+    with held(path, changes=True) as folder:
         if folder.is_symlink():
             return folder
         if _is_foreign(folder):
@@ -67,15 +67,15 @@ def remove(path: AnyPath) -> Path:
     """Remove a checkpoint, at once for whoever looks for it; of a link, the link alone. The folder
     that is gone. Raises CheckpointError."""
     folder = check_removable(path)
-    with _held(path, changes=True):
+    with held(path, changes=True):
         absolute = _absolute(folder)
         gone = part_beside(absolute)
-        with _failing(f"cannot remove {folder}"):
+        with failing(f"cannot remove {folder}"):
             if folder.is_symlink():
                 folder.unlink()
                 return folder
             os.rename(absolute, gone)
-        with _failing(f"cannot remove all of {folder}, the rest lies in {gone}"):
+        with failing(f"cannot remove all of {folder}, the rest lies in {gone}"):
             shutil.rmtree(gone)
     return folder
 
@@ -83,7 +83,7 @@ def remove(path: AnyPath) -> Path:
 def move(path: AnyPath, target: Path) -> Path:
     """Give a checkpoint, with whatever else is in its folder, another name or place. The folder
     where it was. Raises CheckpointError."""
-    with _held(path, changes=True) as folder, _failing(f"cannot move {folder} to {target}"):
+    with held(path, changes=True) as folder, failing(f"cannot move {folder} to {target}"):
         _check_outside(folder, target)
         real = folder.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def move(path: AnyPath, target: Path) -> Path:
             if error.errno != errno.EXDEV or folder.is_symlink():
                 raise
             # From one file system to another.
-            _make_at_once(target, lambda part: shutil.copytree(folder, part, symlinks=True))
+            make_at_once(target, lambda part: shutil.copytree(folder, part, symlinks=True))
             shutil.rmtree(folder)
         sync_folder(target.parent)
     remember_move(real, target)
@@ -103,20 +103,20 @@ def move(path: AnyPath, target: Path) -> Path:
 def copy(path: AnyPath, target: Path) -> Path:
     """Copy a checkpoint, without what else is in its folder. The folder that was copied. Raises
     CheckpointError."""
-    with _held(path, changes=False) as folder, _failing(f"cannot copy {folder} to {target}"):
+    with held(path, changes=False) as folder, failing(f"cannot copy {folder} to {target}"):
         _check_outside(folder, target)
 
         def fill(part: Path) -> None:
             shutil.copytree(folder, part, ignore=partial(_other_names, folder))
 
         target.parent.mkdir(parents=True, exist_ok=True)
-        _make_at_once(target, fill)
+        make_at_once(target, fill)
     return folder
 
 
 def set_sampling(path: AnyPath, sampling: SamplingDefaults) -> None:
     """Change how a checkpoint is sampled where nobody says otherwise. Raises CheckpointError."""
-    with _held(path, changes=True) as folder, _failing(f"cannot change {folder}"):
+    with held(path, changes=True) as folder, failing(f"cannot change {folder}"):
         config = config_of(replace(read_config(folder), sampling=sampling))
         write_file(folder / CONFIG, encode_indented(config))
 
@@ -125,7 +125,7 @@ def set_sampling(path: AnyPath, sampling: SamplingDefaults) -> None:
 
 
 @contextmanager
-def _held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
+def held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
     """The folder of a checkpoint, which nobody changes meanwhile, nor reads if this `changes` it.
     Raises CheckpointError."""
     folder = require_checkpoint(path)
@@ -148,8 +148,8 @@ def _held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _failing(doing: str) -> Iterator[None]:
-    """An OSError within is told as what could not be done."""
+def failing(doing: str) -> Iterator[None]:
+    """An OSError within is reported as what could not be done. Raises CheckpointError."""
     try:
         yield
     except OSError as error:
@@ -162,7 +162,7 @@ def _check_outside(folder: Path, target: Path) -> None:
         raise CheckpointError(f"{target} would lie in {folder}", hint="take another name")
 
 
-def _make_at_once(target: Path, fill: Callable[[Path], object]) -> None:
+def make_at_once(target: Path, fill: Callable[[Path], object]) -> None:
     """A folder that is there as a whole or not at all."""
     part = part_beside(target)
     try:
@@ -190,7 +190,7 @@ def _is_foreign(folder: Path) -> bool:
 
 def _other_files(folder: Path) -> list[str]:
     """What lies in a checkpoint's folder but is none of its files."""
-    with _failing(f"cannot look into {folder}"):
+    with failing(f"cannot look into {folder}"):
         others = sorted(_other_names(folder, folder, os.listdir(folder)))
         if not others and (folder / TENSORBOARD).is_dir():
             within = folder / TENSORBOARD

@@ -55,15 +55,13 @@ from chargen.checkpoint.store import (
     arrays_from_bytes,
     arrays_to_bytes,
     check_weights,
-    num_bytes,
+    max_model_bytes,
 )
 from chargen.errors import CheckpointError, setting
 from chargen.nn.weights import Arrays, Weights
 from chargen.runtime.files import encode_indented, write_file
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import TOKENIZERS, file_name_of
-
-MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's arrays take in its file
 
 
 @dataclass(frozen=True)
@@ -186,10 +184,14 @@ def _model_files(
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The best model in a checkpoint folder. Raises CheckpointError."""
-    folder = require_checkpoint(path)
+    return read_checkpoint(require_checkpoint(path))
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """The same, of a folder that may have any name. Raises CheckpointError."""
     is_run = os.path.isfile(folder / TRAINING)
     try:
-        checkpoint = _read_checkpoint(folder)
+        checkpoint = _read_model(folder)
     except DamagedError:
         if not is_run:
             raise
@@ -227,7 +229,7 @@ def is_complete(folder: Path) -> bool:
     """Whether all files of the folder are there and of one save."""
     try:
         metadata = read_config(folder)
-        _read_checkpoint(folder)
+        _read_model(folder)
         read_hashed(metadata, METRICS)
     except DamagedError:
         return False
@@ -248,11 +250,12 @@ def _is_of_another_save(metadata: CheckpointMetadata) -> bool:
         return False  # it is damaged, the model is not
 
 
-def _read_checkpoint(folder: Path) -> Checkpoint:
+def _read_model(folder: Path) -> Checkpoint:
+    """What the files of the model say, whatever the training state beside them."""
     metadata = read_metadata(folder)
     tokenizer = make_tokenizer(metadata, read_hashed(metadata, file_name_of(metadata.tokenizer)))
     shape = metadata.model, metadata.vocab_size
-    content = read_hashed(metadata, MODEL, at_most=num_bytes(*shape) + MAX_NAMES)
+    content = read_hashed(metadata, MODEL, at_most=max_model_bytes(*shape))
     with blaming(folder, MODEL):
         arrays = arrays_from_bytes(content)
         check_weights(*shape, arrays)

@@ -87,7 +87,7 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
         except ValueError as error:
             raise ValueError("its tokenizer is not base64") from error
         tokenizer = make_tokenizer(metadata, content)
-        arrays = arrays_from_bytes(read_rest(file, _most_bytes(metadata)))
+        arrays = arrays_from_bytes(read_rest(file, max_training_bytes(metadata)))
         is_sealed = state.config.format >= SEALED_SINCE or state.seal
         if is_sealed and state.seal != _seal(state, arrays):
             raise ValueError("its seal is not that of what it holds")
@@ -134,7 +134,7 @@ def make_tokenizer(metadata: CheckpointMetadata, content: bytes) -> Tokenizer:
     return tokenizer
 
 
-def _most_bytes(metadata: CheckpointMetadata) -> int:
+def max_training_bytes(metadata: CheckpointMetadata) -> int:
     """What a training state may take: weights, the best ones, their mean, two numbers a weight of
     the optimizer, the hidden state, and most of that once more, to go back to."""
     state = (

@@ -14,11 +14,18 @@ import safetensors.numpy
 from chargen.config import ModelConfig
 from chargen.nn.weights import Array, Arrays, weight_shapes
 
+MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's arrays take in its file
+
 
 def num_bytes(config: ModelConfig, vocab_size: int) -> int:
     """What the weights of such a network take."""
     expected = _expected(config, vocab_size).values()
     return sum(prod(shape) * dtype.itemsize for shape, dtype in expected)
+
+
+def max_model_bytes(config: ModelConfig, vocab_size: int) -> int:
+    """What the file of such a network's weights may take."""
+    return num_bytes(config, vocab_size) + MAX_NAMES
 
 
 def check_weights(config: ModelConfig, vocab_size: int, arrays: Arrays) -> None:

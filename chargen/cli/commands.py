@@ -6,6 +6,7 @@ Each has a file of its own, which imports what is heavy only when it is run.
 from __future__ import annotations
 
 from chargen.cli import (
+    archive,
     classify,
     eval_,
     filing,
@@ -45,6 +46,10 @@ COMMANDS = {
     "rm": Command("remove checkpoints, after asking", filing.add_rm_flags, filing.rm),
     "mv": Command("rename or move a checkpoint", filing.add_mv_flags, filing.mv),
     "cp": Command("copy a checkpoint", filing.add_cp_flags, filing.cp),
+    "pack": Command("pack a checkpoint into one .zip file", archive.add_pack_flags, archive.pack),
+    "unpack": Command(
+        "unpack a checkpoint from a .zip file", archive.add_unpack_flags, archive.unpack
+    ),
 }
 DEFAULT = "repl"
 # What other tools call them.

@@ -19,6 +19,8 @@ OTHER_COMMANDS = {
     "rm": "remove delete del",
     "mv": "move rename",
     "cp": "copy",
+    "pack": "zip archive share push",
+    "unpack": "unzip unarchive pull import",
     "set": "config configure",
     "eval": "evaluate test perplexity ppl",
     "train": "fit learn finetune fine-tune resume",
