@@ -56,10 +56,9 @@ class Parser(argparse.ArgumentParser):
             word = f"{action.metavar} ..." if action.nargs in ("*", "+") else f"{action.metavar}"
             optional = action.nargs in ("?", "*") or not action.required
             words.append(f"[{word}]" if optional else word)
-        for action in self._get_optional_actions():
-            if action.required:
-                words.append(f"{action.option_strings[-1]} {action.metavar}")
-        return " ".join([*words, "[OPTIONS]"])
+        flags = [one for one in self._get_optional_actions() if one.dest != "help"]
+        words += [f"{one.option_strings[-1]} {one.metavar}" for one in flags if one.required]
+        return " ".join([*words, *(["[OPTIONS]"] if flags else [])])
 
     def group(self, title: str) -> argparse._ArgumentGroup:
         """The flags that help lists under this title."""
@@ -250,8 +249,10 @@ def _default_of(field: dataclasses.Field[Any], kind: Any) -> str:
         return " (default: planned)"
     if kind is tuple:
         return " (repeatable)"
-    if field.default is None or kind is bool:
+    if field.default is None:
         return ""
+    if kind is bool:
+        return f" (default: {'on' if field.default else 'off'})"
     return (
         f" (default: {field.default:g})" if kind in (int, float) else f" (default: {field.default})"
     )

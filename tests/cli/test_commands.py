@@ -33,7 +33,7 @@ def test_a_commands_help_says_what_it_does(run_chargen: Chargen, name: str) -> N
         ("eval", "CHECKPOINT [TEXT ...] [OPTIONS]"),
         ("classify", "CHECKPOINT [TEXT ...] --labels TEXT,TEXT [OPTIONS]"),
         ("rm", "CHECKPOINT ... [OPTIONS]"),
-        ("cp", "CHECKPOINT NEW [OPTIONS]"),
+        ("cp", "CHECKPOINT NEW"),
         ("list", "[OPTIONS]"),
     ],
 )
