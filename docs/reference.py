@@ -27,6 +27,8 @@ GUIDES = {
     "inspect": "inspect",
     "lab": "lab",
     "plot": "train",
+    "pack": "share",
+    "unpack": "share",
     "set": "sample",
 }
 # What is shown as code where it stands in a line of help.
