@@ -1,5 +1,6 @@
 # make demo: train a small model for a minute and let it talk.   make test: all checks.
 # make docs: the manual, into docs/_build.   make everyday: the bundled model, retrained.
+# make stale: which measured results are older than the code that they measure.
 # make test-isa, test-lowest, test-wheel: the tests by other instructions, with the lowest versions
 # that pyproject.toml allows, and as somebody else installs it.
 PYTHON ?= python3
@@ -20,7 +21,7 @@ NUMBERS := tests/nn tests/scoring tests/generation tests/evaluation tests/traini
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 LOWEST := .venv-lowest
 
-.PHONY: demo docs everyday test test-isa test-sse test-lowest test-wheel clean
+.PHONY: demo docs everyday stale test test-isa test-sse test-lowest test-wheel clean
 
 # One environment for all targets, made anew when the dependencies change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -56,6 +57,10 @@ test: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs docs/_build
 	@echo "The manual: docs/_build/index.html"
+
+# Needs the whole history of the repository.
+stale: $(VENV)/installed
+	$(BIN)/python benchmarks/stale.py
 
 # The same numbers, or nearly, by whatever instructions: ATen, oneDNN and OpenBLAS choose theirs by
 # the CPU.

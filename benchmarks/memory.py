@@ -1,11 +1,11 @@
-"""How much memory training on large texts takes, and drawing a long one.
+"""How much memory training on large texts takes, and sampling a long one.
 
-    python benchmarks/memory.py [--gigabytes 1] [--tokens 1000000]
+    python benchmarks/memory.py [--gigabytes 1] [--tokens 1000000] [--only NAME ...]
 
 Each row is `chargen train` with all else at its defaults and an empty cache, from its start to the
 end of 400 steps, on a text of so many bytes: of words in lines, or of one line without a space.
 Printed is the largest anonymous memory of the process and those that it forked. Then the model
-that is bundled draws a text; printed is its anonymous memory after each tenth. Linux only: it
+that is bundled samples a text; printed is its anonymous memory after each tenth. Linux only: it
 reads /proc.
 """
 
@@ -55,7 +55,7 @@ def peak_of_training(text: Path, flags: tuple[str, ...]) -> float:
         return peak_memory(process) / 1e6
 
 
-def memory_while_drawing(tokens: int) -> None:
+def memory_while_sampling(tokens: int) -> None:
     """Print it after each tenth of a text of so many tokens."""
     process = subprocess.Popen(
         [sys.executable, "-m", "chargen", "sample", "checkpoints/everyday", "--seed", "1",
@@ -79,11 +79,14 @@ def memory_while_drawing(tokens: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--gigabytes", type=float, default=1.0)
-    parser.add_argument("--tokens", type=int, default=1_000_000, help="0: draws none")
+    parser.add_argument("--tokens", type=int, default=1_000_000, help="to sample; 0: none")
     names = [name for name, *_ in WAYS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument(
+        "--only", nargs="*", choices=names, default=names, help="none: samples alone"
+    )
     arguments = parser.parse_args()
-    print(f"{'training on':<24} {'text':>9} {'peak memory':>14}")
+    if arguments.only:
+        print(f"{'training on':<24} {'text':>9} {'peak memory':>14}")
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         for name, share, one_line, flags in WAYS:
@@ -95,8 +98,8 @@ def main() -> None:
             megabytes = text.stat().st_size / 1e6
             print(f"{name:<24} {megabytes:6,.0f} MB {peak:11,.0f} MB", flush=True)
     if arguments.tokens:
-        print("\ndrawing a text")
-        memory_while_drawing(arguments.tokens)
+        print("\nsampling a text")
+        memory_while_sampling(arguments.tokens)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a step costs on one rank and on two, beside the small model of docs/scale.md.
+"""What a step costs on one rank and on two, beside the small model of docs/project/scale.md.
 
     python benchmarks/scale.py [--rounds 5]
 
