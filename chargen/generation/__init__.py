@@ -1,1 +1,1 @@
-"""What comes after a prompt: sampled, searched, chosen. It learns in memory alone."""
+"""What comes after a prompt: sampled, searched, chosen. Learns only in memory."""

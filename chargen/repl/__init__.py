@@ -1,1 +1,1 @@
-"""Keys, pastes, pipes, and what can be said with a /. What is done then, the session does."""
+"""Keys, pastes, pipes and /commands. What a command does, the session does."""
