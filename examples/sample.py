@@ -14,14 +14,14 @@ PROMPTS = [
     "The opposite of cold is",
 ]
 
-model = chargen.load(sys.argv[1] if len(sys.argv) > 1 else "checkpoints/everyday")
+model = chargen.load(sys.argv[1] if len(sys.argv) > 1 else "everyday")
 
 for prompt in PROMPTS:
     print(prompt, end="")
-    for piece in model.stream(prompt, max_tokens=80, temperature=0.5, stop=("\n",), seed=1):
-        print(piece.text, end="", flush=True)
+    for piece in model.stream(prompt, max_tokens=80, temperature=0.5, stop="\n", seed=1):
+        print(piece, end="", flush=True)
     print()
 
-print("\nThe most likely ways to go on from: The color of a strawberry is")
-for best in model.generate("The color of a strawberry is", beams=3, max_tokens=80, stop=(".",)):
+print("\nThe most likely sentences that begin with: The color of a strawberry is")
+for best in model.generate("The color of a strawberry is", beams=3, max_tokens=80, stop="."):
     print(f"{best.score:8.2f} nats {best.text}")
