@@ -1,5 +1,5 @@
-"""What the import contracts in pyproject.toml cannot say: what is imported when, and what the manual
-shows. `make test` checks the contracts themselves (import-linter)."""
+"""What the import contracts in pyproject.toml cannot say: what is imported when, and which rooms
+the manual lists. `make test` checks the contracts themselves (import-linter)."""
 
 from __future__ import annotations
 
