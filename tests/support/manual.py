@@ -147,7 +147,7 @@ class Reader:
                 return asked(lines) and terminal.screen.cursor.y > row
 
             terminal.see(lambda lines: asked(lines) and "loading" not in lines[-1])
-            for line in re.split(r"\s+\|\s+", typed):
+            for line in re.split(r"[ \n]\|[ \n]", typed):
                 answered = functools.partial(below, terminal.screen.cursor.y)
                 terminal.child.send(line + "\r")
                 terminal.see(answered)
