@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
 
+from chargen.repl.history import open_history
+from chargen.repl.keys import Pastes
 from tests.support.terminal import talking
 
 
@@ -52,3 +55,11 @@ def test_a_history_that_cannot_be_kept(checkpoint: Path, tmp_path: Path) -> None
         terminal.see_ready()
         terminal.say("/set max_tokens 1", "max_tokens is 1")
         assert terminal.leave() == 0
+
+
+def test_a_history_is_for_its_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    open_history(Pastes()).store_string("a secret")
+    file = tmp_path / "chargen" / "history"
+    assert "a secret" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
