@@ -17,8 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from chargen.checkpoint.card import refresh_card
 from chargen.checkpoint.files import (
+    CARD,
     CONFIG,
+    MAX_CARD_BYTES,
     MAX_CONFIG_BYTES,
     METRICS,
     MODEL,
@@ -35,7 +38,7 @@ from chargen.runtime.files import MAX_BYTES, open_regular, part_beside
 from chargen.tokenizers.registry import TOKENIZERS, file_name_of
 
 TOKENIZER_FILES = sorted(set(map(file_name_of, TOKENIZERS)))
-MODEL_FILES = (CONFIG, *TOKENIZER_FILES, MODEL, METRICS)
+MODEL_FILES = (CONFIG, *TOKENIZER_FILES, MODEL, METRICS, CARD)
 # No checkpoint shrinks to less than a hundredth: weights hardly do, and are most of it.
 MAX_RATIO = 100
 _LEFT_BY_MACOS = ("__MACOSX", ".DS_Store")
@@ -99,7 +102,12 @@ def unpack(path: AnyPath, target: Path) -> None:
             raise ValueError(f"it would unpack to {unpacked_bytes:,} bytes, far more than it holds")
         with failing(f"cannot unpack {file} to {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            make_at_once(target, lambda part: _fill(part, file, archive, members))
+
+            def fill(part: Path) -> None:
+                _fill(part, file, archive, members)
+                refresh_card(part, target.name)
+
+            make_at_once(target, fill)
 
 
 def _members(archive: ZipFile) -> dict[str, ZipInfo]:
@@ -157,6 +165,7 @@ def _limits(metadata: CheckpointMetadata) -> dict[str, int]:
     """How many bytes each of the other files of such a checkpoint may take."""
     return {
         **dict.fromkeys((*TOKENIZER_FILES, METRICS), MAX_BYTES),
+        CARD: MAX_CARD_BYTES,
         MODEL: max_model_bytes(metadata.model, metadata.vocab_size),
         TRAINING: max_training_bytes(metadata),
     }

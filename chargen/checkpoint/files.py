@@ -16,10 +16,12 @@ CONFIG = "config.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
 TRAINING = "training.safetensors"
+CARD = "README.md"  # for people
 TENSORBOARD = "tensorboard"  # a folder
 # Bytes of JSON, which takes many times as much memory once it is read.
 MAX_CONFIG_BYTES = 10_000_000
 MAX_HEADER_BYTES = 20_000_000  # in training.safetensors
+MAX_CARD_BYTES = 1_000_000
 
 
 class DamagedError(CheckpointError):

@@ -17,7 +17,16 @@ from functools import partial
 from pathlib import Path
 
 from chargen.checkpoint import locate
-from chargen.checkpoint.files import CONFIG, MAX_CONFIG_BYTES, METRICS, MODEL, TENSORBOARD, TRAINING
+from chargen.checkpoint.card import refresh_card
+from chargen.checkpoint.files import (
+    CARD,
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    METRICS,
+    MODEL,
+    TENSORBOARD,
+    TRAINING,
+)
 from chargen.checkpoint.locate import CHECKPOINTS, require_checkpoint
 from chargen.checkpoint.metadata import config_of, read_config
 from chargen.checkpoint.recent import remember_move
@@ -95,6 +104,7 @@ def move(path: AnyPath, target: Path) -> Path:
             # From one file system to another.
             make_at_once(target, lambda part: shutil.copytree(folder, part, symlinks=True))
             shutil.rmtree(folder)
+        refresh_card(target)
         sync_folder(target.parent)
     remember_move(real, target)
     return folder
@@ -108,6 +118,7 @@ def copy(path: AnyPath, target: Path) -> Path:
 
         def fill(part: Path) -> None:
             shutil.copytree(folder, part, ignore=partial(_other_names, folder))
+            refresh_card(part, target.name)
 
         target.parent.mkdir(parents=True, exist_ok=True)
         make_at_once(target, fill)
@@ -119,6 +130,7 @@ def set_sampling(path: AnyPath, sampling: SamplingDefaults) -> None:
     with held(path, changes=True) as folder, failing(f"cannot change {folder}"):
         config = config_of(replace(read_config(folder), sampling=sampling))
         write_file(folder / CONFIG, encode_indented(config))
+        refresh_card(folder)
 
 
 # -- the folder ---------------------------------------------------------------------------------
@@ -202,5 +214,5 @@ def _other_names(folder: Path, at: AnyPath, names: list[str]) -> set[str]:
     """Of the names in a checkpoint's folder or below it, those that are no files of its own."""
     if Path(at) != folder:
         return {name for name in names if not name.startswith("events.out.tfevents.")}
-    own = {CONFIG, MODEL, METRICS, TRAINING, TENSORBOARD, *map(file_name_of, TOKENIZERS)}
+    own = {CARD, CONFIG, MODEL, METRICS, TRAINING, TENSORBOARD, *map(file_name_of, TOKENIZERS)}
     return {name for name in names if name not in own and not is_part(name)}

@@ -4,6 +4,7 @@
     model.safetensors     the best weights so far
     tokenizer.json        or tokenizer.model (sentencepiece)
     metrics.jsonl         one line an evaluation
+    README.md             the model card: it follows from config.json, and nothing depends on it
     training.safetensors  alone holds all that resuming needs; the other files follow from it
 
 `training.safetensors` is replaced first, by one rename. A crash between it and the others leaves
@@ -22,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chargen.checkpoint.card import write_card
 from chargen.checkpoint.files import (
     CONFIG,
     MAX_CONFIG_BYTES,
@@ -112,6 +114,7 @@ def save(folder: Path, snapshot: Snapshot) -> None:
         for name in {file_name_of(kind) for kind in TOKENIZERS}:
             if name != tokenizer.file_name:  # of an overwritten run
                 (folder / name).unlink(missing_ok=True)
+        write_card(folder, about)
     except OSError as error:
         raise CheckpointError(
             f"cannot save to {folder}: {error.strerror}",
@@ -147,6 +150,7 @@ def save_model(
     try:
         for name, content in files.items():
             write_file(folder / name, content)
+        write_card(folder, about)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if not isinstance(error, OSError):

@@ -64,8 +64,8 @@ def entry(name: str, mode: int = stat.S_IFREG | 0o644) -> ZipInfo:
 
 
 def test_a_model_comes_back_as_it_was(checkpoint: Path, packed: Path, tmp_path: Path) -> None:
-    unpack(packed, tmp_path / "deep" / "there")
-    before, after = content(checkpoint), content(tmp_path / "deep" / "there")
+    unpack(packed, tmp_path / "deep" / "tiny")
+    before, after = content(checkpoint), content(tmp_path / "deep" / "tiny")
     assert before.keys() - after.keys() == {"training.safetensors"}
     assert all(before[name] == after[name] for name in after)
     pack(checkpoint, tmp_path / "again.zip")
@@ -74,9 +74,9 @@ def test_a_model_comes_back_as_it_was(checkpoint: Path, packed: Path, tmp_path: 
 
 def test_a_run_comes_back_as_it_was(checkpoint: Path, tmp_path: Path) -> None:
     pack(checkpoint, tmp_path / "run.zip", training=True)
-    unpack(tmp_path / "run.zip", tmp_path / "run")
-    assert content(tmp_path / "run") == content(checkpoint)
-    assert load_snapshot(tmp_path / "run").progress == load_snapshot(checkpoint).progress
+    unpack(tmp_path / "run.zip", tmp_path / "there" / "tiny")
+    assert content(tmp_path / "there" / "tiny") == content(checkpoint)
+    assert load_snapshot(tmp_path / "there" / "tiny").progress == load_snapshot(checkpoint).progress
 
 
 def test_a_subword_model_comes_back(subword_checkpoint: Path, tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_what_shutil_zips_is_read(checkpoint: Path, tmp_path: Path) -> None:
     made = shutil.make_archive(
         str(tmp_path / "made"), "zip", checkpoint.parent, base_dir=checkpoint.name
     )
-    unpack(made, tmp_path / "there")
-    assert content(tmp_path / "there") == content(checkpoint)
+    unpack(made, tmp_path / "tiny")
+    assert content(tmp_path / "tiny") == content(checkpoint)
 
 
 # -- what is not packed -----------------------------------------------------------------------

@@ -34,6 +34,7 @@ def without_training(folder: Path) -> Path:
 
 def test_the_folder_holds_what_design_promises(checkpoint: Path) -> None:
     assert {path.name for path in checkpoint.iterdir()} == {
+        "README.md",
         "config.json",
         "model.safetensors",
         "tokenizer.json",
