@@ -51,11 +51,11 @@ def headline(run: Run, spell: Spelling = in_flags) -> tuple[Text, list[Text]]:
         length,
         run.device,
     ]
-    verb = "going on with" if run.resumed else "training on"
+    verb, into = ("resuming", "in") if run.resumed else ("training on", "into")
     first = Text.assemble(
         (f"{verb} ", "dim"),
         (corpus.name, "bold"),
-        (f" ({count(size)}B) into ", "dim"),
+        (f" ({count(size)}B) {into} ", "dim"),
         (str(run.folder), "bold"),
     )
     if run.trainer.finished:
@@ -155,7 +155,7 @@ def setback(event: Rollback | OutOfMemory) -> str:
             f"parts now, one after the other (accumulate {event.parts})"
         )
     return (
-        f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; going on from "
+        f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; continuing from "
         f"step {event.back_to:,} with half the learning rate, {event.learning_rate:.2g}"
     )
 

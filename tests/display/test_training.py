@@ -128,7 +128,7 @@ def test_a_setback_says_where_it_goes_on_and_how(capsys: pytest.CaptureFixture[s
     )
     PlainView(console()).show(rollback)
     said = capsys.readouterr().out
-    assert "exploded (nan) by step 130; going on from step 100" in said
+    assert "exploded (nan) by step 130; continuing from step 100" in said
     assert "half the learning rate, 0.005" in said
 
 

@@ -34,13 +34,13 @@ def test_a_run_that_is_stopped_resumed_resized_and_ended(corpus_file: Path, tmp_
         assert terminal.end() == 130
     resume = ("train", "--resume", "--out", "run")
     with talking(40, *resume, cwd=tmp_path) as terminal:
-        terminal.see_text("going on with")
+        terminal.see_text("resuming")
         terminal.resize(60)
         # One frame alone, that is as wide.
         terminal.see(
             lambda lines: (
                 any(len(line) > 40 for line in lines)
-                and sum("going on with" in line for line in lines) == 1
+                and sum("resuming" in line for line in lines) == 1
             )
         )
         terminal.child.send("\x03")
