@@ -475,16 +475,8 @@ class LookBackConfig(Config):
 
 # What only sampling has a use for, and what only beam search has.
 SAMPLING_OPTIONS = (
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "no_repeat_ngram",
+    *(name for name in PROCESSOR_ORDER if name != "ban"),  # a search leaves banned texts out, too
     "penalty_window",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-    "temperature",
     "num_samples",
     "batch_size",
     "seed",

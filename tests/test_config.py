@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chargen.config import CorpusConfig, ModelConfig, SampleConfig, TrainConfig
+from chargen.config import PROCESSOR_ORDER, CorpusConfig, ModelConfig, SampleConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.options import Config, build_config, field_names
 from chargen.runtime.files import convert, decode_any, encode
@@ -64,6 +64,13 @@ def test_a_flag_belongs_to_one_training_config() -> None:
 def test_wrong_options_are_refused(kind: type[Config], options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says.replace("(", "\\(")):
         build_config(kind, options)
+
+
+@pytest.mark.parametrize("name", [name for name in PROCESSOR_ORDER if name != "ban"])
+def test_beam_search_takes_no_option_of_sampling(name: str) -> None:
+    value = 2 if name in ("top_k", "no_repeat_ngram") else 0.5
+    with pytest.raises(ConfigError, match=f"`beams` and `{name}` cannot"):
+        build_config(SampleConfig, {"beams": 2, name: value})
 
 
 def test_values_may_be_written_as_python_people_do() -> None:

@@ -7,23 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from chargen.config import SampleConfig
+from chargen.config import BEAM_OPTIONS, SampleConfig
 from chargen.errors import in_repl, setting
 from chargen.options import field_names
 from chargen.repl.host import Host
 from chargen.repl.lines import run_command
+from chargen.repl.setting_commands import EXAMPLES
 from tests.repl.conftest import GREEDY, Piped
 
 
 @pytest.mark.parametrize("name", field_names(SampleConfig))
 def test_every_setting_can_be_set_and_shown(say: Piped, name: str) -> None:
-    values = {
-        "stop": "x", "ban": "x", "charset": "a-z", "regex": "[a-z]+", "until": "word",
-        "top_p": "0.5", "min_p": "0.5", "typical_p": "0.5", "heal": "off", "early_stopping": "on",
-        "length_penalty": "0",
-    }  # fmt: skip
-    beams = ["/beams 2"] if name == "early_stopping" else []
-    told = say(*beams, f"/set {name.replace('_', '-')} {values.get(name, '3')}", "/set").stderr
+    beams = ["/beams 2"] if name in BEAM_OPTIONS else []
+    told = say(*beams, f"/set {name.replace('_', '-')} {EXAMPLES[name]}", "/set").stderr
     assert f"{name} is " in told
     assert sum(line.startswith(name) for line in told.splitlines()) >= 2
 
