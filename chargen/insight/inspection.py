@@ -25,8 +25,9 @@ from chargen.insight.reading import (
     read_traces,
     tokens_of,
 )
+from chargen.nn.cells import GATE_NAMES
 from chargen.nn.softmax import log_probabilities, logprobs_of
-from chargen.nn.trace import GATE_NAMES, Trace
+from chargen.nn.trace import Trace
 from chargen.progress import OnShare, no_progress
 from chargen.reprs import FULL_SURPRISE, quoted
 from chargen.scoring.units import NATS_PER_BIT

@@ -1,30 +1,21 @@
 """What goes on inside the network: every gate of every layer after every token.
 
-torch computes a row of tokens at once and keeps its gates to itself. Here each cell is its
-equation, stepped in the open: slower, equal to it, and every step a node of the gradient.
+torch computes a row of tokens at once and keeps its gates to itself. Here each cell's equation is
+stepped in the open: slower, equal to it, and every step a node of the gradient.
 
 Shapes: B rows, T tokens, E embedding, H hidden, G gates of a cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chargen.nn.cells import Values, equation_of
 from chargen.nn.model import LanguageModel, State
-
-# What of a cell is between 0, shut, and 1, open. An update gate that is open keeps what was there.
-GATE_NAMES: dict[str, tuple[str, ...]] = {
-    "lstm": ("input", "forget", "output"),
-    "gru": ("reset", "update"),
-    "rnn": (),
-}
-
-Values = dict[str, Tensor]  # by name: "hidden", "cell" in an LSTM, the gates, and "candidate"
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,7 @@ def unroll(model: LanguageModel, tokens: Tensor, state: State) -> tuple[list[lis
     a loss with respect to one of them is all of its influence.
     """
     config = model.config
-    kind = f"rnn {config.nonlinearity}" if config.cell == "rnn" else config.cell
-    equation = _EQUATIONS[kind]
+    equation = equation_of(config)
     x = F.embedding(tokens, model.embedding.weight)  # (B, T, E)
     layers = []
     for index, (layer, before) in enumerate(zip(model.layers, state.layers, strict=True)):
@@ -80,40 +70,3 @@ def unroll(model: LanguageModel, tokens: Tensor, state: State) -> tuple[list[lis
         x = x + y if config.residual and x.shape == y.shape else y
         layers.append(steps)
     return layers, x
-
-
-# Each takes what comes from below and from the step before, (B, G * H), biases included, and the
-# memory before, (B, H) each part; and gives what there is then, (B, H) each.
-
-
-def _lstm(read: Tensor, recurrent: Tensor, before: tuple[Tensor, ...]) -> Values:
-    i, f, g, o = (read + recurrent).chunk(4, dim=1)
-    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-    c = f * before[1] + i * g
-    h = o * c.tanh()
-    return {"hidden": h, "cell": c, "input": i, "forget": f, "output": o, "candidate": g}
-
-
-def _gru(read: Tensor, recurrent: Tensor, before: tuple[Tensor, ...]) -> Values:
-    r, z, n = read.chunk(3, dim=1)
-    r_before, z_before, n_before = recurrent.chunk(3, dim=1)
-    r, z = (r + r_before).sigmoid(), (z + z_before).sigmoid()
-    n = (n + r * n_before).tanh()
-    h = (1 - z) * n + z * before[0]
-    return {"hidden": h, "reset": r, "update": z, "candidate": n}
-
-
-def _rnn_tanh(read: Tensor, recurrent: Tensor, before: tuple[Tensor, ...]) -> Values:
-    return {"hidden": (read + recurrent).tanh()}
-
-
-def _rnn_relu(read: Tensor, recurrent: Tensor, before: tuple[Tensor, ...]) -> Values:
-    return {"hidden": (read + recurrent).relu()}
-
-
-_EQUATIONS: dict[str, Callable[[Tensor, Tensor, tuple[Tensor, ...]], Values]] = {
-    "lstm": _lstm,
-    "gru": _gru,
-    "rnn tanh": _rnn_tanh,
-    "rnn relu": _rnn_relu,
-}

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from chargen.config import ModelConfig
+from chargen.nn.cells import GATE_NAMES
 from chargen.nn.model import LanguageModel, State
-from chargen.nn.trace import GATE_NAMES, trace, unroll
+from chargen.nn.trace import trace, unroll
 
 CELLS: list[dict[str, Any]] = [
     {"cell": "lstm"},
