@@ -57,7 +57,7 @@ def read_content(folder: Path, name: str, at_most: int = MAX_BYTES) -> bytes:
 
 def _unreadable(folder: Path, name: str, error: OSError | ValueError) -> DamagedError:
     why = error.strerror if isinstance(error, OSError) else error
-    hint = "pass a whole folder that `chargen train` wrote"
+    hint = "pass a complete folder that `chargen train` wrote"
     if isinstance(error, PermissionError):
         hint = "it may be intact: check its permissions"
     return DamagedError(f"cannot read {folder / name}: {why}", hint=hint)

@@ -149,7 +149,7 @@ def held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
         lock = Lock(folder, shared=not changes)
     except BlockingIOError as error:
         raise CheckpointError(
-            f"{folder} is in use by another chargen", hint="wait for its end, or stop it"
+            f"{folder} is in use by another chargen", hint="wait for it to finish, or stop it"
         ) from error
     except OSError as error:
         raise CheckpointError(f"cannot open {folder}: {error.strerror}") from error

@@ -227,7 +227,7 @@ def metadata_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
             sampling=_sampling(config),
         )
         if (config.format >= SEALED_SINCE or config.seal) and config.seal != config.sealed():
-            raise ValueError("its seal is not that of what it says, so it was changed")
+            raise ValueError("its seal does not match its content, so it was changed")
     return metadata
 
 

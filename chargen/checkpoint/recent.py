@@ -173,7 +173,7 @@ def _bundled() -> DefaultCheckpoint:
     folder = in_clone if _is_bundled(in_clone) else locate.BUNDLED
     if not is_checkpoint(folder):
         raise CheckpointError(
-            f"no checkpoint below {CHECKPOINTS.resolve()}, and none at {locate.BUNDLED}",
+            f"no checkpoint in {CHECKPOINTS.resolve()}, and none at {locate.BUNDLED}",
             hint="make one with: chargen train corpus.txt",
         )
     talked_to = [Path(visit.checkpoint) for visit in reversed(_visits()) if visit.talked_at]

@@ -90,7 +90,7 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
         arrays = arrays_from_bytes(read_rest(file, max_training_bytes(metadata)))
         is_sealed = state.config.format >= SEALED_SINCE or state.seal
         if is_sealed and state.seal != _seal(state, arrays):
-            raise ValueError("its seal is not that of what it holds")
+            raise ValueError("its seal does not match its content")
         groups: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "learner": {}}
         for name, array in arrays.items():
             group, _, rest = name.partition(".")

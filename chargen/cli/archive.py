@@ -40,8 +40,8 @@ def add_unpack_flags(command: Parser) -> None:
     command.add_argument(
         *flags_of("out"),
         metavar="FOLDER",
-        help="a new name below ./checkpoints, or a new folder with a / (default: the name of the "
-        "file without .zip)",
+        help="a new name in ./checkpoints, or a new folder if it contains a / (default: the name "
+        "of the file without .zip)",
     )
 
 

@@ -55,7 +55,7 @@ def run(arguments: Arguments) -> int:
 
     if arguments.text and arguments.examples:
         raise ConfigError(
-            "give either texts to classify or --examples", hint="both are what is asked about"
+            "give either texts to classify or --examples", hint="the examples bring their own texts"
         )
     labels, template = split_at_commas("labels", arguments.labels), unescape(arguments.template)
     check_labels(labels)
@@ -63,7 +63,9 @@ def run(arguments: Arguments) -> int:
     examples = read_examples(arguments.examples, labels) if arguments.examples else None
     generator = load(arguments.checkpoint, arguments.device)
     if " {label}" in template and any(label.startswith(" ") for label in labels):
-        show_note("labels stand in the template as they are: two spaces come before one of them")
+        show_note(
+            "the template has a space before {label}, so a label that begins with one gets two"
+        )
     if examples is not None:
         return _judge(arguments, examples, lambda text: ask(generator, text, labels, template))
     table = ClassTable(labels)

@@ -84,7 +84,7 @@ def _decoded_prompt(content: bytes, where: str) -> str:
     if len(content) > MAX_PROMPT:
         raise CorpusError(
             f"the prompt {where} is longer than {MAX_PROMPT:,} bytes",
-            hint="give its last part: what is far back is forgotten anyway",
+            hint="give only its last part: a model forgets what is far back",
         )
     return decode_utf8(content, f"the prompt {where}", where)
 

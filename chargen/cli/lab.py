@@ -27,7 +27,7 @@ def run(arguments: Arguments) -> int:
         from chargen.lab import WORLDS
 
         if arguments.out is not None or "seed" in arguments:
-            raise ConfigError("a world must be named", hint="as in: chargen lab namaskar")
+            raise ConfigError("no experiment was named", hint="as in: chargen lab namaskar")
         if arguments.json:
             from chargen.display.console import print_json
 

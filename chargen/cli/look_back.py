@@ -21,7 +21,8 @@ def run(arguments: Arguments, given: dict[str, Any]) -> int:
     text = None if arguments.text is None else [arguments.text]
     if arguments.text == "-" and len(arguments.checkpoint) > 1:
         raise ConfigError(
-            named("text") + " - can be read once, not for several checkpoints", hint="name a file"
+            named("text") + " - can be read only once, not for several checkpoints",
+            hint="name a file",
         )
     found = []
     for folder in arguments.checkpoint:

@@ -179,7 +179,7 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
         for name in [*given, *others]:
             raise ConfigError(
                 named("choices", name) + " cannot be combined",
-                hint="nothing is sampled but a choice",
+                hint="choices are compared, not sampled",
             )
     for name in ("shard", "resume", "overwrite"):
         if getattr(arguments, name) and arguments.out is None:
@@ -197,7 +197,7 @@ def _check_together(arguments: Arguments, given: dict[str, Any]) -> None:
     if arguments.text and not arguments.check_copies:
         raise ConfigError(
             named("text") + " needs " + named("check_copies"),
-            hint="it is where copies are looked for",
+            hint="it is searched for copies",
         )
 
 
@@ -283,7 +283,7 @@ def _stream(
     printer.close()
     code = interrupts.exit_code
     if not texts and (config.regex or config.charset) and not code:
-        show_note("empty: the model would rather continue with what may not be sampled")
+        show_note("the text is empty: all that the model would continue with is excluded")
     return code, "".join(texts)
 
 

@@ -49,7 +49,7 @@ def explain_command(word: str, commands: Collection[str], aliases: Collection[st
     if word in checkpoint_names():
         return f"there is no command {word}; to talk to that model: chargen repl {quote(word)}"
     if os.path.exists(word):
-        return f"there is no command {word}; to learn that text: chargen train {quote(word)}"
+        return f"there is no command {word}; to train on that text: chargen train {quote(word)}"
     return f"there is no command {word}; there are {known}"
 
 

@@ -91,8 +91,9 @@ def open_corpus(
             corpus = _open_tokens(folder, sources, name, config, verify=False)  # just written
         if corpus is None:
             raise CorpusError(
-                f"the token files in {folder} were changed or removed as soon as they were made",
-                hint="have nothing else write there, or set XDG_CACHE_HOME to another folder",
+                f"the token files in {folder} were changed or removed right after they were "
+                "written",
+                hint="let nothing else write there, or set XDG_CACHE_HOME to another folder",
             )
         return corpus
 

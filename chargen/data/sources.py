@@ -170,7 +170,9 @@ def _read_source(path: Path, spool: Spool, copy_name: str, on_progress: OnProgre
                     on_progress("reading", size / max(expected, size))
             check(b"", final=True)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise CorpusError(f"{name} is not a whole gzip file", hint="unpack it yourself") from error
+        raise CorpusError(
+            f"{name} is not a complete gzip file", hint="unpack it yourself"
+        ) from error
     except OSError as error:
         raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
     version = version if in_place else None
@@ -212,7 +214,7 @@ def check_unchanged(sources: Sequence[Source]) -> None:
 
 def changed_error(name: str) -> CorpusError:
     return CorpusError(
-        f"{name} changed while it was read", hint="begin again when nothing writes to it"
+        f"{name} changed while it was read", hint="try again when nothing writes to it"
     )
 
 

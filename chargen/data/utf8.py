@@ -95,7 +95,7 @@ class Utf8Check:
                 return f"it is {what}: save its text as a .txt file"
         encoding = _marked_encoding(self._beginning) or wide_encoding(self._beginning)
         if encoding is None and b"\0" in around:
-            return "it looks like no text at all"
+            return "it does not look like text"
         if encoding is None and (not self._is_ascii or _is_mostly_utf8(around)):
             return f"leave such bytes out, {by('iconv -c -f UTF-8 -t UTF-8')}"
         encoding = encoding or _narrow_encoding(around)

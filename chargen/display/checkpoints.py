@@ -89,11 +89,11 @@ def default_in_words(default: DefaultCheckpoint) -> str:
         state = "is still being trained" if default.is_training else "was stopped before its end"
         instead = f"{default.passed_over} {state}: "
     if default.reason == "bundled":
-        own = "no checkpoint of your own below ./checkpoints; "
+        own = "no checkpoint of your own in ./checkpoints; "
         own += "make one with: chargen train corpus.txt"
         if default.elsewhere:
             own = f"elsewhere you last talked to {default.elsewhere}"
-        return f"{instead}opens the bundled model" + ("" if instead else f" ({own})")
+        return f"{instead}opening the bundled model" + ("" if instead else f" ({own})")
     folder = default.folder
     why = {
         "trained": f"finished training {ago(time.time() - default.at)}",
@@ -102,14 +102,14 @@ def default_in_words(default: DefaultCheckpoint) -> str:
         "resumes it",
         "damaged": "it is damaged",
     }[default.reason]
-    return f"{instead}opens {folder} ({why})"
+    return f"{instead}opening {folder} ({why})"
 
 
 def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) -> None:
     """The checkpoints, as one line each, and the one that is there without being listed."""
     out = out or console()
     if not listed:
-        message = "no checkpoint below ./checkpoints; make one with: chargen train corpus.txt"
+        message = "no checkpoint in ./checkpoints; make one with: chargen train corpus.txt"
         out.print(Text(message), soft_wrap=True)
     elif out.width < 70:
         for entry in listed:

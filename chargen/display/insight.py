@@ -48,9 +48,7 @@ def show_inspection(seen: InspectionResult) -> None:
     show_surprisals(parts)
     drawn = seen.asked
     if drawn and out.color_system is None:
-        show_note(
-            "there are no colours here: --json has the numbers, --out report.html the colours"
-        )
+        show_note("there are no colors here: --json has the numbers, --out report.html the colors")
         drawn = ()
     for view in drawn:
         out.print()
@@ -61,7 +59,7 @@ def show_inspection(seen: InspectionResult) -> None:
     every = inspection.parts
     worst = sorted(range(len(every)), key=lambda place: -every[place].nats)[:WORST]
     out.print()
-    _heading(out, "where it was surprised most")
+    _heading(out, "where it was most surprised")
     show_alternatives([every[place] for place in sorted(worst)])
     if inspection.gates:
         out.print()
@@ -113,7 +111,7 @@ def _gates(gates: Sequence[GateUse]) -> Table:
 
 
 def _show_followers(out: Console, followers: Sequence[Follower], searched: str) -> None:
-    _heading(out, f"cells that follow something, by {searched}")
+    _heading(out, f"cells that follow something, measured on {searched}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("what", "cell"):
         table.add_column(name)

@@ -151,8 +151,8 @@ def curves(
 def setback(event: Rollback | OutOfMemory) -> str:
     if event.kind == "memory":
         return (
-            f"step {event.step:,} did not fit into memory: the streams are read in {event.parts} "
-            f"parts now, one after the other (accumulate {event.parts})"
+            f"step {event.step:,} did not fit into memory: from here on each step is computed in "
+            f"{event.parts} parts (accumulate {event.parts})"
         )
     return (
         f"the loss exploded ({event.train_loss:.3g}) by step {event.step:,}; continuing from "

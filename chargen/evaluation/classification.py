@@ -103,7 +103,7 @@ def check_labels(labels: Sequence[str]) -> None:
     if not all(labels):
         raise ConfigError(named("labels") + " must not be empty", hint=hint)
     if len(labels) < 2:
-        raise ConfigError(named("labels") + " must be two at least, to be compared", hint=hint)
+        raise ConfigError(named("labels") + " must be at least two, to be compared", hint=hint)
     if len(set(labels)) < len(labels):
         raise ConfigError(named("labels") + " must differ from each other")
 
@@ -133,8 +133,8 @@ def _check_beginnings(ways: Sequence[str]) -> None:
             raise ConfigError(
                 named("labels")
                 + f" cannot be compared: {shorter!r} is the beginning of {longer!r}, so it "
-                "never loses",
-                hint="let the template end with what ends a label, as in "
+                "is never less likely",
+                hint="end the template with what ends a label, as in "
                 + setting("template", TEMPLATE + "\n"),
             )
 
@@ -147,12 +147,12 @@ def read_examples(path: str | os.PathLike[str], labels: Sequence[str]) -> list[E
         if label not in labels:
             raise CorpusError(
                 f"{place} has the label {label!r}, which is not among " + named("labels"),
-                hint="name all that it has",
+                hint="name all labels that occur",
             )
     return [Example(text, label) for _, text, label in rows]
 
 
-EXAMPLE = 'write one a line: {"text": "I liked it.", "label": "positive"}'
+EXAMPLE = 'write one per line: {"text": "I liked it.", "label": "positive"}'
 
 
 def accuracy(true: Sequence[str], said: Sequence[str]) -> Accuracy:

@@ -46,7 +46,7 @@ def read_prompts(path: str | os.PathLike[str]) -> list[Prompt]:
     return [Prompt(prompt, answer) for _, prompt, answer in rows]
 
 
-EXAMPLE = 'write one a line: {"prompt": "The sky is", "answer": " blue"}'
+EXAMPLE = 'write one per line: {"prompt": "The sky is", "answer": " blue"}'
 
 
 def read_pairs(
@@ -72,7 +72,7 @@ def read_pairs(
                 pairs.append((place, first, second))
             case _:
                 both = " and ".join(names)
-                raise CorpusError(f"{place} has no {both}, both of them texts", hint=example)
+                raise CorpusError(f"{place} must have {both}, both texts", hint=example)
     if not pairs:
         raise CorpusError(f"{path} holds no {kind}", hint=example)
     return pairs

@@ -63,7 +63,9 @@ class Automaton:
         try:  # Python's own messages tell best what is wrong; it does not know \p alone
             re.compile(re.sub(r"\\[pP](\w|\{[^}]*\})", r"\\w", pattern))
         except (re.error, OverflowError, RecursionError) as error:
-            raise ConfigError(named("regex") + f" is no regular expression: {error}") from None
+            raise ConfigError(
+                named("regex") + f" is not a valid regular expression: {error}"
+            ) from None
         _check_size(pattern)
         # The text matches as a whole anyway, and an automaton knows no anchors.
         inner = re.sub(r"(?<!\\)((?:\\\\)*)\$\Z", r"\1", pattern.removeprefix("^"))
@@ -81,7 +83,7 @@ class Automaton:
             )
         if isinstance(found, int):
             raise ConfigError(
-                named("regex") + f" has too many states: {pattern}", hint="make it simpler"
+                named("regex") + f" has too many states: {pattern}", hint="simplify it"
             )
         steps, finals = found
         num_states = 1 + max([0, *finals, *(max(state, after) for state, _, after in steps)])
@@ -114,7 +116,7 @@ def _check_size(pattern: str) -> None:
             last *= max([1, *(int(count[:9]) for count in counts)])
         if sum(sums) + last > MAX_PLACES:
             raise ConfigError(
-                named("regex") + " repeats too much within repeats", hint="make its counts smaller"
+                named("regex") + " nests too many repeats", hint="make its counts smaller"
             )
 
 
@@ -222,7 +224,7 @@ def _read_tokens(automaton: Automaton, tokenizer: Tokenizer) -> States:
         raise ConfigError(
             named("regex", "charset", last=" or ") + f" has {num_states:,} states, too many for "
             f"{tokenizer.vocab_size:,} tokens",
-            hint="make it simpler",
+            hint="simplify it",
         )
     # One more state that all wrong bytes lead to.
     table = np.full((num_states + 1, NUM_BYTES), num_states, dtype=np.int32)

@@ -91,7 +91,7 @@ class Continuation:
     def _check_not_hopeless(self) -> None:
         if self.guide is not None and not self.guide.can_begin:
             raise ConfigError(
-                "no text that this model can write keeps to "
+                "this model cannot generate any text that matches "
                 + named("regex", "charset", last=" or "),
                 hint="it never samples what its training text did not contain, nor what is banned",
             )
@@ -100,7 +100,7 @@ class Continuation:
 def check_prompt(tokenizer: Tokenizer, prompt: str) -> None:
     if isinstance(prompt, str) and len(prompt) > MAX_PROMPT:  # before a copy of it is made
         raise TokenizerError(
-            f"a prompt of {len(prompt):,} characters is too long, {MAX_PROMPT:,} are the most",
+            f"a prompt of {len(prompt):,} characters is too long, the maximum is {MAX_PROMPT:,}",
             hint="give its last part",
         )
     tokenizer.check(prompt)

@@ -171,9 +171,7 @@ class TextGenerator:
         nothing else can be in its place. Raises ConfigError, TokenizerError, both at once.
         """
         if config is not None and options:
-            raise ConfigError(
-                "a config says all there is to say", hint="give either that or options"
-            )
+            raise ConfigError("a config holds all options", hint="give either that or options")
         config = config or self.sample_config(options)
         if config.beams is not None:
             events = self.search(prompt, config)

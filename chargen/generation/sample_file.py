@@ -53,7 +53,7 @@ def fill(
     part = samples_of(config, shard)
     try:
         if str(path) in (".", "-") or path.is_dir():
-            raise OutputError(f"{path} is no file", hint="name one, as in --out samples.jsonl")
+            raise OutputError(f"{path} is not a file", hint="name one, as in --out samples.jsonl")
         if path.exists() and not (resume or overwrite):
             raise OutputError(
                 f"{path} exists already", hint="--resume continues it, --overwrite replaces it"

@@ -62,6 +62,6 @@ def _batches(samples: int, size: int) -> int:
 
 def _wrong(given: str) -> ConfigError:
     return ConfigError(
-        f"must be the number of a part and of how many, from 1/4 to 4/4 say, not {given!r}",
+        f"must be the number of a part and of all parts, such as 1/4, not {given!r}",
         option="shard",
     )

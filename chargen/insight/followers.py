@@ -93,7 +93,7 @@ def find_followers(
     is too short."""
     if len(text) < MIN_TO_SEARCH:
         raise CorpusError(
-            f"the text holds {len(text):,} characters, too few to look for cells in",
+            f"the text holds {len(text):,} characters, too few to search for cells",
             hint=f"it must be {MIN_TO_SEARCH:,} long at least",
         )
     model, tokenizer = generator.model, generator.tokenizer

@@ -128,7 +128,7 @@ def inspect(
         except CorpusError as error:
             if given is None:
                 raise
-            own, searched = "", f"in so short a text no cells are looked for, and {error.message}"
+            own, searched = "", f"the text is too short to search for cells, and {error.message}"
     if own:
         followers = find_followers(generator, own[:SEARCHED], part_of(on_progress, "looking"))
     if given is None:
@@ -204,7 +204,7 @@ def _load(
     generator = checkpoint if isinstance(checkpoint, TextGenerator) else load(checkpoint, device)
     if generator.metadata is None:
         raise CheckpointError(
-            "this model was not loaded from a checkpoint, which would say what it was trained on",
+            "this model was not loaded from a checkpoint, so its training text is unknown",
             hint="give one, as in: chargen.inspect('everyday')",
         )
     return generator, generator.metadata

@@ -44,7 +44,7 @@ def run(name: WorldName | str, *, seed: int = 1, on_progress: OnProgress = no_pr
             return world.run(seed, on_progress)
     near, every = nearest(str(name), WORLDS), ", ".join(WORLDS)
     hint = f"did you mean {near}? there are {every}" if near else f"there are {every}"
-    raise ConfigError(f"there is no world {name!r}", hint=hint)
+    raise ConfigError(f"there is no experiment {name!r}", hint=hint)
 
 
 def __dir__() -> list[str]:

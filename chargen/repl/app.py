@@ -215,7 +215,7 @@ class Repl:
             return fitting([LEAVES, "Ctrl-C again leaves"], columns)
         if self._loader.host is None:
             names = (self._folder, self._folder.name)
-            return fitting([f"{name}  loading; you can write already" for name in names], columns)
+            return fitting([f"{name}  loading; you can already type" for name in names], columns)
         return toolbar(self._loader.host.session, columns)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:

@@ -87,7 +87,7 @@ def show_help(host: Host, rest: str) -> None:
     name = rest.replace("-", "_").lower()
     if not rest:
         show_groups(
-            "Write how a text begins; the model goes on. Enter alone has it write another one.",
+            "Write the beginning of a text; the model continues it. Enter alone samples another.",
             [(g.name, [c.usage for c in g.commands.values()], g.about, g.example) for g in GROUPS],
             'A text between """ and """ may have several lines, or look like a command. Tab '
             "completes, Ctrl-R searches, Ctrl-C stops a text, Ctrl-D leaves. /help NAME says more, "
@@ -121,7 +121,7 @@ def leave(host: Host, rest: str) -> None:
 GROUPS = (
     Group(
         "mode",
-        "what becomes of a prompt",
+        "modes",
         "/chat Ann: Bob:",
         {
             "complete": Command(
@@ -176,7 +176,7 @@ GROUPS = (
     ),
     Group(
         "text",
-        "again, more, a step back",
+        "continue, retry, undo",
         "/variants 3",
         {
             "retry": Command("/retry", "another answer to the last prompt", retry),
@@ -184,9 +184,9 @@ GROUPS = (
                 "/continue",
                 "continue the last text where it stopped",
                 continue_text,
-                more="Where there is no text yet, one is written from nothing.",
+                more="If there is no text yet, a new one is sampled.",
             ),
-            "undo": Command("/undo", "take the last step back", undo),
+            "undo": Command("/undo", "undo the last step", undo),
             "reset": Command(
                 "/reset",
                 "begin a new text; /reset settings: the defaults",
@@ -205,7 +205,7 @@ GROUPS = (
     ),
     Group(
         "insight",
-        "how likely, how surprising",
+        "probabilities",
         "/top The sky is",
         {
             "top": Command(
@@ -232,7 +232,7 @@ GROUPS = (
     ),
     Group(
         "model",
-        "who talks, what it learns",
+        "models and learning",
         "/load everyday",
         {
             "list": Command("/list", "the checkpoints that there are", list_all),
@@ -248,7 +248,7 @@ GROUPS = (
             ),
             "learn": Command(
                 "/learn on|off",
-                "learn what you write, in memory alone",
+                "learn what you write, in memory only",
                 learn,
                 one_of({"on": "from now on", "off": "forget it all"}),
             ),
@@ -262,21 +262,21 @@ GROUPS = (
     ),
     Group(
         "session",
-        "files, this help, the end",
+        "files, help, leaving",
         "/save talk.session",
         {
             "save": Command("/save FILE", "save this session", save, takes="file"),
             "open": Command("/open FILE", "continue a saved session", open_session, takes="file"),
             "log": Command(
                 "/log FILE",
-                "write all into a Markdown file; off ends it",
+                "log the session to a Markdown file; off stops it",
                 log,
                 one_of({"off": "no longer"}),
                 takes="file",
             ),
             "help": Command(
                 "/help NAME",
-                "say more of a command or a setting; alone, show all commands",
+                "explain a command or a setting; alone, list all commands",
                 show_help,
                 _help_words,
                 also=("?",),

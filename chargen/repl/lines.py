@@ -10,7 +10,7 @@ from chargen.repl.text_commands import answer_again
 
 # What people type to other programs; nobody wants it completed.
 BARE_WORDS = dict.fromkeys(("exit", "exit()", "quit", "quit()"), "/quit or Ctrl-D leaves")
-BARE_WORDS |= dict.fromkeys(("help", "?"), "/help shows what can be said")
+BARE_WORDS |= dict.fromkeys(("help", "?"), "/help lists the commands")
 
 
 def run_line(host: Host, line: str) -> None:

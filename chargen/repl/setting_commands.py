@@ -168,7 +168,7 @@ def learn(host: Host, rest: str) -> None:
     host.session.learn(rest == "on")
     host.printer.status("")
     if rest == "on":
-        host.say("the model learns what you write, in memory alone; /learn off forgets it")
+        host.say("the model learns what you write, in memory only; /learn off forgets it")
     else:
         host.say("all that was learned is forgotten" if had_learnt else "learning is off")
 
@@ -186,7 +186,7 @@ def use_keys(host: Host, rest: str) -> None:
     if rest not in ("emacs", "vi"):
         raise ConfigError("keys are emacs or vi", hint="as in: /keys vi")
     host.keys = rest
-    host.say(f"keys are those of {rest}")
+    host.say(f"key bindings are those of {rest}")
 
 
 # -- completions ------------------------------------------------------------------------------

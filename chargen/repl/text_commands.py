@@ -80,11 +80,11 @@ def undo(host: Host, rest: str) -> None:
     elif gone.mode != now.mode:
         host.say(f"{now.mode} mode again")
     elif gone.last is None or now.last is None or gone.last == now.last:
-        host.say("the text before is back")
+        host.say("the previous text is back")
     elif gone.last.text.startswith(now.last.text):
-        host.say("its last part is taken back")
+        host.say("its last part was undone")
     else:
-        host.say("the answer before is back")
+        host.say("the previous answer is back")
 
 
 def continue_text(host: Host, rest: str) -> None:
@@ -150,6 +150,6 @@ def edit(host: Host, rest: str) -> None:
                 f"cannot edit with {editor}: {why}", hint="name an editor in EDITOR"
             ) from None
     if code:
-        host.say(f"{editor} failed, so nothing is changed")
+        host.say(f"{editor} failed, so nothing was changed")
         return
     host.draft = edited.removesuffix("\n")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU is found"
+NOT_BUILT, NO_GPU = "this torch was built without it", "no GPU was found"
 
 
 def device_type(name: str) -> str:
@@ -45,11 +45,12 @@ def pick_device(name: str) -> torch.device:
             name = "mps" if torch.backends.mps.is_available() else "cpu"
     elif name == "cuda" and (why := cuda_refusal()):
         raise DeviceError(
-            f"device cuda is not there: {why}", hint="use " + setting("device", "auto") + " or cpu"
+            f"device cuda is not available: {why}",
+            hint="use " + setting("device", "auto") + " or cpu",
         )
     elif name == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(
-            "device mps is not there: it needs a Mac with an Apple chip",
+            "device mps is not available: it needs a Mac with an Apple chip",
             hint="use " + setting("device", "auto") + " or cpu",
         )
     if name == "cuda":

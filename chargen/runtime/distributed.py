@@ -324,7 +324,7 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
         torch.cuda.set_device(device)
     elif device.type != "cpu":
         raise DeviceError(
-            f"several ranks cannot learn on {device.type}",
+            f"several ranks cannot train on {device.type}",
             hint="add " + setting("device", "cpu") + ", or use one process",
         )
     if _joined is None:

@@ -93,13 +93,13 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has perhaps no other end
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     with open(descriptor, "rb") as file:
         yield file
 
 
 def read_file(path: Path, at_most: int = MAX_BYTES) -> bytes:
-    """All of a file. Raises OSError; ValueError where it is no regular file or a longer one."""
+    """All of a file. Raises OSError; ValueError where it is not a regular file or a longer one."""
     with open_regular(path) as file:
         return read_rest(file, at_most)
 

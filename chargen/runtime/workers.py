@@ -99,7 +99,7 @@ def _receive(child: Link, children: dict[Link, int]) -> tuple[str, Any]:
         code = _exit_code(children.pop(child))
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         raise ChargenError(
-            f"a process that shared the work was ended {how}",
+            f"a worker process was ended {how}",
             hint="if memory ran out, close other programs",
         ) from error
     return message

@@ -84,15 +84,12 @@ class Moment:
         """Raises ConfigError where the last answer cannot be looked into or done again."""
         if self.last is not None and not self.segments:
             raise ConfigError(
-                "the last answer was not written here, so there is no looking into it or doing it "
-                "again",
+                "the last answer is not of this session, so it cannot be explained or retried",
                 hint="write a prompt, or " + action("continue_text()", "/continue"),
             )
         written = "".join(part.text for part in self.segments)
         if self.last is None or written != self.last.text:
-            raise ConfigError(
-                "there is no answer to look into or to do again", hint="write a prompt"
-            )
+            raise ConfigError("there is no answer to explain or retry", hint="write a prompt")
 
 
 @dataclass(frozen=True)

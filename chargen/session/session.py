@@ -206,7 +206,7 @@ class Session:
         """How the turns of the user and of the model begin, in a chat. Raises ConfigError."""
         if len(roles) != 2:
             raise ConfigError(
-                "a talk has two sides",
+                "a chat has two speakers",
                 hint="as in: " + action("name_roles(('You:', 'Bot:'))", "/chat You: Bot:"),
             )
         user, bot = roles
@@ -370,7 +370,8 @@ class Session:
         self._catch_up()
         if self.has_learned:
             raise SessionError(
-                "the model has learned since it was loaded, so a session of it could not be opened",
+                "the model has learned since it was loaded, so a saved session could not be opened "
+                "again",
                 hint=action("save_model(FOLDER)", "/save-model FOLDER")
                 + " keeps it, "
                 + action("learn(False)", "/learn off")

@@ -73,13 +73,13 @@ def write_session(path: Path, saved: SavedSession) -> None:
         content = encode(saved)
     except UnicodeEncodeError:
         raise SessionError(
-            f"cannot write {path}: a setting holds a lone surrogate, which is no character",
+            f"cannot write {path}: a setting holds a lone surrogate, which is not a character",
             hint=action("settings", "/set") + " shows them all",
         ) from None
     head = encode(_Head(FORMAT, hashlib.sha256(content).hexdigest()))
     try:
         if path.exists() and not _is_session(path):
-            raise SessionError(f"{path} exists and is no session file", hint="name another one")
+            raise SessionError(f"{path} exists and is not a session file", hint="name another one")
         write_file(path, head + b"\n" + content + b"\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -93,11 +93,11 @@ def read_session(path: Path) -> SavedSession:
     except OSError as error:
         raise SessionError(f"cannot read {path}: {error.strerror}", hint=HINT) from error
     except ValueError as error:  # it is a folder, say, or far too long
-        raise SessionError(f"{path} is no session file: {error}", hint=HINT) from error
+        raise SessionError(f"{path} is not a session file: {error}", hint=HINT) from error
     try:
         head = decode(first, _Head)
     except ValueError:
-        raise SessionError(f"{path} is no session file", hint=HINT) from None
+        raise SessionError(f"{path} is not a session file", hint=HINT) from None
     if head.chargen_session != FORMAT:
         raise SessionError(
             f"{path} was written by another chargen (format {head.chargen_session}, this one "

@@ -169,5 +169,5 @@ def read_json(kind: str, data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise TokenizerError("the tokenizer file is not JSON") from error
     if not isinstance(content, dict) or content.get("kind") != kind:
-        raise TokenizerError(f"the tokenizer file is not of a {kind} tokenizer")
+        raise TokenizerError(f"the tokenizer file is not that of a {kind} tokenizer")
     return content

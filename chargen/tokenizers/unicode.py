@@ -26,10 +26,10 @@ def to_utf8(text: str) -> bytes:
 
 
 def _spelled(half: str) -> str:
-    """What a lone surrogate stands for: Python spells a byte that is no UTF-8 by one."""
+    """What a lone surrogate stands for: Python spells a byte that is not UTF-8 by one."""
     if "\udc80" <= half <= "\udcff":
-        return f"a byte that is no UTF-8, {ord(half) - 0xDC00:02X},"
-    return f"a lone surrogate, U+{ord(half):04X}, which is no character,"
+        return f"a byte that is not UTF-8, {ord(half) - 0xDC00:02X},"
+    return f"a lone surrogate, U+{ord(half):04X}, which is not a character,"
 
 
 def to_byte_ids(text: str) -> npt.NDArray[np.int64]:

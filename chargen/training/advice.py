@@ -105,7 +105,7 @@ def _about_copies(corpus: Corpus) -> list[Wording]:
     for name, size, sha256 in corpus.sources:
         if size and sha256 in first:
             what = f"{name} holds the same text as {first[sha256]}: what is held out of one is "
-            so = "learned from the other, so the validation loss may be too low; leave one out"
+            so = "trained on in the other, so the validation loss may be too low; leave one out"
             return [Wording((what + so,))]
         first[sha256] = name
     return []
@@ -131,8 +131,8 @@ def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
     if falls and losses[-1] > HARDLY_LEARNT * _entropy(counts):
         return [
             f"this model has hardly been trained yet: its loss, {losses[-1]:.3f}, is near the "
-            f"{_entropy(counts):.3f} of knowing only how often each token comes; train "
-            "longer, as with " + setting("minutes", minutes)
+            f"{_entropy(counts):.3f} of knowing only how often each token occurs; train "
+            "longer, for example with " + setting("minutes", minutes)
         ]
     return []
 

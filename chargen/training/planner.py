@@ -88,21 +88,25 @@ def make_plan(
 
     batch_size, bptt, reason = _streams(task, options, step_seconds)
     choose("batch_size", batch_size, reason)
-    choose("bptt", bptt, "the gradient goes back so far, the state farther")
+    choose("bptt", bptt, "gradients are cut after so many tokens, the state is not")
     if not task.network_is_given:
         choose("num_layers", 1, "one wide layer learns more in the time than two")
-        choose("embedding_size", _embedding_size(task, given), f"for {task.vocab_size:,} tokens")
+        choose(
+            "embedding_size",
+            _embedding_size(task, given),
+            f"for a vocabulary of {task.vocab_size:,} tokens",
+        )
         if "hidden_size" not in given:
             choose("hidden_size", *_hidden_size(task, options, step_seconds, preset))
         if options.get("tie_weights"):
             choose("embedding_size", options["hidden_size"], "the same, as weights are tied")
-    choose("learning_rate", _learning_rate(options), "for such a cell, width, depth and batch")
+    choose("learning_rate", _learning_rate(options), "for this cell, width, depth and batch size")
     epochs = _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
     dropout, weight_dropout, reason = _regularisation(epochs)
     choose("dropout", dropout, reason)
     choose("weight_dropout", weight_dropout, reason)
     if task.seconds is not None:  # a length in steps or epochs is kept
-        choose("patience", PATIENCE, "half of the validations in a row without a better one")
+        choose("patience", PATIENCE, "half of the validations in a row without improvement")
     in_order = [*field_names(ModelConfig), *field_names(TrainConfig)]
     return sorted(chosen.values(), key=lambda choice: in_order.index(choice.name))
 
@@ -151,16 +155,16 @@ def _hidden_size(
             sized["embedding_size"] = hidden_size
         weights = _num_weights(task, sized)
         if weights > WEIGHTS_PER_TOKEN * task.train_tokens:
-            return widest, "a wider one would overfit so short a text"
+            return widest, "a wider one would overfit such a short text"
         if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
             return widest, "a wider one would not fit into memory"
         if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:
-            return widest, "under a number of minutes it would be chosen for the time"
+            return widest, "with a limit in minutes it is chosen for the time"
         tokens = _tokens_in_time(task, sized, step_seconds)
         if hidden_size > HIDDEN_SIZES[0] and tokens < TOKENS_PER_WEIGHT * weights:
-            return widest, "a wider one would read too little in the time"
+            return widest, "a wider one would read too little text in the time"
         widest = hidden_size
-    return widest, "the widest there is"
+    return widest, "the widest that is planned"
 
 
 def memory_needed(task: Task, options: Mapping[str, Any]) -> int:

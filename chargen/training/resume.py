@@ -131,7 +131,7 @@ def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) ->
     if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
         raise CorpusError(
             f"this is not the text that {folder} was trained on",
-            hint="to learn another text from these weights, use "
+            hint="to train these weights on another text, use "
             + setting("init_from", folder, fill_in="FOLDER"),
         )
 
@@ -144,7 +144,7 @@ def _files(paths: Sequence[str]) -> list[Path]:
             raise CorpusError("it came from standard input")
         if not os.path.isfile(path):
             exists = os.path.exists(path)
-            raise CorpusError(f"{path} is no file" if exists else f"no such text: {path}")
+            raise CorpusError(f"{path} is not a file" if exists else f"no such text: {path}")
     return [Path(path) for path in paths]
 
 

@@ -114,7 +114,7 @@ class Run:
         except RanksError as error:
             raise RanksError(
                 error.message,
-                hint="what was saved last is there: continue with "
+                hint="the last save is intact: continue with "
                 + setting("resume", True)
                 + " and "
                 + setting("out", self.folder)

@@ -79,7 +79,7 @@ def lock_folder(folder: Path) -> Lock:
     except BlockingIOError as error:
         raise CheckpointError(
             f"{folder} is in use by another chargen",
-            hint="wait for its end or stop it, or name another folder with "
+            hint="wait for it to finish or stop it, or name another folder with "
             + setting("out", fill_in="FOLDER"),
         ) from error
     except OSError as error:

@@ -231,8 +231,8 @@ def test_what_is_no_archive_is_refused(checkpoint: Path, tmp_path: Path) -> None
     for path, message in (
         (tmp_path / "text.zip", "not a .zip file"),
         (tmp_path / "none.zip", "No such file"),
-        (checkpoint, "no regular file"),
-        (Path("/dev/zero"), "no regular file"),
+        (checkpoint, "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
     ):
         with pytest.raises(CheckpointError, match=message):
             unpack(path, tmp_path / "there")

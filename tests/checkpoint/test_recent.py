@@ -58,7 +58,7 @@ def test_it_is_the_one_that_was_last_trained_or_talked_to(make: Make) -> None:
     old = make("checkpoints/old", 20)
     make("checkpoints/new", 5)
     assert default_in_words(default_checkpoint()) == (
-        "opens checkpoints/new (finished training 5 minutes ago)"
+        "opening checkpoints/new (finished training 5 minutes ago)"
     )
     remember_talk(old)
     assert (default_checkpoint().folder, default_checkpoint().reason) == (old, "talked to")
@@ -71,15 +71,15 @@ def test_a_run_that_has_not_ended_is_passed_over(make: Make) -> None:
     stop(half)
     assert default_checkpoint().folder == done
     assert default_in_words(default_checkpoint()).startswith(
-        "checkpoints/half was stopped before its end: opens checkpoints/done (finished"
+        "checkpoints/half was stopped before its end: opening checkpoints/done (finished"
     )
     lock = Lock(half)
     assert default_in_words(default_checkpoint()).startswith(
-        "checkpoints/half is still being trained: opens checkpoints/done (finished"
+        "checkpoints/half is still being trained: opening checkpoints/done (finished"
     )
     shutil.rmtree(done)
     assert default_in_words(default_checkpoint()) == (
-        "checkpoints/half is still being trained: opens the bundled model"
+        "checkpoints/half is still being trained: opening the bundled model"
     )
     lock.release()
     assert default_checkpoint() == DefaultCheckpoint(half, "stopped"), "it is one's own"
@@ -114,7 +114,7 @@ def test_what_lies_elsewhere_is_remembered_where_it_was_used(
     monkeypatch.chdir(tmp_path)
     assert default_checkpoint().reason == "bundled"
     assert default_in_words(default_checkpoint()) == (
-        f"opens the bundled model (elsewhere you last talked to {moved})"
+        f"opening the bundled model (elsewhere you last talked to {moved})"
     )
 
 
@@ -168,7 +168,7 @@ def test_python_and_commands_take_it_too(
     for command in (["info"], ["sample", "--max-tokens", 1]):
         done = run_chargen(*command)
         assert done.returncode == 0
-        assert "opens checkpoints/own (finished training 5 minutes ago)" in done.stderr
+        assert "opening checkpoints/own (finished training 5 minutes ago)" in done.stderr
     assert run_chargen("info", "old").stdout.splitlines()[0].split() == [
         "checkpoint", "checkpoints/old",
     ]  # fmt: skip

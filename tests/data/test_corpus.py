@@ -102,5 +102,5 @@ def test_token_files_that_are_gone_at_once_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpus_module, "move_into_cache", lambda unfinished, folder: None)
-    with pytest.raises(CorpusError, match="changed or removed as soon as they were made"):
+    with pytest.raises(CorpusError, match="changed or removed right after"):
         open_corpus([write(tmp_path, "a.txt", "a text that goes")], WHOLE)

@@ -67,7 +67,7 @@ def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None
             "gzip -dc | iconv -f WINDOWS-1252",
         ),
         (bz2.compress(b"piped text"), "unpack it first, piping it through: bzip2 -dc"),
-        (gzip.compress(b"piped text" * 99, mtime=0)[:-9], "not a whole gzip file"),
+        (gzip.compress(b"piped text" * 99, mtime=0)[:-9], "not a complete gzip file"),
     ],
 )
 def test_what_comes_through_a_pipe_is_seen_as_it_is_in_a_file(
@@ -131,8 +131,8 @@ def test_text_that_is_not_utf8_names_the_byte(tmp_path: Path, content: bytes, by
         ("empty.txt", b"", "the text is empty"),
         ("bom.txt", b"\xef\xbb\xbf", "the text is empty"),
         ("folder/readme.md", b"x", "has no text"),
-        ("torn.txt.gz", gzip.compress(b"hello" * 99, mtime=0)[:-9], "not a whole gzip file"),
-        ("false.txt.gz", b"hello", "not a whole gzip file"),
+        ("torn.txt.gz", gzip.compress(b"hello" * 99, mtime=0)[:-9], "not a complete gzip file"),
+        ("false.txt.gz", b"hello", "not a complete gzip file"),
     ],
 )
 def test_useless_texts_are_refused(

@@ -147,7 +147,7 @@ def test_an_encoding_that_cannot_be_told_is_not_guessed(
         (lzma.compress(ENGLISH.encode()), "unpack it first, as in: xz -dc < "),
         (b"PK\3\4\xff" * 9, "it is a zip archive"),
         (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n" * 9, "it is a PDF"),
-        (b"\x7fELF\0\0\xff" * 900, "it looks like no text at all"),
+        (b"\x7fELF\0\0\xff" * 900, "it does not look like text"),
     ],
 )
 def test_what_is_no_text_is_called_what_it_is(tmp_path: Path, content: bytes, says: str) -> None:

@@ -64,7 +64,7 @@ def a_run(past: list[EvalReport], finished: bool = False) -> Any:
         ),
         trainer=SimpleNamespace(config=TrainConfig(minutes=0.5), history=past, finished=finished),
         resumed=bool(past), device="cpu, 1 thread", folder=Path("checkpoints/tiny"),
-        plan=[PlannedOption("hidden_size", 384, "a wider one would read too little in the time")],
+        plan=[PlannedOption("hidden_size", 384, "a wider one would overfit")],
     )  # fmt: skip
 
 

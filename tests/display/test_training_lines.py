@@ -42,7 +42,7 @@ def test_any_curve_fits(points: list[tuple[float, float]], width: int) -> None:
 
 def test_a_plan_is_a_row_a_choice_that_fits_the_terminal() -> None:
     plan = [
-        PlannedOption("hidden_size", 384, "a wider one would read too little in the time"),
+        PlannedOption("hidden_size", 384, "a wider one would read too little text in the time"),
         PlannedOption("learning_rate", 0.0123456, "for such a cell"),
     ]
     for width in (30, 80):

@@ -154,14 +154,18 @@ def test_an_interrupted_run_is_saved_and_goes_on(
             2,
             "--regex uses a construct that no finite automaton can match",
         ),
-        ("sample CHECKPOINT --regex [0-9]", 2, "no text that this model can write keeps to --reg"),
+        (
+            "sample CHECKPOINT --regex [0-9]",
+            2,
+            "this model cannot generate any text that matches --reg",
+        ),
         ("sample CHECKPOINT --choices=", 2, "--choices must not be empty"),
         ("sample CHECKPOINT --choices a,,b", 2, "--choices must not be empty"),
         ("sample CHECKPOINT --choices a,a", 2, "--choices must differ"),
         ("sample CHECKPOINT --choices a --top-k 3", 2, "--choices and --top-k cannot be combined"),
         ("sample CHECKPOINT --choices a --out x", 2, "--choices and --out cannot be combined"),
         ("sample CHECKPOINT --out x --beams 2", 2, "--beams and --out cannot be combined"),
-        ("sample CHECKPOINT --out folder", 1, "folder is no file"),
+        ("sample CHECKPOINT --out folder", 1, "folder is not a file"),
         ("sample CHECKPOINT --out x --json", 2, "--json and --out cannot be combined"),
         (f"sample CHECKPOINT --out {'x' * 300}", 1, "File name too long"),
         ("sample CHECKPOINT --regex [0-9] --out x --prompt h", 2, "no text that this model"),
@@ -186,7 +190,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("eval CHECKPOINT --prompts story.txt", 1, "story.txt, line 1 is not JSON"),
         ("eval CHECKPOINT empty.txt", 1, "the text is empty"),
         ("classify CHECKPOINT text", 2, "the following arguments are required: --labels"),
-        ("classify CHECKPOINT text --labels=", 2, "--labels must be two at least"),
+        ("classify CHECKPOINT text --labels=", 2, "--labels must be at least two"),
         ('classify CHECKPOINT text --labels "a,b', 2, "--labels cannot be split at its commas"),
         ("classify CHECKPOINT text --labels a,,b", 2, "--labels must not be empty"),
         ("classify CHECKPOINT text --labels a,b,a", 2, "--labels must differ"),
@@ -227,7 +231,7 @@ def test_a_mistake_gets_one_clear_line(
 def test_cuda_that_is_not_there(spawn_chargen: Chargen, text: Path) -> None:
     done = spawn_chargen("train", text, "--device", "cuda", CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 1
-    assert "device cuda is not there" in done.stderr
+    assert "device cuda is not available" in done.stderr
 
 
 def test_a_changed_text_or_flag_is_refused_on_resuming(
@@ -505,7 +509,7 @@ def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -
     assert about["model"]["cell"] == "lstm"
     assert about["corpus"]["files"][0][0] == "tiny.txt"
     assert "tiny.txt" in run_chargen("info", checkpoint).stdout
-    assert "no checkpoint below ./checkpoints" in run_chargen("list").stdout
+    assert "no checkpoint in ./checkpoints" in run_chargen("list").stdout
     (tmp_path / "checkpoints" / "broken").mkdir(parents=True)
     (tmp_path / "checkpoints" / "broken" / "config.json").write_text("x")
     told = run_chargen("list").stderr

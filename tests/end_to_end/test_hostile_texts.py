@@ -129,7 +129,7 @@ BAD = {
     "bad across two reads": (b"a" * ((1 << 20) - 1) + b"\xe4\x41", "byte 1048575 (0xE4)"),
     "a surrogate": (b"\xed\xa0\x80" * 900, "not UTF-8: byte 0 (0xED)"),
     "utf-16": ("hello world\n".encode("utf-16") * 300, "iconv -f UTF-16"),
-    "gzip that is none": (b"\x1f\x8bhello" * 90, "not a whole gzip file"),
+    "gzip that is none": (b"\x1f\x8bhello" * 90, "not a complete gzip file"),
 }
 
 
@@ -185,7 +185,7 @@ def test_a_prompt_of_other_bytes_is_reported(
 ) -> None:
     done = run_chargen("sample", checkpoint, "--prompt", "caf\udce9")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "a byte that is no UTF-8, E9, at character 3" in done.stderr
+    assert "a byte that is not UTF-8, E9, at character 3" in done.stderr
     (tmp_path / "prompt.txt").write_bytes(b"caf\xe9")
     done = run_chargen("sample", checkpoint, "--prompt-file", "prompt.txt")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
@@ -216,7 +216,7 @@ def model(request: pytest.FixtureRequest) -> TextGenerator:
 @given(prompt=st.text(max_size=20) | st.text(SIGNS + "\ud800\udcff", max_size=9))
 def test_every_prompt_is_continued_or_reported(model: TextGenerator, prompt: str) -> None:
     if any("\ud800" <= sign <= "\udfff" for sign in prompt):
-        with pytest.raises(TokenizerError, match=r"which is no character|no UTF-8"):
+        with pytest.raises(TokenizerError, match=r"which is not a character|no UTF-8"):
             model.generate(prompt, max_tokens=2)
     else:
         assert model.generate(prompt, max_tokens=2, seed=1).text.encode() is not None
@@ -335,7 +335,7 @@ def test_a_pipe_is_read_to_its_end(run_chargen: Chargen, tmp_path: Path, corpus_
     assert done.returncode == 0, done.stderr
     resumed = run_chargen("train", "--resume", "--out", "run", "--steps", 3)
     assert (resumed.returncode, resumed.stderr.count("\n")) == (1, 1)
-    assert "pipe is no file; name it again, with --resume and --out run" in resumed.stderr
+    assert "pipe is not a file; name it again, with --resume and --out run" in resumed.stderr
     named = run_chargen("train", corpus_file, "--resume", "--out", "run", "--steps", 3)
     assert named.returncode == 0, named.stderr
 

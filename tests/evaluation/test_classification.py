@@ -92,7 +92,9 @@ def test_a_trained_model_knows_which_goes_with_which(
 
 @pytest.mark.parametrize("template", ["{text}{label}", "{text}{label}b", "c{label}{text}"])
 def test_a_label_that_could_never_lose_is_refused(template: str) -> None:
-    with pytest.raises(ConfigError, match=r"'a\w?' is the beginning of 'ab\w?', so it never loses"):
+    with pytest.raises(
+        ConfigError, match=r"'a\w?' is the beginning of 'ab\w?', so it is never less likely"
+    ):
         classify(tiny(1, "a", "b", "c"), "b", ["ab", "a"], template)
 
 
@@ -124,8 +126,8 @@ def test_a_line_ends_with_its_document_where_no_newline_was_ever_seen() -> None:
 @pytest.mark.parametrize(
     ("labels", "template", "says"),
     [
-        ([], "{text}{label}", "`labels` must be two at least"),
-        (["a"], "{text}{label}", "`labels` must be two at least"),
+        ([], "{text}{label}", "`labels` must be at least two"),
+        (["a"], "{text}{label}", "`labels` must be at least two"),
         ([1, 2], "{text}{label}", "`labels` must be a list of texts"),
         (["a", ""], "{text}{label}", "`labels` must not be empty"),
         ("ab", "{text}{label}", "`labels` must be a list of texts"),
@@ -160,8 +162,8 @@ def test_a_file_of_examples_is_read(tmp_path: Path) -> None:
     [
         (b"", "holds no examples"),
         (b'{"text": "a", "label": "b"}\nnonsense', "line 2 is not JSON"),
-        (b'{"text": "a"}', "line 1 has no text and label, both of them texts"),
-        (b'{"text": "a", "label": ""}', "line 1 has no text and label"),
+        (b'{"text": "a"}', "line 1 must have text and label, both texts"),
+        (b'{"text": "a", "label": ""}', "line 1 must have text and label"),
         (b'{"text": "caf\xe9"}', "is not UTF-8: byte 13"),
     ],
 )

@@ -47,10 +47,10 @@ def test_the_worlds_stand_in_their_order() -> None:
 
 
 def test_an_unknown_world_is_told_with_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="there is no world 'nowhere'") as caught:
+    with pytest.raises(ConfigError, match="there is no experiment 'nowhere'") as caught:
         lab.run("nowhere")
     assert "did you mean" not in str(caught.value)
-    with pytest.raises(ConfigError, match="there is no world 3"):
+    with pytest.raises(ConfigError, match="there is no experiment 3"):
         lab.run(3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"did you mean strawberry\?"):
         lab.run("strawbery")
@@ -167,12 +167,12 @@ def test_a_world_may_be_written_as_people_do(small_worlds: None, written: str, n
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
-        ("moon", 2, "there is no world 'moon'; there are memoryless, vanishing, exploding"),
+        ("moon", 2, "there is no experiment 'moon'; there are memoryless, vanishing, exploding"),
         ("namaskar --seed -1", 2, "must be at least 0"),
         ("namaskar --out x.txt", 2, "--out must end in .png"),
         ("namaskar --out no/x.png", 1, "there is no folder no"),
-        ("--out x.png", 2, "a world must be named"),
-        ("--seed 3", 2, "a world must be named"),
+        ("--out x.png", 2, "no experiment was named"),
+        ("--seed 3", 2, "no experiment was named"),
         ("namaskar --out x.png --json", 2, "--json and --out cannot be combined"),
     ],
 )

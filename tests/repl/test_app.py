@@ -39,7 +39,7 @@ def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) ->
         terminal.say("The strawberry", "> The strawberry")
         for command, told in (
             ("/retry", "> The strawberry"), ("/undo", "is back"),
-            ("/continue", "The strawberry"), ("/undo", "its last part is taken back"),
+            ("/continue", "The strawberry"), ("/undo", "its last part was undone"),
             (f"/compare {checkpoint}", "bits per"), ("/log talk.md", "logging to"),
             ("/learn on", "model learns"), ("The sky", "> The sky"), ("/save-model kept", "saved;"),
             ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
@@ -327,6 +327,6 @@ def test_a_session_lives_on_in_a_file(checkpoint: Path, tmp_path: Path, columns:
         terminal.say("/open talk", "1 exchange")
         terminal.see_text("The straw")
         (tmp_path / "talk").write_text("damaged")
-        terminal.say("/open talk", "no session file")
+        terminal.say("/open talk", "not a session file")
         terminal.say("/continue", "/continue")
         assert terminal.leave() == 0

@@ -102,7 +102,7 @@ def test_ctrl_c_clears_a_line_and_twice_leaves(checkpoint: Path, tmp_path: Path)
 def test_vi_keys(checkpoint: Path, tmp_path: Path) -> None:
     with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
         terminal.see_ready()
-        terminal.say("/keys vi", "keys are those of vi")
+        terminal.say("/keys vi", "key bindings are those of vi")
         terminal.child.send("GRANNIE")
         terminal.see(lambda lines: terminal.written(lines) == "GRANNIE")
         terminal.child.send("\x1b")

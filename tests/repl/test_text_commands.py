@@ -32,7 +32,7 @@ def test_retry_and_undo(say: Piped) -> None:
     again = say(*lines, "/retry", "/undo", "/undo", flags=("--json",))
     texts = [json.loads(line)["text"] for line in again.stdout.splitlines()]
     assert texts[0] == json.loads(first)["text"] != texts[1]
-    assert "the answer before is back" in again.stderr
+    assert "the previous answer is back" in again.stderr
     assert "taken back: The" in again.stderr
 
 

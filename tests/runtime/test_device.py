@@ -38,7 +38,7 @@ def test_torch_is_asked_where_the_cpu_is_not_named(monkeypatch: pytest.MonkeyPat
     code += "print(device_type('CPU'), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "cpu False\n"
-    monkeypatch.setattr(device, "cuda_refusal", lambda: "no GPU is found")
+    monkeypatch.setattr(device, "cuda_refusal", lambda: "no GPU was found")
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert device.device_type("auto") == "cpu"
     monkeypatch.setattr(device, "cuda_refusal", lambda: None)
@@ -63,7 +63,7 @@ def test_a_driver_that_torch_cannot_use_is_told_in_a_line(old_driver: None) -> N
     with pytest.raises(DeviceError) as raised:
         pick_device("cuda")
     assert str(raised.value) == (
-        "device cuda is not there: The NVIDIA driver on your system is too old (found version "
+        "device cuda is not available: The NVIDIA driver on your system is too old (found version "
         "11040); use device='auto' or cpu"
     )
 
@@ -115,6 +115,6 @@ def test_gpu_is_whichever_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
     assert pick_device("gpu").type == "mps"
     monkeypatch.undo()
-    monkeypatch.setattr("chargen.runtime.device.cuda_refusal", lambda: "no GPU is found")
-    with pytest.raises(DeviceError, match="no GPU is found"):
+    monkeypatch.setattr("chargen.runtime.device.cuda_refusal", lambda: "no GPU was found")
+    with pytest.raises(DeviceError, match="no GPU was found"):
         pick_device("gpu")

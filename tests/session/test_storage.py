@@ -149,9 +149,9 @@ def test_what_is_no_session_is_neither_opened_nor_replaced(
     path, session = tmp_path / "a.txt", talking(checkpoint, "story")
     path.write_bytes(content)
     before = session.state
-    with pytest.raises(SessionError, match="no session file"):
+    with pytest.raises(SessionError, match="not a session file"):
         session.open(path)
-    with pytest.raises(SessionError, match="is no session file; name another one"):
+    with pytest.raises(SessionError, match="is not a session file; name another one"):
         session.save(path)
     assert path.read_bytes() == content
     assert session.state is before
