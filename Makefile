@@ -1,6 +1,7 @@
 # make demo: train a small model for a minute and let it talk.   make test: all checks.
 # make docs: the manual, into docs/_build.   make everyday: the bundled model, retrained.
 # make stale: which measured results are older than the code that they measure.
+# make recording: docs/chargen.svg, as README shows it, in three minutes.
 # make test-isa, test-lowest, test-wheel: the tests by other instructions, with the lowest versions
 # that pyproject.toml allows, and as somebody else installs it.
 PYTHON ?= python3
@@ -21,9 +22,9 @@ NUMBERS := tests/nn tests/scoring tests/generation tests/evaluation tests/traini
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 LOWEST := .venv-lowest
 
-.PHONY: demo docs everyday stale test test-isa test-sse test-lowest test-wheel clean
+.PHONY: demo docs everyday recording stale test test-isa test-sse test-lowest test-wheel clean
 
-# One environment for all targets, made anew when the dependencies change.
+# One environment for all targets, rebuilt when the dependencies change.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -32,15 +33,15 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: $(VENV)/installed
 	$(TRAIN) --out $(DEMO) --steps 1500
 	@echo
-	@echo "What it writes after a minute:"
+	@echo "What the model writes after a minute of training:"
 	$(BIN)/python examples/sample.py $(DEMO)
 	@echo
-	@echo "And the bundled model, eight times as long in training (make everyday):"
+	@echo "What the bundled model writes, which was trained eight times as long (make everyday):"
 	$(BIN)/python examples/sample.py $(EVERYDAY)
 	@echo
-	@echo "Now talk to it:  $(BIN)/chargen repl $(EVERYDAY)"
+	@echo "Talk to it:  $(BIN)/chargen repl $(EVERYDAY)"
 
-# Without the training state it is small enough to come along.
+# Without the training state it is small enough for the repository and the wheel.
 everyday: $(VENV)/installed
 	$(TRAIN) --out "$(EVERYDAY)" --steps 12000 --seed $(SEED)
 	rm "$(EVERYDAY)/training.safetensors"
@@ -57,6 +58,9 @@ test: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs docs/_build
 	@echo "The manual: docs/_build/index.html"
+
+recording: $(VENV)/installed
+	$(BIN)/python docs/recording.py
 
 # Needs the whole history of the repository.
 stale: $(VENV)/installed
