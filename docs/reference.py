@@ -29,6 +29,7 @@ GUIDES = {
     "plot": "train",
     "pack": "share",
     "unpack": "share",
+    "completion": "completion",
     "set": "sample",
 }
 # What is shown as code where it stands in a line of help.

@@ -37,7 +37,7 @@ def add_flags(command: Parser) -> None:
     )
     command.add_argument(
         "--examples",
-        metavar="F",
+        metavar="FILE",
         help="instead: report the accuracy on the labeled examples in F; one "
         '{"text": ..., "label": ...} per line',
     )

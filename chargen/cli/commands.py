@@ -8,6 +8,7 @@ from __future__ import annotations
 from chargen.cli import (
     archive,
     classify,
+    completion,
     eval_,
     filing,
     info,
@@ -21,7 +22,17 @@ from chargen.cli import (
     set_,
     train,
 )
-from chargen.cli.flags import Command
+from chargen.cli.flags import Arguments, Command, Parser, whole_parser
+
+
+def complete_parser() -> Parser:
+    """The parser of all commands and aliases with all their flags, which takes a while to make."""
+    return whole_parser(COMMANDS, ALIASES, with_flags=True)
+
+
+def _print_completion(arguments: Arguments) -> int:
+    return completion.run(arguments, complete_parser())
+
 
 # In the order of the help.
 COMMANDS = {
@@ -49,6 +60,9 @@ COMMANDS = {
     "pack": Command("pack a checkpoint into one .zip file", archive.add_pack_flags, archive.pack),
     "unpack": Command(
         "unpack a checkpoint from a .zip file", archive.add_unpack_flags, archive.unpack
+    ),
+    "completion": Command(
+        "print a completion script for bash, zsh or fish", completion.add_flags, _print_completion
     ),
 }
 DEFAULT = "repl"

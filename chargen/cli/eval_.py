@@ -16,7 +16,7 @@ def add_flags(command: Parser) -> None:
     texts.required = False  # with "*" no flag could stand between the checkpoint and the texts
     command.add_argument(
         "--prompts",
-        metavar="F",
+        metavar="FILE",
         help="instead: report how many of the prompts in F are answered correctly by greedy "
         'decoding; one {"prompt": ..., "answer": ...} per line',
     )

@@ -98,7 +98,7 @@ def parse_command_line(
         argv = ["--version"]
     name = argv[0] if argv else default
     if name.startswith("-"):
-        parser = _whole_parser(commands, aliases)
+        parser = whole_parser(commands, aliases)
         parser.parse_known_args(argv[:1])  # leaves, for help or the version
         spelled = {one: parser_of(one, commands[one]).spelled for one in (default, *commands)}
         owners = [one for one in spelled if name in spelled[one].flags]
@@ -110,7 +110,7 @@ def parse_command_line(
     elif name in aliases:
         command, row = aliases[name], parser_of(name, aliases[name], is_alias=True)
     else:
-        _whole_parser(commands, aliases).error(explain_command(name, commands, aliases))
+        whole_parser(commands, aliases).error(explain_command(name, commands, aliases))
     unknown = first_unknown_flag(argv[1:], row.spelled)
     if unknown is not None:
         others = {other: parser_of(other, commands[other]).spelled for other in commands}
@@ -131,8 +131,11 @@ def parser_of(name: str, command: Command, *, is_alias: bool = False) -> Parser:
     return parser
 
 
-def _whole_parser(commands: Mapping[str, Command], aliases: Mapping[str, Command]) -> Parser:
-    """The parser of the whole, which lists the commands."""
+def whole_parser(
+    commands: Mapping[str, Command], aliases: Mapping[str, Command], *, with_flags: bool = False
+) -> Parser:
+    """The parser of the whole, which lists the commands; those have their flags only if
+    `with_flags`, and then the aliases are there, too."""
     parser = Parser(prog="chargen", allow_abbrev=False)
     parser.description = "Train recurrent language models on any text, and talk to them."
     also = ", ".join(f"{name} ({alias.help})" for name, alias in aliases.items())
@@ -142,8 +145,10 @@ def _whole_parser(commands: Mapping[str, Command], aliases: Mapping[str, Command
     )
     parser.add_argument("--version", action="version", version=f"chargen {__version__}")
     group = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    for name, command in commands.items():
-        group.add_parser(name, help=command.help)
+    for name, command in {**commands, **(aliases if with_flags else {})}.items():
+        row = group.add_parser(name, help=command.help)
+        if with_flags:
+            command.add_flags(row)
     return parser
 
 

@@ -44,7 +44,7 @@ def add_flags(command: Parser) -> None:
     add_options(command.add_argument_group("with --memory"), LookBackConfig)
     command.add_argument(
         *flags_of("out"),
-        metavar="F",
+        metavar="FILE",
         help="draw into this .html (not with --memory), .png, .svg or .pdf file",
     )
     add_device(command)

@@ -16,7 +16,9 @@ def add_flags(command: Parser) -> None:
     )
     add_options(command, TrainConfig, only=("seed",))
     command.add_argument(
-        *flags_of("out"), metavar="F", help="also draw the charts into this .png, .svg or .pdf file"
+        *flags_of("out"),
+        metavar="FILE",
+        help="also draw the charts into this .png, .svg or .pdf file",
     )
     add_json(command, "print the result as one JSON line")
 

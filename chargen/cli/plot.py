@@ -17,7 +17,7 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         *flags_of("out"),
         default="curves.png",
-        metavar="F",
+        metavar="FILE",
         help="file to draw into (default: curves.png)",
     )
     command.add_argument(

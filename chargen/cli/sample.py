@@ -79,7 +79,7 @@ def add_flags(command: Parser) -> None:
         "newline)",
     )
     prompts.add_argument(
-        "--prompt-file", metavar="F", help="read the prompt from a file, or - for standard input"
+        "--prompt-file", metavar="FILE", help="read the prompt from a file, or - for standard input"
     )
     command.add_argument(
         "--echo",
@@ -95,7 +95,7 @@ def add_flags(command: Parser) -> None:
     )
     group = command.group("many samples")
     group.add_argument(
-        *flags_of("out"), metavar="F", help="write to a new file, one JSON line per sample"
+        *flags_of("out"), metavar="FILE", help="write to a new file, one JSON line per sample"
     )
     group.add_argument(
         "--shard",
@@ -114,7 +114,7 @@ def add_flags(command: Parser) -> None:
     )
     group.add_argument(
         "--text",
-        metavar="F",
+        metavar="FILE",
         action="append",
         help="the training text (default: where it was read from, or a file of that name here or "
         "in corpora/; repeatable)",

@@ -21,10 +21,11 @@ OTHER_COMMANDS = {
     "cp": "copy",
     "pack": "zip archive share push",
     "unpack": "unzip unarchive pull import",
+    "completion": "completions autocomplete complete-shell",
     "set": "config configure",
     "eval": "evaluate test perplexity ppl",
     "train": "fit learn finetune fine-tune resume",
-    "sample": "predict complete completion write generation",
+    "sample": "predict complete write generation",
     "repl": "talk interactive console shell",
 }
 
