@@ -40,7 +40,7 @@ from chargen.cli import main as cli
 from tests.support.terminal import talking
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = RawFencedCodeBlockLexer(re.compile(r"(?P<language>[^\n]*)\n"))
 MARK = re.compile(
     r"<!--\s*(not run|text varies|file|typed)(?::\s*((?:(?!-->).)*?))?\s*-->\s*\n\Z", re.S
