@@ -14,9 +14,7 @@ from pathlib import Path
 
 import chargen
 
-parser = argparse.ArgumentParser(
-    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-)
+parser = argparse.ArgumentParser(description="Train a bot, then talk to it.")
 parser.add_argument("text", help="the conversations")
 parser.add_argument("--user", default="You:", help="what begins a turn of yours (You:)")
 parser.add_argument("--bot", default="Bot:", help="what begins a turn of the bot (Bot:)")
@@ -24,15 +22,11 @@ parser.add_argument("--steps", type=int, default=2000, help="steps of training (
 args = parser.parse_args()
 
 checkpoint = Path("checkpoints") / f"{Path(args.text).stem}-bot"
-if not checkpoint.exists():  # the second time, the bot is there already
+if not checkpoint.exists():  # only the first time
     chargen.train(
-        args.text,
-        out=checkpoint,
-        documents="paragraph",  # each conversation begins anew
-        user=args.user,
-        bot=args.bot,
-        steps=args.steps,
-    )
+        args.text, out=checkpoint, steps=args.steps, user=args.user, bot=args.bot,
+        documents="paragraph",  # what separates conversations
+    )  # fmt: skip
 
 session = chargen.Session(checkpoint, mode="chat")
 print(args.user, end=" ", flush=True)

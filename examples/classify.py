@@ -17,25 +17,17 @@ TEXTS = [
     "The opera was dull at first, but wonderful in the end.",
 ]
 
-parser = argparse.ArgumentParser(
-    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-)
+parser = argparse.ArgumentParser(description="Tell good reviews from bad ones.")
 parser.add_argument("texts", nargs="*", default=TEXTS, help="what to classify")
 parser.add_argument("--steps", type=int, default=5000, help="steps of training (5000: a minute)")
 args = parser.parse_args()
 
 checkpoint = Path("checkpoints/reviews")
-if not checkpoint.exists():
+if not checkpoint.exists():  # only the first time
     chargen.train(
-        CORPORA / "sentiment.txt",
-        out=checkpoint,
-        documents="line",
-        tokenizer="subword",
-        vocab_size=500,
-        dropout=0.2,
-        weight_dropout=0.2,
-        steps=args.steps,
-    )
+        CORPORA / "sentiment.txt", out=checkpoint, steps=args.steps, documents="line",
+        tokenizer="subword", vocab_size=500, dropout=0.2, weight_dropout=0.2,
+    )  # fmt: skip
 
 model = chargen.load(checkpoint)
 for text in args.texts:

@@ -6,7 +6,6 @@ in the part of its text that the model was not trained on.
 python examples/watch_cell.py everyday "position in line"
 """
 
-import argparse
 import sys
 
 import chargen
@@ -15,23 +14,19 @@ BARS = " ▁▂▃▄▅▆▇█"
 TEXT = """\
 My sister likes to eat apples, and my brother likes to eat bread.
 Once upon a time there was a little bear who lived in a house.
-The bear was hungry.
 """
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("checkpoint", nargs="?", default="everyday")
-parser.add_argument("feature", nargs="?", default="position in line", help="what to follow")
-args = parser.parse_args()
+checkpoint = sys.argv[1] if len(sys.argv) > 1 else "everyday"
+feature = sys.argv[2] if len(sys.argv) > 2 else "position in line"
 
-found = chargen.inspect(args.checkpoint, TEXT)
-cell = next((cell for cell in found.followers if cell.feature == args.feature), None)
-if cell is None or not cell.follows:
-    features = ", ".join(cell.feature for cell in found.followers if cell.follows)
-    sys.exit(f"no cell follows {args.feature!r}; there are some for: {features or 'nothing'}")
-name = f"cell {cell.layer}:{cell.unit}"
-print(f"{name} follows the {cell.feature}: correlation {cell.correlation:+.2f}\n")
+found = chargen.inspect(checkpoint, TEXT)
+cells = {cell.feature: cell for cell in found.followers if cell.follows}
+if feature not in cells:
+    sys.exit(f"no cell follows {feature!r}; there are cells for: {', '.join(cells) or 'nothing'}")
+cell = cells[feature]
+print(f"cell {cell.layer}:{cell.unit} follows the {feature}: correlation {cell.correlation:+.2f}\n")
 
-[view] = [view for view in found.inspection.views if view.title.endswith(args.feature)]
+[view] = [view for view in found.inspection.views if view.title.endswith(feature)]
 low, high = view.values.min(), view.values.max()
 line = bars = ""
 for part, value in zip(found.inspection.parts, view.values, strict=True):
@@ -40,4 +35,4 @@ for part, value in zip(found.inspection.parts, view.values, strict=True):
         line = bars = ""
     else:
         line += part.text
-        bars += BARS[round((value - low) / (high - low) * 8)] * len(part.text)
+        bars += BARS[round(8 * (value - low) / max(high - low, 1e-9))] * len(part.text)

@@ -42,7 +42,7 @@ def test_each_example_stands_in_the_table_and_is_short() -> None:
         if path.suffix == ".py":
             source = path.read_text(encoding="utf-8")
             assert f"python examples/{path.name}" in source.split('"""')[1]
-            assert len(source.splitlines()) <= 60
+            assert len(source.splitlines()) <= 40
 
 
 def test_sample(run: Run) -> None:
