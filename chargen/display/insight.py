@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -177,8 +177,9 @@ def show_finding(finding: Finding) -> None:
         max(cell_len(word) for text in column for word in text.split() or [""])
         for column in zip(finding.columns, *rows, strict=True)
     ]
-    if sum(widths) + 2 * len(widths) - 2 <= out.width:
-        out.print(_table_of(finding, rows))
+    room = out.width - sum(widths) - 2 * len(widths) + 2
+    if room >= 0:
+        out.print(_table_of(finding, rows, widths, room))
     else:
         for first, *others in rows:
             out.print(Text(first, "bold"))
@@ -188,11 +189,18 @@ def show_finding(finding: Finding) -> None:
     out.print(Text(printable(finding.says).replace("\n", "\u21b5")))
 
 
-def _table_of(finding: Finding, rows: Sequence[Sequence[str]]) -> Table:
+def _table_of(
+    finding: Finding, rows: Sequence[Sequence[str]], widths: Sequence[int], room: int
+) -> Table:
+    """Columns of these widths at least, the first ones with what else there is room for: left to
+    itself Rich makes all alike, and breaks words."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column, name in enumerate(finding.columns):
+    for column, (name, width) in enumerate(zip(finding.columns, widths, strict=True)):
         is_numeric = all(isinstance(row[column], int | float | None) for row in finding.rows)
-        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+        more = min(room, max(cell_len(text) for text in (name, *(r[column] for r in rows))) - width)
+        room -= more
+        justify: JustifyMethod = "right" if is_numeric else "left"
+        table.add_column(name, justify=justify, overflow="fold", width=width + more)
     for row in rows:
         table.add_row(*map(Text, row))
     return table

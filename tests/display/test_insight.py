@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
-from chargen.display.insight import _drawn
+import pytest
+
+from chargen.display.insight import _drawn, show_finding
 from chargen.insight.charts import Chart, Line
+from chargen.lab.finding import Finding
 
 
 def drawn(*lines: Line, log_y: bool = False, width: int = 28) -> list[str]:
@@ -28,3 +31,22 @@ def test_what_is_no_number_is_a_gap() -> None:
 
 def test_one_point_is_named_once() -> None:
     assert drawn(Line("", [7], [1]))[2].split() == ["7", "x"]
+
+
+def test_no_word_of_a_table_is_broken_where_all_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    columns = (
+        "beginning",
+        "letter asked about",
+        "its share of the words",
+        "its chance with memory",
+        "its chance, memoryless",
+        "with memory says",
+        "memoryless says",
+    )
+    row = ("NAMASKA", "R", 1.0, 0.992, 0.047, "R", "N")
+    show_finding(Finding("namaskar", columns, (row,), (), "It says."))
+    shown = [*columns, "NAMASKA R 1 0.992 0.047 R N", "It says."]
+    assert sorted(capsys.readouterr().out.split()) == sorted(" ".join(shown).split())
