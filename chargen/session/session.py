@@ -9,7 +9,7 @@ ends, so that it goes on from there without being read again, however long it is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +229,23 @@ class Session:
         self._catch_up(on_progress)
         start, before = self.state.begin(prompt, on_progress)
         return self._write(before, start)
+
+    def read_exchanges(self, exchanges: Iterable[tuple[str, str]]) -> None:
+        """Go on after prompts and their answers that were not written here, as if they had been.
+        Raises TokenizerError."""
+        for prompt, answer in exchanges:
+            self._catch_up()
+            start, before = self.state.begin(prompt, no_progress)
+            assert before.last is not None
+            after = replace(
+                before,
+                place=self.state.read(before.place, answer),
+                stream=self.now.stream,
+                finish_reason=None,
+                last=replace(before.last, text=answer),
+                sampled_with=None,
+            )
+            self._keep(after, start)
 
     def several(self, prompt: str, on_progress: OnShare = no_progress) -> list[Completion]:
         """As many texts as the settings ask for; the session goes on with the first."""

@@ -363,3 +363,17 @@ def test_another_answer_stands_beside_the_last_one(checkpoint: Path) -> None:
     other.change("temperature", 2)
     other.change("seed", 8)
     assert drain(again.answer_again()) == drain(other.answer("The ")), "a new seed begins anew"
+
+
+@pytest.mark.parametrize("mode", ["story", "chat"])
+def test_exchanges_of_elsewhere_are_read_as_if_they_had_been_written_here(
+    checkpoint: Path, mode: str
+) -> None:
+    written, read = seeded(checkpoint, mode), seeded(checkpoint, mode)
+    for prompt in ("The sky", "And GRANNY"):
+        drain(written.answer(prompt))
+    read.read_exchanges([(one.prompt, one.text) for one in written.exchanges])
+    assert read.text == written.text
+    for session in (written, read):
+        session.change("seed", 5)
+    assert drain(written.answer("What")) == drain(read.answer("What"))
