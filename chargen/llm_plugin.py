@@ -114,7 +114,9 @@ def _turns(prompt: llm.Prompt) -> list[tuple[str, str]]:
             )
         if message.role == "assistant":
             turns[-1] = (asked, answer + text)
-        elif answer:
+            continue
+        text = text.removesuffix("\n")  # as `echo` ends what it pipes in
+        if answer:
             turns.append((text, ""))
         else:
             turns[-1] = (f"{asked}\n{text}" if asked else text, "")

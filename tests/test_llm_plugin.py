@@ -98,6 +98,12 @@ def test_an_answer_is_what_chargen_generates() -> None:
     assert answer("everyday", "GRANN", max_tokens=1, temperature=0) == "Y"
 
 
+def test_a_prompt_may_be_piped_in() -> None:
+    flags = ("-m", "chargen/everyday", "-o", "temperature", "0", "-o", "max_tokens", "1")
+    done = CliRunner().invoke(llm.cli.cli, ["prompt", *flags], input="GRANN\n")
+    assert done.output == "Y\n"
+
+
 def test_an_answer_is_streamed() -> None:
     model = llm.get_model("chargen/tiny")
     response = model.prompt("The sky", seed=7, max_tokens=30)
