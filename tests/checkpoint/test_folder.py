@@ -23,6 +23,7 @@ from chargen.nn.engine import initial_state
 from chargen.nn.numpy_engine import NumpyEngine
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
+from tests.support.networks import CELL_NAMES
 from tests.support.samples import SMALL
 from tests.support.seals import edit_config, edit_training
 
@@ -56,7 +57,7 @@ def test_a_copied_folder_without_training_state_loads(folder: Path) -> None:
         load_snapshot(folder)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_every_shape_comes_back(tmp_path: Path, corpus_file: Path, cell: str) -> None:
     options = SMALL | {"embedding_size": 48, "tie_weights": True, "num_layers": 2}
     out = tmp_path / cell

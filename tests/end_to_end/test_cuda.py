@@ -24,6 +24,7 @@ from chargen.runtime.precision import autocast
 from chargen.training.request import RunRequest
 from chargen.training.stepper import TrainStepper
 from chargen.training.train import prepare
+from tests.support.networks import CELL_NAMES
 from tests.support.samples import SMALL
 from tests.support.steps import take_steps
 
@@ -43,7 +44,7 @@ def test_auto_takes_the_gpu() -> None:
     assert pick_device("auto").type == "cuda"
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None:
     recorded, plain, on_cpu = (
         stepper_on(name, corpus_file, cell, reset=0.3) for name in ("cuda", "cuda", "cpu")
@@ -75,7 +76,7 @@ def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: 
     assert all(weight.dtype == torch.float32 for weight in stepper.model.parameters())
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 @pytest.mark.parametrize("rows", [1, 5])
 def test_the_recorded_engine_gives_the_logits_of_the_model(cell: str, rows: int) -> None:
     torch.manual_seed(1)

@@ -28,6 +28,7 @@ from chargen.training.request import RunRequest
 from chargen.training.run import Run
 from chargen.training.train import prepare
 from tests.support.command import Chargen
+from tests.support.networks import CELL_NAMES
 from tests.support.samples import SMALL, TEXT
 from tests.support.seals import edit_training
 from tests.training.test_trainer import EVERY_REGULARISER, Clock, equal, make_trainer
@@ -286,7 +287,7 @@ def start(tmp_path: Path, *arguments: object) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 @pytest.mark.parametrize("length", [{"steps": 60}, {"epochs": 0.3}])
 def test_a_killed_process_is_resumed_bit_for_bit(
     tmp_path: Path, corpus_file: Path, cell: str, length: dict[str, Any]

@@ -18,7 +18,7 @@ from chargen.nn.model import LanguageModel
 from chargen.nn.trace import trace
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
-from tests.nn.test_trace import CELLS
+from tests.support.networks import CELLS
 from tests.support.tiny import FewTokens, logprob_of
 
 SOME = "Ab ñ🍓\n(c)"

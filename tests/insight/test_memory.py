@@ -14,7 +14,8 @@ from chargen.errors import CorpusError
 from chargen.insight import memory as horizon
 from chargen.insight.memory import context_loss, gradient_norms, measure, needed_tokens
 from chargen.nn.model import LanguageModel
-from tests.nn.test_trace import CELLS, network
+from tests.nn.test_trace import network
+from tests.support.networks import CELLS
 
 SYMBOLS, END = 4, 4
 CONTEXTS = [1, 2, 4, 8, 16, 32, 64]

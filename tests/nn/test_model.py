@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from chargen.config import ModelConfig
 from chargen.nn.model import LanguageModel, State
+from tests.support.networks import CELL_NAMES
 
 VOCAB = 11
-CELLS = ("lstm", "gru", "rnn")
 CONFIGS = [
     ModelConfig(cell=cell, hidden_size=8, embedding_size=5, num_layers=layers)
-    for cell, layers in itertools.product(CELLS, (1, 2))
+    for cell, layers in itertools.product(CELL_NAMES, (1, 2))
 ] + [
     ModelConfig(cell="rnn", hidden_size=8, embedding_size=5, nonlinearity="relu"),
     ModelConfig(hidden_size=8, embedding_size=8, num_layers=3, layer_norm=True, residual=True),
@@ -157,7 +157,7 @@ DROPS = ["dropout", "layer_dropout", "embedding_dropout", "token_dropout", "weig
 
 
 @pytest.mark.parametrize("name", DROPS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_every_dropout_acts_in_training_alone(cell: str, name: str) -> None:
     sizes: dict[str, Any] = {"hidden_size": 8, "embedding_size": 5, "num_layers": 2}
     plain = make(ModelConfig(cell=cell, **sizes))

@@ -14,13 +14,8 @@ from chargen.config import ModelConfig
 from chargen.nn.cells import GATE_NAMES
 from chargen.nn.model import LanguageModel, State
 from chargen.nn.trace import trace, unroll
+from tests.support.networks import CELLS
 
-CELLS: list[dict[str, Any]] = [
-    {"cell": "lstm"},
-    {"cell": "gru"},
-    {"cell": "rnn"},
-    {"cell": "rnn", "nonlinearity": "relu"},
-]
 SHAPES: list[dict[str, Any]] = [
     {},
     {"num_layers": 3},

@@ -26,6 +26,7 @@ from chargen.errors import ConfigError
 from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.memory import is_out_of_memory
 from tests.support.command import Chargen
+from tests.support.networks import CELL_NAMES
 from tests.support.samples import SMALL
 from tests.support.steps import stepper_of, take_steps
 
@@ -89,7 +90,7 @@ def test_ranks_learn_as_one_process_does(
 
 
 @pytest.mark.parametrize("parts", [2, 4, 6, 100])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_streams_that_are_read_in_parts_give_the_same_steps(
     corpus_file: Path, cell: str, parts: int
 ) -> None:

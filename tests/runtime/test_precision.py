@@ -8,6 +8,7 @@ import torch
 from chargen.errors import DeviceError
 from chargen.runtime import precision
 from tests.support.command import Chargen
+from tests.support.networks import CELL_NAMES
 
 
 @pytest.mark.parametrize("isa", ["SSE41", "AVX2", "AVX512_CORE"])
@@ -28,7 +29,7 @@ def test_an_lstm_trains_whatever_instructions_onednn_may_use(
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_bfloat16_that_does_not_work_is_left_or_refused(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,12 +9,12 @@ import torch
 
 from chargen.config import ModelConfig
 from chargen.nn.model import LanguageModel
+from chargen.options import choices_of
 
 VOCAB_SIZE = 60
-CELLS = [
-    {"cell": "lstm"},
-    {"cell": "gru"},
-    {"cell": "rnn"},
+CELL_NAMES = choices_of(ModelConfig, "cell")
+CELLS: list[dict[str, Any]] = [
+    *({"cell": cell} for cell in CELL_NAMES),
     {"cell": "rnn", "nonlinearity": "relu"},
 ]
 OPTIONS = [

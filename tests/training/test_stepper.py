@@ -10,13 +10,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from chargen.runtime.cuda_graphs import GraphedStep
+from tests.support.networks import CELL_NAMES
 from tests.support.steps import stepper_of, take_steps
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_what_is_recorded_is_the_plain_step(
     corpus_file: Path, cell: str, options: dict[str, Any]
 ) -> None:

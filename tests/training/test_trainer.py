@@ -25,6 +25,7 @@ from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Sa
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
 from chargen.training.trainer import Trainer
+from tests.support.networks import CELL_NAMES
 from tests.support.samples import SMALL
 
 SHAPE: dict[str, Any] = {"hidden_size": 16, "embedding_size": 8}
@@ -65,7 +66,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_every_cell_learns(corpus: Corpus, cell: str) -> None:
     trainer = make_trainer(corpus, {"cell": cell}, steps=150, learning_rate=0.02)
     before = validate(trainer.model, trainer.tokenizer, corpus.valid).loss
@@ -369,7 +370,7 @@ def small_run(corpus_file: Path) -> dict[str, Any]:
     return {"paths": [corpus_file], "options": options}
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 @pytest.mark.parametrize("stop", [1, 10, 17, 30])
 def test_resumed_equals_uninterrupted(
     tmp_path: Path,
