@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
+
+import pytest
 
 from chargen.cli.commands import ALIASES, COMMANDS
 from chargen.cli.flags import parser_of
+from chargen.insight.charts import Chart
+from chargen.lab.finding import Finding
+from chargen.training.events import Event
+from chargen.training.planner import PlannedOption
+from chargen.training.run import TrainReport
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -50,3 +59,18 @@ def variables(path: Path) -> Iterator[str]:
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and re.fullmatch("[A-Z]+(_[A-Z]+)+", text):
             yield text
+
+
+@pytest.mark.parametrize("record", [*get_args(Event), TrainReport, PlannedOption, Finding, Chart])
+def test_every_field_that_json_prints_is_explained(record: type) -> None:
+    page = (REFERENCE / "output.md").read_text(encoding="utf-8")
+    names = [field.name for field in dataclasses.fields(record)]
+    names += [getattr(record, "kind")] if record in get_args(Event) else []  # noqa: B009
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_that_prints_json_is_explained(name: str) -> None:
+    page = (REFERENCE / "output.md").read_text(encoding="utf-8")
+    prints = "--json" in parser_of(name, COMMANDS[name]).spelled.flags
+    assert not prints or re.search(rf"^## .*\b{name}\b", page, re.M)
