@@ -45,27 +45,27 @@ def train(
 ) -> TrainReport:
     """Train a model on one text or several and save it.
 
-    `corpus` is a file, a folder, a glob, or a list of them. The model goes into `out`, a new folder
-    (default: `checkpoints/` and the text's name), or replaces what is there with `overwrite`.
-    `resume` goes on with the run in `out`, or the last one. `init_from` is a checkpoint whose
-    weights and tokenizer to start from; `preset` names a size; `tensorboard` also writes the
-    events for it; `device` says where to compute.
+    `corpus` is a file, a folder, a glob, or a list of them. The model is saved in `out`, a new
+    folder (default: one in `checkpoints`, named after the text); `overwrite` replaces what is
+    there. `resume` continues the run in `out`, or the last one. `init_from` is a checkpoint whose
+    weights and tokenizer to start from, `preset` a size of the network; `tensorboard` also writes
+    the events for TensorBoard; `device` is where to compute.
 
-    How it goes is shown where a person looks: in a terminal as `chargen train` shows it, in a
-    notebook by a line that changes in place and curves; nowhere else, and not when `quiet`.
+    Progress is shown in a terminal, as by `chargen train`, and in a notebook, as a line and curves
+    that change in place; nowhere else, and not if `quiet`.
 
     `on_progress` is called with each event, a record whose `kind` says what it is: "preparing"
     (doing, share), before the first step; then "step" (step, progress, train_loss,
     tokens_per_second, seconds_left, ...) a few times a second, "eval" (valid_loss, bits_per_byte,
-    best, sample, ...), "saved", "rollback" and "memory". What it raises ends the training with
-    everything saved, and comes out of here.
+    best, sample, ...), "saved", "rollback" and "memory". An exception that it raises ends the
+    training, with everything saved, and is raised from here.
 
-    Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt, and SIGTERM and SIGHUP
-    likewise SystemExit; a second Ctrl-C raises at once, and what was saved last is there. Every
-    mistake in the call or the text is a ChargenError. torch's global random state is left as it
-    was found.
+    Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt; SIGTERM and SIGHUP raise
+    SystemExit in the same way. A second Ctrl-C raises at once, and the last save is intact. Every
+    mistake in the call or the text raises a ChargenError. torch's global random state is left as
+    it was.
 
-    The options are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the flags
+    The options are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the options
     of `chargen train`.
     """
     check_names(options, list(inspect.signature(train).parameters))

@@ -137,10 +137,10 @@ def action(call: str, command: str) -> Wording:
 
 
 class ChargenError(Exception):
-    """A mistake or an accident that the user can mend.
+    """Anything that goes wrong and that the user can do something about.
 
-    `message` says what is wrong and why, `hint` how to go on; `str()` joins them in one line, and
-    so does `spelled()`, with the options written as its caller's users type them.
+    `message` says what is wrong and why, `hint` what to do about it, or None; `str()` joins them in
+    one line, and so does `spelled()`, with options written as on the command line, say.
     """
 
     def __init__(self, message: str | Wording, *, hint: str | Wording | None = None) -> None:
@@ -159,10 +159,10 @@ class ChargenError(Exception):
 
 
 class ConfigError(ChargenError):
-    """An option is wrong by itself, whatever text or checkpoint it is used on.
+    """An option is wrong in itself, whatever text or checkpoint it is used with.
 
-    Where one option is to blame, `option` is its name and the message goes on from there
-    ("must be at least 1, not -3").
+    If one option is to blame, `option` is its name, and the message continues from there ("must be
+    at least 1, not -3").
     """
 
     def __init__(
@@ -188,28 +188,28 @@ class CorpusError(ChargenError):
 
 
 class TokenizerError(ChargenError):
-    """A text cannot be encoded, or a vocabulary cannot be made."""
+    """A text cannot be encoded, or a vocabulary cannot be built."""
 
 
 class CheckpointError(ChargenError):
-    """A checkpoint folder is missing, foreign, damaged or in the way."""
+    """A checkpoint is missing, damaged, not one of chargen, or in the way."""
 
 
 class DeviceError(ChargenError):
-    """The device asked for is not there."""
+    """The device that was asked for is not available."""
 
 
 class TrainingError(ChargenError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class RanksError(ChargenError):
-    """Processes that learn together cannot go on together."""
+    """Several processes that train together cannot continue."""
 
 
 class OutputError(ChargenError):
-    """A file cannot be written, or is in the way."""
+    """A file cannot be written, or one is in the way."""
 
 
 class SessionError(ChargenError):
-    """A session file is foreign, damaged, of another model or in the way."""
+    """A session file is damaged, not one of chargen, of another model, or in the way."""

@@ -15,7 +15,7 @@ Texts = str | Sequence[str] | None
 
 
 class CorpusOptions(TypedDict, total=False):
-    """Those of CorpusConfig."""
+    """The options of CorpusConfig, as a typed dictionary."""
 
     tokenizer: Literal["char", "byte", "subword"]
     vocab_size: int
@@ -29,7 +29,7 @@ class CorpusOptions(TypedDict, total=False):
 
 
 class ModelOptions(TypedDict, total=False):
-    """Those of ModelConfig."""
+    """The options of ModelConfig, as a typed dictionary."""
 
     cell: Literal["lstm", "gru", "rnn"]
     hidden_size: int
@@ -47,7 +47,7 @@ class ModelOptions(TypedDict, total=False):
 
 
 class TrainOptions(CorpusOptions, ModelOptions, total=False):
-    """Those of a training: of CorpusConfig, ModelConfig and TrainConfig."""
+    """The options of `train`: those of CorpusConfig, ModelConfig and TrainConfig."""
 
     batch_size: int
     accumulate: int
@@ -72,7 +72,7 @@ class TrainOptions(CorpusOptions, ModelOptions, total=False):
 
 
 class TextOptions(TypedDict, total=False):
-    """Those of SampleConfig, but for the two that ask for several texts."""
+    """The options of SampleConfig, without the two that ask for several texts."""
 
     max_tokens: int | None
     max_chars: int | None
@@ -100,14 +100,14 @@ class TextOptions(TypedDict, total=False):
 
 
 class SampleOptions(TextOptions, total=False):
-    """Those of SampleConfig."""
+    """The options of `generate` and `stream`: those of SampleConfig."""
 
     num_samples: int | None
     beams: int | None
 
 
 class InspectOptions(TypedDict, total=False):
-    """Those of InspectConfig."""
+    """The options of `inspect`: those of InspectConfig."""
 
     cell: Texts
     gate: Literal["forget", "input", "output", "reset", "update"] | None
@@ -116,7 +116,7 @@ class InspectOptions(TypedDict, total=False):
 
 
 class LookBackOptions(TypedDict, total=False):
-    """Those of LookBackConfig."""
+    """The options of `look_back`: those of LookBackConfig."""
 
     max_context: int
     max_distance: int

@@ -29,7 +29,13 @@ copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_line_continuation_character = "\\"
 
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 90
+# There is no network to look up the names of other libraries and of Python's own in.
+nitpick_ignore_regex = [("py:.*", r"(?!chargen\.).*")]
+# Docstrings are plain text in which `names` are code.
+default_role = "code"
 autodoc_member_order = "bysource"
 
 DOCS = Path(__file__).parent.resolve()
@@ -38,6 +44,17 @@ LINK = re.compile(r"\]\(((?:\.\./)+[\w./-]+\.md)\)")
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", link_to_files_elsewhere)
+    app.connect("autodoc-process-docstring", list_options)
+
+
+def list_options(
+    app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]
+) -> None:
+    """The options that `takes_options` adds to a docstring, a line each or several, as a list."""
+    if "Options:" in lines:
+        at = lines.index("Options:") + 1
+        found = (re.sub(r"^    (\w+): ", r"- `\1`: ", line) for line in lines[at:])
+        lines[at:] = ["", *(re.sub(r"^ {8}", "  ", line) for line in found)]
 
 
 def link_to_files_elsewhere(app: Sphinx, page: str, source: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+import chargen
 from chargen.cli.commands import ALIASES, COMMANDS
 from chargen.cli.flags import parser_of
 from chargen.insight.charts import Chart
@@ -74,3 +75,13 @@ def test_every_command_that_prints_json_is_explained(name: str) -> None:
     page = (REFERENCE / "output.md").read_text(encoding="utf-8")
     prints = "--json" in parser_of(name, COMMANDS[name]).spelled.flags
     assert not prints or re.search(rf"^## .*\b{name}\b", page, re.M)
+
+
+def test_every_public_name_is_explained() -> None:
+    page = (REFERENCE / "python.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^\.\. auto\w+:: chargen\.([\w.]+)", page, re.M)
+    shown = {name.partition(".")[0] for name in explained}
+    assert shown >= set(chargen.__all__)
+    errors = {name for name, one in vars(chargen.errors).items() if isinstance(one, type)}
+    errors = {name for name in errors if name.endswith("Error")} - {"ChargenError"}
+    assert {f"errors.{name}" for name in errors} <= set(explained)

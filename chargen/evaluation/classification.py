@@ -24,7 +24,8 @@ from chargen.reprs import quoted
 
 @dataclass(frozen=True)
 class Label:
-    """A label, its share among all labels, and what it costs in nats with what stands after it."""
+    """A label, its probability among all labels, and its log probability in nats, with what stands
+    after it in the template."""
 
     label: str
     probability: float
@@ -33,8 +34,8 @@ class Label:
 
 @dataclass(frozen=True)
 class Classified:
-    """A text with its most likely label and that one's probability; all labels, most likely
-    first."""
+    """A text with its most likely label and the probability of that label, 0 to 1; `labels` are
+    all of them, the most likely first."""
 
     text: str
     label: str
@@ -71,11 +72,11 @@ class Accuracy:
 def classify(
     generator: TextGenerator, text: str, labels: Sequence[str], template: str = TEMPLATE
 ) -> Classified:
-    """The labels of a text, the most likely first. Raises ConfigError where the labels or the
-    template are none; TokenizerError.
+    """Which of the labels a text gets: the one that makes the line of the template most likely.
 
-    What separates lines or paragraphs, at the end of the template, is the end of the document to a
-    model whose documents are such: it has never seen it.
+    The template says how {text} and {label} appear in the training text. If it ends with a newline
+    (or a blank line) and the model's documents are lines (or paragraphs), that is the end of the
+    document. Raises ConfigError if the labels or the template cannot be used; TokenizerError.
     """
     check_labels(labels)
     before, after = _parts(template)

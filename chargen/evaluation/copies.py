@@ -43,12 +43,12 @@ Suffixes = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What of a text, or of several, stands in the training text.
+    """How much of one text, or of several, also stands in the training text.
 
-    `longest` is the longest passage that does, as a whole; `copied_share` the share of the
-    characters that lie in passages of 50 characters or more. `wholes` of the texts were copied from
-    beginning to end: where documents are files these are passages, where they are lines or
-    paragraphs such documents, however short, all of whose characters count as copied.
+    `longest` is the longest passage that does. `copied_share` is the share, 0 to 1, of the
+    `characters` that lie in passages of 50 characters or more. `wholes` of the `texts` are copied
+    from beginning to end: as a passage if documents are files; as a document of any length if
+    documents are lines or paragraphs, and then all of its characters count as copied.
     """
 
     characters: int
@@ -69,7 +69,7 @@ class CopyReport:
 
 
 class CopyIndex:
-    """A training text, made ready to be searched, and some text that was held out from it."""
+    """A training text, indexed for search, and some text that was held out from it."""
 
     def __init__(
         self, text: str, held_out: str = "", *, documents: str = "file", cached: bool = True
@@ -85,13 +85,13 @@ class CopyIndex:
         self._held_out = held_out
 
     def check(self, text: str, prompt: str = "") -> CopyReport:
-        """What of one text is copied, which goes on from a prompt."""
+        """How much of a text, which continues the prompt, is copied."""
         [report] = self.check_all([text], prompt)
         return report
 
     def check_all(self, texts: Sequence[str], prompt: str = "") -> list[CopyReport]:
-        """What of each text is copied, which goes on from a prompt; no passage reaches from one
-        into the next."""
+        """How much of each text is copied; all continue the same prompt. No passage reaches from
+        one text into the next."""
         # Half a character, a lone surrogate, stands in no text.
         encoded = [text.encode(errors="replace") for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
@@ -121,9 +121,9 @@ class CopyIndex:
         ]
 
     def held_out(self, length: int) -> CopyReport | None:
-        """The same of held-out text, its short documents or, where these are files, texts of
-        `length` characters: what a text shares with the training text without having been copied.
-        None where nothing was held out."""
+        """The same for held-out text, which cannot have been copied: what any text has in common
+        with the training text. It is taken in pieces of `length` characters, or by its documents if
+        these are lines or paragraphs. None if nothing was held out."""
         length, left = max(1, length), self._held_out
         texts = [left[at : at + length] for at in range(0, len(left), length)]
         if self._joint:
@@ -258,10 +258,10 @@ def together(reports: Sequence[CopyReport]) -> CopyReport:
 
 
 def open_copies(checkpoint: str | os.PathLike[str], text: Paths | None = None) -> CopyIndex:
-    """The index of the text that the model in a checkpoint folder was trained on: the `text` that
-    is given, or found where the run read it or by its name.
+    """The index of the text that a checkpoint was trained on: the `text` that is given, or else the
+    file where the run read it, or one of that name here or in `corpora`.
 
-    Raises CheckpointError; CorpusError where the text is missing or another one.
+    Raises CheckpointError; CorpusError if the text is missing or is not the same.
     """
     return index_of(read_metadata(require_checkpoint(checkpoint)), text)
 

@@ -25,8 +25,8 @@ MAX_WORD = 40  # characters
 
 @dataclass(frozen=True)
 class TokenProbability:
-    """Something that could come, and how likely it is. An empty text is the end of the document;
-    a part of a character is spelled in hexadecimal digits, <E4>."""
+    """What can come next, and its probability, 0 to 1. An empty text is the end of the document; a
+    part of a character is spelled in hexadecimal digits, <E4>."""
 
     text: str
     probability: float
@@ -34,8 +34,8 @@ class TokenProbability:
 
 @dataclass(frozen=True)
 class Surprisal:
-    """Some text that came, a token's or a whole character's, and what it cost, in nats; what the
-    most likely others were there, itself among them should it be one of these."""
+    """A token of a text, or several that spell one character, and its surprise in nats; with the
+    most likely ones in its place, which it may be among."""
 
     text: str
     nats: float

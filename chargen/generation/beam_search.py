@@ -29,7 +29,7 @@ from chargen.tokenizers.base import Tokenizer, Tokens
 
 @dataclass(frozen=True)
 class BeamResult:
-    """The end of a search: its texts, best first."""
+    """The result of a beam search: its `completions`, the best first."""
 
     completions: list[Completion]
 

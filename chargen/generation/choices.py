@@ -25,11 +25,11 @@ MAX_LOGITS = 1 << 20  # that are computed at once: memory does not grow with the
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to go on from a prompt.
+    """One of several continuations of a prompt, and how likely it is.
 
-    `logprob` is in nats, of the choice after the prompt; `tokens` are those that spell any of it.
-    `probability` is the share of the choice among all; `rank_per_token` its place by
-    `logprob_per_token`, where a long choice is at no disadvantage.
+    `logprob` is the log probability of the choice after the prompt, in nats; `tokens` are those
+    that spell it. `probability` is its share among all choices, `rank` its place by that, from 1;
+    `rank_per_token` is its place by `logprob_per_token`, which is fair to long choices.
     """
 
     prompt: str

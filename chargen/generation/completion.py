@@ -24,10 +24,10 @@ from chargen.tokenizers.base import StreamDecoder, Tokenizer
 
 @dataclass(slots=True, unsafe_hash=True)  # not frozen: one a token, made in half the time
 class Piece:
-    """Some more of a text: whole characters, and the tokens that spell them. As a str it is its
-    text.
+    """The next piece of a text that is being generated: whole characters and the tokens that spell
+    them. `str()` gives its text.
 
-    `logprob` is in nats, under the model itself, before any processor.
+    `logprob` is in nats, under the model itself, before any logits processor.
     """
 
     text: str
@@ -43,14 +43,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Completion:
-    """A text that goes on from `prompt`, without it, and the `pieces` that it came in. As a str it
-    is its text.
+    """A generated text: what continues `prompt`, without the prompt. `str()` gives its text.
 
-    `tokens` are those that it shows any of, and the end-of-document token where that ended it;
-    `logprob` is their sum, in nats, under the model itself, before any processor. It finished for
-    its `length`, at a `stop` (a stop text, which is not part of it, or the end of what `until`,
-    `regex` or `charset` ask for), or at the `end` of the document. From a beam search it has a
-    `score`: the log-probability of the text and of its end there, in nats.
+    `tokens` are the ids of the tokens that the text shows, and of the end-of-document token if that
+    ended it. `logprob` is the sum of their log probabilities in nats, under the model itself,
+    before any logits processor. `finish_reason` is "length", "stop" (a stop text, which is not part
+    of the text, or the end of what `until`, `regex` or `charset` ask for) or "end" (of the
+    document). After a beam search there is a `score`: the log probability of the text and of its
+    end there, in nats. `pieces` are those that `stream` yields.
     """
 
     prompt: str

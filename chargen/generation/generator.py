@@ -48,11 +48,12 @@ Prompts = list[str] | tuple[str, ...]
 
 
 class TextGenerator:
-    """A model and its tokenizer, ready to write; `metadata` says what its checkpoint does, None
-    where it was made by hand.
+    """A model and its tokenizer, ready to generate.
 
-    On a CPU numpy computes it, and nothing here needs torch. The model itself, as `model`, is made
-    when it is asked for.
+    `weights` are the network as numpy arrays, `tokenizer` turns text into ids and back, `metadata`
+    is what the checkpoint's config.json says (None for a model that was made by hand). On a CPU
+    numpy computes everything, and torch is not imported; `model`, the same network as a torch
+    module, is made when it is first asked for.
     """
 
     def __init__(
@@ -62,8 +63,8 @@ class TextGenerator:
         metadata: CheckpointMetadata | None = None,
         device: str = "cpu",
     ) -> None:
-        """Of the weights of a model, to be computed on a `device`; or of a model, where it is. Its
-        weights are those that it had when any of them were first asked for."""
+        """From the weights of a model, to be computed on `device`; or from a torch model, on the
+        device that it is on. Its weights are copied when they are first asked for."""
         self.tokenizer = tokenizer
         self.metadata = metadata
         if isinstance(model, Weights):
@@ -164,11 +165,11 @@ class TextGenerator:
         config: SampleConfig | None = None,
         **options: Unpack[SampleOptions],
     ) -> Iterator[Piece]:
-        """Yield one completion as it is written; its pieces joined are the whole.
+        """Yield one completion piece by piece, as it is generated; the pieces joined are the text.
 
-        The options are the fields of SampleConfig, with defaults as `generate` has them, or
-        `config` is all of them. With `beams` a piece of the most likely text comes as soon as
-        nothing else can be in its place. Raises ConfigError, TokenizerError, both at once.
+        The options are the fields of SampleConfig, with the defaults that `generate` has; or
+        `config` holds all of them. With `beams`, a piece of the most likely text is yielded as soon
+        as it is certain. Raises ConfigError and TokenizerError, before the first piece.
         """
         if config is not None and options:
             raise ConfigError("a config holds all options", hint="give either that or options")
@@ -224,15 +225,15 @@ class TextGenerator:
     def generate(
         self, prompt: str | Prompts = "", **options: Unpack[SampleOptions]
     ) -> Completion | list[Completion] | list[list[Completion]]:
-        """One completion; a list where `num_samples` (first first) or `beams` (best first) is set.
+        """One completion; a list of them with `num_samples` (in order) or `beams` (best first).
 
-        Of a list of prompts, a list of these, in order. They are sampled side by side, and each is
-        what its prompt alone gives with the same options: with a seed, all of them use the random
-        numbers of that seed from the first on. (Batches of another size differ in the last digits
-        of their logits, which may tip a token whose chances are that close.)
+        For a list of prompts, a list of these, in order. They are sampled side by side, and each is
+        what its prompt alone would give with the same options: with a seed, each uses the random
+        numbers of that seed from the first one. (Logits differ in their last digits between batch
+        sizes, which can decide between two tokens that are nearly equally likely.)
 
-        The options are the fields of SampleConfig; `temperature` and `stop` default to what the
-        checkpoint wants, where it wants anything: `metadata.sampling`. Raises ConfigError,
+        The options are the fields of SampleConfig. `temperature` and `stop` default to those that
+        the checkpoint asks for, if it does: `metadata.sampling`. Raises ConfigError and
         TokenizerError.
         """
         config = self.sample_config(options)
@@ -344,16 +345,16 @@ class TextGenerator:
 
     def score(self, text: str) -> TextScore:
         """How well the model predicts a text: `.nats`, `.bits_per_byte`, `.perplexity`, and in
-        `.costs` what each token costs, under the model itself. Every byte counts; the text is read
-        as those of the training, line by line where lines were documents. Raises TokenizerError,
-        CorpusError where the text is empty."""
+        `.costs` the surprise of each token. Every byte counts. The text is read as the training
+        text was: line by line if lines were documents. Raises TokenizerError; CorpusError if the
+        text is empty."""
         score = score_tokens(self.engine, self.tokenizer, self._read(text))
         check_not_empty(score)
         return score
 
     def evaluate(self, texts: str | Sequence[str]) -> Score:
-        """One score for all the texts, each of them a document of its own: the numbers of
-        `chargen eval`. Raises TokenizerError, CorpusError where there is no text."""
+        """One score for all texts, each of them a document: the numbers of `chargen eval`. Raises
+        TokenizerError; CorpusError if there is no text."""
         scores = [
             score_text(self.engine, self.tokenizer, self._read(text)) for text in _each(texts)
         ]
@@ -362,7 +363,8 @@ class TextGenerator:
         return total
 
     def perplexity(self, text: str | Sequence[str]) -> float:
-        """exp of the mean nats per token of a text, or of several. Raises as `evaluate`."""
+        """The perplexity per token of one text or several: exp of the mean nats per token. Raises
+        what `evaluate` raises."""
         return self.evaluate(text).perplexity
 
     def _read(self, text: str) -> Iterator[EncodedText]:
@@ -370,9 +372,9 @@ class TextGenerator:
         return encode_text([text], self.tokenizer, self.corpus_options)
 
     def choose(self, prompt: str, choices: Sequence[str], *, ends: bool = False) -> list[Choice]:
-        """The given ways to go on from the prompt, the most likely first, with their probabilities;
-        where it `ends`, of each with the end of the document after it. Raises ConfigError where
-        there are none, or an empty one, or one twice; TokenizerError."""
+        """How likely each of the given continuations of the prompt is, the most likely first; with
+        `ends`, each followed by the end of the document. Raises ConfigError if there are none, if
+        one is empty or is there twice; TokenizerError."""
         check_prompt(self.tokenizer, prompt)
         return choose(self.engine, self.tokenizer, prompt, choices, ends=ends)
 
@@ -386,9 +388,11 @@ def _each(texts: Any) -> list[str]:
 
 
 def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> TextGenerator:
-    """The model of a checkpoint, a folder or the name of one below `checkpoints`, ready to write;
-    without one, of the checkpoint that a bare `chargen` opens. Raises CheckpointError,
-    DeviceError."""
+    """The model of a checkpoint, ready to generate.
+
+    `path` is a folder, or the name of one in `./checkpoints`, or "everyday", the bundled model;
+    without it, the checkpoint that a bare `chargen` opens. Raises CheckpointError, DeviceError.
+    """
     picked = device_type(device)  # before anything is read
     checkpoint = load_checkpoint(default_checkpoint().folder if path is None else path)
     return TextGenerator(checkpoint.weights, checkpoint.tokenizer, checkpoint.metadata, picked)

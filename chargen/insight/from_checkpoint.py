@@ -33,10 +33,11 @@ MAX_TOKENS = 2_000_000  # of a text, in which to look back
 
 @dataclass(frozen=True)
 class InspectionResult:
-    """A text as a network read it, and the cells that follow something that people can read.
+    """A text as a network read it, and the cells that follow a feature of the text.
 
-    `followers` were looked for in what `searched` tells; where there was too little text for it
-    there are none, and `searched` tells why.
+    `inspection` holds the `parts` of the text, the `views` of it and the use of the `gates`.
+    `followers` are the cells that were found, `searched` says in which text; if there was too
+    little, there are none, and `searched` says why.
     """
 
     about: CheckpointMetadata
@@ -72,7 +73,7 @@ class InspectionResult:
 
 @dataclass(frozen=True)
 class MemoryResult:
-    """How far back a model looks, and on which text that was measured, in words."""
+    """How far back a model looks: the curves in `horizon`; `measured` says on which text."""
 
     about: CheckpointMetadata
     horizon: MemoryCurves
@@ -101,13 +102,13 @@ def inspect(
     on_progress: OnProgress = no_progress,
     **options: Unpack[InspectOptions],
 ) -> InspectionResult:
-    """What a text does to the network in a checkpoint, or in a model that was loaded from one: what
-    surprised it, what cells and gates did.
+    """Read a text with a model and look inside: what surprised it, what cells and gates did.
 
-    The options are the fields of InspectConfig. Without a text, a piece of the model's own that it
-    did not train on is read, if that is still here; cells are looked for in that, too, where the
-    text is short. The views are the surprise in bits, then what `cell` and `gate` ask for, then
-    the cells that were found. Raises ChargenError.
+    `checkpoint` is a folder, a name, or a model that was loaded from one. Without a text, a piece
+    of the model's own text is read that was held out from training, if it is still there; cells are
+    also searched for in that if the text is short. The views are the surprise in bits, then what
+    `cell` and `gate` ask for, then the cells that were found. The options are the fields of
+    InspectConfig. Raises ChargenError.
     """
     config = build_config(InspectConfig, options)
     generator, about = _load(checkpoint, device)
@@ -170,10 +171,11 @@ def look_back(
     on_progress: OnProgress = no_progress,
     **options: Unpack[LookBackOptions],
 ) -> MemoryResult:
-    """How far back the network looks that is in a checkpoint, or in a model that was loaded from
-    one, measured on the files of a text, or on what of its own it did not train on, if that is
-    still here.
+    """Measure how far back a network looks: the loss by length of context, and the gradient by
+    distance.
 
+    `checkpoint` is a folder, a name, or a model that was loaded from one. `text` is a file or
+    several; without it, what was held out from the model's own training text, if it is still there.
     The options are the fields of LookBackConfig. Raises ChargenError.
     """
     config = build_config(LookBackConfig, options)

@@ -100,7 +100,8 @@ class GateUse:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A text as a network read it: its parts with what they cost, views of it, gates in use."""
+    """A text as a network read it: its `parts` with their surprise, `views` of it (the first is the
+    surprise, in bits), and how the `gates` were used."""
 
     parts: tuple[Surprisal, ...]
     views: tuple[View, ...]  # the first is the surprise, in bits

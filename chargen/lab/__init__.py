@@ -34,8 +34,11 @@ class World:
 
 
 def run(name: WorldName | str, *, seed: int = 1, on_progress: OnProgress = no_progress) -> Finding:
-    """What a world shows. `on_progress` gets what is being done and the share that is done, 0 to 1,
-    every few steps. Raises ConfigError where there is no such world, or the seed is none."""
+    """Run an experiment: train its networks from a seed, and report what was measured.
+
+    `on_progress` is called every few steps with what is being done and the share of it that is
+    done, 0 to 1. Raises ConfigError if there is no such experiment or no such seed.
+    """
     build_config(TrainConfig, {"seed": seed})
     # As people write it: "Two ones", "colour of a strawberry".
     written = f"-{name}".lower().replace(" ", "-").replace("_", "-")

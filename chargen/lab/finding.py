@@ -11,7 +11,8 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Finding:
-    """The names in `columns` tell the units; `says` is two sentences, chosen by the numbers."""
+    """What an experiment measured: a table (`columns`, whose names give the units, and `rows`),
+    `charts`, and in `says` the result in two sentences."""
 
     world: str
     columns: tuple[str, ...]

@@ -30,7 +30,8 @@ MAX_LOGITS = 1 << 20  # that are computed at once: memory does not grow with the
 
 @dataclass(frozen=True)
 class Score:
-    """The total surprise at a text, and what it is divided by."""
+    """How well a model predicts a text: its total surprise in `nats`, and the numbers of `tokens`,
+    UTF-8 `bytes` and `characters` that it is divided by."""
 
     nats: float
     tokens: int
@@ -63,11 +64,12 @@ class Score:
 
     @property
     def bits_per_byte(self) -> float:
-        """Comparable across tokenizers: nats / ln 2 / bytes of UTF-8."""
+        """nats / ln 2 / bytes of UTF-8, which is comparable across tokenizers."""
         return self.nats / NATS_PER_BIT / self.bytes if self.bytes else math.nan
 
     @property
     def bits_per_character(self) -> float:
+        """nats / ln 2 / characters."""
         return self.nats / NATS_PER_BIT / self.characters if self.characters else math.nan
 
     def as_dict(self) -> dict[str, float]:

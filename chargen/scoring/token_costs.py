@@ -15,8 +15,8 @@ from chargen.tokenizers.base import Tokenizer, spelled
 
 @dataclass(frozen=True)
 class TokenCost:
-    """A token of a text, what it spells there, and what it cost, in nats. Bytes that are no whole
-    characters are spelled in hexadecimal digits, <E4>; between documents stands a newline."""
+    """A token of a text, the text that it spells, and its surprise in nats. Bytes that are not a
+    whole character are spelled in hexadecimal digits, <E4>; the end of a document is a newline."""
 
     token: int
     text: str
@@ -29,7 +29,7 @@ class TokenCost:
 
 @dataclass(frozen=True)
 class TextScore(Score):
-    """The score of one text, and what each of its tokens costs."""
+    """The score of one text, and in `costs` the surprise of each of its tokens."""
 
     costs: tuple[TokenCost, ...]
 
@@ -42,6 +42,7 @@ class TextScore(Score):
 
     @property
     def bits(self) -> float:
+        """The total surprise, in bits."""
         return self.nats / NATS_PER_BIT
 
 

@@ -37,7 +37,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where the session stands: all of it but the settings and the exchanges before the last."""
+    """Where a session stands: its `mode`, how the last text ended (`finish_reason`), the last
+    exchange, and all that the next one needs."""
 
     mode: str
     place: PromptState  # where the text ends

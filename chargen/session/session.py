@@ -44,14 +44,16 @@ Events = Iterator[Piece | BeamResult]
 
 
 class Session:
-    """A model, how it is sampled, and the text so far.
+    """A model, how it is sampled, and the text so far: what the REPL talks through.
 
-    `state` is all of that: keep one, and assign it to come back to where it was.
+    It begins in the `mode` "complete" (each prompt on its own), "story" (prompts are joined to the
+    text so far) or "chat" (turns of a dialogue), or in the one that the checkpoint asks for.
+    `state` is all of that: keep it, and assign it to come back to where the session was. Raises
+    ConfigError, CheckpointError, DeviceError.
     """
 
     def __init__(self, folder: AnyPath, device: Device = "cpu", mode: Mode | None = None) -> None:
-        """Begins in the `mode` complete, story or chat, or the one that the checkpoint is for.
-        Raises ConfigError, CheckpointError, DeviceError."""
+        """Raises ConfigError, CheckpointError, DeviceError."""
         checked_mode(mode)  # before the model is read
         self.device = device
         self.tokens_per_second: float | None = None
@@ -145,19 +147,20 @@ class Session:
     # -- the model ----------------------------------------------------------------------------
 
     def load(self, folder: AnyPath, on_progress: OnShare = no_progress) -> None:
-        """Take another model, which reads the text so far. Raises CheckpointError, TokenizerError,
-        and then nothing has changed."""
+        """Switch to another model, which reads the text so far. Raises CheckpointError and
+        TokenizerError, and then nothing has changed."""
         state = replace(self.state, model=load_model(folder, self.device))
         place = state.read(state.generator.document_start, self.text, on_progress)
         self.state = replace(state, history=state.history.read_anew(place))
 
     def learn(self, on: bool) -> None:
-        """From now on learn what the user writes, on a copy of the model; or forget all that."""
+        """Train a copy of the model on what the user writes from now on (dynamic evaluation); or
+        forget all that."""
         model = self.state.model
         self.state = replace(self.state, model=model.start_learning() if on else model.forget())
 
     def save_model(self, folder: AnyPath, on_progress: OnShare = no_progress) -> None:
-        """Write the model as it is now into a new folder, and talk to that. Raises
+        """Save the model as it is now as a new checkpoint, and switch to that. Raises
         CheckpointError."""
         self._catch_up(on_progress)
         user, bot = self.roles
@@ -188,7 +191,7 @@ class Session:
         self._set(self.state.given | {name: settings[name]}, forgets_stream=name == "seed")
 
     def reset_settings(self) -> None:
-        """All settings at their defaults."""
+        """Set all settings to their defaults."""
         self._set({}, forgets_stream=True)
 
     def _set(self, given: Settings, *, forgets_stream: bool) -> None:
@@ -198,12 +201,12 @@ class Session:
         self.state = replace(self.state, given=given, history=history)
 
     def enter(self, mode: Mode) -> None:
-        """Another mode. A story goes on with the text that is there; a chat begins anew, and so
-        does what follows it. Raises ConfigError."""
+        """Switch to another mode. A story continues the text that is there; a chat starts a new
+        text, and so does the mode after it. Raises ConfigError."""
         self._become(self.state.history.enter(checked_mode(mode), self.generator.document_start))
 
     def name_roles(self, roles: Sequence[str]) -> None:
-        """How the turns of the user and of the model begin, in a chat. Raises ConfigError."""
+        """Set how the turns of the user and of the model begin in a chat. Raises ConfigError."""
         if len(roles) != 2:
             raise ConfigError(
                 "a chat has two speakers",
@@ -214,7 +217,7 @@ class Session:
         self.state = replace(self.state, named_roles=(user, bot))
 
     def reset(self) -> None:
-        """Begin a new text; the settings stay."""
+        """Start a new text; the settings stay."""
         self._become(self.state.history.reset(self.generator.document_start))
 
     def _become(self, history: History) -> None:
@@ -223,9 +226,9 @@ class Session:
     # -- writing ------------------------------------------------------------------------------
 
     def answer(self, prompt: str, on_progress: OnShare = no_progress) -> Events:
-        """How the model goes on from a prompt, as it comes; close it to stop there. With beams the
-        end is what was found. `on_progress` gets how much of the prompt is read. Raises
-        ConfigError, TokenizerError, both at once and with nothing changed."""
+        """The answer to a prompt, piece by piece; close the iterator to stop early. With beams, the
+        last item is what the search found. `on_progress` gets the share of the prompt that is read.
+        Raises ConfigError and TokenizerError, before the first piece and with nothing changed."""
         self._catch_up(on_progress)
         start, before = self.state.begin(prompt, on_progress)
         return self._write(before, start)
@@ -248,7 +251,7 @@ class Session:
             self._keep(after, start)
 
     def several(self, prompt: str, on_progress: OnShare = no_progress) -> list[Completion]:
-        """As many texts as the settings ask for; the session goes on with the first."""
+        """As many answers as the settings ask for; the session continues with the first."""
         self._catch_up(on_progress)
         start, before = self.state.begin(prompt, on_progress)
         found = self.state.sample_rows(before, self.settings["num_samples"] or 1, on_progress)
@@ -271,26 +274,28 @@ class Session:
         return self._write(replace(before, stream=stream, sampled_with=stream))
 
     def retry(self) -> Events:
-        """Another answer to the last prompt, in place of the one that there is."""
+        """Another answer to the last prompt, in place of the last one."""
         stream = self.now.answer_stream
         return self._write(self.now.before_answer(replace(stream, row=stream.row + 1)))
 
     def continue_text(self) -> Events:
-        """More of the last text, from exactly where it stopped, and past what stopped it; where
-        there is none, a text from nothing."""
+        """Continue the last text from exactly where it stopped; if there is none, start a new one
+        without a prompt."""
         if self.now.last is None:
             return self.answer("")
         return self._write(self.state.past_the_end())
 
     def variants(self, count: int, on_progress: OnShare = no_progress) -> list[Completion]:
-        """The last answer, sampled anew, and what the next calls of `retry` would bring."""
+        """`count` answers to the last prompt: the last one, and those that the next calls of
+        `retry` would give."""
         before = self.now.before_answer(self.now.answer_stream)
         return self.state.sample_rows(before, count, on_progress)
 
     def compare(
         self, folder: AnyPath, on_progress: OnShare = no_progress
     ) -> tuple[Completion, Completion]:
-        """The last prompt as this model goes on from it, and another one, by the same numbers."""
+        """The answers of this model and of another one to the last prompt, sampled with the same
+        random numbers."""
         stream = self.now.answer_stream
         before = self.now.before_answer(stream)
         text = self.text.removesuffix(self.exchanges[-1].text)
@@ -302,7 +307,7 @@ class Session:
         return mine, theirs
 
     def undo(self) -> Moment:
-        """Take the last step back; the moment that is gone. Raises ConfigError."""
+        """Undo the last step, and return the moment that is undone. Raises ConfigError."""
         gone, history = self.now, self.state.history.undo()
         seed, stream = self.settings["seed"], history.now.stream
         if seed is not None and stream is not None and stream.seed != seed:
@@ -358,18 +363,20 @@ class Session:
     # -- looking ------------------------------------------------------------------------------
 
     def top_characters(self, text: str, count: int) -> list[TokenProbability]:
-        """What may come next after the text so far, or in complete mode after another one."""
+        """The `count` most likely next characters after the text so far and this text; in complete
+        mode after this text alone."""
         return surprisal.next_characters(self.generator, self.state.place_for(text), count)
 
     def top_words(
         self, text: str, count: int, on_progress: OnShare = no_progress
     ) -> list[TokenProbability]:
-        """The same by words, with what leads up to them."""
+        """The same for whole words, each with the space that leads up to it."""
         place = self.state.place_for(text)
         return surprisal.next_words(self.generator, place, count, on_progress)
 
     def why(self, count: int, on_progress: OnShare = no_progress) -> list[Surprisal]:
-        """What each part of the last answer cost, and the `count` most likely at each place."""
+        """How surprising each part of the last answer was, with the `count` most likely ones in its
+        place."""
         self.now.check_written()
         return [
             part
@@ -382,8 +389,7 @@ class Session:
     # -- files --------------------------------------------------------------------------------
 
     def save(self, path: AnyPath) -> None:
-        """Write all of this session into a file, so that `open` goes on from here. Raises
-        SessionError."""
+        """Save this session to a file, from which `open` continues. Raises SessionError."""
         self._catch_up()
         if self.has_learned:
             raise SessionError(
@@ -397,8 +403,8 @@ class Session:
         write_session(Path(path), pack(self.state))
 
     def open(self, path: AnyPath) -> None:
-        """Go on with a session from a file. Raises SessionError where it is damaged or of another
-        model, and then nothing has changed."""
+        """Continue a session that was saved to a file. Raises SessionError if it is damaged or of
+        another model, and then nothing has changed."""
         saved = read_session(Path(path))
         if self.has_learned:
             raise SessionError(

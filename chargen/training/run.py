@@ -28,7 +28,12 @@ SAMPLE = SampleConfig(max_tokens=160, temperature=0.8, seed=1)
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What came of a training. Losses in nats per token, None where nothing was validated."""
+    """The result of a training. It stands for its checkpoint wherever a path is expected.
+
+    `seconds` count from the start of the run. `valid_loss` is in nats per token; it and the other
+    scores are None if no text was held out for validation. `stopped_early` says whether the run
+    ended because the validation loss did not improve any more.
+    """
 
     checkpoint: Path
     steps: int
@@ -37,7 +42,7 @@ class TrainReport:
     valid_loss: float | None
     bits_per_byte: float | None
     bits_per_character: float | None
-    stopped_early: bool  # out of patience
+    stopped_early: bool
 
     def __fspath__(self) -> str:
         """The folder: a report stands for its checkpoint wherever one is named."""
