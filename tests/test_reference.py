@@ -13,10 +13,13 @@ from typing import get_args
 import pytest
 
 import chargen
+from chargen.checkpoint.metadata import FORMAT, ConfigFile, CorpusFacts, Scores, TrainingFile
 from chargen.cli.commands import ALIASES, COMMANDS
 from chargen.cli.flags import parser_of
 from chargen.insight.charts import Chart
 from chargen.lab.finding import Finding
+from chargen.runtime.files import Record
+from chargen.session.storage import SavedSession
 from chargen.training.events import Event
 from chargen.training.planner import PlannedOption
 from chargen.training.run import TrainReport
@@ -85,3 +88,15 @@ def test_every_public_name_is_explained() -> None:
     errors = {name for name, one in vars(chargen.errors).items() if isinstance(one, type)}
     errors = {name for name in errors if name.endswith("Error")} - {"ChargenError"}
     assert {f"errors.{name}" for name in errors} <= set(explained)
+
+
+@pytest.mark.parametrize("record", [ConfigFile, CorpusFacts, Scores, TrainingFile, SavedSession])
+def test_every_field_of_a_file_is_explained(record: type[Record]) -> None:
+    page = (REFERENCE / "files.md").read_text(encoding="utf-8")
+    assert [name for name in record.__struct_fields__ if f"`{name}`" not in page] == []
+
+
+def test_the_format_that_is_written_is_explained() -> None:
+    page = (REFERENCE / "files.md").read_text(encoding="utf-8")
+    assert f"writes format {FORMAT} and reads formats 1 to {FORMAT}." in page
+    assert f"\n| {FORMAT} | " in page
