@@ -9,7 +9,8 @@ from pathlib import Path
 import chargen
 
 HOUSE = Path(__file__).parents[1]
-PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 
 
 def test_the_licence_is_the_one_that_is_declared() -> None:
@@ -36,3 +37,11 @@ def test_the_changelog_has_the_sections_that_its_readers_know() -> None:
     assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", name) for name in versions[1:])
     kinds = re.findall(r"^### (.+)$", text, re.MULTILINE)
     assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_source_distribution_takes_what_is_there() -> None:
+    """hatchling passes over a name that it does not find."""
+    sdist = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert [name for name in sdist if not (HOUSE / name).exists()] == []
+    documents = {path.name for path in HOUSE.glob("*.md")} | {"LICENSE", "CITATION.cff"}
+    assert documents <= set(sdist)

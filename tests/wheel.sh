@@ -25,7 +25,7 @@ holds() {  # holds ARCHIVE NAME...: each of these lies in it somewhere
     done
 }
 holds "$elsewhere"/chargen-*.whl licenses/LICENSE py.typed everyday/config.json
-holds "$elsewhere"/chargen-*.tar.gz LICENSE CHANGELOG.md CITATION.cff SECURITY.md tests/wheel.sh
+holds "$elsewhere"/chargen-*.tar.gz LICENSE CITATION.cff tests/wheel.sh
 "${pip[@]}" install -c "$here/constraints.txt" "$elsewhere"/chargen-*.whl
 chargen() { "$elsewhere/env/bin/chargen" "$@"; }
 
