@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from chargen import llm_plugin
 from chargen.checkpoint.filing import set_sampling
 from chargen.config import CHAT_TEMPERATURE, SamplingDefaults
 from chargen.session.session import Session
+from tests.support.manual import commands
 
 ROOT = Path(__file__).parent.parent
 ROLES = ("You:", "Bot:")
@@ -190,3 +193,34 @@ def test_a_checkpoint_that_is_damaged_says_so(here: Path) -> None:
     (here / "checkpoints" / "tiny" / "model.safetensors").write_bytes(b"?")
     with pytest.raises(llm.ModelError, match=r"model\.safetensors is damaged"):
         answer("tiny", "Hello")
+
+
+# -- the page of the manual -------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "guides" / "llm.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_llm_prints(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that the page types but for the installation, in its order."""
+    monkeypatch.setenv("LLM_USER_PATH", str(here / "llm"))  # where llm keeps what is set
+    shutil.rmtree(here / "checkpoints")
+    sessions = re.findall(r"test_llm_plugin\.py -->\n```console\n(.*?)```", PAGE, re.S)
+    typed = [list(commands(session)) for session in sessions]
+    assert [len(session) for session in typed] == [2, 1, 3]
+    for command, output, _ in (one for session in typed for one in session):
+        piped, _, said = command.rpartition("| ")
+        words = shlex.split(said)
+        assert words[0] == "llm"
+        typed_in = shlex.split(piped)[1] + "\n" if piped else None
+        done = CliRunner().invoke(llm.cli.cli, words[1:], input=typed_in)
+        assert (done.exit_code, done.output) == (0, output)
+
+
+def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    exec(code, {})
+    assert capsys.readouterr().out.startswith("It is yellow.\n")
+
+
+def test_the_page_names_every_option() -> None:
+    assert all(f"`{name}`" in PAGE for name in llm_plugin.ChargenModel.Options.model_fields)
