@@ -102,8 +102,10 @@ class Trainer:
                     yield self.save()
                     last_saved = self._clock()
                 begun = self._clock()
-                # The last report comes though nothing was learned since the one before.
-                if due and (self.stepper.has_losses or schedule.is_over):
+                # The last report comes though nothing was learned since the one before. A save may
+                # just have fetched the losses.
+                unreported = self.stepper.has_losses or self._unreported
+                if due and (unreported or schedule.is_over):
                     yield self.report()
                 check_due = due or self._guard.has_seen_nan or self.step % CHECK_STEPS == 0
                 if check_due and (rollback := self._check()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,14 @@ def test_events_tell_the_whole_run(corpus: Corpus) -> None:
     assert reports[-1].progress == 1.0
     assert reports[-1].learning_rate < reports[0].learning_rate
     assert all(report.tokens_per_second > 0 for report in reports)
+
+
+def test_each_evaluation_follows_a_report_of_its_step(corpus: Corpus) -> None:
+    events = list(make_trainer(corpus, steps=20).run())
+    pairs = [(a, b) for a, b in pairwise(events) if isinstance(b, EvalReport)]
+    assert len(pairs) == 10
+    for before, evaluation in pairs:
+        assert isinstance(before, StepReport) and before.step == evaluation.step
 
 
 def test_epochs_are_passes_over_the_text(corpus: Corpus) -> None:
