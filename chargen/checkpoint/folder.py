@@ -119,7 +119,9 @@ def save(folder: Path, snapshot: Snapshot) -> None:
         raise CheckpointError(
             f"cannot save to {folder}: {error.strerror}",
             hint="what was saved before is kept; once that is fixed, continue with "
-            + setting("resume", True),
+            + setting("resume", True)
+            if (folder / TRAINING).is_file()
+            else "once that is fixed, start again",
         ) from error
 
 

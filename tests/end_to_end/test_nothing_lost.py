@@ -561,7 +561,7 @@ def test_a_file_that_may_not_grow_is_reported(tmp_path: Path, corpus_file: Path)
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120
     )
     assert done.returncode == 1
-    assert "cannot save to run: File too large" in done.stderr
+    assert "cannot save to run: File too large; once that is fixed, start again" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
 
