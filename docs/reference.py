@@ -45,8 +45,8 @@ the same as `chargen --help` and `chargen COMMAND --help`; `-h` and `--help` are
 
 A bare `chargen` is `chargen repl`. A checkpoint is named by its folder, by its name in
 `./checkpoints`, or as `everyday`, the bundled model. Defaults that are *planned* are chosen by
-`train` for the text, the device and the time. What `--json` prints, and the exit codes, stand in
-[Exit codes and JSON output](output.md); what else changes how chargen runs, in
+`train` for the text, the device and the time. What `--json` prints is described in
+[Exit codes and JSON output](output.md), what else chargen takes into account in
 [Environment variables and folders](environment.md).
 """
 

@@ -121,7 +121,7 @@ def leave(host: Host, rest: str) -> None:
 GROUPS = (
     Group(
         "mode",
-        "modes",
+        "what is done with a prompt",
         "/chat Ann: Bob:",
         {
             "complete": Command(
@@ -176,7 +176,7 @@ GROUPS = (
     ),
     Group(
         "text",
-        "continue, retry, undo",
+        "more text, another answer, a step back",
         "/variants 3",
         {
             "retry": Command("/retry", "another answer to the last prompt", retry),
@@ -205,7 +205,7 @@ GROUPS = (
     ),
     Group(
         "insight",
-        "probabilities",
+        "how likely, and how surprising, text is",
         "/top The sky is",
         {
             "top": Command(
@@ -232,7 +232,7 @@ GROUPS = (
     ),
     Group(
         "model",
-        "models and learning",
+        "the model, and what it learns",
         "/load everyday",
         {
             "list": Command("/list", "the checkpoints that there are", list_all),
@@ -262,7 +262,7 @@ GROUPS = (
     ),
     Group(
         "session",
-        "files, help, leaving",
+        "saving, help, leaving",
         "/save talk.session",
         {
             "save": Command("/save FILE", "save this session", save, takes="file"),
