@@ -168,7 +168,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --out folder", 1, "folder is not a file"),
         ("sample CHECKPOINT --out x --json", 2, "--json and --out cannot be combined"),
         (f"sample CHECKPOINT --out {'x' * 300}", 1, "File name too long"),
-        ("sample CHECKPOINT --regex [0-9] --out x --prompt h", 2, "no text that this model"),
+        ("sample CHECKPOINT --regex [0-9] --out x --prompt h", 2, "cannot generate any text"),
         ("sample CHECKPOINT --no-repeat-ngram 300", 2, "--no-repeat-ngram must not be more than"),
         ("sample CHECKPOINT --out no/x", 1, "cannot write no/x"),
         ("sample CHECKPOINT --resume", 2, "--resume needs --out"),
