@@ -21,7 +21,7 @@ TENSORBOARD = "tensorboard"  # a folder
 # Bytes of JSON, which takes many times as much memory once it is read.
 MAX_CONFIG_BYTES = 10_000_000
 MAX_HEADER_BYTES = 20_000_000  # in training.safetensors
-MAX_CARD_BYTES = 1_000_000
+MAX_CARD_BYTES = 10_000_000  # it may have pictures within
 
 
 class DamagedError(CheckpointError):

@@ -18,7 +18,7 @@ def add_pack_flags(command: Parser) -> None:
         "--training",
         action="store_true",
         help="include the training state, so that training can be resumed elsewhere; it is several "
-        "times as large as the model, and names the paths of the training texts",
+        "times as large as the model, and holds the paths of the training texts",
     )
 
 
