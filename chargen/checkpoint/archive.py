@@ -129,6 +129,8 @@ def _members(archive: ZipFile) -> dict[str, ZipInfo]:
             continue
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise ValueError(f"{shown} in it is a link or a device")
+        if info.header_offset < 0:
+            raise BadZipFile("Bad offset for file header")
         if info.flag_bits & 1:
             raise ValueError("it is encrypted")
         if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
@@ -194,8 +196,10 @@ def _blaming(file: Path) -> Iterator[None]:
     except BadZipFile as error:
         why = "it is not a .zip file" if "not a zip" in str(error) else f"it is damaged: {error}"
         raise _not_unpacked(file, why) from error
-    except (ValueError, RuntimeError, EOFError, struct.error, zlib.error) as error:
-        raise _not_unpacked(file, str(error) or "it is damaged") from error
+    except (zlib.error, struct.error, EOFError) as error:
+        raise _not_unpacked(file, "it is damaged") from error
+    except (ValueError, RuntimeError) as error:
+        raise _not_unpacked(file, str(error)) from error
 
 
 def _not_unpacked(file: Path, why: str) -> CheckpointError:

@@ -3,7 +3,6 @@ nothing behind."""
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import shutil
@@ -263,24 +262,26 @@ def test_a_config_that_claims_a_huge_model_takes_no_memory(
 
 
 @pytest.fixture(scope="module")
-def archives(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+def archives(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """One that is deflated, and one that is not, where damage reaches the files themselves."""
-    target = tmp_path_factory.mktemp("archives") / "packed.zip"
-    pack(checkpoint, target)
-    stored = io.BytesIO()
-    with ZipFile(target) as source, ZipFile(stored, "w") as archive:
+    folder = tmp_path_factory.mktemp("archives")
+    pack(checkpoint, folder / "deflated.zip")
+    with (
+        ZipFile(folder / "deflated.zip") as source,
+        ZipFile(folder / "stored.zip", "w") as archive,
+    ):
         for name in source.namelist():
             archive.writestr(ZipInfo(name), source.read(name))
-    return [target.read_bytes(), stored.getvalue()]
+    return [folder / "deflated.zip", folder / "stored.zip"]
 
 
 @settings(max_examples=300)
 @given(seed=st.integers(0, 2**32), which=st.integers(0, 1), near_end=st.booleans())
 def test_a_damaged_archive_is_refused_or_the_same(
-    checkpoint: Path, archives: list[bytes], seed: int, which: int, near_end: bool
+    checkpoint: Path, archives: list[Path], seed: int, which: int, near_end: bool
 ) -> None:
     """Near its end stands what the entries are called and where they are."""
-    whole = archives[which]
+    whole = archives[which].read_bytes()
     kept = len(whole) - 700 if near_end else 0
     data = whole[:kept] + mutated_bytes(whole[kept:], random.Random(seed))
     with tempfile.TemporaryDirectory() as name:
@@ -291,6 +292,7 @@ def test_a_damaged_archive_is_refused_or_the_same(
             unpack(here / "damaged.zip", target)
         except CheckpointError as error:
             assert str(here / "damaged.zip") in str(error) and "\n" not in str(error)
+            assert "Invalid argument" not in str(error)
             assert not target.parent.exists() or os.listdir(target.parent) == []
         else:
             assert weights(target) == weights(checkpoint)
