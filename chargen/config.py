@@ -272,7 +272,7 @@ class SampleConfig(Config):
     until: str | None = option(None, "stop after a whole unit of text", choices=UNITS)
     repetition_penalty: float | None = option(
         None,
-        "divide the logits of recent tokens by this; above 1 discourages repetition",
+        "divide logits of recent tokens by this; above 1 discourages repetition",
         at_least=0.01,
         at_most=100,
     )
@@ -281,7 +281,7 @@ class SampleConfig(Config):
     )
     frequency_penalty: float | None = option(
         None,
-        "subtract this from the logits of recent tokens for each occurrence, in nats",
+        "subtract this from recent tokens' logits for each occurrence, in nats",
         at_least=-1e6,
         at_most=1e6,
     )
@@ -290,9 +290,7 @@ class SampleConfig(Config):
     )
     penalty_window: int = option(
         256,
-        "number of recent tokens, the prompt's included, that penalties and "
-        + named("no_repeat_ngram")
-        + " look at",
+        "recent tokens, prompt included, for penalties and " + named("no_repeat_ngram"),
         at_least=1,
         at_most=1_000_000,
     )
@@ -300,7 +298,7 @@ class SampleConfig(Config):
     top_k: int | None = option(None, "sample only from the k most likely tokens", at_least=1)
     top_p: float | None = option(
         None,
-        "sample only from the most likely tokens that together have this probability",
+        "sample only from the most likely tokens with this total probability",
         above=0,
         at_most=1,
     )
@@ -312,7 +310,7 @@ class SampleConfig(Config):
     )
     typical_p: float | None = option(
         None,
-        "sample only from the most typical tokens that together have this probability",
+        "sample only from the most typical tokens with this total probability",
         above=0,
         at_most=1,
     )
@@ -326,7 +324,7 @@ class SampleConfig(Config):
         None, "generate only text that matches this regular expression as a whole"
     )
     heal: bool = option(
-        True, "token healing: the text may continue the last word of the prompt (subwords)"
+        True, "token healing: the text may continue the prompt's last word (subwords)"
     )
     num_samples: int | None = option(None, "number of texts to sample, in batches", at_least=1)
     batch_size: int = option(
@@ -340,8 +338,7 @@ class SampleConfig(Config):
     )
     length_penalty: float = option(
         0.0,
-        "divide log probabilities by the number of tokens to this power; above 0 favors longer "
-        "texts",
+        "divide logprobs by tokens to this power; above 0 favors longer texts",
         at_least=0,
         at_most=10,
     )

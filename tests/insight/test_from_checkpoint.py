@@ -173,12 +173,12 @@ def test_what_is_cut_off_is_reported(run_chargen: Chargen, checkpoint: Path) -> 
 
 def test_the_worst_is_shown_wherever_it_stands(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("inspect", checkpoint, "--text", "a cat " * 400 + "\u20ac")
-    assert "\u20ac" in done.stdout.partition("surprised most")[2]
+    assert "\u20ac" in done.stdout.partition("most surprised")[2]
 
 
 def test_where_there_are_no_colours_it_is_reported(run_chargen: Chargen, checkpoint: Path) -> None:
     done = run_chargen("inspect", checkpoint, "--text", "a cat", "--cell", "0:2")
-    assert "there are no colours here: --json has the numbers" in done.stderr
+    assert "there are no colors here: --json has the numbers" in done.stderr
     assert "cell 0:2" not in done.stdout
 
 
@@ -236,7 +236,7 @@ def test_curves_of_several_are_drawn_together(
         ("--memory --out x.html", 2, "--out must end in .png, .svg, .pdf, not"),
         ("--memory --out no/x.png", 1, "cannot write no/x.png: there is no folder no"),
         ("nowhere --memory --max-context 4", 1, "no such checkpoint: nowhere"),
-        ("CHECKPOINT --memory --text -", 2, "--text - can be read once"),
+        ("CHECKPOINT --memory --text -", 2, "--text - can be read only once"),
         ("--memory --text nowhere", 1, "no such text: nowhere"),
         ("--memory --text short.txt", 1, "a context of 4,096 and a distance of 512 take 4,352"),
         ("CHECKPOINT", 2, "several checkpoints are compared with --memory"),

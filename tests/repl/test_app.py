@@ -45,7 +45,7 @@ def test_all_that_can_be_said(checkpoint: Path, tmp_path: Path, columns: int) ->
             ("/story", "as it is"), ("/seed 7", "seed is 7"), ("/info", "1 exchange"),
             (f"/load {checkpoint}", "talking to"), ("/reset", "a new text begins"),
             ("/reset settings", "defaults"), ("/help seed", "repeat the same"),
-            ("/list", "no checkpoint below"), ("help", "/help shows"),
+            ("/list", "no checkpoint in"), ("help", "/help lists"),
         ):  # fmt: skip
             terminal.say(command, told)
         assert terminal.leave() == 0
@@ -57,7 +57,7 @@ def test_two_hundred_columns(checkpoint: Path, tmp_path: Path) -> None:
         terminal.see_ready()
         terminal.say("/set temperature 0", "temperature is 0.0")
         assert "> GRANNY'S KITCHEN" in terminal.say("GRANN", "GRANNY'S KITCHEN")
-        terminal.say("/set", "repeat the same samples")
+        terminal.say("/set", "seed for repeatable samples (default: a new one each time)")
         assert terminal.leave() == 0
 
 

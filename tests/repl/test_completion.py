@@ -88,7 +88,7 @@ def test_tab_completes_commands_settings_and_values(checkpoint: Path, tmp_path: 
     with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
         terminal.see_ready()
         for typed, menu, completed in (
-            ("/se", "show or change", "> /set"), (" unt", "end after", "> /set until"),
+            ("/se", "show or change", "> /set"), (" unt", "stop after", "> /set until"),
             (" w", "word", "> /set until word"),
         ):  # fmt: skip
             terminal.child.send(typed)
