@@ -71,7 +71,10 @@ class Reader:
         talks = [part for part in texts.split("\n\n") if part.startswith("You: ")]
         for name in ("corpus.txt", "lyrics.txt"):
             (folder / name).write_text(texts, encoding="utf-8")
-        (folder / "src").symlink_to(ROOT / "chargen")
+        (folder / "lyrics").mkdir()
+        for number, song in enumerate(texts.split("\n\n")[:20], 1):
+            (folder / "lyrics" / f"{number}.txt").write_text(song, encoding="utf-8")
+        (folder / "src").symlink_to(ROOT / "chargen" / "cli")
         (folder / "chat.txt").write_text("\n\n".join(talks) + "\n", encoding="utf-8")
         shutil.copy(ROOT / "tests" / "support" / "names.txt", folder)
         for name in ("corpora", "examples", "benchmarks"):
