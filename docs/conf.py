@@ -20,6 +20,8 @@ source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = "chargen"
 html_show_sphinx = False
+# Quotes of code in docstrings stay as they are typed.
+smartquotes = False
 
 # The sections that other pages link to, by the anchors that a code host gives them, too.
 myst_heading_anchors = 3
