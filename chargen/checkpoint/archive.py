@@ -84,6 +84,12 @@ def _check_whole(folder: Path, *, training: bool) -> None:
             )
         read_snapshot(folder)
     read_checkpoint(folder)
+    card = folder / CARD
+    if card.is_file() and card.stat().st_size > MAX_CARD_BYTES:
+        raise CheckpointError(
+            f"{card} takes more than the {MAX_CARD_BYTES:,} bytes that it may",
+            hint="make it smaller, or move it elsewhere",
+        )
     if not training and (folder / TRAINING).is_file() and not is_complete(folder):
         raise CheckpointError(
             f"{folder} was not saved to its end, and only its training state is up to date",
@@ -129,7 +135,7 @@ def _members(archive: ZipFile) -> dict[str, ZipInfo]:
             continue
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise ValueError(f"{shown} in it is a link or a device")
-        if info.header_offset < 0:
+        if not 0 <= info.header_offset < archive.start_dir:
             raise BadZipFile("Bad offset for file header")
         if info.flag_bits & 1:
             raise ValueError("it is encrypted")

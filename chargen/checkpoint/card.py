@@ -119,7 +119,7 @@ def _scores(metadata: CheckpointMetadata) -> str:
     share = metadata.corpus_options.valid_fraction
     perplexity = math.exp(min(nats, 700.0))
     return (
-        f"On the {share:.0%} of the text that was held out of training:\n\n"
+        f"On the {100 * share:.3g}% of the text that was held out of training:\n\n"
         "| | |\n|---|---|\n"
         f"| loss | {nats:.4f} nats per token |\n"
         f"| perplexity | {perplexity:.4g} per token |\n"

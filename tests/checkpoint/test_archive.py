@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import stat
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,13 @@ def test_what_would_not_open_again_is_not_packed(folder: Path, tmp_path: Path) -
     assert not target.exists()
 
 
+def test_a_card_that_is_too_long_to_unpack_is_not_packed(folder: Path, tmp_path: Path) -> None:
+    (folder / "README.md").write_bytes(bytes(10_000_001))
+    with pytest.raises(CheckpointError, match=r"README\.md takes more than the 10,000,000 bytes"):
+        pack(folder, tmp_path / "one.zip")
+    assert not (tmp_path / "one.zip").exists()
+
+
 def test_what_is_in_use_or_in_the_way_stays(folder: Path, packed: Path, tmp_path: Path) -> None:
     before = packed.read_bytes()
     with pytest.raises(CheckpointError, match="exists"):
@@ -213,6 +221,30 @@ def test_a_size_that_lies_is_not_believed(packed: Path, tmp_path: Path) -> None:
     true, false = size.to_bytes(4, "little"), (size // 2).to_bytes(4, "little")
     packed.write_bytes(packed.read_bytes().replace(true, false))
     with pytest.raises(CheckpointError, match="it is damaged"):
+        unpack(packed, tmp_path / "there")
+    assert os.listdir(tmp_path) == ["packed.zip"]
+
+
+@pytest.mark.parametrize("offset", [2**64 - 1, 2**63 - 1, 2**40])
+def test_an_entry_that_lies_beyond_the_file_is_damage(
+    packed: Path, tmp_path: Path, offset: int
+) -> None:
+    """As the extra field of a large archive may say, in 64 bits."""
+    data = packed.read_bytes()
+    at = data.index(b"PK\x01\x02")
+    name_bytes, extra_bytes = struct.unpack_from("<2H", data, at + 28)
+    assert extra_bytes == 0
+    extra = struct.pack("<2HQ", 1, 8, offset)
+    head = (
+        data[at : at + 30] + struct.pack("<H", len(extra)) + data[at + 32 : at + 42] + b"\xff" * 4
+    )
+    end = data.rindex(b"PK\x05\x06")
+    size = struct.unpack_from("<I", data, end + 12)[0] + len(extra)
+    packed.write_bytes(
+        data[:at] + head + data[at + 46 : at + 46 + name_bytes] + extra
+        + data[at + 46 + name_bytes : end + 12] + struct.pack("<I", size) + data[end + 16 :]
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match="it is damaged: Bad offset"):
         unpack(packed, tmp_path / "there")
     assert os.listdir(tmp_path) == ["packed.zip"]
 

@@ -76,6 +76,13 @@ def test_names_do_nothing_in_a_card(checkpoint: Path) -> None:
     assert "It was not validated." in text and "metrics" not in text
 
 
+@pytest.mark.parametrize(("share", "shown"), [(0.05, "5%"), (0.07, "7%"), (0.001, "0.1%")])
+def test_a_small_held_out_part_is_not_none(checkpoint: Path, share: float, shown: str) -> None:
+    metadata = read_metadata(checkpoint)
+    options = replace(metadata.corpus_options, valid_fraction=share)
+    assert f"On the {shown} of" in card_of(replace(metadata, corpus_options=options), "tiny")
+
+
 def test_a_model_of_dialogues_is_opened_for_talking(folder: Path) -> None:
     assert "chat mode" not in card(folder)
     set_sampling(folder, SamplingDefaults(mode="chat"))
