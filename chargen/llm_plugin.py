@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import llm
-from llm.parts import TextPart
 from pydantic import Field, create_model
 
 from chargen.checkpoint.locate import checkpoint_names
@@ -104,6 +103,10 @@ class ChargenModel(llm.Model):
 
 def _turns(prompt: llm.Prompt) -> list[tuple[str, str]]:
     """What was asked and answered, and at the end what is asked now. Raises llm.ModelError."""
+    try:
+        from llm.parts import TextPart
+    except ImportError:  # here, where only we fail: an older llm with us in it still starts
+        raise llm.ModelError("chargen's models need llm 0.36 or newer") from None
     turns = [("", "")]
     for message in prompt.messages:
         text = "".join(part.text for part in message.parts if isinstance(part, TextPart))

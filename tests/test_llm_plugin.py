@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,6 @@ class Model:
     class Options(pydantic.BaseModel): pass
 names = {"hookimpl": lambda hook: hook, "Model": Model}
 sys.modules["llm"] = types.SimpleNamespace(**names)
-sys.modules["llm.parts"] = types.SimpleNamespace(TextPart=None)
 from chargen import llm_plugin
 llm_plugin.register_models(lambda model: print(model.model_id))
 print({"torch", "numpy", "sentencepiece", "safetensors"} & set(sys.modules))
@@ -81,6 +81,17 @@ print({"torch", "numpy", "sentencepiece", "safetensors"} & set(sys.modules))
     assert done.stdout.splitlines() == [
         "chargen/bot", "chargen/tiny", "chargen/everyday", "set()",
     ]  # fmt: skip
+
+
+def test_an_llm_that_is_too_old_says_so_where_a_model_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has no `llm.parts`, whose import would end it at every start."""
+    model: Any = llm.get_model("chargen/tiny")
+    prompt = types.SimpleNamespace(options=model.Options(), messages=[])
+    monkeypatch.setitem(sys.modules, "llm.parts", None)
+    with pytest.raises(llm.ModelError, match=r"need llm 0\.36 or newer"):
+        next(model.execute(prompt, True, None, None))
 
 
 def test_llm_lists_the_checkpoints_and_their_options() -> None:
