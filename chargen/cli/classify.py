@@ -38,7 +38,7 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         "--examples",
         metavar="FILE",
-        help="instead: report the accuracy on the labeled examples in F; one "
+        help="instead: report the accuracy on the labeled examples in FILE; one "
         '{"text": ..., "label": ...} per line',
     )
     add_device(command)

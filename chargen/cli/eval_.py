@@ -17,7 +17,7 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         "--prompts",
         metavar="FILE",
-        help="instead: report how many of the prompts in F are answered correctly by greedy "
+        help="instead: report how many of the prompts in FILE are answered correctly by greedy "
         'decoding; one {"prompt": ..., "answer": ...} per line',
     )
     add_device(command)
