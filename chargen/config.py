@@ -127,11 +127,14 @@ class ModelConfig(Config):
         0.0, "dropout on the units of the embeddings", at_least=0, below=1
     )
     token_dropout: float = option(
-        0.0, "dropout of whole tokens from the embedding matrix, for a step", at_least=0, below=1
+        0.0,
+        "dropout of whole rows of the embedding matrix, with one mask per step",
+        at_least=0,
+        below=1,
     )
     weight_dropout: float = option(
         0.0,
-        "dropout on the recurrent weights, for a step (DropConnect)",
+        "dropout on the recurrent weights, with one mask per step (DropConnect)",
         at_least=0,
         below=1,
         planned=True,
@@ -265,7 +268,7 @@ class SampleConfig(Config):
     max_chars: int | None = option(None, "maximum characters to generate", at_least=1)
     min_chars: int | None = option(
         None,
-        "stop texts and ends of documents count only after this many characters",
+        "ignore stop texts and ends of documents before this many characters",
         at_least=1,
     )
     stop: tuple[str, ...] = option((), "stop before this text; \\n is a newline")

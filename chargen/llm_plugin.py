@@ -24,8 +24,8 @@ SAMPLING = (
     "ban", "charset", "regex", "seed",
 )  # fmt: skip
 MODE_HELP = (
-    "complete: continue each prompt by itself; story: continue the whole conversation as one text; "
-    "chat: take turns (default: the checkpoint's mode, or complete)"
+    "complete: continue each prompt on its own; story: continue the whole conversation as one "
+    "text; chat: take turns (default: the checkpoint's mode, or complete)"
 )
 
 
@@ -113,7 +113,7 @@ def _turns(prompt: llm.Prompt) -> list[tuple[str, str]]:
         asked, answer = turns[-1]
         if message.role == "system":
             raise llm.ModelError(
-                "chargen's models know no system prompt; put its text into the prompt"
+                "chargen models have no system prompt; put its text into the prompt"
             )
         if message.role == "assistant":
             turns[-1] = (asked, answer + text)

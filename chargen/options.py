@@ -122,7 +122,7 @@ def check_names(names: Iterable[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             near = nearest(name.replace("-", "_"), known)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+            hint = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
             raise ConfigError(f"there is no option {name!r}", hint=hint)
 
 

@@ -190,7 +190,7 @@ def test_llm_continues_a_conversation_in_another_process() -> None:
         (["-o", "top_p", "much"], "top_p"),
         (["-o", "mode", "sing"], "mode must be one of"),
         (["-o", "beams", "3"], "beams"),
-        (["-s", "You are kind"], "know no system prompt"),
+        (["-s", "You are kind"], "have no system prompt"),
     ],
 )
 def test_what_is_wrong_is_one_line(flags: list[str], message: str) -> None:

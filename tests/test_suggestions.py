@@ -41,5 +41,5 @@ def test_other_tools_call_options_so_that_there_are() -> None:
 def test_an_unknown_option_suggests_one() -> None:
     with pytest.raises(ConfigError, match="no option 'temprature'; did you mean temperature\\?"):
         build_config(SampleConfig, {"temprature": 1})
-    with pytest.raises(ConfigError, match="no option 'colour'; there are max_tokens"):
+    with pytest.raises(ConfigError, match="no option 'colour'; the options are max_tokens"):
         build_config(SampleConfig, {"colour": 1})

@@ -79,7 +79,7 @@ def _check_whole(folder: Path, *, training: bool) -> None:
     if training:
         if not os.path.lexists(folder / TRAINING):
             raise CheckpointError(
-                f"{folder} has no {TRAINING}, so its training cannot be resumed anywhere",
+                f"{folder} has no {TRAINING}, so its training cannot be resumed",
                 hint="pack the model alone, without " + setting("training", True),
             )
         read_snapshot(folder)
@@ -92,8 +92,9 @@ def _check_whole(folder: Path, *, training: bool) -> None:
         )
     if not training and (folder / TRAINING).is_file() and not is_complete(folder):
         raise CheckpointError(
-            f"{folder} was not saved to its end, and only its training state is up to date",
-            hint="resume the training, or pack that state, too, with " + setting("training", True),
+            f"{folder} was not saved completely; only its training state is up to date",
+            hint="resume the training, or pack the training state, too, with "
+            + setting("training", True),
         )
 
 
@@ -140,7 +141,7 @@ def _members(archive: ZipFile) -> dict[str, ZipInfo]:
         if info.flag_bits & 1:
             raise ValueError("it is encrypted")
         if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise ValueError("it is compressed in another way than by deflate")
+            raise ValueError("it is compressed with a method other than deflate")
         if name in members:
             raise ValueError(f"it holds {shown} twice")
         members[name] = info
@@ -185,7 +186,7 @@ def _extract(folder: Path, archive: ZipFile, member: ZipInfo, most: int) -> None
     name = member.filename.rpartition("/")[2]
     if member.file_size > most:
         raise ValueError(
-            f"its {name} takes {member.file_size:,} bytes, more than the {most:,} that it may"
+            f"its {name} takes {member.file_size:,} bytes, more than the {most:,} allowed"
         )
     # However far its content goes on, zipfile gives no more than `file_size`.
     with archive.open(member) as source, open(folder / name, "xb") as file:

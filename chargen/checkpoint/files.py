@@ -41,7 +41,7 @@ def blaming(folder: Path, name: str) -> Iterator[None]:
     except (ValueError, ChargenError) as error:
         hint: str | Wording = "use another checkpoint, or train it again"
         if name == TRAINING:
-            hint = "its model may be whole: use that, or start from it with " + setting(
+            hint = "its model may be intact: use that, or start from it with " + setting(
                 "init_from", folder
             )
         raise DamagedError(f"{folder / name} is damaged: {error}", hint=hint) from error

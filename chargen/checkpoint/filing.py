@@ -52,7 +52,7 @@ def new_folder(text: str) -> Path:
     is_name = os.sep not in text and text not in ("", ".", "..")
     folder = CHECKPOINTS / text if is_name else Path(text)
     if os.path.lexists(folder):
-        raise CheckpointError(f"{folder} exists", hint="take another name, or remove it first")
+        raise CheckpointError(f"{folder} exists", hint="choose another name, or remove it first")
     return folder
 
 
@@ -84,7 +84,7 @@ def remove(path: AnyPath) -> Path:
                 folder.unlink()
                 return folder
             os.rename(absolute, gone)
-        with failing(f"cannot remove all of {folder}, the rest lies in {gone}"):
+        with failing(f"could not remove all of {folder}; the rest is in {gone}"):
             shutil.rmtree(gone)
     return folder
 
@@ -143,7 +143,7 @@ def held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
     folder = require_checkpoint(path)
     if changes and folder.resolve() == locate.BUNDLED:
         raise CheckpointError(
-            "the bundled model stays as it is", hint=f"copy it: chargen cp {folder.name} NAME"
+            "the bundled model cannot be changed", hint=f"copy it: chargen cp {folder.name} NAME"
         )
     try:
         lock = Lock(folder, shared=not changes)
@@ -171,7 +171,7 @@ def failing(doing: str) -> Iterator[None]:
 def _check_outside(folder: Path, target: Path) -> None:
     """Before anything is made there. Raises CheckpointError."""
     if target.resolve().is_relative_to(folder.resolve()):
-        raise CheckpointError(f"{target} would lie in {folder}", hint="take another name")
+        raise CheckpointError(f"{target} would lie in {folder}", hint="choose another name")
 
 
 def make_at_once(target: Path, fill: Callable[[Path], object]) -> None:
@@ -202,7 +202,7 @@ def _is_foreign(folder: Path) -> bool:
 
 def _other_files(folder: Path) -> list[str]:
     """What lies in a checkpoint's folder but is none of its files."""
-    with failing(f"cannot look into {folder}"):
+    with failing(f"cannot open {folder}"):
         others = sorted(_other_names(folder, folder, os.listdir(folder)))
         if not others and (folder / TENSORBOARD).is_dir():
             within = folder / TENSORBOARD

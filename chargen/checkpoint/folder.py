@@ -147,7 +147,7 @@ def save_model(
         raise CheckpointError(f"{folder} exists", hint="name a new folder") from error
     except OSError as error:
         raise CheckpointError(
-            f"cannot make the folder {folder}: {error.strerror}", hint="name another one"
+            f"cannot create the folder {folder}: {error.strerror}", hint="name another one"
         ) from error
     try:
         for name, content in files.items():
@@ -225,7 +225,8 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
             snapshot = replace(snapshot, sampling=config.sampling)
         if config.saved_at > metadata.saved_at:
             raise CheckpointError(
-                f"{folder / TRAINING} is older than {CONFIG} beside it, so it is of another run",
+                f"{folder / TRAINING} is older than {CONFIG} beside it, so it belongs to another "
+                "run",
                 hint=f"to resume from it all the same, remove {CONFIG} first",
             )
     return snapshot

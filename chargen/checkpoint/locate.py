@@ -51,14 +51,14 @@ def _refusal(folder: Path) -> CheckpointError:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL names no file
         return CheckpointError(f"no such checkpoint: {folder}", hint=_there_are(folder.name))
     except OSError as error:  # a name that is too long, a folder above that is closed, a loop
-        return CheckpointError(f"cannot look at {str(folder)[:80]}: {error.strerror}")
+        return CheckpointError(f"cannot access {str(folder)[:80]}: {error.strerror}")
     if not folder.is_dir():
         return CheckpointError(
             f"{folder} is a file, not a checkpoint",
             hint="pass the folder that `chargen train` wrote, or its name",
         )
     if not os.access(folder, os.X_OK):
-        return CheckpointError(f"cannot look into {folder}: Permission denied")
+        return CheckpointError(f"cannot open {folder}: Permission denied")
     return CheckpointError(
         f"{folder} has no {CONFIG}", hint="pass the folder that `chargen train` wrote, or its name"
     )
@@ -68,11 +68,11 @@ def _there_are(name: str) -> str:
     """What to say to whoever looks for a checkpoint of this name."""
     names = checkpoint_names()
     if not names:
-        return "make one with: chargen train corpus.txt"
+        return "train one with: chargen train corpus.txt"
     near = nearest(name, names)
     question = f"did you mean {near}? " if near else ""
     most_alike = difflib.get_close_matches(name, names, n=MAX_NAMED, cutoff=0)
-    return f"{question}there are: {', '.join(most_alike)}"
+    return f"{question}checkpoints: {', '.join(most_alike)}"
 
 
 def checkpoint_names() -> list[str]:
@@ -100,7 +100,7 @@ def list_checkpoints(
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise CheckpointError(f"cannot look into {root}: {error.strerror}") from error
+        raise CheckpointError(f"cannot open {root}: {error.strerror}") from error
     for folder in folders:
         if is_checkpoint(folder):
             try:

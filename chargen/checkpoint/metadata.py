@@ -276,11 +276,13 @@ def _size(folder: Path) -> int:
 def _check_format(folder: Path, config: Format) -> None:
     """Tell another version of chargen before its new fields are taken for damage."""
     if config.format < 1:
-        raise CheckpointError(f"{folder} has format {config.format}, which no chargen ever wrote")
+        raise CheckpointError(
+            f"{folder} has format {config.format}, which no version of chargen wrote"
+        )
     if config.format > FORMAT:
         raise CheckpointError(
-            f"{folder} was written by a newer chargen (format {config.format}, this one reads 1 to "
-            f"{FORMAT})",
+            f"{folder} was written by a newer version of chargen (format {config.format}, this one "
+            f"reads 1 to {FORMAT})",
             hint="upgrade chargen",
         )
 

@@ -174,7 +174,7 @@ def _bundled() -> DefaultCheckpoint:
     if not is_checkpoint(folder):
         raise CheckpointError(
             f"no checkpoint in {CHECKPOINTS.resolve()}, and none at {locate.BUNDLED}",
-            hint="make one with: chargen train corpus.txt",
+            hint="train one with: chargen train corpus.txt",
         )
     talked_to = [Path(visit.checkpoint) for visit in reversed(_visits()) if visit.talked_at]
     others = (folder for folder in talked_to if folder != locate.BUNDLED and is_checkpoint(folder))

@@ -34,7 +34,7 @@ def check_weights(config: ModelConfig, vocab_size: int, arrays: Arrays) -> None:
     found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     if expected != found:
         wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
-        raise ValueError(f"{wrong[0]} is missing, unknown or of another shape")
+        raise ValueError(f"{wrong[0]} is missing, unknown or has the wrong shape")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a number that is not finite")

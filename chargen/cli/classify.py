@@ -55,7 +55,8 @@ def run(arguments: Arguments) -> int:
 
     if arguments.text and arguments.examples:
         raise ConfigError(
-            "give either texts to classify or --examples", hint="the examples bring their own texts"
+            "give either texts to classify or --examples",
+            hint="the examples contain their own texts",
         )
     labels, template = split_at_commas("labels", arguments.labels), unescape(arguments.template)
     check_labels(labels)

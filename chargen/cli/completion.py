@@ -105,7 +105,7 @@ def _say_what_completes(action: argparse.Action) -> None:
         "FILE": shtab.FILE,
         "FOLDER": shtab.DIRECTORY,
     }
-    named = {"WORLD": tuple(WORLDS), "NAME": tuple(field_names(SamplingDefaults))}
+    named = {"EXPERIMENT": tuple(WORLDS), "NAME": tuple(field_names(SamplingDefaults))}
     metavar = str(action.metavar)
     if metavar == "TEXT" and action.dest == "text":  # mostly a file
         metavar = "FILE"

@@ -39,7 +39,7 @@ def _agrees(folders: Sequence[Path]) -> bool:
 
     if not sys.stdin.isatty():
         raise ConfigError(
-            "rm asks before it removes, and there is no terminal to ask in",
+            "rm asks before it removes anything, and there is no terminal to ask in",
             hint="add " + setting("yes", True),
         )
     for folder in folders:

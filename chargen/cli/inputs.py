@@ -72,10 +72,10 @@ def _is_stdin_ready() -> bool:
         return True
     waits = sys.stderr.isatty()
     show_note(
-        "waiting for a prompt on standard input; < /dev/null does without"
+        "waiting for a prompt on standard input; for none, add < /dev/null"
         if waits
         else f"nothing came on standard input for {PIPE_SECONDS:g} seconds, so there is no prompt; "
-        "--prompt-file - waits for one, < /dev/null does without"
+        "--prompt-file - waits for one; for none, add < /dev/null"
     )
     return waits
 

@@ -69,7 +69,7 @@ def run(arguments: Arguments) -> int:
     if len(arguments.checkpoint) > 1:
         raise ConfigError(
             "several checkpoints are compared with " + named("memory"),
-            hint="else give one at a time",
+            hint="otherwise give one at a time",
         )
 
     from chargen.display.checkpoints import facts_of

@@ -12,7 +12,7 @@ from chargen.errors import ConfigError
 
 def add_flags(command: Parser) -> None:
     command.add_argument(
-        "world", nargs="?", metavar="WORLD", help="an experiment (default: list them)"
+        "world", nargs="?", metavar="EXPERIMENT", help="an experiment (default: list them)"
     )
     add_options(command, TrainConfig, only=("seed",))
     command.add_argument(

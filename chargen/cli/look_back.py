@@ -38,7 +38,7 @@ def run(arguments: Arguments, given: dict[str, Any]) -> int:
     if arguments.json:
         return 0
     if len({(looked.about.tokenizer, looked.about.vocab_size) for looked in found}) > 1:
-        show_note("these models have different tokens, so their losses cannot be compared")
+        show_note("these models have different vocabularies, so their losses cannot be compared")
     names = [looked.about.folder.resolve().name for looked in found]
     if len(set(names)) < len(names):
         names = arguments.checkpoint

@@ -51,5 +51,5 @@ def add_chat_flags(command: Parser) -> None:
 def add_run_flags(command: Parser) -> None:
     add_flags(command)
     command.add_argument(
-        "prompt", nargs="?", metavar="PROMPT", help="answer only this (default: talk)"
+        "prompt", nargs="?", metavar="PROMPT", help="answer only this prompt (default: talk)"
     )

@@ -100,9 +100,9 @@ def add_flags(command: Parser) -> None:
     group.add_argument(
         "--shard",
         metavar="I/K",
-        help="only part I of K, such as 1/4 on the first of four machines: the files joined in "
-        "order are the one that a single machine would write, byte for byte if the machines are "
-        "of one kind",
+        help="sample only part I of K, such as 1/4 on the first of four machines: the files, "
+        "joined in order, equal the one that a single machine would write, byte for byte if the "
+        "machines are of the same kind",
     )
     group.add_argument("--resume", action="store_true", help="continue the file in --out")
     group.add_argument("--overwrite", action="store_true", help="replace the file in --out")
@@ -283,7 +283,7 @@ def _stream(
     printer.close()
     code = interrupts.exit_code
     if not texts and (config.regex or config.charset) and not code:
-        show_note("the text is empty: all that the model would continue with is excluded")
+        show_note("the text is empty: everything that the model would continue with is excluded")
     return code, "".join(texts)
 
 
@@ -337,8 +337,8 @@ def _fill(
     if shard is not None and smaller is not None:
         show_note(
             f"{counted(config.num_samples or 1, 'sample')}, fewer than {shard[1]:,} batches of "
-            f"{config.batch_size:,}: parts have batches in common, and each computes those whole; "
-            f"{flag('batch_size')} at most {smaller:,} shares the work better"
+            f"{config.batch_size:,}: parts share batches, and each computes those in full; a "
+            f"{flag('batch_size')} of at most {smaller:,} divides the work better"
         )
     try:
         with Bar("sampling") as bar:

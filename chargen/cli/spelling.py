@@ -51,14 +51,14 @@ def explain_command(word: str, commands: Collection[str], aliases: Collection[st
         return f"there is no command {word}; to talk to that model: chargen repl {quote(word)}"
     if os.path.exists(word):
         return f"there is no command {word}; to train on that text: chargen train {quote(word)}"
-    return f"there is no command {word}; there are {known}"
+    return f"there is no command {word}; the commands are {known}"
 
 
 def explain_extra(command: str, checkpoint: str | None, left: Sequence[str]) -> str:
     """What to say of what a command, which is given a `checkpoint`, does not take."""
     if command in ("repl", "chat") and checkpoint is not None:
         run = join(["chargen", "run", checkpoint, " ".join(left)])
-        return f"{command} takes no prompt; to have one answered: {run}"
+        return f"{command} takes no prompt; for one answer: {run}"
     return f"unexpected argument{'s' if len(left) > 1 else ''}: {' '.join(left)}"
 
 

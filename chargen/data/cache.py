@@ -125,7 +125,7 @@ def cannot_write(cache: Path, error: OSError) -> CorpusError:
 def cannot_open(folder: Path, error: OSError) -> CorpusError:
     """What to raise where token files are there and cannot be read, or mapped into memory."""
     why, hint = {
-        errno.ENOMEM: ("there is no memory left", "raise the limit (`ulimit -v`), or free some"),
+        errno.ENOMEM: ("out of memory", "raise the limit (`ulimit -v`), or free some"),
         errno.ENODEV: (
             "its file system cannot map files into memory",
             "set XDG_CACHE_HOME to a folder on a local disk",

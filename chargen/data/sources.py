@@ -101,7 +101,7 @@ def _below(folder: Path) -> list[Path]:
 
     def report(error: OSError) -> None:
         if not isinstance(error, PermissionError) or error.filename == os.fspath(folder):
-            raise CorpusError(f"cannot look through {folder}: {error.strerror}") from error
+            raise CorpusError(f"cannot search {folder}: {error.strerror}") from error
 
     found = []
     for within, folders, files in os.walk(folder, onerror=report):
@@ -118,7 +118,7 @@ def _matches(pattern: str) -> list[Path]:
     try:
         found = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except OSError as error:
-        raise CorpusError(f"cannot look for {pattern}: {error}") from error
+        raise CorpusError(f"cannot search for {pattern}: {error}") from error
     except ValueError:  # ** beside other letters, which is no more than *
         found = [Path(match) for match in glob(pattern)]
     dotted = [part for part in path.parts if part.startswith(".")]  # asked for; or ..
@@ -214,7 +214,7 @@ def check_unchanged(sources: Sequence[Source]) -> None:
 
 def changed_error(name: str) -> CorpusError:
     return CorpusError(
-        f"{name} changed while it was read", hint="try again when nothing writes to it"
+        f"{name} changed while it was being read", hint="try again once nothing is writing to it"
     )
 
 
@@ -296,5 +296,5 @@ class SourceReader:
         except OSError as error:
             raise CorpusError(f"cannot read {self.name}: {error.strerror}") from error
         if sum(map(len, read)) < sum(lengths):
-            raise CorpusError(f"{self.name} became shorter while it was read")
+            raise CorpusError(f"{self.name} became shorter while it was being read")
         return read

@@ -97,7 +97,7 @@ class Utf8Check:
         if encoding is None and b"\0" in around:
             return "it does not look like text"
         if encoding is None and (not self._is_ascii or _is_mostly_utf8(around)):
-            return f"leave such bytes out, {by('iconv -c -f UTF-8 -t UTF-8')}"
+            return f"drop such bytes, {by('iconv -c -f UTF-8 -t UTF-8')}"
         encoding = encoding or _narrow_encoding(around)
         if encoding is None:
             return "find out its encoding, and convert it with iconv -f ENCODING -t UTF-8"

@@ -90,9 +90,9 @@ def default_in_words(default: DefaultCheckpoint) -> str:
         instead = f"{default.passed_over} {state}: "
     if default.reason == "bundled":
         own = "no checkpoint of your own in ./checkpoints; "
-        own += "make one with: chargen train corpus.txt"
+        own += "train one with: chargen train corpus.txt"
         if default.elsewhere:
-            own = f"elsewhere you last talked to {default.elsewhere}"
+            own = f"in another folder you last talked to {default.elsewhere}"
         return f"{instead}opening the bundled model" + ("" if instead else f" ({own})")
     folder = default.folder
     why = {
@@ -109,7 +109,7 @@ def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) 
     """The checkpoints, as one line each, and the one that is there without being listed."""
     out = out or console()
     if not listed:
-        message = "no checkpoint in ./checkpoints; make one with: chargen train corpus.txt"
+        message = "no checkpoint in ./checkpoints; train one with: chargen train corpus.txt"
         out.print(Text(message), soft_wrap=True)
     elif out.width < 70:
         for entry in listed:
@@ -117,7 +117,7 @@ def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) 
     else:
         out.print(_table(listed))
     if not any(entry.folder.name == BUNDLED.name for entry in listed):
-        out.print(Text(f"the bundled model goes by the name {BUNDLED.name}", "dim"), soft_wrap=True)
+        out.print(Text(f"the bundled model is called {BUNDLED.name}", "dim"), soft_wrap=True)
 
 
 def _table(listed: Sequence[CheckpointMetadata]) -> Table:

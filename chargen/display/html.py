@@ -26,7 +26,7 @@ def page(seen: InspectionResult, model: str) -> str:
             for f in followers
         ]
         about = (
-            "The cell that follows each most closely, chosen in the first half of "
+            "For each feature, the cell that follows it most closely, chosen on the first half of "
             f"{seen.searched}; the correlation is that in the second half."
         )
         tables.append(_table("Cells that follow something", about, "what cell correlation", rows))

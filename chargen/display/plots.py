@@ -43,7 +43,7 @@ def check_output(path: Path, formats: Sequence[str] = FORMATS) -> None:
         raise ConfigError(named("out") + f" must end in {', '.join(formats)}, not {path.name!r}")
     if not path.parent.is_dir():
         raise OutputError(
-            f"cannot write {path}: there is no folder {path.parent}", hint="make it first"
+            f"cannot write {path}: there is no folder {path.parent}", hint="create it first"
         )
 
 

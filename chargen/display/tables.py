@@ -272,9 +272,9 @@ def show_copies(report: CopyReport, held_out: CopyReport | None, documents: str)
     chance; the training text's `documents` are files, lines or paragraphs."""
     short = documents != "file"
     passages = f"whole {documents}s, or in passages" if short else "passages"
-    wholes = f"are {documents}s of" if short else "stand as a whole in"
+    wholes = f"are {documents}s of" if short else "appear as a whole in"
     facts = [
-        ("copied", f"{report.copied_share:.1%} of {report.characters:,} characters stand in the "
+        ("copied", f"{report.copied_share:.1%} of {report.characters:,} characters appear in the "
                    f"training text in {passages} of 50 or more"),
         ("whole", f"{report.wholes:,} of {counted(report.texts, 'sample')} {wholes} the training "
                   "text"),

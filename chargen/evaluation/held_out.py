@@ -41,7 +41,7 @@ def find_origin(metadata: CheckpointMetadata) -> list[Path]:
         if all(os.path.isfile(path) for path in files):  # no pipe, no device
             return files
     raise CorpusError(
-        f"the training text is not here: {', '.join(names)}",
+        f"the training text was not found: {', '.join(names)}",
         hint="give it with " + setting("text", fill_in="FILE"),
     )
 

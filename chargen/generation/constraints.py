@@ -137,7 +137,7 @@ def _characters(spelled: str) -> set[str]:
             at += 1
     characters -= set(map(chr, range(0xD800, 0xE000)))  # halves of characters
     if not characters:
-        raise ConfigError("must hold a character", option="charset")
+        raise ConfigError("must contain a character", option="charset")
     return characters
 
 

@@ -117,7 +117,7 @@ def _banned(config: SampleConfig, tokenizer: Tokenizer, seen: Bools) -> Bools | 
         holding = np.array([text.encode() in piece for piece in tokenizer.pieces])
         if not holding.any():
             raise ConfigError(
-                f"no token of this model holds {text!r}, so "
+                f"no token of this model contains {text!r}, so "
                 + named("ban")
                 + " cannot keep it out",
                 hint="ban something shorter, or end the text before it with "

@@ -62,7 +62,7 @@ def fill(
         if kept.count and kept.start != part.start:
             raise OutputError(
                 f"{path} begins with sample {kept.start:,}, not with {part.start:,}",
-                hint="give the --shard it was begun with, of as many samples, or --overwrite it",
+                hint="give the same --shard and number of samples as before, or --overwrite it",
             )
         if config.seed is None:
             if shard is not None and kept.seed is None:
@@ -78,7 +78,7 @@ def fill(
         if shard is not None and kept.count > len(part):
             raise OutputError(
                 f"{path} holds {kept.count:,} samples, this part has {len(part):,}",
-                hint="give the same part of as many, or --overwrite it",
+                hint="give the same part of the same number, or --overwrite it",
             )
         # What is wrong with the options is reported before the file is touched.
         samples = generator.complete(

@@ -45,8 +45,9 @@ def run(name: WorldName | str, *, seed: int = 1, on_progress: OnProgress = no_pr
     for world in WORLDS.values():
         if written.endswith(f"-{world.name}"):
             return world.run(seed, on_progress)
-    near, every = nearest(str(name), WORLDS), ", ".join(WORLDS)
-    hint = f"did you mean {near}? there are {every}" if near else f"there are {every}"
+    near = nearest(str(name), WORLDS)
+    question = f"did you mean {near}? " if near else ""
+    hint = f"{question}the experiments are {', '.join(WORLDS)}"
     raise ConfigError(f"there is no experiment {name!r}", hint=hint)
 
 
@@ -87,12 +88,12 @@ def _world(name: str, question: str) -> World:
 WORLDS = {
     world.name: world
     for world in (
-        _world("memoryless", "What can a network say that sees one letter at a time?"),
-        _world("vanishing", "After how many others is a first symbol still remembered?"),
+        _world("memoryless", "What can a network predict if it sees only one letter at a time?"),
+        _world("vanishing", "How many symbols later is the first one still remembered?"),
         _world("exploding", "What does a recurrent weight above 1 do to the gradient?"),
-        _world("two-ones", "Does a string of 0s and 1s hold two 1s in a row?"),
+        _world("two-ones", "Does a string of 0s and 1s contain two 1s in a row?"),
         _world("namaskar", "Which is the eighth letter after seven, the sixth after five?"),
-        _world("strawberry", "What is the color of a thing, asked in words never seen beside it?"),
+        _world("strawberry", "What color is a thing, asked in a wording never seen with it?"),
         _world("forget", "What does the forget gate do where the subject changes?"),
     )
 }

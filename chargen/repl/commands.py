@@ -90,8 +90,8 @@ def show_help(host: Host, rest: str) -> None:
             "Write the beginning of a text; the model continues it. Enter alone samples another.",
             [(g.name, [c.usage for c in g.commands.values()], g.about, g.example) for g in GROUPS],
             'A text between """ and """ may have several lines, or look like a command. Tab '
-            "completes, Ctrl-R searches, Ctrl-C stops a text, Ctrl-D leaves. /help NAME says more, "
-            "also of a setting.",
+            "completes, Ctrl-R searches, Ctrl-C stops the text, Ctrl-D leaves. /help NAME explains "
+            "a command or a setting.",
         )
         return
     is_setting = name in EXAMPLES
@@ -121,7 +121,7 @@ def leave(host: Host, rest: str) -> None:
 GROUPS = (
     Group(
         "mode",
-        "what is done with a prompt",
+        "how prompts are used",
         "/chat Ann: Bob:",
         {
             "complete": Command(
@@ -205,7 +205,7 @@ GROUPS = (
     ),
     Group(
         "insight",
-        "how likely, and how surprising, text is",
+        "how likely or surprising a text is",
         "/top The sky is",
         {
             "top": Command(
@@ -235,7 +235,7 @@ GROUPS = (
         "the model, and what it learns",
         "/load everyday",
         {
-            "list": Command("/list", "the checkpoints that there are", list_all),
+            "list": Command("/list", "list the checkpoints", list_all),
             "load": Command(
                 "/load CHECKPOINT",
                 "talk to another model",

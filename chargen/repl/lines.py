@@ -28,7 +28,7 @@ def run_typed_line(host: Host, line: str) -> None:
     a word by which other programs are left or asked for help is answered by how it is done here."""
     if line.strip() in BARE_WORDS:
         word = line.strip()
-        host.say(f"{BARE_WORDS[word]}; {QUOTES}{word}{QUOTES} has it completed")
+        host.say(f"{BARE_WORDS[word]}; {QUOTES}{word}{QUOTES} continues it as text")
     elif not line.strip() and host.session.now.mode == "complete":
         answer_again(host)
     else:

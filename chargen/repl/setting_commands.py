@@ -59,7 +59,7 @@ def chat(host: Host, rest: str) -> None:
         host.session.name_roles([f"{w}:" if w and in_word(w[-1]) else w for w in words_in(rest)])
     host.session.enter("chat")
     user, bot = host.session.roles
-    host.say(f"{user} is you, {bot} the model; /chat NAME NAME names them, /complete ends the talk")
+    host.say(f"{user} is you, {bot} the model; /chat NAME NAME names them, /complete ends the chat")
     host.doubt_turns()
 
 

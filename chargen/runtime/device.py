@@ -37,7 +37,9 @@ def pick_device(name: str) -> torch.device:
     if name == "gpu":
         name = "mps" if torch.backends.mps.is_available() else "cuda"
     if name not in DEVICES:
-        raise DeviceError(f"there is no device {name!r}", hint=f"there are {', '.join(DEVICES)}")
+        raise DeviceError(
+            f"there is no device {name!r}", hint=f"the devices are {', '.join(DEVICES)}"
+        )
     if name == "auto":
         if cuda_refusal() is None:
             name = "cuda"

@@ -108,7 +108,7 @@ def read_rest(file: BufferedReader, at_most: int) -> bytes:
     """What is left of a file, looked at before memory is taken. Raises OSError, ValueError."""
     size = os.fstat(file.fileno()).st_size - file.tell()
     if size > at_most:
-        raise ValueError(f"it holds {size:,} bytes, more than the {at_most:,} that it may")
+        raise ValueError(f"it holds {size:,} bytes, more than the {at_most:,} allowed")
     return file.read(size)
 
 

@@ -85,7 +85,7 @@ class Moment:
         """Raises ConfigError where the last answer cannot be looked into or done again."""
         if self.last is not None and not self.segments:
             raise ConfigError(
-                "the last answer is not of this session, so it cannot be explained or retried",
+                "the last answer is not from this session, so it cannot be explained or retried",
                 hint="write a prompt, or " + action("continue_text()", "/continue"),
             )
         written = "".join(part.text for part in self.segments)

@@ -413,7 +413,7 @@ class Session:
             )
         if saved.model != self.state.model.sha256:
             raise SessionError(
-                f"{path} is of another model",
+                f"{path} belongs to another model",
                 hint=action(f"load({saved.checkpoint!r})", f"/load {saved.checkpoint}") + " first",
             )
         try:

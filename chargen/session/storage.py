@@ -100,8 +100,8 @@ def read_session(path: Path) -> SavedSession:
         raise SessionError(f"{path} is not a session file", hint=HINT) from None
     if head.chargen_session != FORMAT:
         raise SessionError(
-            f"{path} was written by another chargen (format {head.chargen_session}, this one "
-            f"reads {FORMAT})",
+            f"{path} was written by another version of chargen (format "
+            f"{head.chargen_session}, this one reads {FORMAT})",
             hint="use that version of chargen",
         )
     content = content.removesuffix(b"\n")
@@ -146,7 +146,7 @@ def unpack(saved: SavedSession, state: SessionState) -> SessionState:
     history = _unpack_history(saved, state.generator.weights)
     settings = settings_from_json(saved.settings)
     if saved.given != tuple(name for name in settings if name in saved.given):
-        raise ValueError("it names settings that there are not")
+        raise ValueError("it names unknown settings")
     roles = saved.user, saved.bot
     CorpusConfig(user=saved.user, bot=saved.bot)
     named = None if state.named_roles is None and roles == state.roles else roles
@@ -165,9 +165,9 @@ def _unpack_history(saved: SavedSession, weights: Weights) -> History:
     if saved.stream is not None:
         stream = RandomStream(*saved.stream)
         if not (0 <= stream.seed < 2**63 and 0 <= stream.row < 2**63):
-            raise ValueError("there is no such stream of random numbers")
+            raise ValueError("its random stream is unknown")
         if not 0 <= stream.used < 2**63:
-            raise ValueError("no stream has so many random numbers")
+            raise ValueError("its place in the random stream is out of range")
     last = exchanges[-1] if count > saved.begun else None
     place = _unpack_prompt_state(saved.place, weights)
     now = Moment(saved.mode, place, stream, saved.finish_reason, count, saved.begun, last)
@@ -191,13 +191,13 @@ def _unpack_prompt_state(saved: SavedPromptState, weights: Weights) -> PromptSta
     numbers = np.frombuffer(base64.b64decode(saved.state, validate=True), dtype="<f4")
     blank = initial_state(weights.config)
     if len(numbers) != blank.size:
-        raise ValueError("its state is of another size")
+        raise ValueError("its state has the wrong size")
     if not np.isfinite(numbers).all():
         raise ValueError("its state is not finite")
     ordered = numbers.astype(np.float32).reshape(weights.config.num_layers, -1, blank.shape[-1])
     for token in (*saved.unread, *saved.recent):
         if not 0 <= token < weights.vocab_size:
-            raise ValueError("it has tokens that the model does not know")
+            raise ValueError("it has tokens that the model does not have")
     if not saved.unread:
         raise ValueError("no token is left to be read")
     tail = base64.b64decode(saved.tail, validate=True)

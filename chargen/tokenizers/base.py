@@ -80,9 +80,9 @@ class Tokenizer:
         if not isinstance(text, str):
             hint = None
             if isinstance(text, os.PathLike):
-                hint = "read it first, as by Path.read_text()"
+                hint = "read it first, as with Path.read_text()"
             elif isinstance(text, bytes | bytearray):
-                hint = "decode it first, as by bytes.decode()"
+                hint = "decode it first, as with bytes.decode()"
             raise TokenizerError(f"only text can be encoded, not {type(text).__name__}", hint=hint)
         to_utf8(text)
 

@@ -93,7 +93,7 @@ def _about_single_document(corpus: Corpus) -> list[Wording]:
     else:
         way_out = "train with " + setting("documents", "file")
     return [
-        f"the whole text is one {corpus.documents}, so nothing of it is kept for validation; "
+        f"the whole text is one {corpus.documents}, so none of it is held out for validation; "
         + way_out
     ]
 

@@ -46,7 +46,7 @@ def claim_folder(
                     hint = (
                         "resume it with "
                         + setting("resume", True)
-                        + ", replace it by "
+                        + ", replace it with "
                         + setting("overwrite", True)
                         + ", or name another"
                     )
@@ -59,7 +59,7 @@ def claim_folder(
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise CheckpointError(
-                f"cannot make the folder {folder}: {why}",
+                f"cannot create the folder {folder}: {why}",
                 hint="name another one with " + setting("out", fill_in="FOLDER"),
             ) from error
 

@@ -70,7 +70,7 @@ class Setup:
         identity = [sha256 for *_, sha256 in corpus.sources]
         if ranks.broadcast(identity) != identity:
             raise CorpusError(
-                f"{corpus.name} is not the same text at rank {ranks.rank} than at rank 0",
+                f"{corpus.name} is not the same text on rank {ranks.rank} as on rank 0",
                 hint="every machine needs the same texts in the same order, and none may change",
             )
         return corpus

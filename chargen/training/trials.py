@@ -82,7 +82,7 @@ class Trials:
             if fits(task, sizes | {"accumulate": train_config.batch_size}):
                 hint += ", or read the streams in parts with " + named("accumulate")
             raise DeviceError(
-                f"the model and its batch need {needed / 1e9:.1f} GB at the least, and "
+                f"the model and its batch need at least {needed / 1e9:.1f} GB, and "
                 f"{task.memory / 1e9:.1f} GB of memory are free",
                 hint=hint,
             )

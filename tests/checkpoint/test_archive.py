@@ -116,7 +116,7 @@ def test_what_shutil_zips_is_read(checkpoint: Path, tmp_path: Path) -> None:
 def test_what_would_not_open_again_is_not_packed(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "one.zip"
     (folder / "model.safetensors").write_bytes(b"cut off by a crash")
-    with pytest.raises(CheckpointError, match=r"not saved to its end.*training=True"):
+    with pytest.raises(CheckpointError, match=r"not saved completely.*training=True"):
         pack(folder, target)
     pack(folder, target, training=True)
     unpack(target, tmp_path / "there")
@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[Callable[[Entries], object], str]] = {
     ),
     "bzip2": (
         lambda entries: setattr(entries[-1][0], "compress_type", ZIP_BZIP2),
-        "another way than by deflate",
+        "a method other than deflate",
     ),
     "no config": (lambda entries: entries.pop(0), "no config.json"),
     "nothing": (lambda entries: entries.clear(), "no config.json"),
@@ -196,7 +196,7 @@ REFUSED: dict[str, tuple[Callable[[Entries], object], str]] = {
     ),
     "a newer format": (
         lambda entries: entries.__setitem__(0, (entries[0][0], b'{"format": 99}')),
-        "newer chargen .*; upgrade chargen",
+        "newer version of chargen .*; upgrade chargen",
     ),
 }
 
@@ -343,7 +343,7 @@ def test_the_commands(run_chargen: Chargen, checkpoint: Path, tmp_path: Path) ->
     done = run_chargen("unpack", "own.zip")
     assert (done.returncode, done.stderr.splitlines()) == (
         1,
-        ["chargen: checkpoints/own exists; take another name, or remove it first"],
+        ["chargen: checkpoints/own exists; choose another name, or remove it first"],
     )
     assert run_chargen("unpack", "own.zip", "--out", "new").stderr == (
         "unpacked own.zip into checkpoints/new\n"

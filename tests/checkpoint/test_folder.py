@@ -199,11 +199,11 @@ def test_damage_is_told_or_mended_from_the_training_state(
     [
         (lambda config: config.update(extra=1), "extra"),
         (lambda config: config.pop("scores"), "scores"),
-        (lambda config: config.update(format=99), "a newer chargen"),
+        (lambda config: config.update(format=99), "a newer version of chargen"),
         (lambda config: config["model"].update(colour="red"), "colour"),
         (lambda config: config["model"].pop("cell"), "cell missing"),
         (lambda config: config["model"].update(hidden_size=-1), "hidden_size must be at least 1"),
-        (lambda config: config["model"].update(hidden_size=50), "another shape"),
+        (lambda config: config["model"].update(hidden_size=50), "the wrong shape"),
         (lambda config: config["model"].update(hidden_size="48"), "must be a whole number"),
         (lambda config: config.update(tokenizer="morse"), "unknown tokenizer"),
         (lambda config: config.update(vocab_size=5), "vocab_size"),
@@ -294,7 +294,7 @@ def test_a_changed_model_is_not_written_over_another(changed: Checkpoint, tmp_pa
             saved(tmp_path / name, changed)
     assert (tmp_path / "file").read_text() == "mine"
     assert not list((tmp_path / "folder").iterdir())
-    with pytest.raises(CheckpointError, match="cannot make the folder"):
+    with pytest.raises(CheckpointError, match="cannot create the folder"):
         saved(tmp_path / "file" / "new", changed)
 
 

@@ -51,9 +51,9 @@ def test_the_bundled_model_is_known_by_its_name_anywhere(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("tals", "did you mean tales? there are: tales, "),
-        ("checkpoints/taels", "did you mean tales? there are: tales, "),
-        ("zz", "zz; there are: "),
+        ("tals", "did you mean tales? checkpoints: tales, "),
+        ("checkpoints/taels", "did you mean tales? checkpoints: tales, "),
+        ("zz", "zz; checkpoints: "),
     ],
 )
 def test_a_name_that_nothing_has_is_answered_by_those_that_there_are(

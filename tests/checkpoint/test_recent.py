@@ -114,7 +114,7 @@ def test_what_lies_elsewhere_is_remembered_where_it_was_used(
     monkeypatch.chdir(tmp_path)
     assert default_checkpoint().reason == "bundled"
     assert default_in_words(default_checkpoint()) == (
-        f"opening the bundled model (elsewhere you last talked to {moved})"
+        f"opening the bundled model (in another folder you last talked to {moved})"
     )
 
 

@@ -56,9 +56,9 @@ def test_weights_of_another_network_are_named(weights: Arrays) -> None:
         check_weights(*SHAPE, {n: a for n, a in weights.items() if n != "head.bias"})
     wrong = [bias[1:], bias.astype(np.float64), np.zeros(5, np.bool_)]
     for other in wrong:
-        with pytest.raises(ValueError, match=r"head\.bias is missing, unknown or of another shape"):
+        with pytest.raises(ValueError, match=r"head\.bias is missing, unknown or has the wrong"):
             check_weights(*SHAPE, {**weights, "head.bias": other})
-    with pytest.raises(ValueError, match=r"seen is missing, unknown or of another shape"):
+    with pytest.raises(ValueError, match=r"seen is missing, unknown or has the wrong shape"):
         check_weights(*SHAPE, {**weights, "seen": bias})
     with pytest.raises(ValueError, match=r"head\.bias holds a number that is not finite"):
         check_weights(*SHAPE, {**weights, "head.bias": np.full_like(bias, np.nan)})

@@ -76,8 +76,8 @@ def test_characters_beat_the_default_of_tokens(run_chargen: Chargen, checkpoint:
         (1, ""),
         (
             16,
-            "5 samples, fewer than 2 batches of 16: parts have batches in common, and each "
-            "computes those whole; --batch-size at most 3 shares the work better",
+            "5 samples, fewer than 2 batches of 16: parts share batches, and each "
+            "computes those in full; a --batch-size of at most 3 divides the work better",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_part_goes_on_with_the_seed_in_its_file(
     assert run_chargen(*words, "--resume").stderr == "2 samples in 2.jsonl\n"
     assert path.read_bytes() == whole
     other = run_chargen(*words, "--resume", "--shard", "1/2").stderr
-    assert "begins with sample 2, not with 0; give the --shard it was begun with" in other
+    assert "begins with sample 2, not with 0; give the same --shard" in other
     assert path.read_bytes() == whole
 
 

@@ -41,7 +41,7 @@ from tests.support.command import Chargen
         ("sample -m m", "CHECKPOINT is a positional argument; leave out -m"),
         (
             "repl m some words",
-            "repl takes no prompt; to have one answered: chargen run m 'some words'",
+            "repl takes no prompt; for one answer: chargen run m 'some words'",
         ),
         ("generate m --temprature 1", "did you mean --temperature? see chargen generate --help"),
         ("eval m c --max-tokens 3", "--max-tokens is a flag of chargen sample"),

@@ -79,7 +79,7 @@ def test_only_who_verifies_reads_the_shards(many: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "says"),
     [
-        (errno.ENOMEM, "there is no memory left; raise the limit"),
+        (errno.ENOMEM, "out of memory; raise the limit"),
         (errno.ENODEV, "its file system cannot map files into memory; set XDG_CACHE_HOME"),
         (errno.EMFILE, "too many files are open; raise the limit"),
         (errno.EIO, "Input/output error; set XDG_CACHE_HOME"),

@@ -112,7 +112,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train story.txt --out folder", 1, "folder exists; name another folder with --out FOLDER"),
         ("train story.txt --out CHECKPOINT", 1, "exists; resume it with --resume"),
         ("train story.txt --out folder --overwrite", 1, "folder is not a checkpoint"),
-        ("train story.txt --out story.txt/x", 1, "cannot make the folder story.txt/x"),
+        ("train story.txt --out story.txt/x", 1, "cannot create the folder story.txt/x"),
         ("train story.txt --resume", 1, "no run of story below"),
         ("train story.txt --resume --overwrite", 2, "--resume and --overwrite cannot be combined"),
         ("train story.txt --resume --preset small", 2, "--resume and --preset cannot be combined"),
@@ -146,7 +146,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("sample CHECKPOINT --until page", 2, "invalid choice: 'page'"),
         ("sample CHECKPOINT --stop= --stop x", 2, "--stop must not be empty"),
         ("sample CHECKPOINT --ban= --ban x", 2, "--ban must not be empty"),
-        ("sample CHECKPOINT --ban xyz", 2, "no token of this model holds 'xyz', so --ban cannot"),
+        ("sample CHECKPOINT --ban xyz", 2, "no token of this model contains 'xyz', so --ban"),
         ("sample CHECKPOINT --charset=", 2, "--charset must not be empty"),
         ("sample CHECKPOINT --charset a --regex a", 2, "--charset and --regex cannot be combined"),
         (
@@ -406,7 +406,7 @@ def test_where_there_is_none_at_all_both_places_are_named(
         assert done.returncode == 1
         assert str(tmp_path / "checkpoints") in done.stderr
         assert str(tmp_path / "gone") in done.stderr
-        assert "make one with: chargen train corpus.txt" in done.stderr
+        assert "train one with: chargen train corpus.txt" in done.stderr
 
 
 def test_eval_asks_prompts(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -> None:

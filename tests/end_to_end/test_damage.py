@@ -138,5 +138,5 @@ def test_memory_is_not_taken_on_a_files_word(tmp_path: Path, source: Path) -> No
     folder = Path(shutil.copytree(source, tmp_path / "one"))
     (folder / "training.safetensors").unlink()
     edit_config(folder, lambda config: config["model"].update(hidden_size=65536, num_layers=64))
-    with pytest.raises(ChargenError, match="another shape"):
+    with pytest.raises(ChargenError, match="the wrong shape"):
         chargen.load(folder)

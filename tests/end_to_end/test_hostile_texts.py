@@ -277,12 +277,12 @@ def test_a_file_that_grows_is_learnt_as_far_as_it_was_read(
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        (lambda path: os.truncate(path, 100), "log.txt became shorter while it was read"),
-        (lambda path: path.write_bytes(b""), "log.txt became shorter while it was read"),
+        (lambda path: os.truncate(path, 100), "log.txt became shorter while it was being read"),
+        (lambda path: path.write_bytes(b""), "log.txt became shorter while it was being read"),
         (lambda path: path.unlink(), "cannot read .*log.txt: No such file|log.txt: No such file"),
-        (lambda path: path.write_bytes(b"\n" * path.stat().st_size), "changed while it was read"),
+        (lambda path: path.write_bytes(b"\n" * path.stat().st_size), "changed while it was being"),
         (lambda path: path.write_bytes(b"\x80" * path.stat().st_size), "changed while it was"),
-        (lambda path: path.write_bytes(path.read_bytes().swapcase()), "changed while it was read"),
+        (lambda path: path.write_bytes(path.read_bytes().swapcase()), "changed while it was being"),
     ],
 )
 def test_a_file_that_changes_is_told_and_nothing_of_it_kept(
@@ -304,7 +304,7 @@ def test_so_is_one_that_several_processes_read(
 ) -> None:
     monkeypatch.setattr(processes, "cores", lambda: 3)
     monkeypatch.setattr(encoding, "PART_BYTES", 200)
-    with pytest.raises(CorpusError, match=r"log.txt became shorter while it was read"):
+    with pytest.raises(CorpusError, match=r"log.txt became shorter while it was being read"):
         opened_while(changing, doing, lambda: os.truncate(changing, 100))
     assert not list(cache_folder().glob("scratch-*"))
 

@@ -21,7 +21,7 @@ def test_a_text_is_found_where_the_run_read_it(checkpoint: Path, corpus_file: Pa
 def test_else_by_its_name(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "training.safetensors").unlink()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CorpusError, match=r"the training text is not here: tiny.txt.*text=..."):
+    with pytest.raises(CorpusError, match=r"the training text was not found: tiny.txt.*text=..."):
         find_origin(read_metadata(folder))
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora" / "tiny.txt").write_text(TEXT, encoding="utf-8")

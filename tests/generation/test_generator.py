@@ -172,7 +172,8 @@ def test_penalties_look_no_further_than_the_window(model: TextGenerator) -> None
 
 
 @pytest.mark.parametrize(
-    ("ban", "says"), [(("ab",), "no token of this model holds 'ab'"), (("",), "must not be empty")]
+    ("ban", "says"),
+    [(("ab",), "no token of this model contains 'ab'"), (("",), "must not be empty")],
 )
 def test_bans_that_cannot_be(model: TextGenerator, ban: tuple[str, ...], says: str) -> None:
     with pytest.raises(ConfigError, match=says):

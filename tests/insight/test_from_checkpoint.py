@@ -50,12 +50,12 @@ def test_without_a_text_its_own_is_read(checkpoint: Path) -> None:
 def test_where_its_own_text_is_gone(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     (folder / "training.safetensors").unlink()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CorpusError, match="the training text is not here"):
+    with pytest.raises(CorpusError, match="the training text was not found"):
         inspect(folder)
-    with pytest.raises(CorpusError, match="the training text is not here"):
+    with pytest.raises(CorpusError, match="the training text was not found"):
         look_back(folder)
     seen = inspect(folder, "short")
-    assert seen.followers == () and "the training text is not here" in seen.searched
+    assert seen.followers == () and "the training text was not found" in seen.searched
     assert inspect(folder, TEXT[:3000]).followers
 
 

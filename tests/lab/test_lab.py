@@ -167,7 +167,7 @@ def test_a_world_may_be_written_as_people_do(small_worlds: None, written: str, n
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
-        ("moon", 2, "there is no experiment 'moon'; there are memoryless, vanishing, exploding"),
+        ("moon", 2, "no experiment 'moon'; the experiments are memoryless, vanishing, exploding"),
         ("namaskar --seed -1", 2, "must be at least 0"),
         ("namaskar --out x.txt", 2, "--out must end in .png"),
         ("namaskar --out no/x.png", 1, "there is no folder no"),

@@ -382,6 +382,6 @@ def test_ranks_with_different_texts_are_told_apart(tmp_path: Path, second: str |
     done = run(2, script, tmp_path / "t", tmp_path / "run", folder=tmp_path)
     assert done.returncode != 0
     [line] = told(done.stderr)
-    expected = "is not the same text at rank 1" if second else "no such text"
+    expected = "is not the same text on rank 1" if second else "no such text"
     assert re.search(expected, line)
     assert not (tmp_path / "run").exists()

@@ -63,5 +63,5 @@ def test_what_has_no_room_is_refused_before_it_is_taken(
     done = run_chargen("train", corpus_file, *flags, "--steps", 1, "--out", "run")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
-    assert "GB at the least, and 1.0 GB of memory are free" in line and "--bptt smaller" in line
+    assert "GB, and 1.0 GB of memory are free" in line and "--bptt smaller" in line
     assert ("--accumulate" in line) is parts_would_help

@@ -51,7 +51,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
             model.evaluate(empty)
     with pytest.raises(CorpusError, match="the text is empty"):
         model.score("")
-    with pytest.raises(TokenizerError, match="not PosixPath; read it first, as by Path"):
+    with pytest.raises(TokenizerError, match="not PosixPath; read it first, as with Path"):
         model.evaluate(tmp_path)  # type: ignore[arg-type]
     with pytest.raises(TokenizerError, match="not int"):
         model.evaluate([1])  # type: ignore[list-item]

@@ -127,7 +127,7 @@ def test_another_model_is_refused_by_name(
     talking(checkpoint, "story").save(tmp_path / "a.session")
     other = talking(subword_checkpoint, "chat")
     before = other.state
-    with pytest.raises(SessionError, match="of another model") as raised:
+    with pytest.raises(SessionError, match="to another model") as raised:
         other.open(tmp_path / "a.session")
     assert raised.value.spelled(in_repl).endswith(f"; /load {checkpoint} first")
     assert other.state is before

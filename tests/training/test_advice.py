@@ -54,7 +54,7 @@ def test_lists_are_told_from_other_texts(tmp_path: Path, text: str, is_list: boo
     ("text", "documents", "says"),
     [
         ("one\rtwo\rthree\r", "line", "train with --newlines lf"),
-        ("one line", "line", "is one line, so nothing of it is kept.*train with --documents file"),
+        ("one line", "line", "is one line, so none of it is held out.*train with --documents file"),
         ("two\nlines\n", "paragraph", "is one paragraph"),
         ("one\ntwo\n", "line", None),
     ],
