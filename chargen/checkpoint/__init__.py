@@ -1,1 +1,1 @@
-"""The checkpoint folder: metadata, weights, tokenizer, metrics. Read as a whole or rejected."""
+"""The checkpoint folder: metadata, weights, tokenizer, metrics. Read completely or rejected."""

@@ -1,1 +1,1 @@
-"""What is seen: texts, tables, curves, pictures, a page. Computes nothing that it shows."""
+"""Everything visible: texts, tables, curves, plots, HTML pages. Computes nothing that it shows."""

@@ -1,1 +1,1 @@
-"""What a model knows: answers, labels, surprise, copies. Changes no model."""
+"""What a model gets right: answers, labels, surprisal, copies. Changes no weights."""

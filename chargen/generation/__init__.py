@@ -1,1 +1,1 @@
-"""What comes after a prompt: sampled, searched, chosen. Learns only in memory."""
+"""Continuations of a prompt: sampled, searched, compared. Learns only in memory."""

@@ -1,1 +1,1 @@
-"""What goes on inside a network, and how far back it looks: numbers, which others draw."""
+"""What happens inside a network, and how far back it looks, as numbers. Draws nothing."""

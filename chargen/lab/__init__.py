@@ -1,4 +1,4 @@
-"""Small worlds, each of which shows one thing about recurrent networks: tables, charts, a finding.
+"""Small experiments, each on one property of recurrent networks: tables, charts, a conclusion.
 
 Nothing is timed and no text is read: a seed gives the same finding on the same machine. torch is
 imported when a world is run, not when they are listed.

@@ -1,1 +1,1 @@
-"""Keys, pastes, pipes and /commands. What a command does, the session does."""
+"""Keys, pastes, pipes and /commands. The session does the work."""

@@ -1,1 +1,1 @@
-"""One user and one model: the text so far, and what can be done with it. Shows nothing."""
+"""One user and one model: the text so far, and the operations on it. Shows nothing."""

@@ -1,1 +1,1 @@
-"""From options to a run in its folder: the plan and its steps. Shows nothing."""
+"""From options to a trained checkpoint: plan, steps, saves. Shows nothing."""
