@@ -74,8 +74,7 @@ class Reader:
         (folder / "lyrics").mkdir()
         for number, song in enumerate(texts.split("\n\n")[:20], 1):
             (folder / "lyrics" / f"{number}.txt").write_text(song, encoding="utf-8")
-        (folder / "src").mkdir()
-        (folder / "src" / "nn").symlink_to(ROOT / "chargen" / "nn")
+        shutil.copytree(ROOT / "chargen" / "nn", folder / "src" / "nn")
         (folder / "chat.txt").write_text("\n\n".join(talks) + "\n", encoding="utf-8")
         shutil.copy(ROOT / "tests" / "support" / "names.txt", folder)
         for name in ("corpora", "examples", "benchmarks"):
