@@ -51,6 +51,26 @@ def test_a_mark_is_that_of_the_block_below_it() -> None:
     assert manual.MARK.search(page + "```console\n```\n") is None
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "```console\nchargen list\n```\n",
+        "```console \n$ chargen list\n```\n",
+        "```sh\n$ chargen list\n```\n",
+        "```\n$ chargen list\n```\n",
+        "```pycon\nimport chargen\n```\n",
+        "<!-- not run -->\n```console\n$ chargen list\n```\n",
+        "<!-- not runn: long -->\n```console\n$ chargen list\n```\n",
+        "<!-- text varies -->\n```text\nnone\n```\n",
+        "<!-- text varies -->\n\nWords\n\n```console\n$ chargen list\n```\n",
+    ],
+)
+def test_a_block_that_would_not_be_tried_fails(page: str, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(page, encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"page\.md: "):
+        list(manual.examples(tmp_path / "page.md", tmp_path))
+
+
 def test_every_command_of_a_block_is_found() -> None:
     block = "$ chargen list\nnone\n$ echo a \\\n    b\na b\n$ false\n# exit code 1\n"
     assert list(manual.commands(block)) == [

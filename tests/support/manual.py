@@ -8,6 +8,9 @@ stands in an HTML comment before it:
     <!-- file: poems.txt -->    the reader saves the block under this name
     <!-- typed: GRANN | /why -->    what is typed into the REPL that the block's first line starts
 
+Every comment is such a mark, and a block in a language that is not known here fails: else a slip of
+the pen would keep a block from being tried.
+
 Outputs of `console` blocks are compared: words exactly, decimals within 1 % or two units of their
 last digit, bars within one block. A line `...` stands for any lines, `...` in a line for any text.
 """
@@ -45,6 +48,9 @@ BLOCK = RawFencedCodeBlockLexer(re.compile(r"(?P<language>[^\n]*)\n"))
 MARK = re.compile(
     r"<!--\s*(not run|text varies|file|typed)(?::\s*((?:(?!-->).)*?))?\s*-->\s*\n\Z", re.S
 )
+TRIED = ("python", "pycon", "console")
+# Figures, messages of a long run, lines of a shell's start-up file, and what Sphinx reads.
+SHOWN = re.compile(r"text|json|bash|\{[\w-]+\}.*")
 # In place of a minute or ten: what a page says about the command line is tried by these.
 LENGTHS = ("--minutes", "--epochs", "--steps")
 SHORT_RUN = {"--steps": "20", "--batch-size": "4", "--bptt": "16"}
@@ -82,10 +88,13 @@ class Reader:
         shutil.copytree(ROOT / "checkpoints" / "everyday", folder / "checkpoints" / "everyday")
 
     def regions(self, document: Document) -> Iterator[Region]:
+        num_marks = 0
         for region in BLOCK(document):
             mark = MARK.search(document.text[: region.start])
             kind, argument = (mark[1], mark[2] or "") if mark else ("", "")
+            num_marks += mark is not None
             language = region.lexemes["language"]
+            check_block(document.path, kind, language, region.lexemes["source"])
             region.parsed = region.lexemes["source"]
             if kind == "not run":
                 assert argument, f"{document.path}: not run, and it is not said why"
@@ -110,6 +119,8 @@ class Reader:
             else:
                 continue
             yield region
+        num_comments = document.text.count("<!--")
+        assert num_comments == num_marks, f"{document.path}: a comment is no block's mark"
 
     def save(self, example: Example) -> None:
         name, text = example.parsed
@@ -162,6 +173,17 @@ class Reader:
             seen.pop()
         wrong = difference("\n".join(expected), "\n".join(seen))
         return wrong and f"{wrong}\nThe whole screen:\n" + "\n".join(seen)
+
+
+def check_block(path: str, kind: str, language: str, source: str) -> None:
+    """Raises AssertionError where a block would be tried in part, or not at all, unnoticed."""
+    where = f"{path}: the block {source[:60]!r}"
+    assert language in TRIED or SHOWN.fullmatch(language), f"{where} is in {language or 'nothing'}"
+    assert kind != "text varies" or language in TRIED, f"{where} is not run"
+    if language == "console":
+        assert source.startswith("$ "), f"{where} does not begin with a command"
+    if language == "pycon":
+        assert source.startswith(">>> "), f"{where} does not begin with an expression"
 
 
 def commands(session: str) -> Iterator[tuple[str, str, int]]:
