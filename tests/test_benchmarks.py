@@ -119,10 +119,10 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         # Whoever runs this may have another name, or sign what they commit.
-        who = ("-c", "user.name=chargen", "-c", "user.email=chargen@example.org")
-        who += ("-c", "commit.gpgsign=false")
+        ours = ("user.name=chargen", "user.email=chargen@example.org", "commit.gpgsign=false")
+        given = (word for setting in ours for word in ("-c", setting))
         return subprocess.run(
-            ["git", *who, *arguments], cwd=self.root, capture_output=True, text=True, check=True
+            ["git", *given, *arguments], cwd=self.root, capture_output=True, text=True, check=True
         ).stdout
 
     def commit(self) -> None:
