@@ -56,6 +56,7 @@ def list_options(
     if "Options:" in lines:
         at = lines.index("Options:") + 1
         found = (re.sub(r"^    (\w+): ", r"- `\1`: ", line) for line in lines[at:])
+        found = (line.replace("\\", r"\\") for line in found)  # a \n that is shown, not an escape
         lines[at:] = ["", *(re.sub(r"^ {8}", "  ", line) for line in found)]
 
 

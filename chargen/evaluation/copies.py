@@ -43,7 +43,7 @@ Suffixes = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class CopyReport:
-    """How much of one text, or of several, also stands in the training text.
+    """How much of one text, or of several, also appears in the training text.
 
     `longest` is the longest passage that does. `copied_share` is the share, 0 to 1, of the
     `characters` that lie in passages of 50 characters or more. `wholes` of the `texts` are copied

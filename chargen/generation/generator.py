@@ -53,7 +53,7 @@ class TextGenerator:
     `weights` are the network as numpy arrays, `tokenizer` turns text into ids and back, `metadata`
     is what the checkpoint's config.json says (None for a model that was made by hand). On a CPU
     numpy computes everything, and torch is not imported; `model`, the same network as a torch
-    module, is made when it is first asked for.
+    module, is created on first use.
     """
 
     def __init__(
@@ -232,8 +232,8 @@ class TextGenerator:
         numbers of that seed from the first one. (Logits differ in their last digits between batch
         sizes, which can decide between two tokens that are nearly equally likely.)
 
-        The options are the fields of SampleConfig. `temperature` and `stop` default to those that
-        the checkpoint asks for, if it does: `metadata.sampling`. Raises ConfigError and
+        The options are the fields of SampleConfig. `temperature` and `stop` default to the
+        checkpoint's own, if it has any: `metadata.sampling`. Raises ConfigError and
         TokenizerError.
         """
         config = self.sample_config(options)

@@ -37,7 +37,7 @@ class MemoryCurves:
     """How far back a model looks, measured on some text.
 
     `loss` is in nats per token, over the same tokens for each of the `contexts`, which are counted
-    in tokens: so many the state had seen. `gradient_norm` is the mean of ||dL_t / dh_(t-k)||, nats
+    in tokens that the state had seen. `gradient_norm` is the mean of ||dL_t / dh_(t-k)||, nats
     per unit of h, for each k of `distances`, in tokens; `cell_gradient_norm` that of the cell c of
     an LSTM, None for other cells.
     """

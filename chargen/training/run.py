@@ -28,11 +28,11 @@ SAMPLE = SampleConfig(max_tokens=160, temperature=0.8, seed=1)
 
 @dataclass(frozen=True)
 class TrainReport:
-    """The result of a training. It stands for its checkpoint wherever a path is expected.
+    """The result of a training run. It can be passed wherever a checkpoint's path is expected.
 
     `seconds` count from the start of the run. `valid_loss` is in nats per token; it and the other
     scores are None if no text was held out for validation. `stopped_early` says whether the run
-    ended because the validation loss did not improve any more.
+    ended because the validation loss stopped improving.
     """
 
     checkpoint: Path
