@@ -20,6 +20,8 @@ source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = "chargen"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["manual.css"]
 # Quotes of code in docstrings stay as they are typed.
 smartquotes = False
 

@@ -23,7 +23,7 @@ report = chargen.train(
     test_fraction=0.1,
 )
 
-# The test part is the end of the text, which training has not looked at.
+# The test part is the end of the text, which training has not seen.
 content = args.text.read_bytes()
 held_out = content[-len(content) // 10 :].decode("utf-8", errors="ignore")
 

@@ -1,4 +1,4 @@
-"""Ask a model to finish some texts: copy this and change it.
+"""Let a model continue some texts. Copy this script and change it.
 
 python examples/sample.py checkpoints/everyday
 """

@@ -1,4 +1,4 @@
-"""Sort sentences by how well a model knows such text, and mark where each is surprising.
+"""Sort sentences by how familiar they are to a model, and mark what surprised it.
 
 python examples/score.py "The sky is blue." "The sky is a hammer."
 """

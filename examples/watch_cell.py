@@ -1,7 +1,7 @@
 """Find the cell that follows the position in the line, and watch it while the model reads.
 
-Karpathy, Johnson and Fei-Fei (2015) found such cells by eye. chargen looks for them by correlation,
-in the part of its text that the model was not trained on.
+Karpathy, Johnson and Fei-Fei (2015) found such cells by eye. chargen finds them by correlation, in
+the part of the text that the model was not trained on.
 
 python examples/watch_cell.py everyday "position in line"
 """
