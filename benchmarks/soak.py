@@ -197,7 +197,7 @@ class Soak:
         os.kill(pid, signal.SIGSTOP)
         code = wait(start(["train", "--resume", "--out", str(folder)], told), 60)
         os.kill(pid, signal.SIGCONT)
-        if code == 1 and "another run is training" in _tail(told):
+        if code == 1 and "in use by another chargen" in _tail(told):
             self.done["second runs refused"] += 1
         elif code == 0:
             # The first one had not come as far as the lock, so the second had it.
