@@ -53,6 +53,9 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         patch.setenv("OMP_NUM_THREADS", threads)
+        # pytest's plugins import readline, which sets these for the workers of pytest-xdist.
+        for name in ("COLUMNS", "LINES"):
+            patch.delenv(name, raising=False)
         torch.set_num_threads(int(threads))
         yield
 
