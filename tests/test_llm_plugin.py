@@ -32,14 +32,17 @@ ROLES = ("You:", "Bot:")
 
 @pytest.fixture(scope="module", autouse=True)
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """As if it was installed, and no other was."""
+    """Registered by its entry point where chargen is installed, else by hand."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLM_USER_PATH", str(tmp_path_factory.mktemp("llm")))
         patch.setattr(llm.plugins, "LLM_LOAD_PLUGINS", "")
         llm.plugins.load_plugins()  # type: ignore[no-untyped-call]
-        llm.plugins.pm.register(llm_plugin, "chargen")
+        by_hand = not llm.plugins.pm.has_plugin("chargen")
+        if by_hand:
+            llm.plugins.pm.register(llm_plugin, "chargen")
         yield
-        llm.plugins.pm.unregister(name="chargen")
+        if by_hand:
+            llm.plugins.pm.unregister(name="chargen")
 
 
 @pytest.fixture(autouse=True)
