@@ -39,6 +39,12 @@ class Stepper(Protocol):
     def step(self, tokens: Tokens) -> Floats:
         """(B,) tokens -> (B, V) logits of the next ones, which the next step may overwrite."""
 
+    def row(self, index: int) -> State:
+        """(1, P, H): what is remembered of one row, a copy."""
+
+    def set_row(self, index: int, state: State) -> None:
+        """Remember a (1, P, H) state of this row from now on."""
+
 
 class Engine(Protocol):
     """A network that is ready to write. It has copies of what it was made of: train that no
@@ -49,8 +55,15 @@ class Engine(Protocol):
     seen: Bools  # (V,) which tokens stood in the training text; the others are never sampled
     threads: int  # that may use it at once, where that is faster
 
-    def start(self, state: State) -> Stepper:
-        """For the steps to come after a (B, P, H) `state`."""
+    @property
+    def row_group(self) -> int | None:
+        """Of how many rows a multiple has to be started for `independent` ones; None: always the
+        same number."""
+
+    def start(self, state: State, *, independent: bool = False) -> Stepper:
+        """For the steps to come after a (B, P, H) `state`. Where they are `independent`, each row
+        comes out the same to the last bit wherever it stands and whatever stands beside it; for
+        that B must be a multiple of `row_group`."""
 
     def read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
         """(B, T) tokens, one at least -> the top layer's output after each, (B, T, H), and the

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from chargen.runtime.cores import cores
 from chargen.tokenizers.base import Tokens
 
 MAX_THREADS = 4  # what comes between numpy's calls is done by one after the other
+# Rows of which each comes out the same whatever the others are: a row alone takes a third longer
+# with three more beside it, and a hundred take no longer than by larger products.
+ROW_GROUP = 4
 NORM_EPSILON = 1e-5  # as nn.LayerNorm has it
 # How many of a cell's gates are sigmoids: they come first.
 _SIGMOIDS = {"lstm": 3, "gru": 2, "rnn": 0}
@@ -46,6 +50,11 @@ class _Layer:
     table: Floats | None  # (V, G * H): embedding @ read + bias for each token
     norm: tuple[Floats, Floats] | None  # weight and bias, (H) each
 
+    @property
+    def products(self) -> list[Product]:
+        """Those of a step."""
+        return [self.recur] if self.table is not None else [self.read, self.recur]
+
 
 # What makes the next h, `out`, of the one before (it may lie in the same place) and of the layer's
 # two products, (G * H / W, B, W): of what it reads, with the biases, and of its state, `recurrent`.
@@ -56,9 +65,14 @@ class _Room:
     """Where one layer over B rows computes: its gates, which a cell changes, and what it multiplies
     its own state to; and an LSTM's `c`, (H / W, B, W)."""
 
-    def __init__(self, config: ModelConfig, layer: _Layer, rows: int) -> None:
+    def __init__(
+        self, config: ModelConfig, layer: _Layer, rows: int, at_once: int | None = None
+    ) -> None:
+        """Where so many rows are multiplied `at_once`, all is done in the same way for any number
+        of them."""
         kind, size = config.cell, config.hidden_size
-        self.width = block_width(rows, size)
+        self.at_once = at_once
+        self.width = block_width(rows if at_once is None else at_once, size)
         gates, count = NUM_GATES[kind], size // self.width
         self.parts = np.empty((gates + 1, count, rows, self.width), np.float32)  # each gate, and c
         self.gates = self.parts[:gates].reshape(-1, rows, self.width)
@@ -142,14 +156,14 @@ def _layer_step(
 ) -> Callable[[Tokens, Floats], Floats]:
     """A layer's part in a step, which changes its state, h (B, H), in place: (B,) tokens, and what
     lies below, (B, E or H), where there is no table -> (B, H)."""
-    cell, recur = _cell(config, room), layer.recur.into(room.recurrent)
+    cell, recur = _cell(config, room), layer.recur.into(room.recurrent, room.at_once)
     h_in_blocks, table, norm = in_blocks(h, room.width), layer.table, layer.norm
     if table is not None:
         found = np.empty((len(h), table.shape[1]), np.float32)
         read = in_blocks(found, room.width)
     else:
         read = np.empty_like(room.gates)
-        multiply = layer.read.into(read)
+        multiply = layer.read.into(read, room.at_once)
         # As large as what it is added to: that takes a third of the time.
         bias = np.array(np.broadcast_to(in_blocks(layer.bias[None], room.width), read.shape))
 
@@ -169,11 +183,12 @@ def _layer_step(
 class NumpyStepper:
     """What the network remembers of B rows, and the room in which a step over them works."""
 
-    def __init__(self, engine: NumpyEngine, state: State) -> None:
+    def __init__(self, engine: NumpyEngine, state: State, at_once: int | None = None) -> None:
+        """Products are of so many rows `at_once`, where that is given."""
         config, rows = engine.config, len(state)
         h, c = _parts_of(state, config)
         self._h = h.copy()  # (L, B, H)
-        self._rooms = [_Room(config, layer, rows) for layer in engine.layers]
+        self._rooms = [_Room(config, layer, rows, at_once) for layer in engine.layers]
         for room, part in zip(self._rooms, c, strict=False):  # there are some in an LSTM alone
             room.c[:] = in_blocks(part, room.width)
         self._has_c = len(c) > 0
@@ -184,13 +199,24 @@ class NumpyStepper:
             for parts in zip(engine.layers, self._h, self._rooms, strict=True)
         ]
         self._logits = np.empty((rows, engine.vocab_size), np.float32)
-        self._head = engine.head.into(self._logits[None])
+        self._head = engine.head.into(self._logits[None], at_once)
         self._engine = engine
 
     @property
     def state(self) -> State:
         parts = self._parts_in_rows() if self._parts is None else self._parts
         return np.concatenate(parts).swapaxes(0, 1)  # (B, P, H)
+
+    def row(self, index: int) -> State:
+        h = self._h[:, index]  # (L, H)
+        c = [room.c[:, index].reshape(1, -1) for room in self._rooms if self._has_c]
+        return np.concatenate([h, *c])[None]  # (1, P, H)
+
+    def set_row(self, index: int, state: State) -> None:
+        h, c = _parts_of(state, self._engine.config)  # (L, 1, H) each
+        self._h[:, index] = h[:, 0]
+        for room, part in zip(self._rooms, c, strict=False):
+            room.c[:, index] = part.reshape(-1, room.width)
 
     def _parts_in_rows(self) -> list[Floats]:
         """(L, B, H), the h of all layers, and (1, B, H), an LSTM's c of each."""
@@ -223,8 +249,19 @@ class NumpyEngine:
         self.threads = min(cores(), MAX_THREADS)
         self._embedding = weights.embedding  # (V, E)
 
-    def start(self, state: State) -> NumpyStepper:
-        return NumpyStepper(self, state)
+    def start(self, state: State, *, independent: bool = False) -> NumpyStepper:
+        return NumpyStepper(self, state, self.row_group if independent else None)
+
+    @cached_property
+    @quiet
+    @by_one_thread
+    def row_group(self) -> int:
+        """As many as a product takes alike, which this machine's BLAS has to show."""
+        width = block_width(ROW_GROUP, self.config.hidden_size)
+        products = [(product, width) for layer in self.layers for product in layer.products]
+        products.append((self.head, self.vocab_size))
+        alike = all(product.treats_rows_alike(width, ROW_GROUP) for product, width in products)
+        return ROW_GROUP if alike else 1
 
     def embed(self, tokens: Tokens) -> Floats:
         """(...) -> (..., E): what the first layer reads; nothing where it has a table."""

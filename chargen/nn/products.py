@@ -30,10 +30,11 @@ class Product:
         self.matrix = np.ascontiguousarray(matrix, dtype=np.float32)
         self._cut: dict[int, Floats] = {}  # by their width: (N / W, 1, K, W)
 
-    def into(self, out: Floats) -> Multiply:
-        """What writes the product in blocks into an (N / W, B, W) array, of (B, K) rows."""
+    def into(self, out: Floats, at_once: int | None = None) -> Multiply:
+        """What writes the product in blocks into an (N / W, B, W) array, of (B, K) rows; always so
+        many rows `at_once`, where that is given, of which B is a multiple."""
         count, rows, width = out.shape
-        if rows == 1 or count == 1:  # blocks lie as rows do
+        if at_once is None and (rows == 1 or count == 1):  # blocks lie as rows do
             whole, flat = self.matrix, out.reshape(rows, count * width)
 
             def multiply(x: Floats) -> None:
@@ -42,16 +43,38 @@ class Product:
             if rows == 1 and whole.nbytes >= THREADED_MATRIX:
                 return by_free_threads(multiply, whole.shape[1])
         else:
-            if width not in self._cut:
-                columns = self.matrix.reshape(-1, count, 1, width)
-                self._cut[width] = np.ascontiguousarray(columns.transpose(1, 2, 0, 3))
-            blocks, at_once = self._cut[width], _rows_at_once(rows, len(self.matrix) * width)
-            pieces = out.reshape(count, -1, at_once, width)
+            blocks = self._blocks(width)
+            size = at_once or _rows_at_once(rows, len(self.matrix) * width)
+            pieces = out.reshape(count, -1, size, width)
 
             def multiply(x: Floats) -> None:
-                np.matmul(x.reshape(-1, at_once, x.shape[1]), blocks, pieces)
+                np.matmul(x.reshape(-1, size, x.shape[1]), blocks, pieces)
 
         return multiply
+
+    def treats_rows_alike(self, width: int, at_once: int) -> bool:
+        """Whether each of so many rows comes out the same to the last bit wherever it stands among
+        them, and whatever the others are."""
+        [size, columns] = self.matrix.shape
+        generator = np.random.default_rng(0)
+        out = np.empty((columns // width, at_once, width), np.float32)
+        multiply = self.into(out, at_once)
+        row = generator.standard_normal((1, size), np.float32)
+        found = []
+        for place in range(at_once):
+            x = generator.standard_normal((at_once, size), np.float32)
+            x[place] = row
+            multiply(x)
+            found.append(out[:, place].copy())
+        return all(np.array_equal(first, found[0]) for first in found)
+
+    def _blocks(self, width: int) -> Floats:
+        """(N / W, 1, K, W)"""
+        if width not in self._cut:
+            columns = self.matrix.reshape(len(self.matrix), -1, 1, width)
+            # Of one block no copy is made: it lies so already.
+            self._cut[width] = np.ascontiguousarray(columns.transpose(1, 2, 0, 3))
+        return self._cut[width]
 
     def __call__(self, x: Floats) -> Floats:
         """(B, K) -> (B, N)"""

@@ -73,12 +73,24 @@ class TorchStepper:
     def step(self, tokens: Tokens) -> Floats:
         return _to_array(self._engine.step(torch.tensor(tokens), self.buffers))
 
+    @torch.inference_mode()
+    def row(self, index: int) -> StateArray:
+        return array_of(self.buffers.state.select(slice(index, index + 1)))
+
+    @torch.inference_mode()
+    def set_row(self, index: int, state: StateArray) -> None:
+        rows, given = self.buffers.state.layers, state_of(state, self._engine.model).layers
+        for parts, new in zip(rows, given, strict=True):
+            for part, value in zip(parts, new, strict=True):
+                part[index] = value[0]
+
 
 class TorchEngine:
     """A network where its model is, ready to be stepped and to read (`nn.engine.Engine`). The model
     is to be in eval mode, and to learn no more: the steps have copies of its weights."""
 
     threads = 1  # for the device is one
+    row_group = None
 
     @torch.inference_mode()
     def __init__(self, model: LanguageModel) -> None:
@@ -94,7 +106,7 @@ class TorchEngine:
         cells = {"lstm": self._lstm, "gru": self._gru, "rnn": self._rnn}
         self._cell = cells[model.config.cell]
 
-    def start(self, state: StateArray) -> TorchStepper:
+    def start(self, state: StateArray, *, independent: bool = False) -> TorchStepper:
         return TorchStepper(self, state)
 
     @torch.inference_mode()

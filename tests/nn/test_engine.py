@@ -11,7 +11,8 @@ import torch
 
 from chargen.nn.engine import MAX_TABLE_BYTES, Engine, initial_state, read_tokens
 from chargen.nn.model import LanguageModel
-from chargen.nn.numpy_engine import NumpyEngine
+from chargen.nn.numpy_engine import ROW_GROUP, NumpyEngine
+from chargen.nn.products import Product
 from chargen.nn.torch_engine import TorchEngine
 from chargen.nn.transfer import array_of, weights_of
 from tests.support.networks import CELLS, OPTIONS, VOCAB_SIZE, network
@@ -116,3 +117,62 @@ def test_reading_in_chunks_equals_reading_at_once(
     chunks = read_tokens(engine, tokens, initial_state(engine.config))
     for one, other in zip(whole, chunks, strict=True):
         assert np.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden_size", [5, 48, 97, 100, 192, 331])
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_independent_rows_are_the_same_wherever_they_stand(
+    cell: dict[str, Any], hidden_size: int
+) -> None:
+    engine = in_numpy(network(hidden_size=hidden_size, layer_norm=True, **cell))
+    group = engine.row_group
+    assert group in (1, ROW_GROUP)
+    random = np.random.default_rng(1)
+    tokens = random.integers(VOCAB_SIZE, size=LENGTH)
+    [_, parts, size] = initial_state(engine.config).shape
+    begun = random.standard_normal((1, parts, size), dtype=np.float32)
+
+    def beside(rows: int, place: int) -> tuple[list[bytes], bytes]:
+        """The bits of the logits of a row that stands there among others, and of its state."""
+        others = random.standard_normal((rows, parts, size), dtype=np.float32)
+        stepper = engine.start(others, independent=True)
+        stepper.set_row(place, begun)
+        found = []
+        for token in tokens:
+            given = random.integers(VOCAB_SIZE, size=rows)
+            given[place] = token
+            found.append(stepper.step(given)[place].tobytes())
+        return found, stepper.row(place).tobytes()
+
+    alone = beside(group, 0)
+    for rows in (group, 2 * group, 9 * group, 64 * group):
+        for place in (0, rows // 2, rows - 1):
+            assert beside(rows, place) == alone
+
+
+def test_a_blas_that_tells_rows_apart_multiplies_them_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Product, "treats_rows_alike", lambda *_: False)
+    engine = in_numpy(network())
+    assert engine.row_group == 1
+    state = initial_state(engine.config, rows=3)
+    expected = engine.start(state).step(np.arange(3))
+    assert np.allclose(
+        engine.start(state, independent=True).step(np.arange(3)), expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_a_row_is_taken_and_set(make: MakeEngine, cell: dict[str, Any]) -> None:
+    engine = make(network(**cell))
+    stepper = engine.start(initial_state(engine.config, rows=4))
+    stepper.step(np.array([1, 2, 3, 4]))
+    rows = [stepper.row(index) for index in range(4)]
+    assert np.array_equal(np.concatenate(rows), stepper.state)
+    for index, row in enumerate(reversed(rows)):
+        stepper.set_row(index, row)
+    assert np.array_equal(stepper.state, np.concatenate(rows[::-1]))
+    logits = stepper.step(np.array([5, 6, 7, 8])).copy()
+    expected = engine.start(np.concatenate(rows[::-1])).step(np.array([5, 6, 7, 8]))
+    assert np.allclose(logits, expected, atol=1e-6)
