@@ -15,14 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
-from chargen.generation.constraints import States
 from chargen.generation.continuation import Continuation
 from chargen.generation.healing import Spellings
-from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite, mask_logits
+from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite
 from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer, new_seed, own_logprobs
 from chargen.generation.sampling import streams as streams_of
-from chargen.nn.engine import Floats, Stepper
-from chargen.nn.softmax import AnyFloats
+from chargen.nn.engine import Stepper
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.threads import in_threads
 from chargen.tokenizers.base import Tokens
@@ -95,7 +93,7 @@ def write_each(works: Sequence[Continuation], each: int) -> list[list[Completion
 
 def _kind(work: Continuation) -> tuple[bool, int]:
     """What prompts must have in common to be rows of one batch."""
-    recent = len(work.prompt_state.recent) if work.looks_back else 0
+    recent = len(work.prompt_state.recent) if work.rules.looks_back else 0
     return work.decoding_start.spellings is None, recent
 
 
@@ -108,11 +106,12 @@ def sample(
     """Sample a token for each builder and yield what they can show, again and again until all of
     them, or all that are `needed`, have finished."""
     common = works[0]  # what they have in common: config, network, what may be sampled
-    engine, guide = common.engine, common.guide
+    engine, rules = common.engine, common.rules
+    guide = rules.guide
     needed = needed or builders
     uniforms = UniformBuffer(streams)
-    sampler = Sampler(common.config, uniforms, common.banned, common.shortlist)
-    recent = [work.prompt_state.recent if common.looks_back else () for work in works]
+    sampler = Sampler(common.config, uniforms, rules.banned, rules.shortlist)
+    recent = [work.prompt_state.recent if rules.looks_back else () for work in works]
     before = np.array(recent, dtype=np.int64)  # (B, N)
     states = np.zeros(len(works), dtype=np.int32)
     starts = [work.decoding_start for work in works]
@@ -136,7 +135,8 @@ def sample(
         logits = stepper.step(tokens)
     while not all(builder.finish_reason for builder in needed):
         check_finite(logits)
-        tokens = sampler(_allowed(common, logits, states, builders), before)
+        may_end = [builder.may_end for builder in builders] if common.config.min_chars else ()
+        tokens = sampler(rules.allowed(logits, states, may_end), before)
         costs = own_logprobs(logits, tokens)
         yield SampledTokens(_add(builders, tokens, costs), tokens, stepper, uniforms.used)
         if all(builder.finish_reason for builder in needed):
@@ -149,26 +149,9 @@ def sample(
 
 def _append(work: Continuation, before: Tokens, tokens: Tokens) -> Tokens:
     """The (B, N) tokens before, with (B,) more, as far as any processor looks back."""
-    if not work.looks_back:
+    if not work.rules.looks_back:
         return before
     return np.concatenate([before, tokens[:, None]], axis=1)[:, -work.config.penalty_window :]
-
-
-def _allowed(
-    work: Continuation, logits: Floats, states: States, builders: Sequence[CompletionBuilder]
-) -> AnyFloats:
-    """The (B, V) logits of what may be sampled at all. A shortlist is the sampler's."""
-    if work.shortlist is not None:
-        return logits
-    if work.guide is not None:
-        allowed: AnyFloats = work.guide.limit(logits, states)
-    else:
-        allowed = logits + work.seen_mask
-    if work.config.min_chars is not None:
-        ends = np.zeros_like(allowed, dtype=np.bool_)
-        ends[:, work.tokenizer.end] = [not builder.may_end for builder in builders]
-        allowed = mask_logits(allowed, ends)
-    return allowed
 
 
 def _sample_spellings(

@@ -316,7 +316,9 @@ class TextGenerator:
         text as soon as they are certain, at the end all that was found. Raises ConfigError,
         TokenizerError, both at once."""
         work = self.continuation(prompt, config, start, on_progress)
-        search = BeamSearch(self.engine, self.tokenizer, config, work.dropped, work.guide)
+        search = BeamSearch(
+            self.engine, self.tokenizer, config, work.rules.dropped, work.rules.guide
+        )
         return search.run(work.decoding_start, prompt)
 
     def generate_batch(
