@@ -16,6 +16,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.sampling import RandomStream, new_seed
 from chargen.progress import OnShare, no_progress
+from chargen.session.dialogue import dialogue_text, turn_stops
 from chargen.session.history import Exchange, History, Moment
 from chargen.session.learning import SessionModel
 from chargen.session.settings import Settings, default_settings, sample_config, without_search
@@ -70,8 +71,7 @@ class SessionState:
 
     def _config_of(self, settings: Settings) -> SampleConfig:
         if self.now.mode == "chat":
-            ends = tuple(f"\n{role}" for role in self.roles)
-            settings = settings | {"stop": (*settings["stop"], *ends, "\n\n")}
+            settings = settings | {"stop": (*settings["stop"], *turn_stops(self.roles))}
         return sample_config(settings)
 
     def expects_turns(self) -> bool:
@@ -114,7 +114,8 @@ class SessionState:
         elif now.mode == "chat":
             user, bot = self.roles
             line = "" if now.count == now.begun else "\n"
-            read = self.generator.with_own_line_ends(f"{line}{user} {prompt}\n{bot}")
+            turns = dialogue_text([(user, prompt)], next_role=bot)
+            read = self.generator.with_own_line_ends(line + turns)
         end = self.read(place, read, on_progress)
         stream = stream or self.fresh_stream()
         return place, Moment(
