@@ -34,12 +34,22 @@ _PART = re.compile(r"\.chargen-\d+-\d+\.part")
 # -- JSON -------------------------------------------------------------------------------------
 
 
+class JsonError(ValueError):
+    """JSON that is not what it must be: the `reason`, and the `path` to what is to blame, as in
+    messages[2].content; an empty one where that is all of it, or no JSON at all."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.reason, _, place = message.partition(" - at `$")
+        self.path = place.rstrip("`").removeprefix(".")
+
+
 def decode(content: bytes, kind: type[RecordType]) -> RecordType:
-    """The record that the JSON spells. Raises ValueError, which says what is wrong where."""
+    """The record that the JSON spells. Raises JsonError."""
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise JsonError(str(error)) from error
 
 
 def decode_lines(content: bytes, kind: type[RecordType]) -> list[RecordType]:
