@@ -8,17 +8,23 @@ Shapes: B rows, N tokens before, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from chargen.generation.completion import Completion, CompletionBuilder, Piece, completion_of
 from chargen.generation.continuation import Continuation
 from chargen.generation.healing import Spellings
-from chargen.generation.logits import LOOKING_BACK, NEG_INF, check_finite
-from chargen.generation.sampling import RandomStream, Sampler, UniformBuffer, new_seed, own_logprobs
+from chargen.generation.logits import NEG_INF, check_finite
+from chargen.generation.sampling import (
+    RandomStream,
+    Sampler,
+    UniformBuffer,
+    new_seed,
+    own_logprobs,
+    spelling_sampler,
+)
 from chargen.generation.sampling import streams as streams_of
 from chargen.nn.engine import Stepper
 from chargen.progress import OnShare, no_progress
@@ -158,13 +164,12 @@ def _sample_spellings(
     work: Continuation, spellings: Sequence[Spellings], uniforms: UniformBuffer
 ) -> list[int]:
     """Sample the end of the prompt and the first token, as one, for each row: which way of its."""
-    off: dict[str, Any] = dict.fromkeys(LOOKING_BACK) | {"ban": ()}
     # Rows have ways of their own, some more, some fewer. (B, N)
     longest = max(len(spelling.tokens) for spelling in spellings)
     logprobs = np.full((len(spellings), longest), NEG_INF)
     for row, spelling in zip(logprobs, spellings, strict=True):
         row[: len(spelling.tokens)] = spelling.logprobs
-    sampler = Sampler(replace(work.config, **off), uniforms)
+    sampler = spelling_sampler(work.config, uniforms)
     ways: list[int] = sampler(logprobs, np.empty((len(spellings), 0), dtype=np.int64)).tolist()
     return ways
 

@@ -53,10 +53,15 @@ def check_finite(logits: AnyFloats) -> None:
     """Raises ChargenError where the (B, V) logits of a network are no numbers, as after a state
     that has grown without end."""
     if not math.isfinite(logits.item(logits.argmax())):
-        raise ChargenError(
-            "the network's state has diverged (inf or NaN), so nothing can be sampled",
-            hint="start over, or use another model",
-        )
+        raise divergence()
+
+
+def divergence() -> ChargenError:
+    """That the logits of a network are no numbers."""
+    return ChargenError(
+        "the network's state has diverged (inf or NaN), so nothing can be sampled",
+        hint="start over, or use another model",
+    )
 
 
 def mask_logits(logits: AnyFloats, dropped: Bools) -> AnyFloats:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from numpy.random import Philox
 
 from chargen.config import SampleConfig
-from chargen.generation.logits import processors
+from chargen.generation.logits import LOOKING_BACK, processors
 from chargen.nn.softmax import AnyFloats, Doubles
 from chargen.nn.weights import Bools
 from chargen.tokenizers.base import Tokens
@@ -27,13 +29,20 @@ NO_NUMBERS = np.empty((0, 1))
 BLOCK = 4  # numbers that Philox makes at once
 
 
+class Numbers(Protocol):
+    """Where uniform random numbers come from."""
+
+    def next(self) -> Doubles:
+        """(B, 1) numbers from 0 up to but not including 1."""
+
+
 class Sampler:
     """Samples tokens as a config says, row b by the numbers of row b."""
 
     def __init__(
         self,
         config: SampleConfig,
-        numbers: UniformBuffer,
+        numbers: Numbers,
         banned: Bools | None = None,
         shortlist: Tokens | None = None,
     ) -> None:
@@ -111,13 +120,25 @@ class UniformBuffer:
     def next(self) -> Doubles:
         """(B, 1) numbers from 0 up to but not including 1."""
         if self._at == len(self._ahead):
-            raw = [generator.random_raw(BUFFERED_NUMBERS) for generator in self._generators]
-            numbers = np.array(raw, dtype=np.uint64).T >> 11  # as many bits as a double has
-            self._ahead = list((numbers * 2.0**-53)[..., None])
+            numbers = np.array([uniform_numbers(generator) for generator in self._generators])
+            self._ahead = list(numbers.T[..., None])
             self._at = 0
         self._at += 1
         self.used += 1
         return self._ahead[self._at - 1]
+
+
+def uniform_numbers(generator: Philox) -> Doubles:
+    """The next `BUFFERED_NUMBERS` numbers from 0 up to but not including 1."""
+    raw: npt.NDArray[np.uint64] = generator.random_raw(BUFFERED_NUMBERS)
+    return (raw >> 11).astype(np.float64) * 2.0**-53  # as many bits as a double has
+
+
+def spelling_sampler(config: SampleConfig, numbers: Numbers) -> Sampler:
+    """Samples one of the ways to spell the end of a prompt by their log-probabilities: what looks
+    at tokens does not apply to those."""
+    off: dict[str, Any] = dict.fromkeys(LOOKING_BACK) | {"ban": ()}
+    return Sampler(replace(config, **off), numbers)
 
 
 def sample_tokens(logits: AnyFloats, uniform: Doubles) -> Tokens:

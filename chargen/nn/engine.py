@@ -65,9 +65,12 @@ class Engine(Protocol):
         comes out the same to the last bit wherever it stands and whatever stands beside it; for
         that B must be a multiple of `row_group`."""
 
-    def read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
+    def read(
+        self, tokens: Tokens, state: State, *, independent: bool = False
+    ) -> tuple[Floats, State]:
         """(B, T) tokens, one at least -> the top layer's output after each, (B, T, H), and the
-        state after the last."""
+        state after the last. Rows are `independent` as those of a step are, of reads of the same
+        length."""
 
     def output_logits(self, outputs: Floats) -> Floats:
         """(..., H) outputs of `read` -> (..., V) logits of what comes next."""

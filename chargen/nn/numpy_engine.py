@@ -259,6 +259,7 @@ class NumpyEngine:
         """As many as a product takes alike, which this machine's BLAS has to show."""
         width = block_width(ROW_GROUP, self.config.hidden_size)
         products = [(product, width) for layer in self.layers for product in layer.products]
+        products += [(layer.read, layer.read.matrix.shape[1]) for layer in self.layers]
         products.append((self.head, self.vocab_size))
         alike = all(product.treats_rows_alike(width, ROW_GROUP) for product, width in products)
         return ROW_GROUP if alike else 1
@@ -273,9 +274,13 @@ class NumpyEngine:
 
     @quiet
     @by_one_thread
-    def read(self, tokens: Tokens, state: State) -> tuple[Floats, State]:
-        """All of the chunk through one layer, then the next: what each reads is one product."""
+    def read(
+        self, tokens: Tokens, state: State, *, independent: bool = False
+    ) -> tuple[Floats, State]:
+        """All of the chunk through one layer, then the next: what each reads is one product, or
+        where rows are independent one for each token."""
         config, size, (rows, length) = self.config, self.config.hidden_size, tokens.shape
+        at_once = self.row_group if independent else None
         h, c = _parts_of(state, config)
         after = np.empty((len(h) + len(c), rows, size), np.float32)
         x = self.embed(tokens.T)  # (T, B, E), then (T, B, H): what a layer reads
@@ -283,10 +288,10 @@ class NumpyEngine:
             if layer.table is not None:
                 reads = layer.table.take(tokens.T, 0, mode="clip")  # (T, B, G * H)
             else:
-                reads = layer.read(x.reshape(length * rows, -1)).reshape(length, rows, -1)
+                reads = layer.read(x.reshape(length * rows, -1), at_once).reshape(length, rows, -1)
                 reads += layer.bias
-            room = _Room(config, layer, rows)
-            cell, recur = _cell(config, room), layer.recur.into(room.recurrent)
+            room = _Room(config, layer, rows, at_once)
+            cell, recur = _cell(config, room), layer.recur.into(room.recurrent, at_once)
             if len(c):
                 room.c[:] = in_blocks(c[index], room.width)
             outputs = np.empty((length + 1, rows, size), np.float32)  # the first of before

@@ -76,10 +76,10 @@ class Product:
             self._cut[width] = np.ascontiguousarray(columns.transpose(1, 2, 0, 3))
         return self._cut[width]
 
-    def __call__(self, x: Floats) -> Floats:
-        """(B, K) -> (B, N)"""
+    def __call__(self, x: Floats, at_once: int | None = None) -> Floats:
+        """(B, K) -> (B, N), so many rows `at_once` where that is given."""
         out = np.empty((1, len(x), self.matrix.shape[1]), np.float32)
-        self.into(out)(x)
+        self.into(out, at_once)(x)
         product: Floats = out[0]
         return product
 

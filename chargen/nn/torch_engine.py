@@ -110,7 +110,9 @@ class TorchEngine:
         return TorchStepper(self, state)
 
     @torch.inference_mode()
-    def read(self, tokens: Tokens, state: StateArray) -> tuple[Floats, StateArray]:
+    def read(
+        self, tokens: Tokens, state: StateArray, *, independent: bool = False
+    ) -> tuple[Floats, StateArray]:
         x, after = self.model.read(
             torch.tensor(tokens, device=self.device), state_of(state, self.model)
         )  # (B, T, H)

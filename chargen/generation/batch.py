@@ -1,0 +1,346 @@
+"""Texts that are sampled side by side and come and go between any two steps (continuous batching,
+Yu et al. 2022), each of them as if it were alone.
+
+The state of a recurrent network is a row, so a text joins by setting one and leaves by freeing it.
+Steps are by `independent` rows, and nothing else here looks at more than one: what is sampled
+depends on the prompt, the options and the random stream, to the last bit, and not on what stands
+beside it.
+
+Shapes: B rows, V vocabulary, N tokens before, P parts of the state, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chargen.generation.completion import CompletionBuilder, Piece
+from chargen.generation.healing import Spellings, spell
+from chargen.generation.logits import divergence
+from chargen.generation.prompt_state import PromptState
+from chargen.generation.rules import Rules
+from chargen.generation.sampling import (
+    BUFFERED_NUMBERS,
+    RandomStream,
+    Sampler,
+    own_logprobs,
+    spelling_sampler,
+    uniform_numbers,
+)
+from chargen.nn.engine import Engine, Floats, initial_state
+from chargen.nn.softmax import Doubles, log_probabilities, quiet
+from chargen.tokenizers.base import Tokenizer, Tokens
+
+MIN_ROWS = 2  # one row alone has its log-probability computed in a shorter way
+SLACK = 8  # up to one row in so many stands idle before a step gets smaller
+
+
+class TokenScore(NamedTuple):
+    """A token, its log-probability in nats under the model itself, before any logits processor, and
+    the most likely tokens in its place, best first, it among them."""
+
+    token: int
+    logprob: float | None  # None where nothing predicts it
+    top: tuple[tuple[int, float], ...]
+
+
+class Written(NamedTuple):
+    """A piece of a text, and where that was asked for the score of each of its tokens."""
+
+    piece: Piece
+    scores: tuple[TokenScore, ...] = ()
+
+
+class BatchedText:
+    """A text while it is sampled: what the network is still to read, then what is written."""
+
+    def __init__(
+        self,
+        start: PromptState,
+        rules: Rules,
+        builder: CompletionBuilder,
+        stream: RandomStream,
+        num_top: int | None = None,
+    ) -> None:
+        """What goes on from a start; with scores of its tokens, and so many of the most likely
+        ones, where `num_top` is given."""
+        self.start, self.rules, self.builder = start, rules, builder
+        self.stream, self.num_top = stream, num_top
+        self.written: deque[Written] = deque()  # whoever shows it takes from the left
+        self.num_tokens = 0  # sampled
+        self.logprob = 0.0  # of the pieces
+        self.error: Exception | None = None  # why it cannot go on
+        self.has_begun = False  # whether there was anything to show
+        self.recent = deque(start.recent, maxlen=rules.config.penalty_window)
+        self.guided = 0  # the state of the guide
+        self._scores: deque[TokenScore] = deque()  # of tokens that no piece shows yet
+
+    @property
+    def is_done(self) -> bool:
+        return self.builder.finish_reason is not None or self.error is not None
+
+    def score(self, token: int, logprob: float, logprobs: Doubles | None = None) -> None:
+        """Keep the score of the next token, and the most likely ones of (V,) log-probabilities."""
+        top: tuple[tuple[int, float], ...] = ((token, logprob),)
+        if logprobs is not None:
+            top = most_likely(logprobs, self.num_top or 0, token)
+        self._scores.append(TokenScore(token, logprob, top))
+
+    def add(self, token: int, logprob: float, inside: int = 0) -> bool:
+        """Go on by a token, whose first `inside` bytes stand in the prompt. Whether there is
+        something to show for the first time."""
+        piece = self.builder.add(token, logprob, inside)
+        self.num_tokens += 0 if self.builder.is_silent else 1  # none that stands in the prompt
+        if piece is None:
+            return False
+        self.logprob += piece.logprob
+        scores: tuple[TokenScore, ...] = ()
+        if self.num_top is not None:
+            scores = tuple(self._scores.popleft() for _ in piece.tokens)
+        self.written.append(Written(piece, scores))
+        is_first, self.has_begun = not self.has_begun, True
+        return is_first
+
+
+def most_likely(logprobs: Doubles, count: int, token: int) -> tuple[tuple[int, float], ...]:
+    """So many of the most likely tokens by (V,) log-probabilities, of equals the one with the
+    smaller id first; and the given one, if it is not among them."""
+    found = np.argsort(-logprobs, kind="stable")[:count].tolist()
+    if token not in found:
+        found.append(token)
+    return tuple((index, float(logprobs[index])) for index in found)
+
+
+class _Group:
+    """Rows whose tokens are sampled by the same rules."""
+
+    def __init__(self, batch: Batch, rules: Rules, rows: list[int]) -> None:
+        self.rules, self.rows = rules, rows
+        self.texts = [batch.texts[row] for row in rows]
+        self.places = np.array(rows)
+        self._batch = batch
+        self._sampler = Sampler(rules.config, self, rules.banned, rules.shortlist)
+
+    def next(self) -> Doubles:
+        """(B, 1) random numbers, each from the stream of its text."""
+        return self._batch.next_numbers(self.places)
+
+    def sample(self, logits: Floats) -> Tokens:
+        """The (B, V) logits of these rows -> a token for each."""
+        rules, texts = self.rules, self.texts
+        states = np.array([text.guided for text in texts], np.int32)
+        may_end = [text.builder.may_end for text in texts] if rules.config.min_chars else ()
+        recent = [text.recent if rules.looks_back else () for text in texts]
+        before = np.array(recent, np.int64)  # (B, N)
+        tokens = self._sampler(rules.allowed(logits, states, may_end), before)
+        if rules.looks_back:
+            for text, token in zip(texts, tokens.tolist(), strict=True):
+                text.recent.append(token)
+        if rules.guide is not None:
+            for text, state in zip(texts, rules.guide.advance(states, tokens), strict=True):
+                text.guided = int(state)
+        return tokens
+
+
+class _Phases(NamedTuple):
+    """The rows of a batch by what is to be done with them after a step."""
+
+    reading: list[int]  # of which more is to be read
+    spelling: list[int]  # whose prompt ends with a word that a token may continue
+    groups: list[_Group]
+
+
+class Batch:
+    """The texts of one model that are sampled side by side, `capacity` at most."""
+
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, capacity: int) -> None:
+        self.capacity = capacity
+        self.texts: list[BatchedText] = []  # row by row
+        self._engine, self._tokenizer = engine, tokenizer
+        self._unread: list[list[int]] = []  # of each row, what comes after its next token; reversed
+        self._generators: list[np.random.Philox] = []
+        self._numbers = np.empty((capacity, BUFFERED_NUMBERS))  # that come next in each row
+        self._used = np.zeros(capacity, np.int64)  # of each row, all that it has used here
+        self._phases: _Phases | None = None  # None: to be found again
+        self._spelled: tuple[PromptState, Rules, Spellings] | None = None  # the last of them
+        size = self._size(0)
+        self._tokens = np.zeros(size, np.int64)  # (B,) that the next step reads
+        self._stepper = engine.start(initial_state(engine.config, size), independent=True)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.texts) >= self.capacity
+
+    def add(self, text: BatchedText) -> None:
+        """Go on with this text from the next step on."""
+        row = len(self.texts)
+        first, *rest = text.start.unread
+        self.texts.append(text)
+        self._unread.append(rest[::-1])
+        self._generators.append(text.stream.generator())
+        self._used[row] = 0
+        self._resize()
+        self._stepper.set_row(row, text.start.state)
+        self._tokens[row] = first
+        self._phases = None
+
+    def remove(self, text: BatchedText) -> None:
+        """Leave this text; added again, it goes on from where it is."""
+        row = self.texts.index(text)
+        text.start = replace(
+            text.start,
+            state=self._stepper.row(row),
+            unread=(int(self._tokens[row]), *reversed(self._unread[row])),
+            recent=tuple(text.recent),
+        )
+        text.stream = replace(text.stream, used=text.stream.used + int(self._used[row]))
+        self._free(row)
+
+    @quiet
+    def step(self) -> list[BatchedText]:
+        """Read a token of each text, and sample the next one where its prompt is read. Gives the
+        texts that have something to show for the first time, and those that have ended, which are
+        in the batch no more."""
+        logits = self._stepper.step(self._tokens)  # (B, V)
+        phases = self._phases = self._phases or self._find_phases()
+        news = self._fail_diverged(logits)
+        for row in phases.reading:
+            self._tokens[row] = self._unread[row].pop()
+            if not self._unread[row]:
+                self._phases = None
+        for row in phases.spelling:
+            self._phases = None
+            self._spell(row, logits[row : row + 1])
+            news.append(self.texts[row])
+        for group in phases.groups:
+            try:
+                self._tokens[group.places] = group.sample(logits[group.places])
+            except Exception as error:  # what one request asks for must not end the others
+                sound = [text for text in group.texts if text.error is None]
+                for text in sound:
+                    text.error = error
+                news += sound
+        news += self._show(phases.groups, logits)
+        for text in news:
+            if text.is_done:
+                self._free(self.texts.index(text))
+        return news
+
+    def _show(self, groups: list[_Group], logits: Floats) -> list[BatchedText]:
+        """Give each text its token; those of which there is news."""
+        news = []
+        costs, tokens = own_logprobs(logits, self._tokens), self._tokens.tolist()
+        for group in groups:
+            for row, text in zip(group.rows, group.texts, strict=True):
+                if text.error is not None:
+                    continue
+                token, cost = tokens[row], costs[row]
+                if text.num_top is not None:
+                    text.score(token, cost, log_probabilities(logits[row]))
+                if text.add(token, cost) or text.builder.finish_reason is not None:
+                    news.append(text)
+        return news
+
+    def _fail_diverged(self, logits: Floats) -> list[BatchedText]:
+        """Those texts for which the network gives no numbers any more; their logits become zeros,
+        so that others can be sampled beside them."""
+        largest = logits[: len(self.texts)].max(axis=1)
+        if np.isfinite(largest).all():
+            return []
+        rows = np.flatnonzero(~np.isfinite(largest)).tolist()
+        for row in rows:
+            logits[row] = 0
+            self.texts[row].error = divergence()
+        return [self.texts[row] for row in rows]
+
+    def _find_phases(self) -> _Phases:
+        reading, spelling = [], []
+        rows_of: dict[tuple[int, int], list[int]] = {}
+        for row, text in enumerate(self.texts):
+            if self._unread[row]:
+                reading.append(row)
+            elif text.start.tail:
+                spelling.append(row)
+            else:
+                # What looks back looks back equally far in all rows of an array.
+                key = id(text.rules), len(text.recent) if text.rules.looks_back else 0
+                rows_of.setdefault(key, []).append(row)
+        groups = [_Group(self, self.texts[rows[0]].rules, rows) for rows in rows_of.values()]
+        return _Phases(reading, spelling, groups)
+
+    def _spell(self, row: int, logits: Floats) -> None:
+        """Sample the end of a prompt and the first token, as one, by the (1, V) logits."""
+        text = self.texts[row]
+        rules, start = text.rules, text.start
+        text.start = replace(start, tail=b"")
+        try:
+            # What several texts go on from is spelled once.
+            known = self._spelled
+            if known is None or known[0] is not start or known[1] is not rules:
+                state = self._stepper.row(row)
+                ways = spell(self._engine, self._tokenizer, start.tail, logits, state)
+                known = self._spelled = start, rules, rules.limited(ways)
+            spellings = known[2]
+            sampler = spelling_sampler(rules.config, _Group(self, rules, [row]))
+            [way] = sampler(spellings.logprobs[None], np.empty((1, 0), np.int64)).tolist()
+        except Exception as error:
+            text.error = error
+            return
+        token, inside = int(spellings.tokens[way]), spellings.inside[way]
+        cost = float(spellings.logprobs[way])
+        if rules.guide is not None:
+            text.guided = rules.guide.begin(token, inside)
+        text.recent.append(token)
+        self._stepper.set_row(row, spellings.state[spellings.parents[way]][None])
+        self._tokens[row] = token
+        if inside < len(self._tokenizer.pieces[token]):  # else it stands in the prompt
+            text.score(token, cost)
+        text.add(token, cost, inside)
+
+    def next_numbers(self, rows: Tokens) -> Doubles:
+        """(B, 1) random numbers for these rows, each from the stream of its text."""
+        places = self._used[rows] % BUFFERED_NUMBERS
+        for row in rows[places == 0].tolist():
+            self._numbers[row] = uniform_numbers(self._generators[row])
+        self._used[rows] += 1
+        return self._numbers[rows, places, None]
+
+    def _free(self, row: int) -> None:
+        """The last row takes the place of this one."""
+        last = len(self.texts) - 1
+        if row < last:
+            self._stepper.set_row(row, self._stepper.row(last))
+            self._tokens[row] = self._tokens[last]
+            self._numbers[row], self._used[row] = self._numbers[last], self._used[last]
+        columns: tuple[list[Any], ...] = (self.texts, self._unread, self._generators)
+        for column in columns:
+            column[row] = column[last]
+            column.pop()
+        self._phases = None
+        self._resize()
+
+    def _size(self, count: int) -> int:
+        """How many rows a step has that is to have room for so many."""
+        group = self._engine.row_group
+        if group is None:
+            return max(self.capacity, MIN_ROWS)
+        return -(-max(count, MIN_ROWS) // group) * group
+
+    def _resize(self) -> None:
+        """Make room in a step for all texts, and not for many more: each row costs."""
+        size, needed = len(self._tokens), self._size(len(self.texts))
+        if needed <= size <= needed + max(needed // SLACK, self._size(1)):
+            return
+        kept = min(size, needed)
+        state = initial_state(self._engine.config, needed)
+        state[:kept] = self._stepper.state[:kept]
+        tokens = np.zeros(needed, np.int64)
+        tokens[:kept] = self._tokens[:kept]
+        self._tokens = tokens
+        self._stepper = self._engine.start(state, independent=True)
