@@ -1,0 +1,210 @@
+"""One request and its answer over ASGI: the body within bounds, an answer at once or as a stream of
+server-sent events, and what ends either before its time.
+
+Starlette does not notice a client that hangs up before its answer is complete: here somebody always
+waits for that, and whatever is being done for it is cancelled. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from chargen.display.console import in_one_line
+from chargen.server.openai_errors import ApiError
+
+MAX_BODY = 16 * 2**20  # bytes
+MAX_BODIES = 16 * MAX_BODY  # of all that are being read
+BODY_SECONDS = 30.0  # in which a body should have come
+SEND_SECONDS = 30.0  # in which a client should have taken something of what it is sent
+MAX_PATH = 200  # characters, in the log
+JSON = "application/json"
+STREAM_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",  # nginx would hold it back
+}
+# What an error comes with, by its status.
+HEADERS = {
+    401: {"www-authenticate": "Bearer"},
+    408: {"connection": "close"},
+    429: {"retry-after": "1"},  # seconds
+}
+
+
+class GaveUp(Exception):
+    """The client hung up, or takes nothing: there is nobody to be answered."""
+
+
+class BodyBudget:
+    """How many bytes of bodies are being read, of all requests together."""
+
+    def __init__(self) -> None:
+        self.in_use = 0
+
+
+class Exchange:
+    """A request and its answer. While it is entered, what is awaited is cancelled once the client
+    hangs up or takes nothing, or by `interrupt`; then GaveUp or the other reason is raised."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers = Headers(scope=scope)
+        self.status: int | None = None  # of the answer, once it has begun
+        self.was_left = False  # by its client
+        self.num_tokens: int | None = None  # that were sampled, for a log
+        self.began_at = time.perf_counter()
+        self._receive, self._send = receive, send
+        self._is_streaming = self._is_complete = False
+        self._sending_since: float | None = None
+        self._reason: Exception | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def name(self) -> str:
+        """Its method and path, for a log."""
+        return in_one_line(f"{self.scope['method']} {self.scope['path']}")[:MAX_PATH]
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Those of the path."""
+        found: Mapping[str, str] = self.scope.get("path_params", {})
+        return found
+
+    # -- the request ----------------------------------------------------------------------------
+
+    async def body(self, budget: BodyBudget) -> bytes:
+        """All of it. Only from then on a client that hangs up is noticed. Raises ApiError where it
+        is too large or too slow, GaveUp."""
+        with suppress(ValueError):
+            if int(self.headers.get("content-length", "0")) > MAX_BODY:
+                raise _too_large()
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        raise GaveUp
+                    part = message.get("body", b"")
+                    parts.append(part)
+                    size += len(part)
+                    budget.in_use += len(part)
+                    if size > MAX_BODY:
+                        raise _too_large()
+                    if budget.in_use > MAX_BODIES:
+                        raise ApiError("too many large bodies at once; try again later", status=429)
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            words = f"the body did not come within {BODY_SECONDS:g} seconds"
+            raise ApiError(words, status=408) from None
+        finally:
+            budget.in_use -= size
+        self._watcher = asyncio.create_task(self._watch())
+        return b"".join(parts)
+
+    # -- what ends it before its time -----------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if kind is asyncio.CancelledError and self._reason is not None:
+            assert task is not None
+            if task.uncancel() == 0:  # nobody else has cancelled it, too
+                raise self._reason from None
+
+    def interrupt(self, reason: Exception) -> None:
+        """Cancel what is being done. The first reason counts."""
+        if self._reason is None and self._task is not None:
+            self._reason = reason
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.interrupt(GaveUp())
+
+    def _check_sending(self) -> None:
+        """From time to time: a timer for each part that is sent would cost more than sending it."""
+        since = self._sending_since
+        if since is not None and time.perf_counter() - since >= SEND_SECONDS:
+            self.interrupt(GaveUp())
+        else:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(SEND_SECONDS / 2, self._check_sending)
+
+    # -- the answer -----------------------------------------------------------------------------
+
+    async def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        kind: str = JSON,
+    ) -> None:
+        """All of it at once."""
+        length = {"content-type": kind, "content-length": str(len(body))}
+        await self._begin(status, length | dict(headers or {}))
+        await self._end(b"" if self.scope["method"] == "HEAD" else body)
+
+    async def write(self, events: bytes) -> None:
+        """Some events of a stream, which the first of them begins, in one part."""
+        if not self._is_streaming:
+            self._is_streaming = True
+            self._check_sending()
+            await self._begin(200, STREAM_HEADERS)
+        self._sending_since = time.perf_counter()
+        await self._send({"type": "http.response.body", "body": events, "more_body": True})
+        self._sending_since = None
+
+    async def finish(self) -> None:
+        """The end of a stream."""
+        await self._end(b"")
+
+    async def refuse(self, error: ApiError, headers: Mapping[str, str] | None = None) -> None:
+        """Say what went wrong: by a status, or by an event where a stream has begun; then it is
+        over. A client that takes nothing for a while is not told."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SEND_SECONDS):
+                if not self._is_streaming:
+                    headers = HEADERS.get(error.status, {}) | dict(headers or {})
+                    await self.answer(error.status, error.envelope(), headers)
+                elif not self._is_complete:
+                    await self._end(b"data: " + error.envelope() + b"\n\n")
+
+    async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def _end(self, body: bytes) -> None:
+        self._is_complete = True
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+OnAnswered = Callable[[Exchange], None]  # once it is over, for a log
+
+
+def _too_large() -> ApiError:
+    return ApiError(f"the body is larger than {MAX_BODY:,} bytes", status=413)
