@@ -16,7 +16,7 @@ from shlex import quote
 from chargen.checkpoint.files import CARD
 from chargen.checkpoint.metadata import CheckpointMetadata, read_config
 from chargen.errors import CheckpointError
-from chargen.nn.weights import weight_shapes
+from chargen.nn.weights import count_parameters
 from chargen.reprs import counted, printable
 from chargen.runtime.files import open_regular, write_file
 
@@ -93,8 +93,7 @@ def _table(metadata: CheckpointMetadata) -> str:
     if len(texts) > MAX_FILES:
         texts[MAX_FILES:] = [f"{len(texts) - MAX_FILES:,} more"]
     documents = metadata.corpus_options.documents
-    shapes = weight_shapes(model, metadata.vocab_size)
-    num_parameters = sum(math.prod(shape) for name, shape in shapes.items() if name != "seen")
+    num_parameters = count_parameters(model, metadata.vocab_size)
     rows = {
         "network": f"{model.cell.upper()}, {counted(model.num_layers, 'layer')} of "
         f"{counted(model.hidden_size, 'unit')}, {num_parameters:,} parameters",

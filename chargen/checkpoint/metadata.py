@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from calendar import timegm
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from time import strptime
 from typing import Any
 
 from chargen.checkpoint.files import (
@@ -158,6 +160,13 @@ class CheckpointMetadata:
     saved_at: str  # ISO 8601, UTC
     sha256: dict[str, str]  # of the other files of the folder, by name
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+
+    @property
+    def saved_seconds(self) -> int:
+        """When it was saved, since the epoch; 0 where the record does not say."""
+        with suppress(ValueError):
+            return timegm(strptime(self.saved_at, "%Y-%m-%dT%H:%M:%SZ"))
+        return 0
 
     def facts(self) -> dict[str, Any]:
         """The same as JSON-able values."""

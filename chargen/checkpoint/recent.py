@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from calendar import timegm
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,7 +122,7 @@ def default_checkpoint() -> DefaultCheckpoint:
     passed_over: DefaultCheckpoint | None = None
     stopped: DefaultCheckpoint | None = None
     for metadata, talked_at in candidates:
-        folder, saved_at = metadata.folder, _seconds(metadata.saved_at)
+        folder, saved_at = metadata.folder, metadata.saved_seconds
         found = DefaultCheckpoint(folder, "stopped", is_training=is_locked(folder))
         if _is_bundled(folder) and not talked_at:
             continue
@@ -161,7 +160,7 @@ def _candidates() -> list[tuple[CheckpointMetadata, float]]:
     for visit in visits:
         talks[visit.checkpoint] = max(talks.get(visit.checkpoint, 0.0), visit.talked_at)
     used = [(metadata, talks.get(str(metadata.folder.resolve()), 0.0)) for metadata in listed]
-    return sorted(used, key=lambda pair: max(_seconds(pair[0].saved_at), pair[1]), reverse=True)
+    return sorted(used, key=lambda pair: max(pair[0].saved_seconds, pair[1]), reverse=True)
 
 
 def _is_bundled(folder: Path) -> bool:
@@ -187,13 +186,6 @@ def _instead_of(
     if passed_over is None or passed_over is found:
         return found
     return replace(found, passed_over=passed_over.folder, is_training=passed_over.is_training)
-
-
-def _seconds(saved_at: str) -> float:
-    """Since the epoch."""
-    with suppress(ValueError):
-        return timegm(time.strptime(saved_at, "%Y-%m-%dT%H:%M:%SZ"))
-    return 0.0
 
 
 def is_finished(metadata: CheckpointMetadata) -> bool:

@@ -5,6 +5,7 @@ Needs no torch. Shapes: V vocabulary, E embedding, H hidden, G gates of a cell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,3 +71,9 @@ def weight_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, 
         if config.layer_norm:
             shapes |= {f"norms.{index}.{name}": (hidden,) for name in ("weight", "bias")}
     return shapes | {"head.weight": (vocab_size, hidden), "head.bias": (vocab_size,)}
+
+
+def count_parameters(config: ModelConfig, vocab_size: int) -> int:
+    """The numbers that such a network learns."""
+    shapes = weight_shapes(config, vocab_size)
+    return sum(math.prod(shape) for name, shape in shapes.items() if name != "seen")
