@@ -30,6 +30,7 @@ from chargen.generation.sampling import (
     spelling_sampler,
     uniform_numbers,
 )
+from chargen.generation.stopping import FinishReason
 from chargen.nn.engine import Engine, Floats, initial_state
 from chargen.nn.softmax import Doubles, log_probabilities, quiet
 from chargen.tokenizers.base import Tokenizer, Tokens
@@ -54,7 +55,37 @@ class Written(NamedTuple):
     scores: tuple[TokenScore, ...] = ()
 
 
-class BatchedText:
+class GeneratedText:
+    """A text as it comes. One thread adds to it, another may take from it."""
+
+    def __init__(self) -> None:
+        self.num_tokens = 0  # sampled so far
+        self.logprob = 0.0  # of the pieces so far, in nats
+        self._written: deque[Written] = deque()
+        self._finish_reason: FinishReason | None = None
+
+    def take(self) -> list[Written]:
+        """What is new."""
+        return [self._written.popleft() for _ in range(len(self._written))]
+
+    @property
+    def num_untaken(self) -> int:
+        return len(self._written)
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the text has ended, once all of it is taken."""
+        return None if self._written else self._finish_reason
+
+    def write(self, written: Written) -> None:
+        self._written.append(written)
+        self.logprob += written.piece.logprob
+
+    def finish(self, reason: FinishReason) -> None:
+        self._finish_reason = reason
+
+
+class BatchedText(GeneratedText):
     """A text while it is sampled: what the network is still to read, then what is written."""
 
     def __init__(
@@ -67,11 +98,9 @@ class BatchedText:
     ) -> None:
         """What goes on from a start; with scores of its tokens, and so many of the most likely
         ones, where `num_top` is given."""
+        super().__init__()
         self.start, self.rules, self.builder = start, rules, builder
         self.stream, self.num_top = stream, num_top
-        self.written: deque[Written] = deque()  # whoever shows it takes from the left
-        self.num_tokens = 0  # sampled
-        self.logprob = 0.0  # of the pieces
         self.error: Exception | None = None  # why it cannot go on
         self.has_begun = False  # whether there was anything to show
         self.recent = deque(start.recent, maxlen=rules.config.penalty_window)
@@ -79,8 +108,8 @@ class BatchedText:
         self._scores: deque[TokenScore] = deque()  # of tokens that no piece shows yet
 
     @property
-    def is_done(self) -> bool:
-        return self.builder.finish_reason is not None or self.error is not None
+    def is_over(self) -> bool:
+        return self._finish_reason is not None or self.error is not None
 
     def score(self, token: int, logprob: float, logprobs: Doubles | None = None) -> None:
         """Keep the score of the next token, and the most likely ones of (V,) log-probabilities."""
@@ -94,14 +123,15 @@ class BatchedText:
         something to show for the first time."""
         piece = self.builder.add(token, logprob, inside)
         self.num_tokens += 0 if self.builder.is_silent else 1  # none that stands in the prompt
-        if piece is None:
-            return False
-        self.logprob += piece.logprob
-        scores: tuple[TokenScore, ...] = ()
-        if self.num_top is not None:
-            scores = tuple(self._scores.popleft() for _ in piece.tokens)
-        self.written.append(Written(piece, scores))
-        is_first, self.has_begun = not self.has_begun, True
+        is_first = piece is not None and not self.has_begun
+        if piece is not None:
+            scores: tuple[TokenScore, ...] = ()
+            if self.num_top is not None:
+                scores = tuple([self._scores.popleft() for _ in piece.tokens])
+            self.has_begun = True
+            self.write(Written(piece, scores))
+        if self.builder.finish_reason is not None:
+            self.finish(self.builder.finish_reason)
         return is_first
 
 
@@ -228,7 +258,7 @@ class Batch:
                 news += sound
         news += self._show(phases.groups, logits)
         for text in news:
-            if text.is_done:
+            if text.is_over:
                 self._free(self.texts.index(text))
         return news
 
@@ -243,7 +273,7 @@ class Batch:
                 token, cost = tokens[row], costs[row]
                 if text.num_top is not None:
                     text.score(token, cost, log_probabilities(logits[row]))
-                if text.add(token, cost) or text.builder.finish_reason is not None:
+                if text.add(token, cost) or text.is_over:
                     news.append(text)
         return news
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from chargen.generation.stopping import UnitProgress, find_stop, unit_end
 from chargen.nn.engine import Engine
 from chargen.nn.softmax import AnyFloats, log_probabilities, logsumexp
 from chargen.nn.weights import Bools
+from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 
@@ -94,9 +96,12 @@ class BeamSearch:
         self._best: dict[str, tuple[float, float, Hypothesis]] = {}
         self._live: list[Hypothesis] = []
 
-    def run(self, beginning: DecodingStart, prompt: str) -> Iterator[Piece | BeamResult]:
+    def run(
+        self, beginning: DecodingStart, prompt: str, on_progress: OnShare = no_progress
+    ) -> Iterator[Piece | BeamResult]:
         """Yield the pieces of the best text, each as soon as nothing else can be in its place; at
-        the end all that was found."""
+        the end all that was found. `on_progress` gets the share of the longest text that has been
+        searched, and what it raises ends the search."""
         state, spellings = beginning.state, beginning.spellings
         live = [Hypothesis(CompletionBuilder(self._tokenizer, self._config))]
         if spellings is None:
@@ -106,7 +111,8 @@ class BeamSearch:
             live *= len(state)
             candidates = self._spelled(spellings)
         agreed = 0
-        while True:
+        for number in count():
+            on_progress(min(1.0, number / self._config.token_limit))
             parents: list[int] = []
             tokens: list[int] = []
             self._live = []

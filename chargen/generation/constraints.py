@@ -161,6 +161,11 @@ class Guide:
         self._live, self._after = live, after
 
     @property
+    def nbytes(self) -> int:
+        """Of its table."""
+        return self._after.nbytes
+
+    @property
     def can_begin(self) -> bool:
         """Whether any text matches that begins with a token of its own."""
         return bool(self._live[0])

@@ -66,12 +66,9 @@ def prefill(
     if not text and (heal or not start.tail):
         return start
     state, unread, recent = start.state, start.unread, start.recent
-    word = b""
-    for tokens, share in _encoded(tokenizer, start.tail.decode() + text):
+    for tokens, tail, share in _encoded(tokenizer, start.tail.decode() + text, heal):
         on_progress(share)
-        if share == 1 and heal:
-            kept, word = take_back(tokenizer, tokens.tolist())
-            tokens = tokens[: len(kept)]
+        word = tail
         recent = (*recent, *tokens[-window:].tolist())[-window:]
         unread = (*unread, *tokens.tolist())
         if unread[:-1]:
@@ -92,8 +89,15 @@ def start_decoding(engine: Engine, tokenizer: Tokenizer, start: PromptState) -> 
     return DecodingStart(logits, stepper.state, spellings)
 
 
-def _encoded(tokenizer: Tokenizer, text: str) -> Iterator[tuple[Tokens, float]]:
-    """The tokens of a text in pieces, cut between lines or words, and the share up to each end."""
+def encode_prompt(tokenizer: Tokenizer, text: str, *, heal: bool) -> tuple[Tokens, bytes]:
+    """The tokens of a prompt as `prefill` reads them, (N,), and the tail that is taken back."""
+    parts = list(_encoded(tokenizer, text, heal))
+    return np.concatenate([tokens for tokens, *_ in parts]), parts[-1][1]
+
+
+def _encoded(tokenizer: Tokenizer, text: str, heal: bool) -> Iterator[tuple[Tokens, bytes, float]]:
+    """The tokens of a text in pieces, cut between lines or words, and the share up to each end; of
+    the last piece without the tail that is taken back, which comes with it."""
     at = 0
     while True:
         stop = at + ENCODED_AT_ONCE
@@ -102,7 +106,13 @@ def _encoded(tokenizer: Tokenizer, text: str) -> Iterator[tuple[Tokens, float]]:
             cut = text.rfind("\n", at, stop) + 1 or text.rfind(" ", at + 1, stop)
             stop = cut if cut > at else stop
         stop = min(stop, len(text))
-        yield tokenizer.encode_array(text[at:stop]), stop / max(1, len(text))
+        tokens = tokenizer.encode_array(text[at:stop])
         if stop == len(text):
+            word = b""
+            if heal:
+                kept, word = take_back(tokenizer, tokens.tolist())
+                tokens = tokens[: len(kept)]
+            yield tokens, word, 1.0
             return
+        yield tokens, b"", stop / len(text)
         at = stop

@@ -56,6 +56,11 @@ class Rules:
         if self.banned is not None:
             self.dropped = self.dropped | self.banned
 
+    @property
+    def nbytes(self) -> int:
+        """Of memory, but for what is little."""
+        return 0 if self.guide is None else self.guide.nbytes
+
     def allowed(self, logits: Floats, states: States, may_end: Sequence[bool]) -> AnyFloats:
         """The (B, V) logits of what may be sampled at all, in rows whose guide is in these (B,)
         states; with `min_chars`, whether the text of each is long enough to end. A shortlist is

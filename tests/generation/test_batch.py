@@ -13,7 +13,7 @@ import pytest
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
-from chargen.generation.batch import Batch, BatchedText, most_likely
+from chargen.generation.batch import Batch, BatchedText, TokenScore, Written, most_likely
 from chargen.generation.completion import CompletionBuilder
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import take_back
@@ -75,21 +75,34 @@ def batch_of(generator: TextGenerator, capacity: int = 64) -> Batch:
     return Batch(generator.engine, generator.tokenizer, capacity)
 
 
+def words(written: list[Written]) -> str:
+    return "".join(part.piece.text for part in written)
+
+
+def scores_of(written: list[Written]) -> list[TokenScore]:
+    return [score for part in written for score in part.scores]
+
+
 def finish(batch: Batch) -> None:
     while len(batch):
         batch.step()
 
 
-def alone(generator: TextGenerator, text: BatchedText) -> list[object]:
+def sampled(generator: TextGenerator, text: BatchedText) -> list[Written]:
+    """All of a text that is in a batch alone."""
     batch = batch_of(generator)
     batch.add(text)
     finish(batch)
-    return result(text)
+    return text.take()
+
+
+def alone(generator: TextGenerator, text: BatchedText) -> list[object]:
+    return [*sampled(generator, text), text.finish_reason, text.num_tokens]
 
 
 def result(text: BatchedText) -> list[object]:
     """All that came of it, to the last bit."""
-    return [*text.written, text.builder.finish_reason, text.num_tokens]
+    return [*text.take(), text.finish_reason, text.num_tokens]
 
 
 def every(generator: TextGenerator, seed: int) -> Iterator[BatchedText]:
@@ -136,11 +149,11 @@ def test_what_is_sampled_is_what_the_generator_samples(everyday: TextGenerator) 
     for prompt in PROMPTS:
         for options in OPTIONS:
             text = text_for(everyday, prompt, seed=5, **options)
-            alone(everyday, text)
+            written = sampled(everyday, text)
             config = SampleConfig(**({"max_tokens": 25} | options), seed=5)
             [expected] = everyday.complete(prompt, config)
-            assert "".join(written.piece.text for written in text.written) == expected.text
-            assert text.builder.finish_reason == expected.finish_reason
+            assert words(written) == expected.text
+            assert text.finish_reason == expected.finish_reason
             assert text.logprob == pytest.approx(expected.logprob, abs=1e-3)
 
 
@@ -154,32 +167,27 @@ def test_a_word_is_spelled_anew_within_a_batch(subword_checkpoint: Path) -> None
         batch.add(text)
     finish(batch)
     for text, prompt, whole in zip(texts, prompts, expected, strict=True):
-        assert "".join(written.piece.text for written in text.written) == whole
-        scores = [score for written in text.written for score in written.scores]
-        assert [score.token for score in scores] == [
-            token for written in text.written for token in written.piece.tokens
-        ]
-        assert result(text) == alone(
-            model, text_for(model, prompt, seed=4, max_tokens=12, num_top=2)
-        )
+        written = text.take()
+        assert words(written) == whole
+        tokens = [token for part in written for token in part.piece.tokens]
+        assert [score.token for score in scores_of(written)] == tokens
+        same = text_for(model, prompt, seed=4, max_tokens=12, num_top=2)
+        assert alone(model, same) == [*written, text.finish_reason, text.num_tokens]
 
 
 def test_scores_are_those_of_the_plain_model() -> None:
     model = tiny(1, "a", "b", "ab", "c")
     text = text_for(model, "ab", seed=3, max_tokens=9, num_top=3, temperature=2.0)
-    alone(model, text)
+    written = sampled(model, text)
     before = model.tokenizer.encode("ab")
-    for written in text.written:
-        assert [score.token for score in written.scores] == [*written.piece.tokens]
-        for score in written.scores:
-            assert score.logprob == pytest.approx(
-                logprob_of(model, before, [score.token]), abs=1e-4
-            )
-            every_token = range(model.tokenizer.vocab_size)
-            ranked = sorted(every_token, key=lambda token: -logprob_of(model, before, [token]))
-            assert [token for token, _ in score.top[:3]] == ranked[:3]
-            assert score.token in [token for token, _ in score.top]
-            before.append(score.token)
+    assert len(scores_of(written)) == sum(len(part.piece.tokens) for part in written)
+    for score in scores_of(written):
+        logprobs = [logprob_of(model, before, [token]) for token in range(5)]
+        assert score.logprob == pytest.approx(logprobs[score.token], abs=1e-4)
+        ranked = sorted(range(5), key=lambda token: -logprobs[token])
+        assert [token for token, _ in score.top[:3]] == ranked[:3]
+        assert score.token in [token for token, _ in score.top]
+        before.append(score.token)
 
 
 def test_the_token_itself_is_among_the_most_likely() -> None:
@@ -192,11 +200,9 @@ def test_the_token_itself_is_among_the_most_likely() -> None:
 def test_a_bias_is_added_before_all_else() -> None:
     model = tiny(1, "a", "b", "c")
     wanted = text_for(model, bias={1: 100.0}, temperature=3.0, max_tokens=6)
-    assert alone(model, wanted)[-2:] == ["length", 6]
-    assert "".join(written.piece.text for written in wanted.written) == "bbbbbb"
+    assert words(sampled(model, wanted)) == "bbbbbb"
     kept_out = text_for(model, bias={0: -100.0, 1: -100.0}, max_tokens=6)
-    alone(model, kept_out)
-    assert {written.piece.text for written in kept_out.written} <= {"c", ""}
+    assert set(words(sampled(model, kept_out))) <= {"c"}
 
 
 def test_one_that_fails_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:

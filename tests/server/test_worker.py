@@ -1,0 +1,324 @@
+"""Requests in, texts out as they come: beside others, in turn, cancelled, failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+import chargen
+from chargen.config import SampleConfig
+from chargen.errors import ChargenError, ConfigError, TokenizerError
+from chargen.generation.batch import Written
+from chargen.generation.generator import TextGenerator
+from chargen.generation.prompt_reader import CHUNK
+from chargen.server import worker as worker_module
+from chargen.server.worker import Busy, Closed, Generation, TextRequest, Worker
+
+Value = TypeVar("Value")
+
+
+@pytest.fixture(scope="module")
+def everyday() -> TextGenerator:
+    return chargen.load("everyday")
+
+
+@pytest.fixture
+def worker(everyday: TextGenerator) -> Iterator[Worker]:
+    made = Worker(everyday, max_batch=32, max_waiting=64)
+    yield made
+    made.close()
+
+
+def run(work: Coroutine[Any, Any, Value]) -> Value:
+    return asyncio.run(asyncio.wait_for(work, timeout=60))
+
+
+def request(prompt: str | tuple[int, ...] = "The", **options: Any) -> TextRequest:
+    own = {
+        name: options.pop(name)
+        for name in ("bias", "top_logprobs", "score_prompt", "samples_nothing")
+        if name in options
+    }
+    return TextRequest(
+        prompt=prompt, config=SampleConfig(**({"max_tokens": 20, "seed": 1} | options)), **own
+    )
+
+
+async def begun(worker: Worker, asked: TextRequest) -> Generation:
+    return worker.submit(await worker.prepare(asked))
+
+
+async def finished(generation: Generation) -> list[list[Written]]:
+    """All that comes of each text."""
+    found: list[list[Written]] = [[] for _ in generation.texts]
+    while not generation.is_done:
+        await generation.news()
+        for written, text in zip(found, generation.texts, strict=True):
+            written += text.take()
+    if generation.error is not None:
+        raise generation.error
+    return found
+
+
+async def answer(worker: Worker, asked: TextRequest) -> list[list[Written]]:
+    return await finished(await begun(worker, asked))
+
+
+def words(written: list[Written]) -> str:
+    return "".join(part.piece.text for part in written)
+
+
+def test_a_text_is_what_the_generator_samples(worker: Worker, everyday: TextGenerator) -> None:
+    for prompt in ("", "The color of a strawberry is", "The " * 40):
+        [written] = run(answer(worker, request(prompt, max_tokens=30)))
+        assert words(written) == everyday.generate(prompt, max_tokens=30, seed=1).text
+    assert worker.is_idle
+    assert worker.running == worker.waiting == 0
+
+
+def test_several_texts_are_those_of_the_streams_of_a_seed(
+    worker: Worker, everyday: TextGenerator
+) -> None:
+    found = run(answer(worker, request("The", num_samples=5)))
+    expected = everyday.generate("The", num_samples=5, max_tokens=20, seed=1)
+    assert [words(written) for written in found] == [completion.text for completion in expected]
+
+
+def test_a_seeded_text_is_the_same_in_any_company(worker: Worker) -> None:
+    prompts = ["The", "A cow " * 30, "You: hello\nBot:", "x"]
+
+    async def together() -> tuple[list[Any], list[Any]]:
+        alone = [await answer(worker, request(p, top_logprobs=2)) for p in prompts]
+        others = [
+            asyncio.create_task(answer(worker, request(f"{n} " * n, seed=n))) for n in range(40)
+        ]
+        beside = await asyncio.gather(
+            *(answer(worker, request(p, top_logprobs=2)) for p in prompts)
+        )
+        await asyncio.gather(*others)
+        return alone, list(beside)
+
+    alone, beside = run(together())
+    assert alone == beside
+
+
+def test_without_a_seed_every_text_is_another(worker: Worker) -> None:
+    found = [run(answer(worker, request(seed=None, max_tokens=40))) for _ in range(3)]
+    assert len({words(written) for [written] in found}) == 3
+
+
+def test_a_prompt_is_read_once(worker: Worker) -> None:
+    async def twice() -> tuple[int, int]:
+        text = "The color of a strawberry is red. " * 20
+        first = await begun(worker, request(text))
+        await finished(first)
+        second = await begun(worker, request(text + "And then?"))
+        await finished(second)
+        return first.cached_tokens, second.cached_tokens
+
+    first, second = run(twice())
+    assert first == 0
+    assert 20 * 34 - CHUNK < second <= 20 * 34
+
+
+def test_ids_are_taken_as_they_are(worker: Worker, everyday: TextGenerator) -> None:
+    tokenizer = everyday.tokenizer
+    ids = tuple(tokenizer.encode("The cat"))
+    by_text, by_ids, after_end = (
+        run(answer(worker, request(prompt))) for prompt in ("The cat", ids, (tokenizer.end, *ids))
+    )
+    assert by_text == by_ids == after_end
+    with pytest.raises(TokenizerError, match="ids go from 0"):
+        run(answer(worker, request((10**9,))))
+
+
+def test_scores_of_a_prompt_are_those_of_its_tokens(
+    worker: Worker, everyday: TextGenerator
+) -> None:
+    text = "The color of a strawberry is red.\n" * 30
+    expected = [-cost.nats for cost in everyday.score(text).costs]
+
+    async def scored(prompt: str | tuple[int, ...]) -> Generation:
+        generation = await begun(
+            worker, request(prompt, score_prompt=True, top_logprobs=1, samples_nothing=True)
+        )
+        await finished(generation)
+        return generation
+
+    generation = run(scored(text))
+    assert [text.finish_reason for text in generation.texts] == ["length"]
+    first, *others = generation.prompt_scores
+    assert first.logprob is None
+    assert [score.logprob for score in others] == pytest.approx(expected[1:], abs=1e-4)
+    assert all(score.token in dict(score.top) for score in others)
+    assert all(score.top[0][1] >= (score.logprob or 0.0) for score in others)
+    # After the end of a document, which is given, all is known.
+    ids = (everyday.tokenizer.end, *generation.prompt_tokens)
+    generation = run(scored(ids))
+    assert [score.logprob for score in generation.prompt_scores][1:] == pytest.approx(
+        expected, abs=1e-4
+    )
+    assert len(generation.prompt_scores) == len(ids)
+    assert run(scored("")).prompt_scores == ()
+
+
+def test_beams_are_found_beside_what_is_sampled(worker: Worker, everyday: TextGenerator) -> None:
+    async def both() -> tuple[list[list[Written]], list[list[Written]]]:
+        searched = asyncio.create_task(
+            answer(worker, request("The color of", beams=3, seed=None, max_tokens=8))
+        )
+        return await answer(worker, request()), await searched
+
+    sampled, searched = run(both())
+    expected = everyday.generate("The color of", beams=3, max_tokens=8)
+    assert [words(written) for written in searched] == [found.text for found in expected]
+    assert words(sampled[0]) == everyday.generate("The", max_tokens=20, seed=1).text
+
+
+def test_what_is_cancelled_is_left_at_once(worker: Worker) -> None:
+    """In the batch, in the queue, while its prompt is read, while it is searched for."""
+
+    async def cancel() -> None:
+        endless = [
+            request(seed=n, max_tokens=100_000, num_samples=16) for n in range(3)
+        ]  # more than there is room for
+        endless.append(request("a" * 200_000, max_tokens=100_000))
+        endless.append(request(beams=8, seed=None, max_tokens=100_000))
+        generations = [await begun(worker, asked) for asked in endless]
+        await generations[0].news()
+        for generation in generations:
+            generation.cancel()
+        while not worker.is_idle:
+            await asyncio.sleep(0)
+        # The next one has the worker for itself.
+        await answer(worker, request())
+
+    run(cancel())
+    assert worker.running == worker.waiting == 0
+
+
+def test_a_full_queue_says_so(worker: Worker) -> None:
+    async def fill() -> None:
+        first = await begun(worker, request(num_samples=90, max_tokens=100_000))
+        prepared = await worker.prepare(request(num_samples=7))
+        with pytest.raises(Busy):
+            worker.submit(prepared)
+        last = worker.submit(await worker.prepare(request(num_samples=6)))
+        first.cancel()
+        await finished(last)
+
+    run(fill())
+
+
+def test_one_that_fails_leaves_the_others_alone(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def both() -> None:
+        expected = await answer(worker, request())
+        broken = await worker.prepare(request(top_k=3))
+        monkeypatch.setattr(broken.rules, "allowed", lambda *_: 1 / 0)
+        failing = worker.submit(broken)
+        good = await begun(worker, request())
+        with pytest.raises(ZeroDivisionError):
+            await finished(failing)
+        assert await finished(good) == expected
+
+    run(both())
+    assert worker.is_alive
+
+
+def test_a_thread_that_dies_fails_what_it_had(
+    everyday: TextGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(everyday, max_batch=4, max_waiting=4)
+
+    async def die() -> None:
+        prepared = await worker.prepare(request())
+        monkeypatch.setattr(worker._batch, "step", lambda: 1 / 0)
+        generation = worker.submit(prepared)
+        with pytest.raises(ZeroDivisionError):
+            await finished(generation)
+        assert not worker.is_alive
+        with pytest.raises(Closed):
+            worker.submit(prepared)
+
+    run(die())
+    worker.close()
+    assert isinstance(worker.error, ZeroDivisionError)
+
+
+def test_what_is_unfinished_fails_when_it_closes(everyday: TextGenerator) -> None:
+    worker = Worker(everyday, max_batch=4, max_waiting=4)
+
+    async def close() -> None:
+        running = await begun(worker, request(num_samples=6, max_tokens=100_000))
+        searched = await begun(worker, request(beams=2, seed=None, max_tokens=100_000))
+        await running.news()
+        worker.close()
+        for generation in (running, searched):
+            with pytest.raises(Closed):
+                await finished(generation)
+
+    run(close())
+    assert not worker.is_alive
+
+
+def test_a_text_that_nobody_takes_waits(
+    worker: Worker, everyday: TextGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "MAX_UNTAKEN", 20)
+    monkeypatch.setattr(worker_module, "WAKE_SECONDS", 0.0)
+
+    async def wait() -> None:
+        generation = await begun(worker, request(max_tokens=2000))
+        [text] = generation.texts
+        while worker.running or not text.num_untaken:
+            await asyncio.sleep(0)
+        assert text.num_untaken < 100
+        assert worker.waiting == 1
+        # The others do not wait for it.
+        await answer(worker, request(seed=2, max_tokens=200))
+        [written] = await finished(generation)
+        assert words(written) == everyday.generate("The", max_tokens=2000, seed=1).text
+
+    run(wait())
+
+
+def test_what_cannot_be_is_said_before_anything_is_sampled(worker: Worker) -> None:
+    for wrong in ({"regex": "("}, {"regex": "\N{SNOWMAN}+"}, {"ban": ("no such token",)}):
+        with pytest.raises(ConfigError):
+            run(begun(worker, request(**wrong)))
+    with pytest.raises(ChargenError):
+        run(begun(worker, request("\ud800")))
+    assert worker.is_idle
+
+
+def test_expressions_may_not_take_all_memory(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "MAX_GUIDE_BYTES", 1)
+
+    async def expressions() -> None:
+        held = await worker.prepare(request(regex="[a-z]+"))
+        with pytest.raises(Busy):
+            await worker.prepare(request(regex="[a-y]+"))
+        # That of a request that is over is given up.
+        del held
+        await worker.prepare(request(regex="[a-y]+"))
+
+    run(expressions())
+
+
+def test_a_bias_is_part_of_what_texts_are_sampled_by(
+    worker: Worker, everyday: TextGenerator
+) -> None:
+    [token] = everyday.tokenizer.encode("z")
+    [written] = run(answer(worker, request(bias={token: 100.0})))
+    assert words(written) == "z" * 20
+    [written] = run(answer(worker, request()))
+    assert words(written) != "z" * 20
+    assert np.isfinite(sum(part.piece.logprob for part in written))
