@@ -138,7 +138,13 @@ class BatchedText(GeneratedText):
 def most_likely(logprobs: Doubles, count: int, token: int) -> tuple[tuple[int, float], ...]:
     """So many of the most likely tokens by (V,) log-probabilities, of equals the one with the
     smaller id first; and the given one, if it is not among them."""
-    found = np.argsort(-logprobs, kind="stable")[:count].tolist()
+    found: list[int] = []
+    if count:
+        count = min(count, len(logprobs))
+        least = np.partition(logprobs, -count)[-count]
+        candidates = np.flatnonzero(logprobs >= least)  # more where some are equal
+        order = np.argsort(-logprobs[candidates], kind="stable")
+        found = candidates[order][:count].tolist()
     if token not in found:
         found.append(token)
     return tuple((index, float(logprobs[index])) for index in found)

@@ -18,7 +18,7 @@ import numpy as np
 from chargen.nn.engine import Engine, State, initial_state
 from chargen.tokenizers.base import Tokens
 
-CHUNK = 32  # tokens: what waits for the next step waits for about ten steps of a single text
+CHUNK = 16  # tokens: what waits for the next step waits for about eight steps of a single text
 ROWS = 4  # that are read at once
 CACHE_BYTES = 1 << 26  # of states; a chunk of a network of 2 x 192 has 3 kB
 

@@ -23,6 +23,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from chargen.config import PROCESSOR_ORDER, SampleConfig
+from chargen.errors import TokenizerError
 from chargen.generation.batch import Batch, BatchedText, GeneratedText, TokenScore, Written
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.completion import Completion, CompletionBuilder
@@ -44,7 +45,9 @@ MAX_UNTAKEN = 4096  # pieces of a text, whose sampling then waits for whoever re
 LIGHT_PROMPT = 4096  # characters that are encoded in no time
 KEPT_RULES = 32  # that were asked for last
 MAX_GUIDE_BYTES = 1 << 28  # of all the expressions that texts have to match at a time
-BESIDE = 2  # threads for what would hold up the others
+MAX_PROMPT_TOKENS = 1 << 24  # of all requests at a time
+MAX_SCORED_TOKENS = 100_000  # of a prompt whose scores are asked for
+NUM_PREPARING, NUM_SEARCHING = 2, 1  # threads for what would hold up the others
 # What of a config its rules depend on.
 _RULES = (*PROCESSOR_ORDER, "penalty_window", "min_chars", "charset", "regex")
 _Key = tuple[Any, ...]
@@ -143,6 +146,10 @@ class Generation:
                 loop.call_soon_threadsafe(_wake, woken)
 
 
+# A request, what is left of scoring its prompt, and the scores so far.
+_Scoring = tuple[Generation, Iterator[list[TokenScore]], list[TokenScore]]
+
+
 def _wake(generations: list[Generation]) -> None:
     for generation in generations:
         generation._news.set()
@@ -158,18 +165,20 @@ class Worker:
         self._engine, self._tokenizer = generator.engine, generator.tokenizer
         self._max_texts = max_batch + max_waiting
         self._rules = _KnownRules(generator)
-        self._beside = ThreadPoolExecutor(BESIDE, thread_name_prefix="chargen-beside")
+        self._preparing = ThreadPoolExecutor(NUM_PREPARING, thread_name_prefix="chargen-prepare")
+        self._searching = ThreadPoolExecutor(NUM_SEARCHING, thread_name_prefix="chargen-search")
         # What both sides see, under the lock.
         self._lock = threading.Condition()
         self._submitted: deque[Generation] = deque()
         self._forgotten: deque[Generation] = deque()
         self._active: set[Generation] = set()
         self._num_texts = 0  # of these
+        self._num_prompt_tokens = 0
         self._is_closing = False
         # The thread's own.
         self._batch = Batch(self._engine, self._tokenizer, max_batch)
         self._reader = PromptReader(self._engine)
-        self._scoring: deque[tuple[Generation, Iterator[list[TokenScore]]]] = deque()
+        self._scoring: deque[_Scoring] = deque()
         self._reading: list[Generation] = []
         self._ready: deque[BatchedText] = deque()  # for a place in the batch
         self._parked: list[BatchedText] = []  # until somebody takes what is written
@@ -205,7 +214,7 @@ class Worker:
         if len(request.prompt) <= LIGHT_PROMPT and not guided:
             return self._prepare(request)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._beside, self._prepare, request)
+        return await loop.run_in_executor(self._preparing, self._prepare, request)
 
     def submit(self, prepared: Prepared) -> Generation:
         """Begin to sample. Raises Busy, Closed."""
@@ -214,13 +223,15 @@ class Worker:
         with self._lock:
             if self._is_closing or not self.is_alive:
                 raise Closed
-            if self._num_texts + count > self._max_texts:
+            length = self._num_prompt_tokens + len(prepared.tokens)
+            if self._num_texts + count > self._max_texts or length > MAX_PROMPT_TOKENS:
                 raise Busy
             generation = Generation(prepared, self)
             generation.texts = self._texts_of(prepared, count)
             generation.count = count
             self._active.add(generation)
             self._num_texts += count
+            self._num_prompt_tokens += len(prepared.tokens)
             self._submitted.append(generation)
             self._lock.notify()
         return generation
@@ -237,7 +248,8 @@ class Worker:
             self._is_closing = True
             self._lock.notify()
         self._thread.join()
-        self._beside.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._preparing, self._searching):
+            pool.shutdown(cancel_futures=True)
 
     # -- preparing, in any thread -------------------------------------------------------------
 
@@ -255,6 +267,12 @@ class Worker:
             tokens, whole = np.array(prompt, np.int64), prompt
         if isinstance(prompt, str) or prompt[:1] != (tokenizer.end,):
             tokens = np.insert(tokens, 0, tokenizer.end)
+        if request.score_prompt and len(whole) > MAX_SCORED_TOKENS:
+            raise TokenizerError(
+                f"a prompt of {len(whole):,} tokens is too long to be scored, the maximum is "
+                f"{MAX_SCORED_TOKENS:,}",
+                hint="give it in parts",
+            )
         rules = self._rules.of(request.config, request.bias)
         if not tail and not request.samples_nothing:
             rules.check_not_hopeless()
@@ -314,7 +332,10 @@ class Worker:
             forgotten, self._forgotten = self._forgotten, deque()
             is_closing = self._is_closing
         for generation in submitted:
-            self._begin(generation)
+            try:
+                self._begin(generation)
+            except Exception as error:
+                self._fail(generation, error)
         for generation in forgotten:
             self._end(generation)
         return not is_closing
@@ -324,11 +345,14 @@ class Worker:
         return bool(len(self._batch) or self._ready or len(self._reader) or self._scoring)
 
     def _begin(self, generation: Generation) -> None:
+        if generation.is_cancelled:
+            self._end(generation)
+            return
         prepared = generation.prepared
         if prepared.request.score_prompt:
             num_top = prepared.request.top_logprobs or 0
-            scores = score_prompt(self._engine, prepared.tokens, num_top)
-            self._scoring.append((generation, scores))
+            parts = score_prompt(self._engine, prepared.tokens, num_top)
+            self._scoring.append((generation, parts, []))
         else:
             self._begin_texts(generation)
 
@@ -340,7 +364,7 @@ class Worker:
             self._end(generation)
             Generation.tell([generation])
         elif request.config.beams is not None:
-            self._beside.submit(self._search, generation)
+            self._searching.submit(self._search, generation)
         else:
             generation.prompt = prompt = self._reader.begin(generation.prepared.tokens)
             generation.cached_tokens = max(0, prompt.cached_tokens - 1)
@@ -386,17 +410,20 @@ class Worker:
         return news
 
     def _score_on(self) -> None:
-        generation, scores = self._scoring.popleft()
-        part = next(scores, None)
+        generation, parts, known = self._scoring.popleft()
+        try:
+            part = next(parts, None)
+        except Exception as error:
+            self._fail(generation, error)
+            return
         if part is not None:
-            generation.prompt_scores += tuple(part)
-            self._scoring.append((generation, scores))
+            known += part
+            self._scoring.append((generation, parts, known))
             return
         if generation.prompt_tokens:
             # Of the first nothing is said, though it is known what a document begins with: clients
             # expect that no token stands before it.
             first = TokenScore(generation.prompt_tokens[0], None, ())
-            known = generation.prompt_scores
             left_out = len(known) - len(generation.prompt_tokens) + 1
             generation.prompt_scores = (first, *known[left_out:])
         self._begin_texts(generation)
@@ -427,11 +454,21 @@ class Worker:
         if generation in self._reading and generation.prompt is not None:
             self._reading.remove(generation)
             self._reader.remove(generation.prompt)
-        self._scoring = deque(pair for pair in self._scoring if pair[0] is not generation)
+        self._scoring = deque(work for work in self._scoring if work[0] is not generation)
+        self._release(generation)
+
+    def _fail(self, generation: Generation, error: Exception) -> None:
+        generation.error = error
+        self._end(generation)
+        Generation.tell([generation])
+
+    def _release(self, generation: Generation) -> None:
+        """Others may have its room."""
         with self._lock:
             if generation in self._active:
                 self._active.discard(generation)
                 self._num_texts -= generation.count
+                self._num_prompt_tokens -= len(generation.prepared.tokens)
 
     # -- beside the thread --------------------------------------------------------------------
 
@@ -452,10 +489,7 @@ class Worker:
                 text.finish(completion.finish_reason)
         except BaseException as error:
             generation.error = error
-        with self._lock:
-            if generation in self._active:
-                self._active.discard(generation)
-                self._num_texts -= generation.count
+        self._release(generation)
         Generation.tell([generation])
 
     def _found(self, prepared: Prepared, on_progress: OnShare) -> list[Completion]:

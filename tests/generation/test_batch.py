@@ -195,6 +195,7 @@ def test_the_token_itself_is_among_the_most_likely() -> None:
     assert [token for token, _ in most_likely(logprobs, 3, 0)] == [1, 3, 0]
     assert [token for token, _ in most_likely(logprobs, 3, 2)] == [1, 3, 0, 2]
     assert [token for token, _ in most_likely(logprobs, 0, 2)] == [2]
+    assert [token for token, _ in most_likely(logprobs, 9, 2)] == [1, 3, 0, 2]
 
 
 def test_a_bias_is_added_before_all_else() -> None:
