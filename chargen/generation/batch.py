@@ -75,7 +75,8 @@ class GeneratedText:
     @property
     def finish_reason(self) -> FinishReason | None:
         """Why the text has ended, once all of it is taken."""
-        return None if self._written else self._finish_reason
+        reason = self._finish_reason  # asked first: its end may be written meanwhile
+        return None if self._written else reason
 
     def write(self, written: Written) -> None:
         self._written.append(written)
@@ -116,6 +117,7 @@ class BatchedText(GeneratedText):
         top: tuple[tuple[int, float], ...] = ((token, logprob),)
         if logprobs is not None:
             top = most_likely(logprobs, self.num_top or 0, token)
+            logprob = float(logprobs[token])  # by which clients see whether it is the most likely
         self._scores.append(TokenScore(token, logprob, top))
 
     def add(self, token: int, logprob: float, inside: int = 0) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ import pytest
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
-from chargen.generation.batch import Batch, BatchedText, TokenScore, Written, most_likely
-from chargen.generation.completion import CompletionBuilder
+from chargen.generation.batch import (
+    Batch,
+    BatchedText,
+    GeneratedText,
+    TokenScore,
+    Written,
+    most_likely,
+)
+from chargen.generation.completion import CompletionBuilder, Piece
 from chargen.generation.generator import TextGenerator
 from chargen.generation.healing import take_back
 from chargen.generation.prompt_reader import CHUNK, PromptReader, StateCache
@@ -186,7 +194,7 @@ def test_scores_are_those_of_the_plain_model() -> None:
         assert score.logprob == pytest.approx(logprobs[score.token], abs=1e-4)
         ranked = sorted(range(5), key=lambda token: -logprobs[token])
         assert [token for token, _ in score.top[:3]] == ranked[:3]
-        assert score.token in [token for token, _ in score.top]
+        assert dict(score.top)[score.token] == score.logprob
         before.append(score.token)
 
 
@@ -196,6 +204,24 @@ def test_the_token_itself_is_among_the_most_likely() -> None:
     assert [token for token, _ in most_likely(logprobs, 3, 2)] == [1, 3, 0, 2]
     assert [token for token, _ in most_likely(logprobs, 0, 2)] == [2]
     assert [token for token, _ in most_likely(logprobs, 9, 2)] == [1, 3, 0, 2]
+
+
+def test_a_text_has_not_ended_before_its_last_piece_is_taken() -> None:
+    text = GeneratedText()
+
+    class WrittenMeanwhile(deque[Written]):
+        """Empty when it is looked at, and at once no more: by the other thread."""
+
+        def __bool__(self) -> bool:
+            was_empty = len(self) == 0
+            self.append(Written(Piece("a", (0,), -1.0)))
+            text.finish("length")
+            return not was_empty
+
+    text._written = WrittenMeanwhile()
+    assert text.finish_reason is None
+    [last] = text.take()
+    assert last.piece.text == "a"
 
 
 def test_a_bias_is_added_before_all_else() -> None:
