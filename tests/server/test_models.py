@@ -1,0 +1,261 @@
+"""Models by their names, and which of them are in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chargen.checkpoint.locate import BUNDLED
+from chargen.errors import CheckpointError
+from chargen.generation.generator import TextGenerator, load
+from chargen.server.models import (
+    AllInUse,
+    LoadError,
+    Models,
+    UnknownModel,
+    found_folders,
+    in_thread,
+    named_folders,
+)
+from tests.support.fake_worker import FakeWorker, as_worker
+
+FOLDERS = {name: Path(name) for name in ("a", "b", "c")}
+
+
+class Loads:
+    """What is loaded in place of models, and when."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.errors: list[BaseException] = []
+
+    def load(self, folder: Path) -> TextGenerator:
+        self.names.append(folder.name)
+        assert self.may_go_on.wait(20)
+        if self.errors:
+            raise self.errors.pop()
+        return self.generator
+
+    generator: TextGenerator
+
+
+@pytest.fixture(scope="module")
+def generator() -> TextGenerator:
+    return load("everyday")
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, generator: TextGenerator) -> Iterator[Loads]:
+    loads = Loads()
+    loads.generator = generator
+    monkeypatch.setattr("chargen.server.models.load", loads.load)
+    yield loads
+    loads.may_go_on.set()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def within() -> None:
+        async with asyncio.timeout(20):
+            await test()
+
+    asyncio.run(within())
+
+
+def models(named: tuple[str, ...] = (), max_loaded: int = 8) -> Models:
+    return Models(
+        lambda: FOLDERS,
+        lambda generator: as_worker(FakeWorker(generator)),
+        named=named,
+        max_loaded=max_loaded,
+    )
+
+
+async def loaded(of: Models, name: str | None) -> FakeWorker:
+    async with of.borrow(name) as (_, worker):
+        assert isinstance(worker, FakeWorker)
+        return worker
+
+
+def test_a_model_is_loaded_once_for_all_that_ask_at_that_time(loads: Loads) -> None:
+    async def test() -> None:
+        loads.may_go_on.clear()
+        served = models()
+        asking = [asyncio.ensure_future(loaded(served, "a")) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert served.status == "loading"
+        loads.may_go_on.set()
+        assert len({id(worker) for worker in await asyncio.gather(*asking)}) == 1
+        assert (loads.names, served.status) == (["a"], "ok")
+
+    run(test)
+
+
+def test_who_leaves_while_a_model_is_loaded_does_not_stop_that(loads: Loads) -> None:
+    async def test() -> None:
+        loads.may_go_on.clear()
+        served = models()
+        asking = asyncio.ensure_future(loaded(served, "a"))
+        await asyncio.sleep(0)
+        asking.cancel()
+        loads.may_go_on.set()
+        await loaded(served, "a")
+        assert loads.names == ["a"]
+
+    run(test)
+
+
+def test_without_a_name_the_first_is_meant(loads: Loads) -> None:
+    async def test() -> None:
+        async with models().borrow(None) as (name, _):
+            assert name == "a"
+
+    run(test)
+
+
+def test_a_load_that_fails_is_tried_again(loads: Loads) -> None:
+    async def test() -> None:
+        served = models()
+        loads.errors = [CheckpointError("a is damaged")]
+        with pytest.raises(LoadError, match="a is damaged"):
+            await loaded(served, "a")
+        assert served.status == "ok"
+        await loaded(served, "a")
+
+    run(test)
+
+
+def test_the_idle_one_that_was_not_used_for_longest_makes_room(loads: Loads) -> None:
+    async def test() -> None:
+        served = models(max_loaded=2)
+        first, second = await loaded(served, "a"), await loaded(served, "b")
+        await loaded(served, "a")
+        await loaded(served, "c")
+        assert (first.is_closed, second.is_closed) == (False, True)
+
+    run(test)
+
+
+def test_what_is_in_use_is_not_closed(loads: Loads) -> None:
+    async def test() -> None:
+        served = models(max_loaded=2)
+        async with served.borrow("a") as (_, first):
+            second = await loaded(served, "b")
+            second.is_idle = False
+            with pytest.raises(AllInUse):
+                await loaded(served, "c")
+            second.is_idle = True
+            await loaded(served, "c")
+            assert isinstance(first, FakeWorker)
+            assert not first.is_closed
+
+    run(test)
+
+
+def test_those_that_are_named_are_loaded_at_once_and_all_stay(loads: Loads) -> None:
+    async def test() -> None:
+        served = models(named=("a", "b", "c"), max_loaded=2)
+        assert served.status == "loading"
+        await served.load_named()
+        assert loads.names == ["a", "b", "c"]
+        assert served.status == "ok"
+        assert len(served.workers) == 3
+
+    run(test)
+
+
+def test_one_that_dies_is_no_secret(loads: Loads) -> None:
+    async def test() -> None:
+        served = models()
+        (await loaded(served, "a")).is_alive = False
+        await loaded(served, "b")
+        assert served.status == "error"
+
+    run(test)
+
+
+def test_an_unknown_name_is_told_what_there_is(loads: Loads) -> None:
+    async def test() -> None:
+        for name in ("d", "", "../a", "./a", "a/"):
+            with pytest.raises(UnknownModel, match="a, b, c"):
+                await loaded(models(), name)
+        assert loads.names == []
+
+    run(test)
+
+
+def test_closing_ends_all_workers(loads: Loads) -> None:
+    async def test() -> None:
+        served = models()
+        workers = [await loaded(served, name) for name in ("a", "b")]
+        served.close()
+        assert all(worker.is_closed for worker in workers)
+
+    run(test)
+
+
+# -- which there are --------------------------------------------------------------------------
+
+
+def test_those_below_checkpoints_are_found_whenever_they_come(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert found_folders(BUNDLED) == {"everyday": BUNDLED}
+    shutil.copytree(checkpoint, tmp_path / "checkpoints" / "tiny")
+    assert found_folders(BUNDLED) == {"everyday": BUNDLED, "tiny": Path("checkpoints/tiny")}
+    assert list(found_folders(checkpoint)) == ["tiny", "everyday"]
+    (tmp_path / "checkpoints" / "everyday").mkdir()
+    assert found_folders(BUNDLED)["everyday"] == BUNDLED
+
+
+def test_what_is_damaged_is_not_listed(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(checkpoint, tmp_path / "checkpoints" / "tiny")
+    broken = shutil.copytree(checkpoint, tmp_path / "checkpoints" / "broken")
+    (broken / "config.json").write_text("{")
+    (broken / "training.safetensors").unlink()
+
+    async def test() -> None:
+        served = Models(lambda: found_folders(BUNDLED), lambda generator: None)  # type: ignore[arg-type, return-value]
+        assert [name for name, _ in await served.listed()] == ["everyday", "tiny"]
+        assert (await served.described("tiny")).folder == Path("checkpoints/tiny")
+        with pytest.raises(CheckpointError):
+            await served.described("broken")
+
+    run(test)
+
+
+def test_what_is_named_wrongly_is_said_before_anything_is_loaded(
+    checkpoint: Path, folder: Path, tmp_path: Path
+) -> None:
+    assert named_folders([str(checkpoint), "everyday", str(checkpoint)]) == {
+        checkpoint.name: checkpoint,
+        "everyday": Path("checkpoints/everyday"),
+    }
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        named_folders(["everyday", "nowhere"])
+    twin = shutil.copytree(checkpoint, tmp_path / checkpoint.name)
+    with pytest.raises(CheckpointError, match="same name"):
+        named_folders([str(checkpoint), str(twin)])
+    (folder / "config.json").write_text("{")
+    (folder / "training.safetensors").unlink()
+    with pytest.raises(CheckpointError):
+        named_folders([str(folder)])
+
+
+def test_work_in_a_thread_returns_and_raises() -> None:
+    async def test() -> None:
+        assert await in_thread(lambda: 3) == 3
+        with pytest.raises(ZeroDivisionError):
+            await in_thread(lambda: 1 // 0)
+
+    run(test)
