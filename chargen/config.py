@@ -1,4 +1,4 @@
-"""The options of chargen: the corpus, the model, training, sampling, and looking inside.
+"""The options of chargen: the corpus, the model, training, sampling, looking inside, serving.
 
 Each config says which of its options cannot go together; all else about them is in `options`.
 """
@@ -471,6 +471,44 @@ class LookBackConfig(Config):
     max_distance: int = option(
         512, "how far back to follow the gradient, in tokens", at_least=1, at_most=1 << 16
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(Config):
+    """How models are served over HTTP."""
+
+    host: str = option("127.0.0.1", "address or name to listen on; 0.0.0.0 is all of IPv4, :: all")
+    port: int = option(8080, "port to listen on; 0 picks a free one", at_least=0, at_most=65535)
+    api_key: str | None = option(
+        None, "key that clients must send, as Authorization: Bearer KEY; /health needs none"
+    )
+    cors_origin: tuple[str, ...] = option(
+        (),
+        "let pages of this origin use the server, such as https://chat.example.com; * is any",
+    )
+    allowed_host: tuple[str, ...] = option(
+        (), "let clients address the server by this name, such as models.example.com; * is any"
+    )
+    max_batch: int = option(
+        128, "maximum texts to sample side by side; more wait", at_least=1, at_most=4096
+    )
+
+    def check_together(self) -> None:
+        for origin in self.cors_origin:
+            if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s?#@]+", origin):
+                raise ConfigError(
+                    f"must be like https://chat.example.com, in small letters and without a path, "
+                    f"not {origin!r}",
+                    option="cors_origin",
+                )
+        for option_name, names in (("host", (self.host,)), ("allowed_host", self.allowed_host)):
+            for name in names:
+                if not re.fullmatch(r"[^\s/@]+", name) or (option_name == "host" and name == "*"):
+                    raise ConfigError(
+                        f"must be a name or an address, not {name!r}", option=option_name
+                    )
+        if self.api_key is not None and not re.fullmatch(r"[!-~]+", self.api_key):
+            raise ConfigError("must be letters, digits and signs of ASCII", option="api_key")
 
 
 # What only sampling has a use for, and what only beam search has.

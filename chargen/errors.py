@@ -213,3 +213,7 @@ class OutputError(ChargenError):
 
 class SessionError(ChargenError):
     """A session file is damaged, not one of chargen, of another model, or in the way."""
+
+
+class ServeError(ChargenError):
+    """The server cannot listen where it is asked to, or cannot be run."""

@@ -19,6 +19,7 @@ from chargen.cli import (
     repl,
     sample,
     score,
+    serve,
     set_,
     train,
 )
@@ -39,6 +40,7 @@ COMMANDS = {
     "train": Command("train a model on a text", train.add_flags, train.run),
     "sample": Command("generate text that continues a prompt", sample.add_flags, sample.run),
     "repl": Command("talk to a model", repl.add_flags, repl.run),
+    "serve": Command("serve models to clients of the OpenAI API", serve.add_flags, serve.run),
     "eval": Command("score texts: loss, perplexity, bits per byte", eval_.add_flags, eval_.run),
     "classify": Command("classify texts by likelihood", classify.add_flags, classify.run),
     "score": Command("show how surprising each token of a text is", score.add_flags, score.run),

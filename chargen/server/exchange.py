@@ -24,7 +24,7 @@ MAX_BODY = 16 * 2**20  # bytes
 MAX_BODIES = 16 * MAX_BODY  # of all that are being read
 BODY_SECONDS = 30.0  # in which a body should have come
 SEND_SECONDS = 30.0  # in which a client should have taken something of what it is sent
-MAX_PATH = 200  # characters, in the log
+MAX_PATH = 200  # characters that are shown of one
 JSON = "application/json"
 STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -70,9 +70,13 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def name(self) -> str:
-        """Its method and path, for a log."""
-        return in_one_line(f"{self.scope['method']} {self.scope['path']}")[:MAX_PATH]
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def path(self) -> str:
+        """As it can be shown: it may be anything."""
+        return in_one_line(self.scope["path"][:MAX_PATH])
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -166,7 +170,7 @@ class Exchange:
         """All of it at once."""
         length = {"content-type": kind, "content-length": str(len(body))}
         await self._begin(status, length | dict(headers or {}))
-        await self._end(b"" if self.scope["method"] == "HEAD" else body)
+        await self._end(b"" if self.method == "HEAD" else body)
 
     async def write(self, events: bytes) -> None:
         """Some events of a stream, which the first of them begins, in one part."""

@@ -165,6 +165,4 @@ def test_probes_need_no_key(path: str) -> None:
 def test_what_is_refused_is_logged() -> None:
     answered: list[Exchange] = []
     call(api_key="key", on_answered=answered.append)
-    assert [(exchange.name, exchange.status) for exchange in answered] == [
-        ("POST /v1/completions", 401)
-    ]
+    assert [(exchange.path, exchange.status) for exchange in answered] == [("/v1/completions", 401)]

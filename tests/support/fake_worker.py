@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from chargen.errors import ChargenError
+from chargen.generation.batch import TokenScore
 from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
-from chargen.server.worker import Generation, TextRequest, TokenScore, Worker
+from chargen.server.worker import Generation, TextRequest, Worker
 
 
 class FakeText:

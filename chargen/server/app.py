@@ -1,0 +1,269 @@
+"""What is served where: the OpenAI API as an ASGI app.
+
+Knows neither what a body may hold nor what an answer looks like (openai_*), and samples nothing
+(the workers do). Whatever a request brings about, its client is told, and the server lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from chargen import __version__
+from chargen.errors import ChargenError
+from chargen.runtime.files import encode
+from chargen.server.exchange import BodyBudget, Exchange, GaveUp, OnAnswered
+from chargen.server.models import AllInUse, LoadError, Models, UnknownModel, in_thread
+from chargen.server.openai_answers import Answer, StreamedAnswer, WholeAnswer
+from chargen.server.openai_errors import ApiError, api_error
+from chargen.server.openai_fields import (
+    ChatBody,
+    CompletionBody,
+    DetokenizeBody,
+    TokenizeBody,
+    read_body,
+)
+from chargen.server.openai_models import (
+    detokenize_body,
+    model_body,
+    models_body,
+    tokenize_body,
+    tokenizer_info_body,
+)
+from chargen.server.openai_requests import CompletionRequest, chat_request, completion_request
+from chargen.server.worker import Busy, Closed, Generation, Worker
+
+HEARTBEAT_SECONDS = 5.0  # of silence, while a prompt is read or waits
+HEARTBEAT = b": reading the prompt\n\n"  # a comment, which clients skip
+MAX_REQUESTS = 2000  # that are read, wait or are answered
+ABOUT = f"""\
+chargen {__version__}: models for whatever speaks the OpenAI API.
+
+GET  /v1/models             which there are
+POST /v1/completions        text that continues a prompt
+POST /v1/chat/completions   the next turn of a chat
+POST /tokenize, /detokenize
+GET  /health
+"""
+
+log = logging.getLogger("chargen.server")
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class App:
+    """The API of some models. `on_answered` is called with each request that is over."""
+
+    def __init__(self, models: Models, *, on_answered: OnAnswered = lambda exchange: None) -> None:
+        self._models = models
+        self._on_answered = on_answered
+        self._budget = BodyBudget()
+        self._open: set[Exchange] = set()
+        paths: dict[str, dict[str, Handler]] = {
+            "/completions": {"POST": self._complete},
+            "/chat/completions": {"POST": self._chat},
+            "/models": {"GET": self._list_models},
+            "/models/{name:path}": {"GET": self._describe_model},
+            "/tokenize": {"POST": self._tokenize},
+            "/detokenize": {"POST": self._detokenize},
+            "/tokenizer_info": {"GET": self._describe_tokenizer},
+            "/health": {"GET": self._health},
+        }
+        routes = [
+            Route(f"{prefix}{path}{slash}", _Endpoint(self, methods))
+            for path, methods in paths.items()
+            for slash in ("/", "")
+            for prefix in ("/v1", "")
+        ]
+        routes.append(Route("/", _Endpoint(self, {"GET": self._about})))
+        self._router = Router(routes, redirect_slashes=False, default=_Endpoint(self, {}))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._router(scope, receive, send)
+
+    def end(self) -> None:
+        """End all answers now, with an error: the server shuts down."""
+        for exchange in tuple(self._open):
+            exchange.interrupt(ApiError("the server is shutting down", status=503))
+
+    async def answer(self, exchange: Exchange, handlers: Mapping[str, Handler]) -> None:
+        """Have a request handled by its method. Whatever happens, the client is told."""
+        self._open.add(exchange)
+        try:
+            async with exchange:
+                await self._handle(exchange, handlers)
+        except GaveUp:
+            exchange.was_left = True
+        except Exception as error:
+            refusal = _as_api_error(error)
+            if refusal is None:  # a bug: ours to look into
+                log.error("%s %s failed", exchange.method, exchange.path, exc_info=error)
+                refusal = ApiError("the server failed; its log says how", status=500)
+            await exchange.refuse(refusal)
+        finally:
+            self._open.discard(exchange)
+            self._on_answered(exchange)
+
+    async def _handle(self, exchange: Exchange, handlers: Mapping[str, Handler]) -> None:
+        method = exchange.method
+        if len(self._open) > MAX_REQUESTS:
+            raise ApiError("too many requests at once; try again later", status=429)
+        if not handlers:
+            raise ApiError(f"no API is at {exchange.path}; GET / says what is where", status=404)
+        if handler := handlers.get("GET" if method == "HEAD" else method):
+            await handler(exchange)
+            return
+        allowed = ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else [])])
+        error = ApiError(f"{exchange.path} takes {allowed}, not {method}", status=405)
+        await exchange.refuse(error, {"allow": allowed})
+
+    # -- texts ----------------------------------------------------------------------------------
+
+    async def _complete(self, exchange: Exchange) -> None:
+        body = read_body(await exchange.body(self._budget), CompletionBody)
+        async with self._models.borrow(body.model or None) as (name, worker):
+            request = completion_request(body, worker.generator)
+            await self._generate(exchange, name, worker, request)
+
+    async def _chat(self, exchange: Exchange) -> None:
+        body = read_body(await exchange.body(self._budget), ChatBody)
+        async with self._models.borrow(body.model or None) as (name, worker):
+            request = chat_request(body, worker.generator)
+            await self._generate(exchange, name, worker, request)
+
+    async def _generate(
+        self, exchange: Exchange, name: str, worker: Worker, request: CompletionRequest
+    ) -> None:
+        prepared = [await worker.prepare(text) for text in request.texts]
+        generations: list[Generation] = []
+        try:
+            for each in prepared:
+                generations.append(worker.submit(each))
+            kind = StreamedAnswer if request.stream else WholeAnswer
+            answer = kind(request, generations, worker.generator, name)
+            await _send(exchange, answer, generations, is_stream=request.stream)
+        finally:
+            for generation in generations:
+                generation.cancel()
+            exchange.num_tokens = sum(text.num_tokens for one in generations for text in one.texts)
+
+    # -- tokens ---------------------------------------------------------------------------------
+
+    async def _tokenize(self, exchange: Exchange) -> None:
+        body = read_body(await exchange.body(self._budget), TokenizeBody)
+        async with self._models.borrow(body.model or None) as (_, worker):
+            found = await in_thread(lambda: tokenize_body(body, worker.generator))
+            await exchange.answer(200, found)
+
+    async def _detokenize(self, exchange: Exchange) -> None:
+        body = read_body(await exchange.body(self._budget), DetokenizeBody)
+        async with self._models.borrow(body.model or None) as (_, worker):
+            found = await in_thread(lambda: detokenize_body(body, worker.generator))
+            await exchange.answer(200, found)
+
+    async def _describe_tokenizer(self, exchange: Exchange) -> None:
+        async with self._models.borrow(None) as (_, worker):
+            await exchange.answer(200, tokenizer_info_body(worker.generator))
+
+    # -- what there is --------------------------------------------------------------------------
+
+    async def _list_models(self, exchange: Exchange) -> None:
+        await exchange.answer(200, models_body(await self._models.listed()))
+
+    async def _describe_model(self, exchange: Exchange) -> None:
+        name = exchange.parameters["name"]
+        await exchange.answer(200, model_body(name, await self._models.described(name)))
+
+    async def _health(self, exchange: Exchange) -> None:
+        status, workers = self._models.status, self._models.workers
+        found = {
+            "status": status,
+            "running": sum(worker.running for worker in workers),
+            "waiting": sum(worker.waiting for worker in workers),
+        }
+        await exchange.answer(200 if status == "ok" else 503, encode(found))
+
+    async def _about(self, exchange: Exchange) -> None:
+        await exchange.answer(200, ABOUT.encode(), kind="text/plain; charset=utf-8")
+
+
+class _Endpoint:
+    """What is at one path, by methods; starlette takes a class for an ASGI app."""
+
+    def __init__(self, app: App, handlers: Mapping[str, Handler]) -> None:
+        self._app, self._handlers = app, handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app.answer(Exchange(scope, receive, send), self._handlers)
+
+
+async def _send(
+    exchange: Exchange, answer: Answer, generations: Sequence[Generation], *, is_stream: bool
+) -> None:
+    """Send what is generated: as it comes, all that is there at a time in one part; or at once.
+    Raises what any of it failed by."""
+    is_done, part = False, b""
+    while not is_done:
+        going_on = [generation for generation in generations if not generation.is_done]
+        if is_stream and all(generation.is_reading for generation in going_on):
+            await _with_heartbeat(exchange, _news(going_on))
+        else:
+            await _news(going_on)  # a timer for each piece of text would cost too much
+        is_done = all(generation.is_done for generation in generations)
+        part = answer.take()  # a worker waits where too much is not taken
+        for generation in generations:
+            if generation.error is not None:
+                raise generation.error
+        if is_stream and part:
+            await exchange.write(part)
+    if is_stream:
+        await exchange.finish()
+    else:
+        await exchange.answer(200, part)
+
+
+async def _with_heartbeat(exchange: Exchange, news: Coroutine[None, None, None]) -> None:
+    """Wait for news, and let neither the client nor what stands between believe that nothing
+    happens."""
+    waiting = asyncio.ensure_future(news)
+    try:
+        while not (await asyncio.wait([waiting], timeout=HEARTBEAT_SECONDS))[0]:
+            await exchange.write(HEARTBEAT)
+    finally:
+        waiting.cancel()
+
+
+async def _news(generations: Sequence[Generation]) -> None:
+    """Return when there is something new of any."""
+    if len(generations) == 1:
+        return await generations[0].news()
+    waiting = [asyncio.ensure_future(generation.news()) for generation in generations]
+    try:
+        if waiting:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+
+
+def _as_api_error(error: Exception) -> ApiError | None:
+    """What a client is told of an error; None of a bug."""
+    match error:
+        case UnknownModel():
+            return ApiError(str(error), status=404, param="model", code="model_not_found")
+        case LoadError():
+            return ApiError(str(error), status=503, param="model", code="model_not_loaded")
+        case AllInUse():
+            return ApiError(str(error), status=429, param="model", code="server_busy")
+        case Busy():
+            words = "too many requests wait already; try again later"
+            return ApiError(words, status=429, code="server_busy")
+        case Closed():
+            words = "the model has been closed, or has failed before; GET /health says which"
+            return ApiError(words, status=500, code="model_closed")
+        case ChargenError():
+            return api_error(error)
+    return None

@@ -1,0 +1,53 @@
+"""HTTP as uvicorn speaks it, to clients that get to the point: a connection on which no request
+comes to the end of its headers, within seconds and bytes, is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from chargen.server.exchange import MAX_BODY
+
+HEAD_SECONDS = 20.0
+# Of what comes between two requests: headers, or what is left of a body that was refused, which is
+# read so that its client gets to read why.
+MAX_BETWEEN = 2 * MAX_BODY
+
+Base: Any = AutoHTTPProtocol  # h11, or httptools where it is installed; to mypy one of the two
+
+
+class Protocol(Base):  # type: ignore[misc]
+    """One connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._num_between = 0  # bytes
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:  # the headers of a request are there
+            self._num_between = 0
+            self._stop_waiting()
+        elif before is None or before.response_complete:
+            self._num_between += len(data)
+            self._wait_for_head()
+            if self._num_between > MAX_BETWEEN:
+                self.transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(error)
+
+    def _wait_for_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
