@@ -48,11 +48,14 @@ class TokenScore(NamedTuple):
     top: tuple[tuple[int, float], ...]
 
 
+NO_SCORES: tuple[TokenScore, ...] = ()
+
+
 class Written(NamedTuple):
     """A piece of a text, and where that was asked for the score of each of its tokens."""
 
     piece: Piece
-    scores: tuple[TokenScore, ...] = ()
+    scores: tuple[TokenScore, ...] = NO_SCORES
 
 
 class GeneratedText:
@@ -123,17 +126,19 @@ class BatchedText(GeneratedText):
     def add(self, token: int, logprob: float, inside: int = 0) -> bool:
         """Go on by a token, whose first `inside` bytes stand in the prompt. Whether there is
         something to show for the first time."""
-        piece = self.builder.add(token, logprob, inside)
-        self.num_tokens += 0 if self.builder.is_silent else 1  # none that stands in the prompt
-        is_first = piece is not None and not self.has_begun
+        builder = self.builder
+        piece = builder.add(token, logprob, inside)
+        if not (inside and builder.is_silent):  # of those none that stands in the prompt
+            self.num_tokens += 1
+        is_first = False
         if piece is not None:
-            scores: tuple[TokenScore, ...] = ()
+            scores = NO_SCORES
             if self.num_top is not None:
                 scores = tuple([self._scores.popleft() for _ in piece.tokens])
-            self.has_begun = True
             self.write(Written(piece, scores))
-        if self.builder.finish_reason is not None:
-            self.finish(self.builder.finish_reason)
+            is_first, self.has_begun = not self.has_begun, True
+        if builder.finish_reason is not None:
+            self.finish(builder.finish_reason)
         return is_first
 
 
