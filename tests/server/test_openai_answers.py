@@ -45,9 +45,9 @@ class Script:
         )
         self.prompt_scores = tuple(
             score(token, None if index == 0 else -1.5)
-            for index, token in enumerate(self.prompt_tokens)
-            if top is not None
+            for index, token in enumerate(self.prompt_tokens if top is not None else ())
         )
+        self.has_scores = top is not None
         self.cached_tokens = 1
         self.is_reading = False
         self.error: BaseException | None = None
@@ -56,10 +56,11 @@ class Script:
         self.answer: Answer = answer_of(self.request, [cast(Generation, self)], model, "everyday")
 
     def write(self, text: str, reason: FinishReason | None = None, at: int = 0) -> None:
-        """Token by token."""
-        for token in self.model.tokenizer.encode(text):
-            piece = Piece(self.model.tokenizer.decode([token]), (token,), -0.5)
-            self.add(piece, [score(token, -0.5)] if self.prompt_scores else (), at)
+        """Character by character."""
+        for character in text:
+            tokens = tuple(self.model.tokenizer.encode(character))
+            scores = [score(token, -0.5) for token in tokens] if self.has_scores else []
+            self.add(Piece(character, tokens, -0.5 * len(tokens)), scores, at)
         if reason is not None:
             self.texts[at].finish(reason)
 
@@ -419,6 +420,48 @@ def test_streamed_tokens_spell_what_the_pieces_say(
         whole = known.texts[token]
         if whole is not None:  # the last may be cut by the end of the text
             assert whole.startswith(shown[start:end])
+
+
+@given(
+    texts=st.lists(st.text(" \nab\u00e4\U0001f353", max_size=8), min_size=1, max_size=3),
+    is_chat=st.booleans(),
+    top=st.sampled_from([None, 0, 2]),
+    echo=st.booleans(),
+)
+def test_a_stream_joined_is_the_whole(
+    model: TextGenerator, texts: list[str], is_chat: bool, top: int | None, echo: bool
+) -> None:
+    how: dict[str, Any] = {"is_chat": is_chat, "top": top, "echo": echo and not is_chat}
+    whole, streamed = (
+        Script(model, num_texts=len(texts), stream=stream, **how) for stream in (False, True)
+    )
+    events = streamed.events()
+    for script in (whole, streamed):
+        for at, text in enumerate(texts):
+            script.write(text, at=at)
+            events += streamed.events() if script is streamed else []
+            script.write("", "length", at)
+    events += streamed.events()
+    assert events.pop() == "[DONE]"
+    for index, choice in enumerate(whole.body()["choices"]):
+        parts = [c for event in events for c in event["choices"] if c["index"] == index]
+        if is_chat:
+            said = "".join(part["delta"].get("content", "") for part in parts)
+            assert said == choice["message"]["content"] == texts[index].lstrip()
+        else:
+            said = "".join(part["text"] for part in parts)
+            assert said == choice["text"] == ("ab" if echo else "") + texts[index]
+        assert [part["finish_reason"] for part in parts if part["finish_reason"]] == ["length"]
+        scored = [part["logprobs"] for part in parts if part["logprobs"]]
+        if top is None:
+            assert scored == []
+            assert choice["logprobs"] is None
+        elif scored:
+            joined = {
+                name: None if values is None else [v for part in scored for v in part[name]]
+                for name, values in choice["logprobs"].items()
+            }
+            assert joined == choice["logprobs"]
 
 
 def test_a_token_that_begins_in_the_prompt_is_shown_from_there_on(model: TextGenerator) -> None:
