@@ -20,13 +20,14 @@ MAX_CHOICES = 128  # n, best_of and beams
 MAX_TEXTS = 1024  # of all prompts together
 # Tokens of an answer, of all its texts; with logprobs each counts once more for every alternative.
 MAX_RESULTS = 1 << 20
-MAX_STOPS = 4
+MAX_STOPS = 16  # OpenAI takes four; lm-evaluation-harness sends all that a task has, and one more
 MAX_BANS = 100
 MAX_TEXT_CHARS = 10_000  # of a stop text, a banned one, a charset, a regular expression
 MAX_BIASES = 1024
 MAX_BIAS = 100.0
 MAX_TOP_LOGPROBS = 20
 MAX_SEED = 2**63 - 1
+NO_SEED = -1  # as llama.cpp and vLLM have it, and the clients that were written for them send it
 
 # Options of SampleConfig that a body has by the same name and for the same values. The others are
 # read one by one.
@@ -78,7 +79,7 @@ def given_options(body: GenerationBody) -> dict[str, Any]:
     for name, most in (("stop", MAX_STOPS), ("ban", MAX_BANS)):
         if texts := _texts(name, getattr(body, name), most):
             options[name] = texts
-    if body.seed is not None:
+    if body.seed not in (None, NO_SEED):
         check_range("seed", body.seed, -MAX_SEED - 1, MAX_SEED)
         options["seed"] = body.seed & MAX_SEED  # of a negative one its last 63 bits
     limit = _token_limit(body)
