@@ -2,8 +2,8 @@
 # make docs: the manual, into docs/_build.   make everyday: the bundled model, retrained.
 # make stale: which measured results are older than the code that they measure.
 # make recording: docs/chargen.svg, as README shows it, in three minutes.
-# make test-isa, test-lowest, test-wheel: the tests by other instructions, with the lowest versions
-# that pyproject.toml allows, and as somebody else installs it.
+# make test-isa, test-lowest, test-wheel, test-clients: the tests by other instructions, with the
+# lowest versions that pyproject.toml allows, as somebody else installs it, and with every client.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,8 +21,10 @@ NUMBERS := tests/nn tests/scoring tests/generation tests/evaluation tests/traini
            tests/session tests/end_to_end/test_everyday.py tests/end_to_end/test_tasks.py
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 LOWEST := .venv-lowest
+CLIENTS := .venv-clients
 
-.PHONY: demo docs everyday recording stale test test-isa test-sse test-lowest test-wheel clean
+.PHONY: demo docs everyday recording stale test test-isa test-sse test-lowest test-wheel \
+        test-clients clean
 
 # One environment for all targets, rebuilt when the dependencies change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -88,6 +90,13 @@ test-lowest: $(VENV)/installed
 test-wheel: $(VENV)/installed
 	bash tests/wheel.sh $(PYTHON)
 
+# What talks to the server and is too much for `make test`: LangChain, lm-evaluation-harness.
+test-clients:
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    -e '.[dev,clients,lm-eval]'
+	$(CLIENTS)/bin/pytest tests/server/clients
+
 clean:
-	rm -rf $(VENV) $(LOWEST) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) $(LOWEST) $(CLIENTS) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 	    .import_linter_cache docs/_build
