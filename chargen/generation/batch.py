@@ -52,7 +52,8 @@ NO_SCORES: tuple[TokenScore, ...] = ()
 
 
 class Written(NamedTuple):
-    """A piece of a text, and where that was asked for the score of each of its tokens."""
+    """A piece of a text, and where that was asked for the score of each of its tokens. Tokens of a
+    character that the end of the text cuts off have scores, too, and no piece that shows them."""
 
     piece: Piece
     scores: tuple[TokenScore, ...] = NO_SCORES
@@ -138,6 +139,9 @@ class BatchedText(GeneratedText):
             self.write(Written(piece, scores))
             is_first, self.has_begun = not self.has_begun, True
         if builder.finish_reason is not None:
+            if self._scores and builder.finish_reason == "length":
+                # A character that only begins is not shown, but who counts scores gets its tokens'.
+                self.write(Written(Piece("", (), 0.0), tuple(self._scores)))
             self.finish(builder.finish_reason)
         return is_first
 

@@ -30,7 +30,8 @@ from chargen.generation.prompt_state import PromptState
 from chargen.generation.rules import Rules
 from chargen.generation.sampling import RandomStream
 from chargen.nn.engine import initial_state
-from tests.support.tiny import logprob_of, tiny
+from chargen.tokenizers.byte import ByteTokenizer
+from tests.support.tiny import logprob_of, tiny, tiny_over
 
 PROMPTS = ("", "The color of", "You: hello\nBot:", "GRANN", "A cow says")
 # All ways to choose a token, each of them in company of the others.
@@ -196,6 +197,18 @@ def test_scores_are_those_of_the_plain_model() -> None:
         assert [token for token, _ in score.top[:3]] == ranked[:3]
         assert dict(score.top)[score.token] == score.logprob
         before.append(score.token)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_token_up_to_a_limit_is_scored(count: int) -> None:
+    """Also those that only begin a character, which is not shown: who asks for one token drops one
+    score, as lm-evaluation-harness does, and would drop the prompt's last."""
+    generator = tiny_over(ByteTokenizer(), seed=1)
+    bias = {0xF0: 100.0}  # with which every emoji begins
+    text = text_for(generator, "AB", bias=bias, num_top=1, max_tokens=count)
+    written = sampled(generator, text)
+    assert len(scores_of(written)) == text.num_tokens == count
+    assert text.finish_reason == "length"
 
 
 def test_the_token_itself_is_among_the_most_likely() -> None:
