@@ -9,10 +9,22 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 SECONDS, BYTES = 10, 1 << 30  # that the process may take
+POLL_SECONDS = 0.02
 NUM_BYTES = 256
 UNDECIDABLE, TOO_LARGE = 3, 4  # exit codes of the process
+
+# Called while a process is waited for, often; what it raises ends that. A context's own, as those
+# who ask for an automaton are far from those who know whether anybody still wants it.
+on_wait: ContextVar[Callable[[], None]] = ContextVar("on_wait", default=lambda: None)
 
 # (state, byte, state after it) of each step, and the states in which all that was read matches.
 Steps = tuple[list[tuple[int, int, int]], list[int]]
@@ -25,20 +37,36 @@ def steps_of(pattern: str) -> Steps | int:
 
     import outlines_core  # noqa: F401  the process would fail, too, but could not say so as well
 
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", __file__],
-            input=pattern,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return TOO_LARGE
-    if done.returncode:
-        return UNDECIDABLE if done.returncode == UNDECIDABLE else TOO_LARGE
-    steps, final = json.loads(done.stdout)
+    with subprocess.Popen(
+        [sys.executable, "-P", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    ) as process:
+        try:
+            written = _output(process, pattern)
+        finally:
+            process.kill()  # unless it has ended
+    if written is None or process.returncode:
+        return UNDECIDABLE if process.returncode == UNDECIDABLE else TOO_LARGE
+    steps, final = json.loads(written)
     return steps, final
+
+
+def _output(process: subprocess.Popen[str], pattern: str) -> str | None:
+    """What it writes, given the expression; None where it takes too long."""
+    import subprocess
+
+    given: str | None = pattern
+    give_up_at = time.monotonic() + SECONDS
+    while time.monotonic() < give_up_at:
+        on_wait.get()()
+        try:
+            return process.communicate(given, timeout=POLL_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            given = None  # it has that
+    return None
 
 
 def _build(pattern: str) -> Steps:

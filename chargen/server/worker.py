@@ -15,6 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -24,6 +25,7 @@ import numpy as np
 
 from chargen.config import PROCESSOR_ORDER, SampleConfig
 from chargen.errors import TokenizerError
+from chargen.generation.automata import on_wait
 from chargen.generation.batch import Batch, BatchedText, GeneratedText, TokenScore, Written
 from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.completion import Completion, CompletionBuilder
@@ -207,14 +209,31 @@ class Worker:
         return max(0, self._num_texts - self.running)
 
     async def prepare(self, request: TextRequest) -> Prepared:
-        """The request, checked, with its prompt as tokens and the rules of its sampling. Raises
-        ChargenError, Busy."""
+        """The request, checked, with its prompt as tokens and the rules of its sampling; a guide
+        that is being built is given up where this is cancelled. Raises ChargenError, Busy,
+        Closed."""
         config = request.config
         guided = config.regex is not None or config.charset is not None or bool(config.ban)
         if len(request.prompt) <= LIGHT_PROMPT and not guided:
             return self._prepare(request)
+        is_wanted = True
+
+        def check() -> None:
+            if not is_wanted or self._is_closing:
+                raise Closed
+
+        context = copy_context()
+        context.run(on_wait.set, check)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._preparing, self._prepare, request)
+        try:
+            check()
+            return await loop.run_in_executor(self._preparing, context.run, self._prepare, request)
+        except asyncio.CancelledError:
+            if self._is_closing:  # which cancels what has not begun
+                raise Closed from None
+            raise
+        finally:
+            is_wanted = False
 
     def submit(self, prepared: Prepared) -> Generation:
         """Begin to sample. Raises Busy, Closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextvars import copy_context
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ConfigError
+from chargen.generation.automata import on_wait
 from chargen.generation.constraints import NOWHERE, Automaton, Guide
 from chargen.generation.logits import NEG_INF
 from chargen.nn.weights import Bools
@@ -115,6 +117,20 @@ def test_an_expression_that_takes_too_much_is_given_up(monkeypatch: pytest.Monke
     monkeypatch.setattr("chargen.generation.automata.SECONDS", 1)
     with pytest.raises(ConfigError, match="has too many states"):
         Automaton.of_expression("(a|b)*a(a|b){40}")
+
+
+def test_an_expression_that_nobody_waits_for_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chargen.generation.automata.SECONDS", 1000)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    def build() -> None:
+        on_wait.set(stop)
+        Automaton.of_expression("(a|b)*a(a|b){41}")
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_context().run(build)
 
 
 def test_the_empty_text_keeps_to_what_cannot_be_written() -> None:

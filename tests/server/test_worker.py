@@ -288,6 +288,29 @@ def test_a_text_that_nobody_takes_waits(
     run(wait())
 
 
+def test_a_guide_that_nobody_waits_for_is_given_up(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chargen.generation.automata.SECONDS", 1000)
+
+    async def work() -> None:
+        endless = [
+            asyncio.ensure_future(worker.prepare(request(regex=f"(a|b)*a(a|b){{4{number}}}")))
+            for number in range(worker_module.NUM_PREPARING + 1)
+        ]
+        await asyncio.sleep(0)
+        for one in endless:
+            one.cancel()
+        await worker.prepare(request(regex="[a-z ]+"))
+        building = asyncio.ensure_future(worker.prepare(request(regex="(a|b)*a(a|b){49}")))
+        await asyncio.sleep(0)
+        worker.close()
+        with pytest.raises(Closed):
+            await building
+
+    run(work())
+
+
 def test_what_cannot_be_is_said_before_anything_is_sampled(worker: Worker) -> None:
     for wrong in ({"regex": "("}, {"regex": "\N{SNOWMAN}+"}, {"ban": ("no such token",)}):
         with pytest.raises(ConfigError):
