@@ -8,17 +8,23 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import openai
 import pytest
 
 import chargen
-from tests.support.serving import Served, serving
+from chargen.checkpoint.locate import BUNDLED
+from chargen.generation.batch import Batch
+from chargen.server.app import App
+from chargen.server.models import Models
+from chargen.server.worker import Worker
+from chargen.tokenizers.byte import ByteTokenizer
+from tests.support.asgi import Call
+from tests.support.serving import PATIENCE, Served, serving
+from tests.support.tiny import tiny_over
 
-ROOT = Path(__file__).parents[2]
 STRAWBERRY = "The color of a strawberry is"
 QUESTION: Any = [{"role": "user", "content": "What is the color of a strawberry?"}]
 # More than can be sampled while a test waits.
@@ -34,6 +40,39 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     flags = ["--api-key", KEY, "--cors-origin", PAGE]
     with serving("everyday", *flags, cwd=tmp_path_factory.mktemp("guarded")) as served:
         yield served
+
+
+class Within:
+    """An app of one model, called without a network."""
+
+    def __init__(self, models: Models) -> None:
+        self.models, self.app = models, App(models)
+
+    def complete(self, **body: Any) -> Call:
+        return Call(self.app, "POST", "/v1/completions", body)
+
+    async def health(self) -> tuple[int, str]:
+        answer = await Call(self.app, "GET", "/health").answer()
+        return answer.status, answer.json["status"]
+
+
+def within(
+    generator: chargen.TextGenerator, test: Callable[[Within], Awaitable[None]], **options: Any
+) -> None:
+    """Run a test on an app of this model."""
+
+    def open_worker(_: chargen.TextGenerator) -> Worker:
+        return Worker(generator, max_batch=8, max_waiting=8)
+
+    async def run() -> None:
+        models = Models(lambda: {"model": BUNDLED}, open_worker, **options)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await test(Within(models))
+        finally:
+            models.close()
+
+    asyncio.run(run())
 
 
 def text_of(server: Served, **body: Any) -> str:
@@ -54,7 +93,7 @@ def test_a_stream_that_is_closed_costs_nothing_more(server: Served) -> None:
     with server.dialed() as connection:
         connection.sendall(server.spelled("/v1/completions", ENDLESS | {"stream": True}))
         assert connection.recv(64).startswith(b"HTTP/1.1 200")
-        assert server.load[0] > 0
+        server.wait_for(1)
     server.settle()
 
 
@@ -62,8 +101,7 @@ def test_a_request_without_a_stream_whose_client_left_is_dropped(server: Served)
     """vllm 54947 and 10806, mlx-openai-server 269: it goes on, and the queue stands still."""
     with server.dialed() as connection:
         connection.sendall(server.spelled("/v1/completions", ENDLESS))
-        while server.load == (0, 0):
-            pass
+        server.wait_for(1)
     server.settle()
 
 
@@ -73,8 +111,7 @@ def test_nothing_before_the_app_hides_that_a_client_left(guarded: Served) -> Non
     spelled = guarded.spelled("/v1/completions", ENDLESS).replace(b"\r\n", key, 1)
     with guarded.dialed() as connection:
         connection.sendall(spelled)
-        while guarded.load == (0, 0):
-            pass
+        guarded.wait_for(1)
     guarded.settle()
 
 
@@ -133,6 +170,36 @@ def test_a_hundred_at_a_time_are_slower_and_no_crash(server: Served) -> None:
     assert server.load == (0, 0)
 
 
+def test_a_full_queue_is_429(server: Served) -> None:
+    """omlx 785, pytorch/serve 2764: it takes whatever comes, until the memory is full."""
+    many = {"prompt": ["The"] * 8, "n": 128, "max_tokens": 1000}
+    with server.dialed() as connection:
+        connection.sendall(server.spelled("/v1/completions", many))
+        server.wait_for(1024)
+        answer = server.complete(**many)
+        assert answer.status == 429
+        assert answer.error["type"] == "rate_limit_error"
+        assert int(answer.headers["retry-after"]) > 0
+    server.settle()
+
+
+def test_an_engine_that_died_is_no_good_health(
+    everyday: chargen.TextGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mlx-lm 1834: it hangs, while /v1/models answers that all is well."""
+
+    async def die(here: Within) -> None:
+        assert (await here.complete(prompt="The").answer()).status == 200
+        assert await here.health() == (200, "ok")
+        monkeypatch.setattr(Batch, "step", lambda batch: 1 / 0)
+        for _ in range(2):  # what it had in hand, and what comes later
+            answer = await here.complete(prompt="The").answer()
+            assert (answer.status, answer.error["type"]) == (500, "server_error")
+        assert await here.health() == (503, "error")
+
+    within(everyday, die)
+
+
 # -- what a request asks for --------------------------------------------------------------------
 
 
@@ -188,6 +255,22 @@ def test_echo_scores_the_prompt(server: Served, everyday: chargen.TextGenerator)
     assert scores[1:-1] == pytest.approx(expected[1:], abs=1e-4)
 
 
+@pytest.mark.parametrize("sampled", ["the end", "part of a character"])
+def test_what_follows_an_echo_has_a_score_whatever_it_is(sampled: str) -> None:
+    """llama.cpp 27174, once more: lm-eval drops the last score, as the one of what was sampled."""
+    generator = tiny_over(ByteTokenizer(), seed=1)
+    token = {"the end": generator.tokenizer.end, "part of a character": 0xF0}[sampled]
+
+    async def ask(here: Within) -> None:
+        asked = {"prompt": "AB", "echo": True, "logprobs": 1, "max_tokens": 1}
+        answer = await here.complete(**asked, logit_bias={str(token): 100}).answer()
+        [choice] = answer.json["choices"]
+        assert choice["text"] == "AB"
+        assert len(choice["logprobs"]["token_logprobs"]) == 3
+
+    within(generator, ask)
+
+
 def test_max_completion_tokens_is_honoured(server: Served) -> None:
     """llama.cpp 13700: it is ignored."""
     asked = {"messages": QUESTION, "max_completion_tokens": 2, "max_tokens": 9}
@@ -196,7 +279,7 @@ def test_max_completion_tokens_is_honoured(server: Served) -> None:
 
 def test_no_prompt_is_cut(server: Served) -> None:
     """ollama 4967: silently. Here all of it is read, or the request is refused."""
-    words = "a word and " * 500
+    words = "a word and " * 200
 
     def first_token(before: str) -> tuple[int, float]:
         asked = {"prompt": f"{before}{words}GRANN", "max_tokens": 1, "temperature": 0}
@@ -215,8 +298,7 @@ def test_seeds_know_no_neighbours(server: Served) -> None:
     alone = text_of(server, **SEEDED)
     with server.dialed() as connection:
         connection.sendall(server.spelled("/v1/completions", ENDLESS))
-        while server.load == (0, 0):
-            pass
+        server.wait_for(1)
         assert text_of(server, **SEEDED) == alone
     server.settle()
 
@@ -269,6 +351,25 @@ def test_a_stream_has_an_event_a_token_where_alternatives_are_shown(server: Serv
     assert len(scored) == 30
 
 
+def test_streams_have_whole_characters_only() -> None:
+    """LocalAI 677, vllm 931: emoji and Chinese are garbled."""
+
+    async def read(here: Within) -> None:
+        asked = {"prompt": "漢字 🍓 ", "regex": "[😀你好é]{12}", "max_tokens": 99, "seed": 3}
+        whole = await here.complete(**asked).answer()
+        streamed = await here.complete(**asked, stream=True).answer()
+        events = [
+            json.loads(line.removeprefix("data: "))
+            for line in streamed.content.decode("utf-8").split("\n\n")[:-2]
+        ]
+        shown = [event["choices"][0]["text"] for event in events]
+        text = whole.json["choices"][0]["text"]
+        assert "".join(shown) == text and len(text) == 12
+        assert set(text) <= set("😀你好é")
+
+    within(tiny_over(ByteTokenizer(), seed=1), read)
+
+
 @pytest.mark.parametrize("stop", [" is", "pear is", "e", ["zzz", ".\n"]])
 def test_stop_texts_are_cut_exactly_and_never_half_shown(
     server: Served, everyday: chargen.TextGenerator, stop: Any
@@ -291,6 +392,22 @@ def test_proxies_do_not_hold_streams_back(server: Served) -> None:
     assert headers["x-accel-buffering"] == "no"
     assert headers["cache-control"] == "no-cache"
     assert headers["content-type"].startswith("text/event-stream")
+
+
+def test_silence_is_broken_while_a_prompt_is_read(
+    everyday: chargen.TextGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ollama 14420: a proxy takes a server for dead that reads a long prompt."""
+    monkeypatch.setattr("chargen.server.app.HEARTBEAT_SECONDS", 0.001)
+
+    async def read(here: Within) -> None:
+        call = await here.complete(prompt="a word and " * 500, max_tokens=2, stream=True).answer()
+        comments, _, rest = call.content.partition(b"data: ")
+        assert comments.startswith(b":") and comments.endswith(b"\n\n")
+        assert b"\n:" not in rest, "the text itself is news enough"
+        assert rest.endswith(b"data: [DONE]\n\n")
+
+    within(everyday, read)
 
 
 @pytest.mark.parametrize(
@@ -376,3 +493,14 @@ def test_health_needs_no_key(guarded: Served) -> None:
     """text-embeddings-inference 427: it does."""
     assert guarded.get("/health").status == 200
     assert guarded.get("/v1/models").status == 401
+
+
+def test_probes_know_when_a_model_is_there(everyday: chargen.TextGenerator) -> None:
+    """vllm 1245: there are none."""
+
+    async def probe(here: Within) -> None:
+        assert await here.health() == (503, "loading")
+        await here.models.load_named()
+        assert await here.health() == (200, "ok")
+
+    within(everyday, probe, named=["model"])

@@ -9,13 +9,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0  # seconds after which a server is taken to hang
+PATIENCE = 30.0  # seconds after which a server is taken to hang
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,18 @@ class Served:
         health = self.get("/health").json
         return health["running"], health["waiting"]
 
+    def wait_for(self, texts: int) -> None:
+        """Wait until so many texts are sampled or wait, at least."""
+        self._poll(lambda: sum(self.load) >= texts)
+
     def settle(self) -> None:
         """Wait until nothing is sampled: a server learns of a hang-up when the network says so."""
+        self._poll(lambda: self.load == (0, 0))
+
+    def _poll(self, is_so: Callable[[], bool]) -> None:
         start = time.monotonic()
-        while self.load != (0, 0):
-            assert time.monotonic() - start < PATIENCE, "it still samples"
+        while not is_so():
+            assert time.monotonic() - start < PATIENCE, self.load
 
     @contextmanager
     def dialed(self) -> Iterator[socket.socket]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -377,6 +378,29 @@ def test_the_key_is_asked_for(tmp_path: Any) -> None:
         with openai.OpenAI(base_url=url, api_key=KEY, max_retries=0) as friend:
             assert friend.models.retrieve("everyday").id == "everyday"
         assert served.get("/health").status == 200
+
+
+def test_a_full_queue_is_waited_for(
+    client: openai.OpenAI, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package tries again after as many seconds as the answer says."""
+    waited: list[float] = []
+    with ExitStack() as others:
+        connection = others.enter_context(server.dialed())
+        many: dict[str, Any] = {"model": "everyday", "prompt": ["The"] * 8, "n": 128}
+        connection.sendall(server.spelled("/v1/completions", many | {"max_tokens": 1000}))
+        server.wait_for(1024)
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            others.close()
+            server.settle()
+
+        monkeypatch.setattr("time.sleep", wait)
+        patient = client.with_options(max_retries=1)
+        done = patient.completions.create(**many, max_tokens=1)
+    assert len(done.choices) == 1024
+    assert waited == [1.0]
 
 
 def test_a_client_that_gives_up_leaves_nothing_running(
