@@ -109,7 +109,7 @@ class App:
 
     async def _handle(self, exchange: Exchange, handlers: Mapping[str, Handler]) -> None:
         method = exchange.method
-        if len(self._open) > MAX_REQUESTS:
+        if method == "POST" and len(self._open) > MAX_REQUESTS:
             raise ApiError("too many requests at once; try again later", status=429)
         if not handlers:
             raise ApiError(f"no API is at {exchange.path}; GET / says what is where", status=404)
@@ -147,7 +147,8 @@ class App:
             await _send(exchange, answer, generations, is_stream=request.stream)
         finally:
             for generation in generations:
-                generation.cancel()
+                if not generation.is_done:
+                    generation.cancel()
             exchange.num_tokens = sum(text.num_tokens for one in generations for text in one.texts)
 
     # -- tokens ---------------------------------------------------------------------------------
@@ -206,12 +207,13 @@ async def _send(
     """Send what is generated: as it comes, all that is there at a time in one part; or at once.
     Raises what any of it failed by."""
     is_done, part = False, b""
+    is_silent = is_stream
     while not is_done:
-        going_on = [generation for generation in generations if not generation.is_done]
-        if is_stream and all(generation.is_reading for generation in going_on):
-            await _with_heartbeat(exchange, _news(going_on))
+        is_silent = is_silent and all(generation.is_reading for generation in generations)
+        if is_silent:
+            await _with_heartbeat(exchange, _news(generations))
         else:
-            await _news(going_on)  # a timer for each piece of text would cost too much
+            await _news(generations)  # a timer for each piece of text would cost too much
         is_done = all(generation.is_done for generation in generations)
         part = answer.take()  # a worker waits where too much is not taken
         for generation in generations:
@@ -237,13 +239,15 @@ async def _with_heartbeat(exchange: Exchange, news: Coroutine[None, None, None])
 
 
 async def _news(generations: Sequence[Generation]) -> None:
-    """Return when there is something new of any."""
-    if len(generations) == 1:
-        return await generations[0].news()
-    waiting = [asyncio.ensure_future(generation.news()) for generation in generations]
+    """Return when there is something new of any, or all are done."""
+    going_on = [generation for generation in generations if not generation.is_done]
+    if not going_on:  # some are, once their last piece is taken
+        return
+    if len(going_on) == 1:
+        return await going_on[0].news()
+    waiting = [asyncio.ensure_future(generation.news()) for generation in going_on]
     try:
-        if waiting:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for one in waiting:
             one.cancel()

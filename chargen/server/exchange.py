@@ -24,6 +24,7 @@ MAX_BODY = 16 * 2**20  # bytes
 MAX_BODIES = 16 * MAX_BODY  # of all that are being read
 BODY_SECONDS = 30.0  # in which a body should have come
 SEND_SECONDS = 30.0  # in which a client should have taken something of what it is sent
+TELL_SECONDS = 1.0  # the same, of what went wrong
 MAX_PATH = 200  # characters that are shown of one
 JSON = "application/json"
 STREAM_HEADERS = {
@@ -188,13 +189,13 @@ class Exchange:
 
     async def refuse(self, error: ApiError, headers: Mapping[str, str] | None = None) -> None:
         """Say what went wrong: by a status, or by an event where a stream has begun; then it is
-        over. A client that takes nothing for a while is not told."""
+        over. A client that takes nothing is not told."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(SEND_SECONDS):
-                if not self._is_streaming:
+            async with asyncio.timeout(TELL_SECONDS):
+                if self.status is None:
                     headers = HEADERS.get(error.status, {}) | dict(headers or {})
                     await self.answer(error.status, error.envelope(), headers)
-                elif not self._is_complete:
+                elif self._is_streaming and not self._is_complete:
                     await self._end(b"data: " + error.envelope() + b"\n\n")
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:

@@ -14,8 +14,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 import uvicorn
 
@@ -63,9 +63,8 @@ def serve(
         on_answered=on_answered,
     )
     _raise_file_limit()
-    _log_tracebacks()
     port = sockets[0].getsockname()[1]
-    with Interrupts(on_second_sigint=exit_at_once) as interrupts:
+    with _tracebacks_logged(), Interrupts(on_second_sigint=exit_at_once) as interrupts:
         server = _Server(
             uvicorn.Config(
                 guard,
@@ -107,7 +106,7 @@ class _Server(uvicorn.Server):
         self._app, self._models = app, models
         self._interrupts = interrupts
         self._on_ready = on_ready
-        self.failure: BaseException | None = None  # why a model that was named cannot be loaded
+        self.failure: Exception | None = None  # why a model that was named cannot be loaded
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
@@ -123,7 +122,7 @@ class _Server(uvicorn.Server):
         try:
             await self._models.load_named()
             self._on_ready()
-        except BaseException as error:
+        except Exception as error:
             self.failure = error
             self.should_exit = True
 
@@ -275,8 +274,11 @@ def _ignore(exchange: Exchange) -> None:
     """Without a log."""
 
 
-def _log_tracebacks() -> None:
-    """On stderr, of bugs alone: uvicorn says more than that."""
+@contextmanager
+def _tracebacks_logged() -> Iterator[None]:
+    """On stderr, those of bugs: uvicorn says more than that."""
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: bool(record.exc_info))
     logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)

@@ -204,53 +204,52 @@ def test_closing_ends_all_workers(loads: Loads) -> None:
 # -- which there are --------------------------------------------------------------------------
 
 
-def test_those_below_checkpoints_are_found_whenever_they_come(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model below the ./checkpoints of an empty folder."""
     monkeypatch.chdir(tmp_path)
-    assert found_folders(BUNDLED) == {"everyday": BUNDLED}
-    shutil.copytree(checkpoint, tmp_path / "checkpoints" / "tiny")
-    assert found_folders(BUNDLED) == {"everyday": BUNDLED, "tiny": Path("checkpoints/tiny")}
-    assert list(found_folders(checkpoint)) == ["tiny", "everyday"]
-    (tmp_path / "checkpoints" / "everyday").mkdir()
-    assert found_folders(BUNDLED)["everyday"] == BUNDLED
+    shutil.copytree(BUNDLED, tmp_path / "checkpoints" / "tiny")
+    return Path("checkpoints/tiny")
 
 
-def test_what_is_damaged_is_not_listed(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(checkpoint, tmp_path / "checkpoints" / "tiny")
-    broken = shutil.copytree(checkpoint, tmp_path / "checkpoints" / "broken")
-    (broken / "config.json").write_text("{")
-    (broken / "training.safetensors").unlink()
+def test_those_below_checkpoints_are_found_whenever_they_come(tiny: Path) -> None:
+    assert found_folders(BUNDLED) == {"everyday": BUNDLED, "tiny": tiny}
+    assert list(found_folders(tiny)) == ["tiny", "everyday"]
+    Path("checkpoints/everyday").mkdir()  # an empty folder is none
+    shutil.copytree(tiny, "checkpoints/later")
+    assert found_folders(BUNDLED) == {
+        "everyday": BUNDLED,
+        "later": Path("checkpoints/later"),
+        "tiny": tiny,
+    }
+
+
+def test_what_is_damaged_is_not_listed(tiny: Path) -> None:
+    shutil.copytree(tiny, "checkpoints/broken")
+    Path("checkpoints/broken/config.json").write_text("{")
 
     async def test() -> None:
-        served = Models(lambda: found_folders(BUNDLED), lambda generator: None)  # type: ignore[arg-type, return-value]
+        served = Models(
+            lambda: found_folders(BUNDLED), lambda generator: as_worker(FakeWorker(generator))
+        )
         assert [name for name, _ in await served.listed()] == ["everyday", "tiny"]
-        assert (await served.described("tiny")).folder == Path("checkpoints/tiny")
+        assert (await served.described("tiny")).folder == tiny
         with pytest.raises(CheckpointError):
             await served.described("broken")
 
     run(test)
 
 
-def test_what_is_named_wrongly_is_said_before_anything_is_loaded(
-    checkpoint: Path, folder: Path, tmp_path: Path
-) -> None:
-    assert named_folders([str(checkpoint), "everyday", str(checkpoint)]) == {
-        checkpoint.name: checkpoint,
-        "everyday": Path("checkpoints/everyday"),
-    }
+def test_what_is_named_wrongly_is_said_before_anything_is_loaded(tiny: Path) -> None:
+    assert named_folders(["tiny", "everyday", str(tiny)]) == {"tiny": tiny, "everyday": BUNDLED}
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         named_folders(["everyday", "nowhere"])
-    twin = shutil.copytree(checkpoint, tmp_path / checkpoint.name)
+    shutil.copytree(tiny, "elsewhere/tiny")
     with pytest.raises(CheckpointError, match="same name"):
-        named_folders([str(checkpoint), str(twin)])
-    (folder / "config.json").write_text("{")
-    (folder / "training.safetensors").unlink()
+        named_folders(["tiny", "elsewhere/tiny"])
+    Path("elsewhere/tiny/config.json").write_text("{")
     with pytest.raises(CheckpointError):
-        named_folders([str(folder)])
+        named_folders(["elsewhere/tiny"])
 
 
 def test_work_in_a_thread_returns_and_raises() -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,33 +19,38 @@ from typing import Any
 
 import pytest
 
+from chargen.checkpoint.locate import BUNDLED
 from chargen.errors import ServeError
 from chargen.server.run import listen
 from tests.support.command import Chargen
 
-# The command line, with another patience at its end.
+# The command line, with another patience at its end, or a model that takes for ever.
 MAIN = """
-import chargen.server.run
+import time
+import chargen.server.models, chargen.server.run
 from chargen.cli.main import main
 
-chargen.server.run.DRAIN_SECONDS = {drain}
+chargen.server.run.DRAIN_SECONDS = 0.1
+{before}
 raise SystemExit(main())
 """
+PATIENT = "chargen.server.run.DRAIN_SECONDS = 1000"
+LOADS_FOR_EVER = "chargen.server.models.load = lambda folder: time.sleep(1000)"
 LONG = {"prompt": "a", "max_tokens": 100_000, "stream": True}
 
 
 class Server:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    host = "127.0.0.1"
+
+    def __init__(self, process: subprocess.Popen[str], port: int | None = None) -> None:
+        """Of a process that says on which port it listens, or is told."""
         self.process = process
+        self.said = ""
+        self.port = port or 0
         assert process.stdout is not None
-        address = process.stdout.readline().split()[-1]
-        self.host, _, port = address.removeprefix("http://").rpartition(":")
-        self.port = int(port)
-        self.said = f"{address}\n"
-        for line in process.stdout:
-            self.said += line
-            if line.startswith("Ctrl-C"):
-                break
+        while not port and "Ctrl-C" not in self.said:
+            self.said += process.stdout.readline()
+            self.port = int(self.said.split("\n")[0].rpartition(":")[2])
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
         with closing(http.client.HTTPConnection(self.host, self.port)) as client:
@@ -76,11 +82,11 @@ class Server:
 def serving(
     folder: Path,
     *arguments: str,
-    drain: float = 0.1,
+    before: str = "",
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN.format(drain=drain), "serve", "--port", "0", *arguments],
+        [sys.executable, "-c", MAIN.format(before=before), "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
         env={**os.environ, **environment},
     )  # fmt: skip
@@ -89,6 +95,12 @@ def serving(
     finally:
         process.kill()
         process.communicate()
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
@@ -129,11 +141,28 @@ def test_at_its_end_streams_finish_or_say_why_not(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path, drain=1000) as server, server.stream() as answer:
+    with serving(tmp_path, before=PATIENT) as server, server.stream() as answer:
         server.process.send_signal(signal.SIGINT)
         while server.is_listening():
             answer.readline()
         assert server.end(signal.SIGINT)[0] == 130
+
+
+def test_it_ends_while_a_model_is_loaded(tmp_path: Path) -> None:
+    port = free_port()
+    code, asked = MAIN.format(before=LOADS_FOR_EVER), ["--quiet", "--port", str(port)]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "everyday", *asked],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        server = Server(process, port)
+        while not server.is_listening():
+            time.sleep(0.01)
+        status, body = server.ask("GET", "/health")
+        assert (status, json.loads(body)["status"]) == (503, "loading")
+        process.terminate()
+        assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -153,6 +182,15 @@ def test_what_is_wrong_is_one_line(
     done = run_chargen("serve", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line(run_chargen: Chargen, tmp_path: Path) -> None:
+    folder = shutil.copytree(BUNDLED, tmp_path / "damaged")
+    (folder / "model.safetensors").write_bytes(b"")
+    done = run_chargen("serve", folder, "--port", 0)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("chargen: cannot load damaged: ")
     assert done.stderr.count("\n") == 1
 
 

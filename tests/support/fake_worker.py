@@ -16,10 +16,15 @@ from chargen.server.worker import Generation, TextRequest, Worker
 
 class FakeText:
     def __init__(self) -> None:
-        self.finish_reason: str | None = None
+        self.reason: str | None = None
         self.num_tokens = 0
         self.logprob = 0.0
         self.untaken: list[tuple[Piece, tuple[TokenScore, ...]]] = []
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Not before its last piece is taken."""
+        return None if self.untaken else self.reason
 
     def take(self) -> list[tuple[Piece, tuple[TokenScore, ...]]]:
         taken, self.untaken = self.untaken, []
@@ -53,7 +58,7 @@ class FakeGeneration:
     def end(self, error: BaseException | None = None) -> None:
         self.error = error
         for text in self.texts:
-            text.finish_reason = text.finish_reason or "length"
+            text.reason = "length"
         self._new.set()
 
     async def news(self) -> None:
