@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         folder.mkdir()
         monkeypatch.setenv(name, str(folder))
     monkeypatch.setattr(chargen, "train", manual.short_train)
-    for example in manual.examples(page, tmp_path):
-        example.evaluate()
+    with closing(manual.examples(page, tmp_path)) as examples:
+        for example in examples:
+            example.evaluate()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,8 @@ def test_a_mark_is_that_of_the_block_below_it() -> None:
         "```pycon\nimport chargen\n```\n",
         "<!-- not run -->\n```console\n$ chargen list\n```\n",
         "<!-- not runn: long -->\n```console\n$ chargen list\n```\n",
+        "<!-- needs -->\n```console\n$ chargen list\n```\n",
+        "<!-- server -->\n```python\nchargen.serve()\n```\n",
         "<!-- text varies -->\n```text\nnone\n```\n",
         "<!-- text varies -->\n\nWords\n\n```console\n$ chargen list\n```\n",
     ],

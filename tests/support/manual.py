@@ -7,9 +7,13 @@ stands in an HTML comment before it:
     <!-- text varies -->        it must run and print something
     <!-- file: poems.txt -->    the reader saves the block under this name
     <!-- typed: GRANN | /why -->    what is typed into the REPL that the block's first line starts
+    <!-- needs: lm_eval -->     tried where this module is installed, by `make test-clients`
+    <!-- server -->             what the block's command starts goes on below, until the page ends
 
 Every comment is such a mark, and a block in a language that is not known here fails: else a slip of
 the pen would keep a block from being tried.
+
+A page shows a server at ADDRESS; here it is at a port that was free when the page was begun.
 
 Outputs of `console` blocks are compared: words exactly, decimals within 1 % or two units of their
 last digit, bars within one block. A line `...` stands for any lines, `...` in a line for any text.
@@ -25,11 +29,14 @@ import re
 import runpy
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from sybil import Document, Example, Region
@@ -46,11 +53,21 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = RawFencedCodeBlockLexer(re.compile(r"(?P<language>[^\n]*)\n"))
 MARK = re.compile(
-    r"<!--\s*(not run|text varies|file|typed)(?::\s*((?:(?!-->).)*?))?\s*-->\s*\n\Z", re.S
+    r"<!--\s*(not run|text varies|file|typed|needs|server)"
+    r"(?::\s*((?:(?!-->).)*?))?\s*-->\s*\n\Z",
+    re.S,
 )
 TRIED = ("python", "pycon", "console")
 # Figures, messages of a long run, lines of a shell's start-up file, and what Sphinx reads.
 SHOWN = re.compile(r"text|json|bash|\{[\w-]+\}.*")
+ADDRESS = "127.0.0.1:8080"  # the one that `chargen serve` listens at
+# What a shell finds, as modules: by this one training is shortened.
+PROGRAMS = {
+    "chargen": "tests.support.manual chargen",
+    "python": "tests.support.manual python",
+    "llm": "llm",
+    "lm_eval": "lm_eval",
+}
 # In place of a minute or ten: what a page says about the command line is tried by these.
 LENGTHS = ("--minutes", "--epochs", "--steps")
 SHORT_RUN = {"--steps": "20", "--batch-size": "4", "--bptt": "16"}
@@ -58,12 +75,16 @@ TINY_NETWORK = {"--hidden-size": "32", "--num-layers": "1", "--embedding-size": 
 SIZES = (*TINY_NETWORK, "--preset", "--init-from")
 
 
-def examples(page: Path, folder: Path) -> Iterator[Example]:
-    """The blocks of a page that can be tried, to be evaluated in their order in this folder."""
-    reader = Reader(folder)
-    document = Document.parse(str(page), reader.regions)
-    document.namespace["__name__"] = "__main__"
-    return document.examples()
+def examples(page: Path, folder: Path) -> Generator[Example, None, None]:
+    """The blocks of a page that can be tried, to be evaluated in their order in this folder. Once
+    this is closed nothing that they have started runs on."""
+    with Reader(folder) as reader:
+        text = page.read_text(encoding="utf-8").replace(ADDRESS, reader.address)
+        document = Document(text, str(page))
+        document.namespace["__name__"] = "__main__"
+        for region in reader.regions(document):
+            document.add(region)
+        yield from document.examples()
 
 
 class Reader:
@@ -86,6 +107,24 @@ class Reader:
         for name in ("corpora", "examples", "benchmarks"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "checkpoints" / "everyday", folder / "checkpoints" / "everyday")
+        self.server: subprocess.Popen[str] | None = None
+        # Nobody else gets this port, though a server may listen there.
+        self.port = socket.socket()
+        self.port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.port.bind((ADDRESS.partition(":")[0], 0))
+
+    @property
+    def address(self) -> str:
+        """Where the server of a page is."""
+        host, port = self.port.getsockname()
+        return f"{host}:{port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_server()
+        self.port.close()
 
     def regions(self, document: Document) -> Iterator[Region]:
         num_marks = 0
@@ -96,15 +135,18 @@ class Reader:
             language = region.lexemes["language"]
             check_block(document.path, kind, language, region.lexemes["source"])
             region.parsed = region.lexemes["source"]
-            if kind == "not run":
-                assert argument, f"{document.path}: not run, and it is not said why"
-                continue
+            if kind in ("not run", "needs"):
+                assert argument, f"{document.path}: {kind}, and it is not said why or what"
+                if kind == "not run" or find_spec(argument) is None:
+                    continue
             if kind == "file":
                 region.parsed = (argument, region.parsed)
                 region.evaluator = self.save
             elif kind == "typed":
                 region.parsed = (argument, region.parsed)
                 region.evaluator = self.talk
+            elif kind == "server":
+                region.evaluator = self.serve
             elif language == "python":
                 region.evaluator = PythonEvaluator()
             elif language == "pycon":
@@ -115,7 +157,7 @@ class Reader:
                 continue
             elif language == "console":
                 region.parsed = (kind, region.parsed)
-                region.evaluator = self.type_commands
+                region.evaluator = self.type_block
             else:
                 continue
             yield region
@@ -126,9 +168,12 @@ class Reader:
         name, text = example.parsed
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def type_commands(self, example: Example) -> str | None:
+    def type_block(self, example: Example) -> str | None:
         mark, session = example.parsed
-        for command, output, code in commands(session):
+        return self.type_commands(mark, commands(session))
+
+    def type_commands(self, mark: str, typed: Iterable[tuple[str, str, int]]) -> str | None:
+        for command, output, code in typed:
             returned, printed = self.run(command)
             if returned != code:
                 return f"$ {command}\nended with {returned}:\n{printed}"
@@ -146,6 +191,33 @@ class Reader:
         if words[0] == "chargen" and not set(words) & {"|", "<", ">", ">>", "&&", ";"}:
             return run_here(words[1:])
         return run_in_bash(command, self.folder)
+
+    def serve(self, example: Example) -> str | None:
+        """Start a server, and then type the other commands of the block. What it logs is not
+        shown."""
+        self.stop_server()
+        start, shown, _ = next(commands(example.parsed))
+        self.server = subprocess.Popen(
+            ["bash", "-c", f"exec {start} --port {self.port.getsockname()[1]}"],
+            cwd=self.folder, env=shell_environment(self.folder), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
+        )  # fmt: skip
+        assert self.server.stdout is not None
+        printed = ""
+        for line in self.server.stdout:
+            printed += line
+            if line.startswith("Ctrl-C"):
+                break
+        wrong = difference(shown, printed) if shown.strip() else None
+        if wrong:
+            return f"$ {start}\n{wrong}"
+        return self.type_commands("", islice(commands(example.parsed), 1, None))
+
+    def stop_server(self) -> None:
+        if self.server is not None:
+            self.server.terminate()
+            self.server.communicate(timeout=60)
+            self.server = None
 
     def talk(self, example: Example) -> str | None:
         typed, shown = example.parsed
@@ -180,6 +252,7 @@ def check_block(path: str, kind: str, language: str, source: str) -> None:
     where = f"{path}: the block {source[:60]!r}"
     assert language in TRIED or SHOWN.fullmatch(language), f"{where} is in {language or 'nothing'}"
     assert kind != "text varies" or language in TRIED, f"{where} is not run"
+    assert kind != "server" or language == "console", f"{where} starts nothing"
     if language == "console":
         assert source.startswith("$ "), f"{where} does not begin with a command"
     if language == "pycon":
@@ -247,27 +320,31 @@ def run_here(arguments: list[str]) -> tuple[int, str]:
 
 
 def run_in_bash(command: str, folder: Path) -> tuple[int, str]:
-    """Run what a shell must understand, with this environment's `chargen` and `python`."""
-    programs = folder / ".programs"
-    if not programs.exists():
-        programs.mkdir()
-        for name in ("chargen", "python"):
-            file = programs / name
-            file.write_text(
-                f'#!/bin/sh\nexec {sys.executable} -m tests.support.manual {name} "$@"\n'
-            )
-            file.chmod(0o755)
-    environment = {
-        **os.environ,
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
+    """Run what a shell must understand, with this environment's programs."""
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
-        cwd=folder, env=environment, stdin=subprocess.DEVNULL, timeout=300,
+        cwd=folder, env=shell_environment(folder), stdin=subprocess.DEVNULL, timeout=300,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
     )  # fmt: skip
     return done.returncode, done.stdout
+
+
+def shell_environment(folder: Path) -> dict[str, str]:
+    """That of a shell which finds the programs here, and whose curl shows no progress."""
+    programs = folder / ".programs"
+    if not programs.exists():
+        programs.mkdir()
+        for name, module in PROGRAMS.items():
+            file = programs / name
+            file.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+            file.chmod(0o755)
+        (programs / ".curlrc").write_text("no-progress-meter\n")
+    return {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "CURL_HOME": str(programs),
+    }
 
 
 def difference(expected: str, printed: str) -> str | None:
