@@ -95,7 +95,7 @@ test-clients:
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    -e '.[dev,clients,lm-eval]'
-	$(CLIENTS)/bin/pytest tests/server/clients
+	$(CLIENTS)/bin/pytest tests/server/clients "tests/test_manual.py::test_page[docs/guides/serve.md]"
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(CLIENTS) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis \

@@ -21,6 +21,7 @@ GUIDES = {
     "train": "train",
     "sample": "sample",
     "repl": "repl",
+    "serve": "serve",
     "eval": "evaluate",
     "classify": "classify",
     "score": "evaluate",
