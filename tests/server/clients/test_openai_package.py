@@ -344,11 +344,18 @@ def test_a_bad_request_names_the_field(
     assert param in str(caught.value)
 
 
-def test_tools_are_refused_with_what_to_do(client: openai.OpenAI) -> None:
-    tools: Any = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tools", [{"type": "function", "function": {"name": "f", "parameters": {}}}]),
+        ("response_format", {"type": "json_object"}),
+    ],
+)
+def test_what_the_models_cannot_do_is_refused(client: openai.OpenAI, name: str, value: Any) -> None:
+    asked: dict[str, Any] = {"model": "everyday", "messages": QUESTION, name: value}
     with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(model="everyday", messages=QUESTION, tools=tools)
-    assert caught.value.param == "tools"
+        client.chat.completions.create(**asked)
+    assert caught.value.param == name
 
 
 def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
