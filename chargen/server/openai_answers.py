@@ -6,7 +6,7 @@ an event only the text changes: what stands before and after it is made once a s
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -123,7 +123,7 @@ class Answer:
         self.generations = generations
         kind = "chat.completion" if request.is_chat else "text_completion"
         self._head = {
-            "id": ("chatcmpl-" if request.is_chat else "cmpl-") + secrets.token_hex(12),
+            "id": f"{'chatcmpl' if request.is_chat else 'cmpl'}-{random.getrandbits(96):024x}",
             "object": f"{kind}.chunk" if request.is_chat and request.stream else kind,
             "created": int(time.time()),
             "model": model,
