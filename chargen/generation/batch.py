@@ -224,17 +224,17 @@ class Batch:
     def is_full(self) -> bool:
         return len(self.texts) >= self.capacity
 
-    def add(self, text: BatchedText) -> None:
-        """Go on with this text from the next step on."""
-        row = len(self.texts)
-        first, *rest = text.start.unread
-        self.texts.append(text)
-        self._unread.append(rest[::-1])
-        self._generators.append(text.stream.generator())
-        self._used[row] = 0
-        self._resize()
-        self._stepper.set_row(row, text.start.state)
-        self._tokens[row] = first
+    def add(self, *texts: BatchedText) -> None:
+        """Go on with these texts from the next step on."""
+        self._resize(len(self.texts) + len(texts))
+        for row, text in enumerate(texts, len(self.texts)):
+            first, *rest = text.start.unread
+            self.texts.append(text)
+            self._unread.append(rest[::-1])
+            self._generators.append(text.stream.generator())
+            self._used[row] = 0
+            self._stepper.set_row(row, text.start.state)
+            self._tokens[row] = first
         self._phases = None
 
     def remove(self, text: BatchedText) -> None:
@@ -248,6 +248,7 @@ class Batch:
         )
         text.stream = replace(text.stream, used=text.stream.used + int(self._used[row]))
         self._free(row)
+        self._resize(len(self.texts))
 
     @quiet
     def step(self) -> list[BatchedText]:
@@ -277,6 +278,7 @@ class Batch:
         for text in news:
             if text.is_over:
                 self._free(self.texts.index(text))
+        self._resize(len(self.texts))
         return news
 
     def _show(self, groups: list[_Group], logits: Floats) -> list[BatchedText]:
@@ -370,7 +372,6 @@ class Batch:
             column[row] = column[last]
             column.pop()
         self._phases = None
-        self._resize()
 
     def _size(self, count: int) -> int:
         """How many rows a step has that is to have room for so many."""
@@ -379,9 +380,9 @@ class Batch:
             return max(self.capacity, MIN_ROWS)
         return -(-max(count, MIN_ROWS) // group) * group
 
-    def _resize(self) -> None:
-        """Make room in a step for all texts, and not for many more: each row costs."""
-        size, needed = len(self._tokens), self._size(len(self.texts))
+    def _resize(self, count: int) -> None:
+        """Make room in a step for so many texts, and not for many more: each row costs."""
+        size, needed = len(self._tokens), self._size(count)
         if needed <= size <= needed + max(needed // SLACK, self._size(1)):
             return
         kept = min(size, needed)

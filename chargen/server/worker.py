@@ -18,6 +18,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from random import Random
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -167,6 +168,7 @@ class Worker:
         self._engine, self._tokenizer = generator.engine, generator.tokenizer
         self._max_texts = max_batch + max_waiting
         self._rules = _KnownRules(generator)
+        self._seeds = Random()  # for requests without one; the operating system would take longer
         self._preparing = ThreadPoolExecutor(NUM_PREPARING, thread_name_prefix="chargen-prepare")
         self._searching = ThreadPoolExecutor(NUM_SEARCHING, thread_name_prefix="chargen-search")
         # What both sides see, under the lock.
@@ -285,7 +287,7 @@ class Worker:
             tokenizer.decode(prompt)  # raises where one is no token
             tokens, whole = np.array(prompt, np.int64), prompt
         if isinstance(prompt, str) or prompt[:1] != (tokenizer.end,):
-            tokens = np.insert(tokens, 0, tokenizer.end)
+            tokens = np.concatenate([[tokenizer.end], tokens])
         if request.score_prompt and len(whole) > MAX_SCORED_TOKENS:
             raise TokenizerError(
                 f"a prompt of {len(whole):,} tokens is too long to be scored, the maximum is "
@@ -302,6 +304,7 @@ class Worker:
         if request.samples_nothing or config.beams is not None:
             return [GeneratedText() for _ in range(count)]
         recent = tuple(prepared.tokens[1:][-config.penalty_window :].tolist())
+        seed = self._seeds.getrandbits(63) if config.seed is None else config.seed
         nowhere = PromptState(initial_state(self._engine.config), (), prepared.tail, recent)
         return [
             BatchedText(
@@ -311,7 +314,7 @@ class Worker:
                 stream,
                 request.top_logprobs,
             )
-            for stream in islice(streams(config.seed), count)
+            for stream in islice(streams(seed), count)
         ]
 
     # -- the thread ---------------------------------------------------------------------------
@@ -386,7 +389,6 @@ class Worker:
             self._searching.submit(self._search, generation)
         else:
             generation.prompt = prompt = self._reader.begin(generation.prepared.tokens)
-            generation.cached_tokens = max(0, prompt.cached_tokens - 1)
             self._owners |= dict.fromkeys(generation.texts, generation)
             if prompt.is_read:
                 self._start(generation)
@@ -395,9 +397,10 @@ class Worker:
                 self._reader.add(prompt)
 
     def _start(self, generation: Generation) -> None:
-        """Its prompt is read but for the last tokens, which are read in the batch."""
+        """Its prompt is read but for the last token, which is read in the batch."""
         prompt, texts = generation.prompt, generation.batched
         assert prompt is not None
+        generation.cached_tokens = max(0, prompt.cached_tokens - 1)
         unread = tuple(prompt.unread.tolist())
         start = replace(texts[0].start, state=prompt.state, unread=unread)  # one for all of them
         for text in texts:
@@ -408,14 +411,16 @@ class Worker:
         """Read and score a chunk of what is long, and make a step; those with news that should not
         wait."""
         if len(self._reader):
-            read = self._reader.read_chunk()
+            read = self._reader.read_on()
             for generation in [g for g in self._reading if g.prompt in read]:
                 self._reading.remove(generation)
                 self._start(generation)
         if self._scoring:
             self._score_on()
-        while self._ready and not self._batch.is_full:
-            self._batch.add(self._ready.popleft())
+        room = self._batch.capacity - len(self._batch)
+        if self._ready and room:
+            count = min(room, len(self._ready))
+            self._batch.add(*(self._ready.popleft() for _ in range(count)))
         news: set[Generation] = set()
         if len(self._batch):
             for text in self._batch.step():

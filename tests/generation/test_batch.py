@@ -29,7 +29,8 @@ from chargen.generation.prompt_reader import CHUNK, PromptReader, StateCache
 from chargen.generation.prompt_state import PromptState
 from chargen.generation.rules import Rules
 from chargen.generation.sampling import RandomStream
-from chargen.nn.engine import initial_state
+from chargen.nn.engine import Floats, State, initial_state
+from chargen.tokenizers.base import Tokens
 from chargen.tokenizers.byte import ByteTokenizer
 from tests.support.tiny import logprob_of, tiny, tiny_over
 
@@ -148,8 +149,8 @@ def test_a_text_that_left_goes_on_as_if_it_had_not(everyday: TextGenerator) -> N
             batch.remove(text)
             away.append(text)
         chance.shuffle(away)
-        for _ in range(min(len(away), batch.capacity - len(batch), 30)):
-            batch.add(away.pop())
+        count = min(len(away), batch.capacity - len(batch), 30)
+        batch.add(*(away.pop() for _ in range(count)))
         batch.step()
     assert [result(text) for text in texts] == expected
 
@@ -279,14 +280,14 @@ def test_a_batch_holds_no_more_than_it_may(everyday: TextGenerator) -> None:
 
 
 def read(reader: PromptReader, tokens: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[bytes, int]:
-    """The bits of the state where whole chunks end, and how many tokens of it were known."""
+    """The bits of the state before the last token, and how many tokens of it were known."""
     prompt = reader.begin(tokens)
     if not prompt.is_read:
         reader.add(prompt)
         while not prompt.is_read:
-            reader.read_chunk()
+            reader.read_on()
     assert np.array_equal(prompt.unread, tokens[prompt.at :])
-    assert 1 <= len(prompt.unread) <= CHUNK
+    assert len(prompt.unread) == 1
     return prompt.state.tobytes(), prompt.cached_tokens
 
 
@@ -304,19 +305,42 @@ def test_a_prompt_is_the_same_however_it_is_read(everyday: TextGenerator) -> Non
         if not prompt.is_read:
             reader.add(prompt)
     while len(reader):
-        reader.read_chunk()
+        reader.read_on()
     assert [prompt.state.tobytes() for prompt in prompts] == fresh
     for length, expected in zip(lengths, fresh, strict=True):
         again, known = read(reader, whole[:length])
         assert again == expected
-        assert known == (length - 1) // CHUNK * CHUNK
+        assert known == length - 1
+
+
+def test_what_another_prompt_has_read_is_not_read_again(
+    everyday: TextGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = everyday.engine
+    lengths: list[int] = []
+    plain = engine.read
+
+    def counted(tokens: Tokens, state: State, *, independent: bool = False) -> tuple[Floats, State]:
+        lengths.append(tokens.shape[1])
+        return plain(tokens, state, independent=independent)
+
+    monkeypatch.setattr(engine, "read", counted)
+    reader = PromptReader(engine)
+    prompts = [reader.begin(np.full(CHUNK + 6, 40)) for _ in range(20)]
+    for prompt in prompts:
+        reader.add(prompt)
+    read = []
+    while len(reader):
+        read += reader.read_on()
+    assert len(read) == len(prompts) and all(prompt.is_read for prompt in prompts)
+    assert lengths == [CHUNK, 4, 1]
 
 
 def test_what_is_read_no_further_is_left(everyday: TextGenerator) -> None:
     reader = PromptReader(everyday.engine)
     prompt = reader.begin(np.full(5 * CHUNK, 40))
     reader.add(prompt)
-    reader.read_chunk()
+    reader.read_on()
     reader.remove(prompt)
     reader.remove(prompt)
     assert len(reader) == 0
