@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from chargen.errors import ConfigError, named, setting
@@ -417,7 +417,8 @@ class SamplingDefaults(Config):
     @property
     def given(self) -> dict[str, Any]:
         """What it says, by name."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        values = {name: getattr(self, name) for name in field_names(type(self))}
+        return {name: value for name, value in values.items() if value not in (None, ())}
 
     @property
     def options(self) -> dict[str, Any]:

@@ -57,12 +57,14 @@ class Config:
 
     def __post_init__(self) -> None:
         known = field_types(type(self))
-        for field in dataclasses.fields(self):
-            kind, optional = known[field.name]
-            given = getattr(self, field.name)
+        for name, field in self.__dataclass_fields__.items():
+            given = getattr(self, name)
+            if given is field.default:  # as most are, of every config that a server makes
+                continue
+            kind, optional = known[name]
             value = _plain(kind, given, field.metadata["choices"])
             if value is not given:
-                object.__setattr__(self, field.name, value)
+                object.__setattr__(self, name, value)
             _check(field, kind, optional, value)
         self.check_together()
 
@@ -87,7 +89,7 @@ def _field_types(config_type: type[Config]) -> Mapping[str, tuple[Any, bool]]:
 
 def field_names(config_type: type[Config]) -> list[str]:
     """The names of a config's options, in order."""
-    return [field.name for field in dataclasses.fields(config_type)]
+    return list(config_type.__dataclass_fields__)
 
 
 def help_of(config_type: type[Config], name: str, spell: Spelling = in_python) -> str:

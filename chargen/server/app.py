@@ -219,10 +219,10 @@ async def _send(
         for generation in generations:
             if generation.error is not None:
                 raise generation.error
-        if is_stream and part:
+        if is_stream and part and not is_done:
             await exchange.write(part)
     if is_stream:
-        await exchange.finish()
+        await exchange.finish(part)
     else:
         await exchange.answer(200, part)
 

@@ -175,17 +175,22 @@ class Exchange:
 
     async def write(self, events: bytes) -> None:
         """Some events of a stream, which the first of them begins, in one part."""
-        if not self._is_streaming:
-            self._is_streaming = True
-            self._check_sending()
-            await self._begin(200, STREAM_HEADERS)
+        await self._begin_stream()
         self._sending_since = time.perf_counter()
         await self._send({"type": "http.response.body", "body": events, "more_body": True})
         self._sending_since = None
 
-    async def finish(self) -> None:
-        """The end of a stream."""
-        await self._end(b"")
+    async def finish(self, events: bytes) -> None:
+        """The last events of a stream, and its end."""
+        await self._begin_stream()
+        self._sending_since = time.perf_counter()
+        await self._end(events)
+
+    async def _begin_stream(self) -> None:
+        if not self._is_streaming:
+            self._is_streaming = True
+            self._check_sending()
+            await self._begin(200, STREAM_HEADERS)
 
     async def refuse(self, error: ApiError, headers: Mapping[str, str] | None = None) -> None:
         """Say what went wrong: by a status, or by an event where a stream has begun; then it is
