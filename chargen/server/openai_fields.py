@@ -123,7 +123,9 @@ def read_body(content: bytes, kind: type[RecordType]) -> RecordType:
         return decode(content, kind)
     except JsonError as error:
         reason, path = _in_words(error.reason), error.path
-        if isinstance(error.__cause__, RecursionError):
+        if not content.strip():
+            reason = "is empty; it must be a JSON object"
+        elif isinstance(error.__cause__, RecursionError):
             reason = "is nested too deeply"
         elif not path and reason == error.reason:  # that of the parser
             reason, path = _find_malformed(content) or (f"is not JSON: {reason}", "")

@@ -101,7 +101,7 @@ def test_content_is_a_text_or_parts() -> None:
         ("[]", None, "must be an object, not a list"),
         ('"text"', None, "must be an object"),
         ("null", None, "must be an object"),
-        ("", None, "not JSON"),
+        ("", None, "is empty"),
         ("{", None, "not JSON"),
         ('{"n": 1} {}', None, "not JSON"),
         ("{'n': 1}", None, "not JSON"),
