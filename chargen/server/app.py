@@ -137,7 +137,10 @@ class App:
     async def _generate(
         self, exchange: Exchange, name: str, worker: Worker, request: CompletionRequest
     ) -> None:
-        prepared = [await worker.prepare(text) for text in request.texts]
+        prepared = []
+        for text in request.texts:
+            prepared.append(await worker.prepare(text))
+            await asyncio.sleep(0)  # of many prompts each is prepared at once: others take turns
         generations: list[Generation] = []
         try:
             for each in prepared:
