@@ -237,17 +237,18 @@ class Batch:
             self._tokens[row] = first
         self._phases = None
 
-    def remove(self, text: BatchedText) -> None:
-        """Leave this text; added again, it goes on from where it is."""
-        row = self.texts.index(text)
-        text.start = replace(
-            text.start,
-            state=self._stepper.row(row),
-            unread=(int(self._tokens[row]), *reversed(self._unread[row])),
-            recent=tuple(text.recent),
-        )
-        text.stream = replace(text.stream, used=text.stream.used + int(self._used[row]))
-        self._free(row)
+    def remove(self, *texts: BatchedText) -> None:
+        """Leave these texts; added again, they go on from where they are."""
+        for text in texts:
+            row = self.texts.index(text)
+            text.start = replace(
+                text.start,
+                state=self._stepper.row(row),
+                unread=(int(self._tokens[row]), *reversed(self._unread[row])),
+                recent=tuple(text.recent),
+            )
+            text.stream = replace(text.stream, used=text.stream.used + int(self._used[row]))
+            self._free(row)
         self._resize(len(self.texts))
 
     @quiet
@@ -264,8 +265,9 @@ class Batch:
                 self._phases = None
         for row in phases.spelling:
             self._phases = None
-            self._spell(row, logits[row : row + 1])
-            news.append(self.texts[row])
+            if self.texts[row].error is None:
+                self._spell(row, logits[row : row + 1])
+                news.append(self.texts[row])
         for group in phases.groups:
             try:
                 self._tokens[group.places] = group.sample(logits[group.places])

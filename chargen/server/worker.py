@@ -454,9 +454,10 @@ class Worker:
 
     def _park(self) -> None:
         """Let those wait that nobody takes from: memory must not grow with their texts."""
-        for text in [text for text in self._batch.texts if text.num_untaken > MAX_UNTAKEN]:
-            self._batch.remove(text)
-            self._parked.append(text)
+        unread = [text for text in self._batch.texts if text.num_untaken > MAX_UNTAKEN]
+        if unread:
+            self._batch.remove(*unread)
+            self._parked += unread
         self._unpark()
 
     def _unpark(self) -> None:
@@ -467,14 +468,13 @@ class Worker:
 
     def _end(self, generation: Generation) -> None:
         """Nothing more is done for this one."""
-        texts = [text for text in generation.batched if self._owners.pop(text, None)]
-        for text in texts:
-            if text in self._batch.texts:
-                self._batch.remove(text)
-            elif text in self._ready:
-                self._ready.remove(text)
-            elif text in self._parked:
-                self._parked.remove(text)
+        texts = {text for text in generation.batched if self._owners.pop(text, None)}
+        sampled = [text for text in self._batch.texts if text in texts]
+        if sampled:
+            self._batch.remove(*sampled)
+        if len(sampled) < len(texts):
+            self._ready = deque(text for text in self._ready if text not in texts)
+            self._parked = [text for text in self._parked if text not in texts]
         if generation in self._reading and generation.prompt is not None:
             self._reading.remove(generation)
             self._reader.remove(generation.prompt)
