@@ -11,6 +11,7 @@ Shapes: B rows, V vocabulary, N tokens before, P parts of the state, H hidden.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from chargen.nn.softmax import Doubles, log_probabilities, quiet
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 MIN_ROWS = 2  # one row alone has its log-probability computed in a shorter way
+NO_STATES = np.empty(0, np.int32)  # of rows that no guide limits
 SLACK = 8  # up to one row in so many stands idle before a step gets smaller
 
 
@@ -168,6 +170,8 @@ class _Group:
         self.rules, self.rows = rules, rows
         self.texts = [batch.texts[row] for row in rows]
         self.places = np.array(rows)
+        is_all = rows == list(range(len(rows)))
+        self.at = slice(len(rows)) if is_all else self.places  # of which numpy need make no copy
         self._batch = batch
         self._sampler = Sampler(rules.config, self, rules.banned, rules.shortlist)
 
@@ -178,7 +182,9 @@ class _Group:
     def sample(self, logits: Floats) -> Tokens:
         """The (B, V) logits of these rows -> a token for each."""
         rules, texts = self.rules, self.texts
-        states = np.array([text.guided for text in texts], np.int32)
+        states = NO_STATES
+        if rules.guide is not None:
+            states = np.array([text.guided for text in texts], np.int32)
         may_end = [text.builder.may_end for text in texts] if rules.config.min_chars else ()
         recent = [text.recent if rules.looks_back else () for text in texts]
         before = np.array(recent, np.int64)  # (B, N)
@@ -270,7 +276,7 @@ class Batch:
                 news.append(self.texts[row])
         for group in phases.groups:
             try:
-                self._tokens[group.places] = group.sample(logits[group.places])
+                self._tokens[group.at] = group.sample(logits[group.at])
             except Exception as error:  # what one request asks for must not end the others
                 sound = [text for text in group.texts if text.error is None]
                 for text in sound:
@@ -286,7 +292,9 @@ class Batch:
     def _show(self, groups: list[_Group], logits: Floats) -> list[BatchedText]:
         """Give each text its token; those of which there is news."""
         news = []
-        costs, tokens = own_logprobs(logits, self._tokens), self._tokens.tolist()
+        size = max(len(self.texts), MIN_ROWS)
+        tokens = self._tokens[:size]
+        costs, tokens = own_logprobs(logits[:size], tokens), tokens.tolist()
         for group in groups:
             for row, text in zip(group.rows, group.texts, strict=True):
                 if text.error is not None:
@@ -301,9 +309,9 @@ class Batch:
     def _fail_diverged(self, logits: Floats) -> list[BatchedText]:
         """Those texts for which the network gives no numbers any more; their logits become zeros,
         so that others can be sampled beside them."""
-        largest = logits[: len(self.texts)].max(axis=1)
-        if np.isfinite(largest).all():
+        if math.isfinite(np.add.reduce(logits[: len(self.texts)], None)):  # the quickest to tell
             return []
+        largest = logits[: len(self.texts)].max(axis=1)
         rows = np.flatnonzero(~np.isfinite(largest)).tolist()
         for row in rows:
             logits[row] = 0
@@ -356,6 +364,13 @@ class Batch:
 
     def next_numbers(self, rows: Tokens) -> Doubles:
         """(B, 1) random numbers for these rows, each from the stream of its text."""
+        if len(rows) == 1:  # the same, with as few calls as can be
+            row = rows.item()
+            place = self._used.item(row) % BUFFERED_NUMBERS
+            if place == 0:
+                self._numbers[row] = uniform_numbers(self._generators[row])
+            self._used[row] += 1
+            return self._numbers[row : row + 1, place : place + 1]
         places = self._used[rows] % BUFFERED_NUMBERS
         for row in rows[places == 0].tolist():
             self._numbers[row] = uniform_numbers(self._generators[row])
