@@ -209,20 +209,17 @@ async def _send(
 ) -> None:
     """Send what is generated: as it comes, all that is there at a time in one part; or at once.
     Raises what any of it failed by."""
-    is_done, part = False, b""
-    is_silent = is_stream
-    while not is_done:
+    is_silent, part = is_stream, b""
+    while not answer.is_complete:
         is_silent = is_silent and all(generation.is_reading for generation in generations)
         if is_silent:
             await _with_heartbeat(exchange, _news(generations))
         else:
             await _news(generations)  # a timer for each piece of text would cost too much
-        is_done = all(generation.is_done for generation in generations)
         part = answer.take()  # a worker waits where too much is not taken
-        for generation in generations:
-            if generation.error is not None:
-                raise generation.error
-        if is_stream and part and not is_done:
+        if answer.error is not None:
+            raise answer.error
+        if is_stream and part and not answer.is_complete:
             await exchange.write(part)
     if is_stream:
         await exchange.finish(part)

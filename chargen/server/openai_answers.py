@@ -107,7 +107,8 @@ class Choice:
 
 class Answer:
     """What a request is answered with: `take()` gives the bytes that can be sent now, none where
-    nothing is new. Where a generation has failed there comes no end; `error` says so.
+    nothing is new, until it `is_complete`. Where a generation has failed there comes no end; `error`
+    says so.
 
     `model` is the name that the client knows the model by.
     """
@@ -121,6 +122,7 @@ class Answer:
     ) -> None:
         self.request = request
         self.generations = generations
+        self.is_complete = False  # whether the last of it is taken
         kind = "chat.completion" if request.is_chat else "text_completion"
         self._head = {
             "id": f"{'chatcmpl' if request.is_chat else 'cmpl'}-{random.getrandbits(96):024x}",
@@ -172,7 +174,8 @@ class WholeAnswer(Answer):
     def take(self) -> bytes:
         for choice, parts in self._shown:
             parts += choice.take()
-        return self._body() if self.is_done and self.error is None else b""
+        self.is_complete = self.is_done and self.error is None
+        return self._body() if self.is_complete else b""
 
     def _body(self) -> bytes:
         shown = dict(self._shown)
@@ -228,6 +231,7 @@ class StreamedAnswer(Answer):
             if self.request.include_usage:
                 events.append(self.event([], self._usage()))
             events.append(DONE)
+            self.is_complete = True
         return b"".join(events)
 
     def event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
