@@ -107,8 +107,8 @@ class Choice:
 
 class Answer:
     """What a request is answered with: `take()` gives the bytes that can be sent now, none where
-    nothing is new, until it `is_complete`. Where a generation has failed there comes no end; `error`
-    says so.
+    nothing is new, until it `is_complete`. Where a generation has failed there comes no end;
+    `error` says so.
 
     `model` is the name that the client knows the model by.
     """
