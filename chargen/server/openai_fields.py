@@ -14,7 +14,7 @@ from typing import Any
 from chargen.runtime.files import JsonError, Record, RecordType, decode
 from chargen.server.openai_errors import ApiError
 
-MAX_SEARCHED = 1 << 20  # bytes of a body in which what is malformed is looked for by its field
+MAX_SEARCHED = 1 << 16  # bytes of a body in which what is malformed is looked for by its field
 SURROGATE = re.compile("[\ud800-\udfff]")
 _NOUNS = {
     "str": "a text",
@@ -145,6 +145,10 @@ def _in_words(reason: str) -> str:
 
 # -- what is almost JSON ----------------------------------------------------------------------
 
+# Where a value stands: in what, and by which name or index. A name may be as long as the body, so
+# that only the one path that is asked for is spelled.
+_Place = tuple["_Place | None", str | int]
+
 
 def _find_malformed(content: bytes) -> tuple[str, str] | None:
     """What is wrong, and the path of the field, where Python's own parser, which takes more than
@@ -156,16 +160,25 @@ def _find_malformed(content: bytes) -> tuple[str, str] | None:
         body = json.loads(content.decode(errors="surrogateescape"))
     except (ValueError, RecursionError):
         return None
-    left = [(body, "")]
+    left: list[tuple[Any, _Place | None]] = [(body, None)]
     while left:
-        value, path = left.pop()
+        value, place = left.pop()
         if isinstance(value, dict):
-            left += [(held, f"{path}.{name}" if path else name) for name, held in value.items()]
-            left += [(name, path) for name in value]  # are looked at before what they hold
+            left += [(held, (place, name)) for name, held in value.items()]
+            left += [(name, place) for name in value]  # are looked at before what they hold
         elif isinstance(value, list):
-            left += [(held, f"{path}[{index}]") for index, held in enumerate(value)]
+            left += [(held, (place, index)) for index, held in enumerate(value)]
         elif isinstance(value, float) and not math.isfinite(value):
-            return "must be a number, not NaN or Infinity", path
+            return "must be a number, not NaN or Infinity", _spelled(place)
         elif isinstance(value, str) and SURROGATE.search(value):
-            return "has half of a surrogate pair, or a byte that is not UTF-8", path
+            return "has half of a surrogate pair, or a byte that is not UTF-8", _spelled(place)
     return None
+
+
+def _spelled(place: _Place | None) -> str:
+    """As in messages[2].content."""
+    steps: list[str] = []
+    while place is not None:
+        place, step = place
+        steps.append(f".{step}" if isinstance(step, str) else f"[{step}]")
+    return "".join(reversed(steps)).removeprefix(".")

@@ -4,6 +4,7 @@ cost. Knows neither prompts nor chats.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,7 +161,7 @@ def _bias(given: dict[str, float], vocab_size: int) -> dict[int, float]:
     bias = {}
     for token, value in given.items():
         path = f"logit_bias[{token[:20]}]"
-        if not (token.isascii() and token.isdecimal() and int(token[:20]) < vocab_size):
+        if not (re.fullmatch(r"[0-9]{1,20}", token) and int(token) < vocab_size):
             raise ApiError(
                 f"`{path}` is no token of this model: the keys are ids, from 0 to {vocab_size - 1}",
                 param="logit_bias",

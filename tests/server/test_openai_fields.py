@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -146,6 +147,18 @@ def test_bytes_that_are_no_utf8_are_found() -> None:
     assert (error.param, "UTF-8" in error.message) == ("stop[1]", True)
     # Where they are in a name, or in what is too long to be searched, they are still refused.
     assert refused(b'{"prompt": "\xff", "long": "' + b"x" * MAX_SEARCHED + b'"}').param is None
+
+
+def test_looking_for_what_is_wrong_takes_no_memory() -> None:
+    name, items = "x" * 10_000, [0] * 10_000  # as many paths with that name take 100 MB
+    body = b'{"n": NaN, "%s": %s}' % (name.encode(), json.dumps(items).encode())
+    assert len(body) < MAX_SEARCHED
+    tracemalloc.start()
+    try:
+        assert refused(body).param == "n"
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("field", [b"messages", b"prompt", b"unknown", b"tools"])

@@ -318,6 +318,8 @@ LONG = "x" * (MAX_TEXT_CHARS + 1)
         ({"logit_bias": {"-1": 1}}, "logit_bias", "ids, from 0 to 256"),
         ({"logit_bias": {"\u0663": 1}}, "logit_bias", "ids, from 0 to 256"),
         ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", "ids, from 0 to 256"),
+        ({"logit_bias": {"0" * 20 + "257": 1}}, "logit_bias", "ids, from 0 to 256"),
+        ({"logit_bias": {"0" * 5000: 1}}, "logit_bias", "ids, from 0 to 256"),
         ({"logit_bias": {"257": 1}}, "logit_bias", "ids, from 0 to 256"),
         ({"logit_bias": {"97": 101}}, "logit_bias", "`logit_bias[97]` must be from -100"),
         (
