@@ -21,7 +21,7 @@ from chargen.display.console import in_one_line
 from chargen.server.openai_errors import ApiError
 
 MAX_BODY = 16 * 2**20  # bytes
-MAX_BODIES = 16 * MAX_BODY  # of all that are being read
+MAX_BODIES = 16 * MAX_BODY  # of all requests at a time: what was read of one waits with it
 BODY_SECONDS = 30.0  # in which a body should have come
 SEND_SECONDS = 30.0  # in which a client should have taken something of what it is sent
 TELL_SECONDS = 1.0  # the same, of what went wrong
@@ -45,7 +45,7 @@ class GaveUp(Exception):
 
 
 class BodyBudget:
-    """How many bytes of bodies are being read, of all requests together."""
+    """How many bytes the bodies have of all requests that are not answered yet."""
 
     def __init__(self) -> None:
         self.in_use = 0
@@ -63,6 +63,8 @@ class Exchange:
         self.num_tokens: int | None = None  # that were sampled, for a log
         self.began_at = time.perf_counter()
         self._receive, self._send = receive, send
+        self._budget: BodyBudget | None = None
+        self._body_size = 0
         self._is_streaming = self._is_complete = False
         self._sending_since: float | None = None
         self._reason: Exception | None = None
@@ -88,13 +90,14 @@ class Exchange:
     # -- the request ----------------------------------------------------------------------------
 
     async def body(self, budget: BodyBudget) -> bytes:
-        """All of it. Only from then on a client that hangs up is noticed. Raises ApiError where it
-        is too large or too slow, GaveUp."""
+        """All of it, which takes from the budget until the exchange is left. Only from then on a
+        client that hangs up is noticed. Raises ApiError where it is too large or too slow, GaveUp.
+        """
         with suppress(ValueError):
             if int(self.headers.get("content-length", "0")) > MAX_BODY:
                 raise _too_large()
+        self._budget = budget
         parts: list[bytes] = []
-        size = 0
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 while True:
@@ -103,9 +106,9 @@ class Exchange:
                         raise GaveUp
                     part = message.get("body", b"")
                     parts.append(part)
-                    size += len(part)
+                    self._body_size += len(part)
                     budget.in_use += len(part)
-                    if size > MAX_BODY:
+                    if self._body_size > MAX_BODY:
                         raise _too_large()
                     if budget.in_use > MAX_BODIES:
                         raise ApiError("too many large bodies at once; try again later", status=429)
@@ -114,8 +117,6 @@ class Exchange:
         except TimeoutError:
             words = f"the body did not come within {BODY_SECONDS:g} seconds"
             raise ApiError(words, status=408) from None
-        finally:
-            budget.in_use -= size
         self._watcher = asyncio.create_task(self._watch())
         return b"".join(parts)
 
@@ -133,6 +134,8 @@ class Exchange:
             self._watcher.cancel()
         if self._timer is not None:
             self._timer.cancel()
+        if self._budget is not None:
+            self._budget.in_use -= self._body_size
         if kind is asyncio.CancelledError and self._reason is not None:
             assert task is not None
             if task.uncancel() == 0:  # nobody else has cancelled it, too
