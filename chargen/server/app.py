@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
@@ -142,12 +143,13 @@ class App:
             prepared.append(await worker.prepare(text))
             await asyncio.sleep(0)  # of many prompts each is prepared at once: others take turns
         generations: list[Generation] = []
+        news = asyncio.Event()  # of any of them: there may be a thousand
         try:
             for each in prepared:
-                generations.append(worker.submit(each))
+                generations.append(worker.submit(each, news))
             kind = StreamedAnswer if request.stream else WholeAnswer
             answer = kind(request, generations, worker.generator, name)
-            await _send(exchange, answer, generations, is_stream=request.stream)
+            await _send(exchange, answer, generations, news, is_stream=request.stream)
         finally:
             for generation in generations:
                 if not generation.is_done:
@@ -205,7 +207,12 @@ class _Endpoint:
 
 
 async def _send(
-    exchange: Exchange, answer: Answer, generations: Sequence[Generation], *, is_stream: bool
+    exchange: Exchange,
+    answer: Answer,
+    generations: Sequence[Generation],
+    news: asyncio.Event,
+    *,
+    is_stream: bool,
 ) -> None:
     """Send what is generated: as it comes, all that is there at a time in one part; or at once.
     Raises what any of it failed by."""
@@ -213,9 +220,10 @@ async def _send(
     while not answer.is_complete:
         is_silent = is_silent and all(generation.is_reading for generation in generations)
         if is_silent:
-            await _with_heartbeat(exchange, _news(generations))
+            await _with_heartbeat(exchange, news.wait())
         else:
-            await _news(generations)  # a timer for each piece of text would cost too much
+            await news.wait()  # a timer for each piece of text would cost too much
+        news.clear()
         part = answer.take()  # a worker waits where too much is not taken
         if answer.error is not None:
             raise answer.error
@@ -227,7 +235,7 @@ async def _send(
         await exchange.answer(200, part)
 
 
-async def _with_heartbeat(exchange: Exchange, news: Coroutine[None, None, None]) -> None:
+async def _with_heartbeat(exchange: Exchange, news: Coroutine[Any, Any, object]) -> None:
     """Wait for news, and let neither the client nor what stands between believe that nothing
     happens."""
     waiting = asyncio.ensure_future(news)
@@ -236,21 +244,6 @@ async def _with_heartbeat(exchange: Exchange, news: Coroutine[None, None, None])
             await exchange.write(HEARTBEAT)
     finally:
         waiting.cancel()
-
-
-async def _news(generations: Sequence[Generation]) -> None:
-    """Return when there is something new of any, or all are done."""
-    going_on = [generation for generation in generations if not generation.is_done]
-    if not going_on:  # some are, once their last piece is taken
-        return
-    if len(going_on) == 1:
-        return await going_on[0].news()
-    waiting = [asyncio.ensure_future(generation.news()) for generation in going_on]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()
 
 
 def _as_api_error(error: Exception) -> ApiError | None:

@@ -98,7 +98,7 @@ class Generation:
     """What comes of a request: `texts`, which the thread adds to while the event loop takes from
     them. An `error` is the request's own fault if it is a ChargenError."""
 
-    def __init__(self, prepared: Prepared, worker: Worker) -> None:
+    def __init__(self, prepared: Prepared, worker: Worker, news: asyncio.Event) -> None:
         self.prepared = prepared
         self.prompt_tokens = prepared.prompt_tokens
         self.prompt_scores: tuple[TokenScore, ...] = ()  # before any text begins
@@ -110,7 +110,7 @@ class Generation:
         self.prompt: PromptInChunks | None = None
         self._worker = worker
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        self._news = news
 
     @property
     def is_reading(self) -> bool:
@@ -237,8 +237,9 @@ class Worker:
         finally:
             is_wanted = False
 
-    def submit(self, prepared: Prepared) -> Generation:
-        """Begin to sample. Raises Busy, Closed."""
+    def submit(self, prepared: Prepared, news: asyncio.Event | None = None) -> Generation:
+        """Begin to sample; `news` is set when there are some, for who waits for several at once.
+        Raises Busy, Closed."""
         config = prepared.request.config
         count = config.beams or config.num_samples or 1
         with self._lock:
@@ -247,7 +248,7 @@ class Worker:
             length = self._num_prompt_tokens + len(prepared.tokens)
             if self._num_texts + count > self._max_texts or length > MAX_PROMPT_TOKENS:
                 raise Busy
-            generation = Generation(prepared, self)
+            generation = Generation(prepared, self, news or asyncio.Event())
             generation.texts = self._texts_of(prepared, count)
             generation.count = count
             self._active.add(generation)
@@ -337,9 +338,9 @@ class Worker:
             with self._lock:
                 self._is_closing = True
                 left = list(self._active)
-            for generation in left:
+            for generation in left:  # the batch is left as it is: taking it apart may fail, too
                 generation.error = generation.error or self.error or Closed()
-                self._end(generation)
+                self._release(generation)
             Generation.tell(left)
 
     def _take_up(self) -> bool:

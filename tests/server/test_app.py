@@ -335,6 +335,27 @@ def test_all_bodies_together_are_bounded(
     run(test)
 
 
+def test_a_body_counts_until_it_is_answered(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_module, "MAX_BODIES", 25)
+
+    async def test(served: Served) -> None:
+        served.worker.prepare_waits.clear()
+        first = served.complete()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (await served.complete().answer()).status == 429
+        first.hang_up()
+        await first.answer()
+        served.worker.prepare_waits.set()
+        call = served.complete()
+        (await served.worker.submitted()).end()
+        assert (await call.answer()).status == 200
+
+    run(test)
+
+
 def test_a_body_that_does_not_come_is_given_up(
     run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,7 @@ class FakeText:
 class FakeGeneration:
     """What one request is to get; `say` and `end` are what a test has it get."""
 
-    def __init__(self, request: TextRequest) -> None:
+    def __init__(self, request: TextRequest, news: asyncio.Event) -> None:
         self.request = request
         self.prompt_tokens: tuple[int, ...] = (1, 2, 3)
         self.prompt_scores: tuple[TokenScore, ...] = ()
@@ -43,7 +43,7 @@ class FakeGeneration:
         self.is_reading = True
         self.error: BaseException | None = None
         self.is_cancelled = asyncio.Event()
-        self._new = asyncio.Event()
+        self._new = news
 
     @property
     def is_done(self) -> bool:
@@ -60,10 +60,6 @@ class FakeGeneration:
         for text in self.texts:
             text.reason = "length"
         self._new.set()
-
-    async def news(self) -> None:
-        await self._new.wait()
-        self._new.clear()
 
     def cancel(self) -> None:
         self.is_cancelled.set()
@@ -90,11 +86,11 @@ class FakeWorker:
             raise self.prepare_error
         return request
 
-    def submit(self, prepared: Any) -> Generation:
+    def submit(self, prepared: Any, news: asyncio.Event) -> Generation:
         error, *self.submit_errors = self.submit_errors or [None]
         if error is not None:
             raise error
-        self.generations.append(FakeGeneration(prepared))
+        self.generations.append(FakeGeneration(prepared, news))
         self._submitted.set()
         return cast(Generation, self.generations[-1])
 
