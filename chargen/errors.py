@@ -140,7 +140,8 @@ class ChargenError(Exception):
     """Anything that goes wrong and that the user can do something about.
 
     `message` says what is wrong and why, `hint` what to do about it, or None; `str()` joins them in
-    one line, and so does `spelled()`, with options written as on the command line, say.
+    one line, and so does `spelled()`, with options written as on the command line, say. `about` are
+    the options that the message names.
     """
 
     def __init__(self, message: str | Wording, *, hint: str | Wording | None = None) -> None:
@@ -148,6 +149,7 @@ class ChargenError(Exception):
         self.hint = None if hint is None else str(hint)
         super().__init__(self.message)
         self._wording = Wording(_parts(message))
+        self.about = [part.option for part in self._wording.parts if isinstance(part, Mention)]
         if hint:
             self._wording += "; " + Wording(_parts(hint))
 
@@ -174,6 +176,8 @@ class ConfigError(ChargenError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.option = option
+        if option is not None:
+            self.about = [option, *self.about]
 
     def __str__(self) -> str:
         return super().__str__() if self.option is None else f"{self.option} {super().__str__()}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chargen.errors import Action, ChargenError, ConfigError, Mention
+from chargen.errors import Action, ChargenError, Mention
 from chargen.runtime.files import encode
 
 MAX_MESSAGE = 1000  # characters; a message may quote what was sent
@@ -63,11 +63,11 @@ def _cut(text: str) -> str:
 
 
 def api_error(error: ChargenError, status: int = 400) -> ApiError:
-    """The same as a client is told it, with options named as in a body."""
+    """The same as a client is told it, with options named as in a body. Its field is the option
+    that is to blame; where several are, clients are told of none."""
     if isinstance(error, ApiError):
         return error
-    option = error.option if isinstance(error, ConfigError) else None
-    param = None if option is None else JSON_NAMES.get(option, option)
+    param = JSON_NAMES.get(error.about[0], error.about[0]) if len(error.about) == 1 else None
     return ApiError(error.spelled(in_json), status=status, param=param)
 
 

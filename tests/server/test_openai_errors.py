@@ -71,6 +71,7 @@ def test_an_envelope_has_all_four_fields() -> None:
     [
         (ConfigError("must be at least 1", option="top_k"), "`top_k` must be at least 1", "top_k"),
         (ConfigError("is wrong", option="num_samples"), "`n` is wrong", "n"),
+        (ConfigError("it matches no " + named("regex")), "it matches no `regex`", "regex"),
         (
             ConfigError(named("charset", "regex") + " cannot be combined"),
             "`charset` and `regex` cannot be combined",
