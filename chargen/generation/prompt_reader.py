@@ -50,18 +50,26 @@ class StateCache:
             self._bytes -= given_up.nbytes
 
 
+def state_keys(tokens: Tokens) -> list[bytes]:
+    """By what the states are kept of a prompt of (N,) tokens: that before it, those where a whole
+    chunk ends, and that where it is read. Takes half a second for a million tokens."""
+    keys = [b""]
+    last = len(tokens) - 1
+    for at in range(0, last, CHUNK):
+        part = tokens[at : min(at + CHUNK, last)]
+        keys.append(blake2b(part.tobytes(), key=keys[-1], digest_size=32).digest())
+    return keys
+
+
 class PromptInChunks:
     """A prompt's tokens, and how far they are read: up to `at`, with this `state` there."""
 
-    def __init__(self, tokens: Tokens, cache: StateCache, engine: Engine) -> None:
+    def __init__(
+        self, tokens: Tokens, keys: list[bytes], cache: StateCache, engine: Engine
+    ) -> None:
         """(N,) tokens, one at least, of which the first is that before a document."""
-        self._tokens, self._cache = tokens, cache
+        self._tokens, self._keys, self._cache = tokens, keys, cache
         self._last = len(tokens) - 1  # where it is read
-        # States are kept where a whole chunk ends, and where the prompt is read.
-        self._keys = [b""]  # what was read up to each of these places
-        for at in range(0, self._last, CHUNK):
-            part = tokens[at : min(at + CHUNK, self._last)]
-            self._keys.append(blake2b(part.tobytes(), key=self._keys[-1], digest_size=32).digest())
         self.at, self.state = 0, initial_state(engine.config)  # (1, P, H)
         self.cached_tokens = 0
         for number in range(len(self._keys) - 1, 0, -1):
@@ -116,10 +124,11 @@ class PromptReader:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin(self, tokens: Tokens) -> PromptInChunks:
-        """A prompt of (N,) tokens, from what is known of it; if that is not enough it has to be
-        added."""
-        return PromptInChunks(tokens, self._cache, self._engine)
+    def begin(self, tokens: Tokens, keys: list[bytes] | None = None) -> PromptInChunks:
+        """A prompt of (N,) tokens, from what is known of it by its `state_keys`; if that is not
+        enough it has to be added."""
+        keys = state_keys(tokens) if keys is None else keys
+        return PromptInChunks(tokens, keys, self._cache, self._engine)
 
     def add(self, prompt: PromptInChunks) -> None:
         self._waiting.append(prompt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
@@ -39,6 +39,7 @@ from chargen.server.openai_requests import CompletionRequest, chat_request, comp
 from chargen.server.worker import Busy, Closed, Generation, Worker
 
 HEARTBEAT_SECONDS = 5.0  # of silence, while a prompt is read or waits
+LIGHT_BODY = 1 << 16  # bytes that are read in no time
 HEARTBEAT = b": reading the prompt\n\n"  # a comment, which clients skip
 MAX_REQUESTS = 2000  # that are read, wait or are answered
 ABOUT = f"""\
@@ -52,6 +53,7 @@ GET  /health
 """
 
 log = logging.getLogger("chargen.server")
+Result = TypeVar("Result")
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
@@ -124,15 +126,17 @@ class App:
     # -- texts ----------------------------------------------------------------------------------
 
     async def _complete(self, exchange: Exchange) -> None:
-        body = read_body(await exchange.body(self._budget), CompletionBody)
+        content = await exchange.body(self._budget)
+        body = await _by_size(content, lambda: read_body(content, CompletionBody))
         async with self._models.borrow(body.model or None) as (name, worker):
-            request = completion_request(body, worker.generator)
+            request = await _by_size(content, lambda: completion_request(body, worker.generator))
             await self._generate(exchange, name, worker, request)
 
     async def _chat(self, exchange: Exchange) -> None:
-        body = read_body(await exchange.body(self._budget), ChatBody)
+        content = await exchange.body(self._budget)
+        body = await _by_size(content, lambda: read_body(content, ChatBody))
         async with self._models.borrow(body.model or None) as (name, worker):
-            request = chat_request(body, worker.generator)
+            request = await _by_size(content, lambda: chat_request(body, worker.generator))
             await self._generate(exchange, name, worker, request)
 
     async def _generate(
@@ -159,13 +163,15 @@ class App:
     # -- tokens ---------------------------------------------------------------------------------
 
     async def _tokenize(self, exchange: Exchange) -> None:
-        body = read_body(await exchange.body(self._budget), TokenizeBody)
+        content = await exchange.body(self._budget)
+        body = await _by_size(content, lambda: read_body(content, TokenizeBody))
         async with self._models.borrow(body.model or None) as (_, worker):
             found = await in_thread(lambda: tokenize_body(body, worker.generator))
             await exchange.answer(200, found)
 
     async def _detokenize(self, exchange: Exchange) -> None:
-        body = read_body(await exchange.body(self._budget), DetokenizeBody)
+        content = await exchange.body(self._budget)
+        body = await _by_size(content, lambda: read_body(content, DetokenizeBody))
         async with self._models.borrow(body.model or None) as (_, worker):
             found = await in_thread(lambda: detokenize_body(body, worker.generator))
             await exchange.answer(200, found)
@@ -224,7 +230,8 @@ async def _send(
         else:
             await news.wait()  # a timer for each piece of text would cost too much
         news.clear()
-        part = answer.take()  # a worker waits where too much is not taken
+        # A worker waits where too much is not taken.
+        part = await in_thread(answer.take) if answer.takes_long else answer.take()
         if answer.error is not None:
             raise answer.error
         if is_stream and part and not answer.is_complete:
@@ -244,6 +251,11 @@ async def _with_heartbeat(exchange: Exchange, news: Coroutine[Any, Any, object])
             await exchange.write(HEARTBEAT)
     finally:
         waiting.cancel()
+
+
+async def _by_size(content: bytes, work: Callable[[], Result]) -> Result:
+    """What is to be done with a body, in a thread where that may take long."""
+    return work() if len(content) <= LIGHT_BODY else await in_thread(work)
 
 
 def _as_api_error(error: Exception) -> ApiError | None:

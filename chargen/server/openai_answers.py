@@ -28,6 +28,7 @@ from chargen.server.openai_requests import CompletionRequest
 from chargen.server.worker import Generation, TextRequest
 
 DONE = b"data: [DONE]\n\n"
+LIGHT_SCORES = 1 << 11  # that are written in no time
 MAX_CACHED = 32  # characters of a text whose JSON is kept
 _PLACE = "\0"  # where the text of an event will stand: no other string in it has this
 
@@ -140,6 +141,13 @@ class Answer:
 
     def take(self) -> bytes:
         raise NotImplementedError
+
+    @cached_property
+    def takes_long(self) -> bool:
+        """Whether a `take` may: where there are many scores to be written."""
+        texts = self.request.texts
+        at_once = [text for text in texts if text.score_prompt or not self.request.stream]
+        return sum(text.max_scores for text in at_once) > LIGHT_SCORES
 
     @property
     def error(self) -> BaseException | None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from chargen.config import CHARACTER_BYTES, SampleConfig
+from chargen.config import SampleConfig
 from chargen.errors import ConfigError
 from chargen.generation.generator import TextGenerator
 from chargen.options import field_names
@@ -173,33 +173,20 @@ def _bias(given: dict[str, float], vocab_size: int) -> dict[int, float]:
 
 def check_size(texts: Sequence[TextRequest]) -> None:
     """Raises ApiError where an answer could hold more than memory should."""
-    num_texts = sum(text.config.beams or text.config.num_samples or 1 for text in texts)
+    num_texts = sum(text.num_texts for text in texts)
     if num_texts > MAX_TEXTS:
         raise ApiError(
             f"{len(texts):,} prompts have {num_texts:,} texts together, more than the "
             f"{MAX_TEXTS:,} allowed in one request",
             param="prompt",
         )
-    size = sum(_max_tokens(text) * (1 + (text.top_logprobs or 0)) for text in texts)
+    size = sum(text.max_tokens * (1 + (text.top_logprobs or 0)) for text in texts)
     if size > MAX_RESULTS:
         raise ApiError(
             f"the answer could hold {size:,} tokens, alternatives among them, more than the "
             f"{MAX_RESULTS:,} allowed; ask for fewer texts, tokens or logprobs",
             param="max_tokens",
         )
-
-
-def _max_tokens(text: TextRequest) -> int:
-    """Tokens that an answer to this can hold."""
-    config, prompt = text.config, text.prompt
-    scored = 0
-    if text.score_prompt:
-        scored = len(prompt) * (CHARACTER_BYTES if isinstance(prompt, str) else 1)
-    if text.samples_nothing:
-        return scored
-    # A limit that nobody asked for waits for the least that was.
-    longest = max(config.token_limit, CHARACTER_BYTES * (config.min_chars or 0))
-    return scored + longest * (config.beams or config.num_samples or 1)
 
 
 def checked_count(name: str, value: int | None) -> int:

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from chargen.config import PROCESSOR_ORDER, SampleConfig
+from chargen.config import CHARACTER_BYTES, PROCESSOR_ORDER, SampleConfig
 from chargen.errors import TokenizerError
 from chargen.generation.automata import on_wait
 from chargen.generation.batch import Batch, BatchedText, GeneratedText, TokenScore, Written
@@ -32,7 +32,7 @@ from chargen.generation.beam_search import BeamResult, BeamSearch
 from chargen.generation.completion import Completion, CompletionBuilder
 from chargen.generation.continuation import check_prompt
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_reader import PromptInChunks, PromptReader
+from chargen.generation.prompt_reader import PromptInChunks, PromptReader, state_keys
 from chargen.generation.prompt_scores import score_prompt
 from chargen.generation.prompt_state import PromptState, encode_prompt, start_decoding
 from chargen.generation.rules import Rules
@@ -49,6 +49,7 @@ LIGHT_PROMPT = 4096  # characters that are encoded in no time
 KEPT_RULES = 32  # that were asked for last
 MAX_GUIDE_BYTES = 1 << 28  # of all the expressions that texts have to match at a time
 MAX_PROMPT_TOKENS = 1 << 24  # of all requests at a time
+MAX_SCORES = 1 << 22  # that all requests may come to: each takes some 100 bytes
 MAX_SCORED_TOKENS = 100_000  # of a prompt whose scores are asked for
 NUM_PREPARING, NUM_SEARCHING = 2, 1  # threads for what would hold up the others
 # What of a config its rules depend on.
@@ -82,6 +83,28 @@ class TextRequest:
     score_prompt: bool = False
     samples_nothing: bool = False
 
+    @property
+    def num_texts(self) -> int:
+        return self.config.beams or self.config.num_samples or 1
+
+    @property
+    def max_tokens(self) -> int:
+        """That an answer to this can hold."""
+        config, prompt = self.config, self.prompt
+        scored = 0
+        if self.score_prompt:
+            scored = len(prompt) * (CHARACTER_BYTES if isinstance(prompt, str) else 1)
+        if self.samples_nothing:
+            return scored
+        # A limit that nobody asked for waits for the least that was.
+        longest = max(config.token_limit, CHARACTER_BYTES * (config.min_chars or 0))
+        return scored + longest * self.num_texts
+
+    @property
+    def max_scores(self) -> int:
+        """Log-probabilities that an answer to this can hold, those of alternatives among them."""
+        return 0 if self.top_logprobs is None else self.max_tokens * (1 + self.top_logprobs)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -92,6 +115,7 @@ class Prepared:
     prompt_tokens: tuple[int, ...]
     tokens: Tokens  # (N,) that are read: what a document begins after, and the prompt without
     tail: bytes  # its end, where a token may continue that
+    state_keys: list[bytes]  # of those tokens; none where no text is sampled
 
 
 class Generation:
@@ -104,7 +128,6 @@ class Generation:
         self.prompt_scores: tuple[TokenScore, ...] = ()  # before any text begins
         self.cached_tokens = 0  # of the prompt, which had been read before
         self.texts: list[GeneratedText] = []
-        self.count = 0  # of texts that were asked for
         self.error: BaseException | None = None
         self.is_cancelled = False
         self.prompt: PromptInChunks | None = None
@@ -177,7 +200,7 @@ class Worker:
         self._forgotten: deque[Generation] = deque()
         self._active: set[Generation] = set()
         self._num_texts = 0  # of these
-        self._num_prompt_tokens = 0
+        self._num_prompt_tokens = self._num_scores = 0
         self._is_closing = False
         # The thread's own.
         self._batch = Batch(self._engine, self._tokenizer, max_batch)
@@ -240,20 +263,22 @@ class Worker:
     def submit(self, prepared: Prepared, news: asyncio.Event | None = None) -> Generation:
         """Begin to sample; `news` is set when there are some, for who waits for several at once.
         Raises Busy, Closed."""
-        config = prepared.request.config
-        count = config.beams or config.num_samples or 1
+        request = prepared.request
         with self._lock:
             if self._is_closing or not self.is_alive:
                 raise Closed
-            length = self._num_prompt_tokens + len(prepared.tokens)
-            if self._num_texts + count > self._max_texts or length > MAX_PROMPT_TOKENS:
+            if (
+                self._num_texts + request.num_texts > self._max_texts
+                or self._num_prompt_tokens + len(prepared.tokens) > MAX_PROMPT_TOKENS
+                or self._num_scores + request.max_scores > MAX_SCORES
+            ):
                 raise Busy
             generation = Generation(prepared, self, news or asyncio.Event())
-            generation.texts = self._texts_of(prepared, count)
-            generation.count = count
+            generation.texts = self._texts_of(prepared)
             self._active.add(generation)
-            self._num_texts += count
+            self._num_texts += request.num_texts
             self._num_prompt_tokens += len(prepared.tokens)
+            self._num_scores += request.max_scores
             self._submitted.append(generation)
             self._lock.notify()
         return generation
@@ -298,12 +323,14 @@ class Worker:
         rules = self._rules.of(request.config, request.bias)
         if not tail and not request.samples_nothing:
             rules.check_not_hopeless()
-        return Prepared(request, rules, whole, tokens, tail)
+        is_sampled = not request.samples_nothing and request.config.beams is None
+        keys = state_keys(tokens) if is_sampled else []
+        return Prepared(request, rules, whole, tokens, tail, keys)
 
-    def _texts_of(self, prepared: Prepared, count: int) -> list[GeneratedText]:
+    def _texts_of(self, prepared: Prepared) -> list[GeneratedText]:
         request, config = prepared.request, prepared.request.config
         if request.samples_nothing or config.beams is not None:
-            return [GeneratedText() for _ in range(count)]
+            return [GeneratedText() for _ in range(request.num_texts)]
         recent = tuple(prepared.tokens[1:][-config.penalty_window :].tolist())
         seed = self._seeds.getrandbits(63) if config.seed is None else config.seed
         nowhere = PromptState(initial_state(self._engine.config), (), prepared.tail, recent)
@@ -315,7 +342,7 @@ class Worker:
                 stream,
                 request.top_logprobs,
             )
-            for stream in islice(streams(seed), count)
+            for stream in islice(streams(seed), request.num_texts)
         ]
 
     # -- the thread ---------------------------------------------------------------------------
@@ -389,7 +416,9 @@ class Worker:
         elif request.config.beams is not None:
             self._searching.submit(self._search, generation)
         else:
-            generation.prompt = prompt = self._reader.begin(generation.prepared.tokens)
+            prepared = generation.prepared
+            prompt = self._reader.begin(prepared.tokens, prepared.state_keys)
+            generation.prompt = prompt
             self._owners |= dict.fromkeys(generation.texts, generation)
             if prompt.is_read:
                 self._start(generation)
@@ -491,9 +520,11 @@ class Worker:
         """Others may have its room."""
         with self._lock:
             if generation in self._active:
+                prepared = generation.prepared
                 self._active.discard(generation)
-                self._num_texts -= generation.count
-                self._num_prompt_tokens -= len(generation.prepared.tokens)
+                self._num_texts -= prepared.request.num_texts
+                self._num_prompt_tokens -= len(prepared.tokens)
+                self._num_scores -= prepared.request.max_scores
 
     # -- beside the thread --------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,9 +14,11 @@ from chargen.checkpoint.locate import BUNDLED
 from chargen.errors import ConfigError
 from chargen.server import app as app_module
 from chargen.server import exchange as exchange_module
+from chargen.server import openai_answers as answers_module
 from chargen.server.app import App
 from chargen.server.exchange import Exchange
 from chargen.server.models import Models
+from chargen.server.openai_answers import WholeAnswer
 from chargen.server.worker import Busy, Closed
 from tests.support.asgi import Call
 from tests.support.fake_worker import FakeWorker, as_worker
@@ -179,6 +182,37 @@ def test_a_stream_is_sent_as_it_comes_and_what_is_there_at_a_time_in_one_part(
         }
 
     run(test)
+
+
+def test_what_takes_long_lets_others_take_turns(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_aside: list[bool] = []
+
+    def noted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*arguments: Any) -> Any:
+            is_aside.append(threading.current_thread() is not threading.main_thread())
+            return work(*arguments)
+
+        return note
+
+    for where in (
+        (app_module, "read_body"),
+        (app_module, "completion_request"),
+        (WholeAnswer, "take"),
+    ):
+        monkeypatch.setattr(*where, noted(getattr(*where)))
+
+    async def test(served: Served) -> None:
+        for number in range(2):
+            call = served.complete(logprobs=1, max_tokens=20)
+            (await served.worker.submitted(number)).end()
+            assert (await call.answer()).status == 200
+            monkeypatch.setattr(app_module, "LIGHT_BODY", 10)
+            monkeypatch.setattr(answers_module, "LIGHT_SCORES", 39)
+
+    run(test)
+    assert is_aside == [False, False, False, True, True, True]
 
 
 def test_several_prompts_are_streamed_beside_each_other(run: Callable[[Test], None]) -> None:

@@ -214,6 +214,32 @@ def test_a_full_queue_says_so(worker: Worker) -> None:
     run(fill())
 
 
+def test_scores_that_could_take_all_memory_are_too_many(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request("The", max_tokens=20, top_logprobs=4)
+    monkeypatch.setattr(worker_module, "MAX_SCORES", 2 * asked.max_scores)
+    assert asked.max_scores == 20 * 5
+
+    async def fill() -> None:
+        prepared = await worker.prepare(asked)
+        generations = [worker.submit(prepared) for _ in range(2)]
+        with pytest.raises(Busy):
+            worker.submit(prepared)
+        await asyncio.gather(*map(finished, generations))
+        await finished(worker.submit(prepared))
+
+    run(fill())
+
+
+def test_a_long_prompt_is_hashed_beside_the_thread(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a second for a million tokens, in which nobody else would get any."""
+    monkeypatch.setattr("chargen.generation.prompt_reader.state_keys", lambda tokens: 1 / 0)
+    run(answer(worker, request("The " * 40)))
+
+
 def test_one_that_fails_leaves_the_others_alone(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
