@@ -498,7 +498,7 @@ class ServeConfig(Config):
         for origin in self.cors_origin:
             if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s?#@]+", origin):
                 raise ConfigError(
-                    f"must be like https://chat.example.com, in small letters and without a path, "
+                    f"must be like https://chat.example.com, in lower case and without a path, "
                     f"not {origin!r}",
                     option="cors_origin",
                 )
@@ -509,7 +509,7 @@ class ServeConfig(Config):
                         f"must be a name or an address, not {name!r}", option=option_name
                     )
         if self.api_key is not None and not re.fullmatch(r"[!-~]+", self.api_key):
-            raise ConfigError("must be letters, digits and signs of ASCII", option="api_key")
+            raise ConfigError("must be ASCII without blanks, and not empty", option="api_key")
 
 
 # What only sampling has a use for, and what only beam search has.

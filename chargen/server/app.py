@@ -43,13 +43,16 @@ LIGHT_BODY = 1 << 16  # bytes that are read in no time
 HEARTBEAT = b": reading the prompt\n\n"  # a comment, which clients skip
 MAX_REQUESTS = 2000  # that are read, wait or are answered
 ABOUT = f"""\
-chargen {__version__}: models for whatever speaks the OpenAI API.
+chargen {__version__} serves models to clients of the OpenAI API.
 
-GET  /v1/models             which there are
-POST /v1/completions        text that continues a prompt
-POST /v1/chat/completions   the next turn of a chat
-POST /tokenize, /detokenize
-GET  /health
+GET  /v1/models             lists the models
+GET  /v1/models/NAME        describes one
+POST /v1/completions        continues a prompt
+POST /v1/chat/completions   answers a conversation
+POST /tokenize              turns a text into token ids
+POST /detokenize            turns token ids into a text
+GET  /tokenizer_info        describes the tokenizer
+GET  /health                says whether the server works
 """
 
 log = logging.getLogger("chargen.server")
@@ -87,6 +90,11 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._router(scope, receive, send)
 
+    @property
+    def num_open(self) -> int:
+        """Requests that are not over."""
+        return len(self._open)
+
     def end(self) -> None:
         """End all answers now, with an error: the server shuts down."""
         for exchange in tuple(self._open):
@@ -115,7 +123,7 @@ class App:
         if method == "POST" and len(self._open) > MAX_REQUESTS:
             raise ApiError("too many requests at once; try again later", status=429)
         if not handlers:
-            raise ApiError(f"no API is at {exchange.path}; GET / says what is where", status=404)
+            raise ApiError(f"there is no {exchange.path}; GET / lists the paths", status=404)
         if handler := handlers.get("GET" if method == "HEAD" else method):
             await handler(exchange)
             return
@@ -142,6 +150,7 @@ class App:
     async def _generate(
         self, exchange: Exchange, name: str, worker: Worker, request: CompletionRequest
     ) -> None:
+        exchange.model = name
         prepared = []
         for text in request.texts:
             prepared.append(await worker.prepare(text))

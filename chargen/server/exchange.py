@@ -60,7 +60,10 @@ class Exchange:
         self.headers = Headers(scope=scope)
         self.status: int | None = None  # of the answer, once it has begun
         self.was_left = False  # by its client
-        self.num_tokens: int | None = None  # that were sampled, for a log
+        # For a log: which model was asked, how many tokens it sampled, and what went wrong.
+        self.model: str | None = None
+        self.num_tokens: int | None = None
+        self.error: ApiError | None = None
         self.began_at = time.perf_counter()
         self._receive, self._send = receive, send
         self._budget: BodyBudget | None = None
@@ -198,6 +201,7 @@ class Exchange:
     async def refuse(self, error: ApiError, headers: Mapping[str, str] | None = None) -> None:
         """Say what went wrong: by a status, or by an event where a stream has begun; then it is
         over. A client that takes nothing is not told."""
+        self.error = error
         with suppress(TimeoutError):
             async with asyncio.timeout(TELL_SECONDS):
                 if self.status is None:

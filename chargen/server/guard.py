@@ -74,8 +74,8 @@ class Guard:
             if host not in self._hosts:
                 name = _name(host) or host[:100]
                 return ApiError(
-                    f"this server is not known as {name!r}; if it is, start it with "
-                    f"--allowed-host {name}",
+                    f"this server does not answer to the name {name!r}; if it should, start it "
+                    f"with --allowed-host {name}",
                     status=403,
                     code="host_not_allowed",
                 )
@@ -99,9 +99,8 @@ class Guard:
             return
         given = "authorization" in Headers(scope=scope)
         error = ApiError(
-            "the API key is wrong"
-            if given
-            else "no API key was given; it is sent as a header: Authorization: Bearer KEY",
+            ("the API key is wrong" if given else "an API key is needed")
+            + "; it is sent as a header: Authorization: Bearer KEY",
             status=401,
             code="invalid_api_key",
         )

@@ -91,6 +91,7 @@ class CompletionBody(GenerationBody, frozen=True):
     echo: bool | None = None
     logprobs: int | bool | None = None
     suffix: Any = None
+    messages: Any = None  # of a chat, sent to the wrong path
 
 
 class ChatBody(GenerationBody, frozen=True):

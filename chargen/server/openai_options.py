@@ -50,7 +50,7 @@ OFF: dict[str, tuple[float, ...]] = {
 }
 # What the models have no use for, and what to do instead.
 REFUSED = {
-    "suffix": "texts are written from their beginning on; leave it out",
+    "suffix": "these models only continue a text, they fill no gap; leave it out",
     "tools": "these models call no tools; describe in the messages what they are to write",
     "functions": "these models call no functions; describe in the messages what they are to write",
     "response_format": (

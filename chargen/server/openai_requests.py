@@ -55,6 +55,10 @@ class CompletionRequest:
 def completion_request(body: CompletionBody, generator: TextGenerator) -> CompletionRequest:
     """What the body asks of this model. Raises ApiError."""
     check_supported(body)
+    if body.messages and body.prompt is None:
+        raise ApiError(
+            "`messages` are for /v1/chat/completions; completions take a `prompt`", param="messages"
+        )
     prompts = _prompts(body.prompt, generator.tokenizer.vocab_size)
     top = _top_logprobs(body.logprobs)
     num_choices = checked_count("n", body.n)
@@ -123,8 +127,8 @@ def _top_logprobs(logprobs: int | bool | None) -> int | None:
     """How many alternatives come with each token; None: no logprobs at all. Raises ApiError."""
     if logprobs is True:
         raise ApiError(
-            "`logprobs` is a number in completions: of the most likely tokens that come with each; "
-            "only chat completions take true",
+            "`logprobs` must be a number in completions: how many of the most likely tokens "
+            "to list with each; only chat completions take true",
             param="logprobs",
         )
     if logprobs is False:

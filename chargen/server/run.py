@@ -21,11 +21,11 @@ import uvicorn
 
 from chargen.checkpoint.recent import default_checkpoint
 from chargen.config import ServeConfig
-from chargen.display.console import show_note
+from chargen.display.console import in_one_line, show_note
 from chargen.display.screen import Screen
 from chargen.errors import ServeError, setting
 from chargen.generation.generator import TextGenerator
-from chargen.reprs import counted
+from chargen.reprs import counted, printable
 from chargen.runtime.files import encode
 from chargen.runtime.signals import Interrupts, exit_at_once
 from chargen.server.app import App
@@ -42,6 +42,7 @@ KEEP_ALIVE_SECONDS = 75  # without a request; most proxies and clients keep conn
 MAX_HEAD = 32 * 1024  # bytes of a request's headers, to h11; httptools knows no bound
 MAX_FILES = 65_536  # open at a time: each connection is one
 EXAMPLE = {"prompt": "The color of a strawberry is", "max_tokens": 20}
+MAX_REASON = 200  # characters that are logged of why a request was rejected
 ALL_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where to find oneself among all addresses
 
 
@@ -128,9 +129,21 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._loading.cancel()
+        if self._interrupts.caught == signal.SIGINT:
+            self._say_goodbye()
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._app.end)
         await super().shutdown(sockets)
         self._models.close()
+
+    def _say_goodbye(self) -> None:
+        """To somebody who has pressed Ctrl-C: that it was heard, and what is waited for."""
+        running = self._app.num_open
+        screen = Screen(stderr=True)
+        if screen.is_terminal:
+            screen.write("\n")  # the terminal has shown ^C
+        if running:
+            waits = f"waiting up to {EXIT_SECONDS} seconds for {counted(running, 'request')}"
+            screen.say(f"{waits}; Ctrl-C again stops at once", "dim")
 
 
 def _models(checkpoints: Sequence[str], config: ServeConfig) -> Models:
@@ -232,11 +245,14 @@ def _raise_file_limit() -> None:
 def _announce(port: int, models: Sequence[str], config: ServeConfig, shown_key: str) -> None:
     """Where the server is, which models it has, and a command that talks to one."""
     address = f"http://{_in_url(ALL_OF.get(config.host, config.host))}:{port}"
-    print(f"chargen serves at {address}")
+    screen = Screen()
+    screen.say(f"chargen serves at {address}")
     if config.host in ALL_OF:
-        print("and at every other address of this machine")
-    default, *others = models
-    print(f"model: {default}" + (f", or by name: {', '.join(others)}" if others else ""))
+        screen.say("and at every other address of this machine")
+    default, *others = map(printable, models)
+    screen.say(
+        f"models: {default} (the default), {', '.join(others)}" if others else f"model: {default}"
+    )
     key = f'-H "Authorization: Bearer {shown_key}" ' if config.api_key is not None else ""
     body = shlex.quote(encode(EXAMPLE).decode())
     print(f"\n  curl {address}/v1/completions {key}-d {body}\n")
@@ -263,9 +279,12 @@ def _request_log() -> OnAnswered:
         if exchange.was_left:
             said.append("hung up")
         if exchange.num_tokens is not None:
-            said.append(counted(exchange.num_tokens, "token"))
+            said += [exchange.model or "", counted(exchange.num_tokens, "token")]
+        said.append(f"{seconds:.2f} s")
+        if exchange.error is not None:
+            said.append(f"({exchange.error.message[:MAX_REASON]})")
         with suppress(OSError, ValueError):  # nobody reads the log: no reason to stop
-            screen.write(f"{' '.join(said)} {seconds:.2f} s\n", "dim")
+            screen.write(in_one_line(" ".join(said)) + "\n", "dim")
 
     return write
 

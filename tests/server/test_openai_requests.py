@@ -347,7 +347,7 @@ def test_both_kinds_refuse(
 @pytest.mark.parametrize(
     ("body", "param", "says"),
     [
-        ({"logprobs": True}, "logprobs", "is a number in completions"),
+        ({"logprobs": True}, "logprobs", "must be a number in completions"),
         ({"logprobs": -1}, "logprobs", "from 0 to 20"),
         ({"logprobs": 21}, "logprobs", "from 0 to 20"),
         ({"suffix": "end"}, "suffix", "leave it out"),
@@ -371,6 +371,12 @@ def test_completions_refuse(
     error = refused(model, **body)
     assert error.param == param
     assert says in error.message
+
+
+def test_a_chat_that_is_sent_as_a_completion_is_not_ignored(model: TextGenerator) -> None:
+    body = read_body(b'{"messages": [{"role": "user", "content": "hi"}]}', CompletionBody)
+    with pytest.raises(ApiError, match=r"`messages` are for /v1/chat/completions"):
+        completion_request(body, model)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,19 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
         code, log = server.end(signal.SIGTERM)
     assert code == 0
     [line] = log.splitlines()
-    assert line.startswith("POST /v1/completions 200 3 tokens ")
+    assert line.startswith("POST /v1/completions 200 everyday 3 tokens ")
+
+
+def test_the_log_says_why_a_request_was_rejected(tmp_path: Path) -> None:
+    with serving(tmp_path, "everyday") as server:
+        server.ask("POST", "/v1/completions", {"prompt": "a", "top_k": -7})
+        server.ask("POST", "/v1/completions", {"model": "\x1b[31m\nx" + "y" * 10_000})
+        _, log = server.end(signal.SIGTERM)
+    first, second = log.splitlines()
+    assert first.startswith("POST /v1/completions 400 ")
+    assert "`top_k` must be at least 1, not -7" in first
+    assert "\x1b" not in second
+    assert len(second) < 300
 
 
 def test_the_example_works_when_it_is_pasted(tmp_path: Path) -> None:
@@ -145,7 +157,9 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGINT)
         while server.is_listening():
             answer.readline()
-        assert server.end(signal.SIGINT)[0] == 130
+        code, said = server.end(signal.SIGINT)
+        assert code == 130
+        assert "for 1 request; Ctrl-C again stops at once" in said
 
 
 def test_it_ends_while_a_model_is_loaded(tmp_path: Path) -> None:
