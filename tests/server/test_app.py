@@ -196,12 +196,9 @@ def test_what_takes_long_lets_others_take_turns(
 
         return note
 
-    for where in (
-        (app_module, "read_body"),
-        (app_module, "completion_request"),
-        (WholeAnswer, "take"),
-    ):
-        monkeypatch.setattr(*where, noted(getattr(*where)))
+    app: Any = app_module
+    for owner, name in (app, "read_body"), (app, "completion_request"), (WholeAnswer, "take"):
+        monkeypatch.setattr(owner, name, noted(getattr(owner, name)))
 
     async def test(served: Served) -> None:
         for number in range(2):
