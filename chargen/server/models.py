@@ -1,5 +1,6 @@
 """The models that are served, by their names: each loaded when it is first asked for, by all who
-ask at that time together, and closed again where it was not used for longest and room is needed.
+ask at that time together, anew once its checkpoint was saved again, and closed where it was not
+used for longest and room is needed.
 
 A name is looked up among those that there are: nothing from a request becomes part of a path. Knows
 nothing of HTTP.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from chargen.checkpoint.files import CONFIG
 from chargen.checkpoint.locate import (
     BUNDLED,
     CHECKPOINTS,
@@ -34,6 +36,8 @@ MAX_LOADED = 8  # models in memory, unless more were named on the command line
 MAX_NAMED = 20  # models, in a message
 
 Result = TypeVar("Result")
+# Of config.json, which is written last where a checkpoint is saved: inode, bytes, nanoseconds.
+Version = tuple[int, int, int]
 Folders = Callable[[], Mapping[str, Path]]
 OpenWorker = Callable[[TextGenerator], Worker]
 
@@ -54,6 +58,8 @@ class LoadError(ChargenError):
 class _Slot:
     """A model that is in memory, or on its way there."""
 
+    folder: Path
+    version: Version | None  # of the checkpoint in it
     worker: asyncio.Future[Worker]
     users: int = 0  # requests that have it in hand
     last_used: float = field(default_factory=time.monotonic)
@@ -66,6 +72,11 @@ class _Slot:
     @property
     def is_idle(self) -> bool:
         return self.users == 0 and self.ready is not None and self.ready.is_idle
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the checkpoint was saved again since; one that is gone was not."""
+        return self.ready is not None and _version(self.folder) not in (None, self.version)
 
 
 class Models:
@@ -123,15 +134,27 @@ class Models:
     async def borrow(self, name: str | None) -> AsyncIterator[tuple[str, Worker]]:
         """A model's name and its worker, which stays open as long as it is borrowed; the default
         one where no name is given. Raises UnknownModel; AllInUse; what loading it raises, and then
-        the next request tries again."""
+        the next request tries again. What was trained further is loaded anew; the old model is
+        closed once nobody has it in hand."""
         name = self._default if name is None else name
-        slot = self._slots.get(name) or self._open(name)
+        slot = self._slots.get(name)
+        if slot is not None and slot.is_outdated:
+            self._slots.pop(name)
+            self._close_unless_used(name, slot)
+            slot = None
+        slot = slot or self._open(name)
         slot.users += 1
         try:
             yield name, await asyncio.shield(slot.worker)  # it goes on for whoever asks next
         finally:
             slot.users -= 1
             slot.last_used = time.monotonic()
+            self._close_unless_used(name, slot)
+
+    def _close_unless_used(self, name: str, slot: _Slot) -> None:
+        """Close a model that another has taken the place of, once it may be."""
+        if self._slots.get(name) is not slot and slot.users == 0 and slot.ready is not None:
+            slot.ready.close()
 
     async def load_named(self) -> None:
         """Load those that were named. Raises what the first that fails raises."""
@@ -142,10 +165,10 @@ class Models:
         """Begin to load a model. Raises UnknownModel, AllInUse."""
         folder = self._folder(name)
         self._make_room()
-        loading = asyncio.ensure_future(self._load(folder))
-        loading.add_done_callback(lambda done: self._forget_failure(name, done))
-        self._slots[name] = _Slot(loading)
-        return self._slots[name]
+        slot = _Slot(folder, _version(folder), asyncio.ensure_future(self._load(folder)))
+        slot.worker.add_done_callback(lambda done: self._forget_failure(name, done))
+        self._slots[name] = slot
+        return slot
 
     async def _load(self, folder: Path) -> Worker:
         try:
@@ -220,6 +243,14 @@ def found_folders(default: Path) -> dict[str, Path]:
         here = CHECKPOINTS / name
         found.setdefault(name, here if is_checkpoint(here) else BUNDLED)
     return found
+
+
+def _version(folder: Path) -> Version | None:
+    try:
+        found = (folder / CONFIG).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _generator(folder: Path) -> TextGenerator:

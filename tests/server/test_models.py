@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from chargen.checkpoint.filing import set_sampling
 from chargen.checkpoint.locate import BUNDLED
+from chargen.config import SamplingDefaults
 from chargen.errors import CheckpointError
 from chargen.generation.generator import TextGenerator, load
 from chargen.server.models import (
@@ -222,6 +224,24 @@ def test_those_below_checkpoints_are_found_whenever_they_come(tiny: Path) -> Non
         "later": Path("checkpoints/later"),
         "tiny": tiny,
     }
+
+
+def test_what_was_trained_further_is_loaded_anew(tiny: Path) -> None:
+    async def test() -> None:
+        served = Models(
+            lambda: found_folders(tiny), lambda generator: as_worker(FakeWorker(generator))
+        )
+        async with served.borrow("tiny"):
+            old = await loaded(served, "tiny")
+            set_sampling(tiny, SamplingDefaults(temperature=0.5))
+            new = await loaded(served, "tiny")
+            assert new.generator.sample_config({}).temperature == 0.5
+            assert not old.is_closed  # somebody has it in hand
+        assert (old.is_closed, new.is_closed) == (True, False)
+        shutil.rmtree(tiny)  # what is in memory stays there
+        assert await loaded(served, "tiny") is new
+
+    run(test)
 
 
 def test_what_is_damaged_is_not_listed(tiny: Path) -> None:
