@@ -15,9 +15,9 @@ import stale
 from measurement import ROOT, code_of, load_measurement, parse_measurement, readme_figures
 
 NAMES = measurement.result_names()
-# What measures nothing itself.
-ABOUT_RESULTS = {"measurement.py", "record.py", "stale.py"}
-SCRIPTS = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - ABOUT_RESULTS
+# What measures nothing itself: what is about results, and the clients that others send.
+NO_SCRIPTS = {"measurement.py", "record.py", "stale.py", "http_load.py"}
+SCRIPTS = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - NO_SCRIPTS
 EXAMPLE = """\
 $ OMP_NUM_THREADS=1 python benchmarks/speed.py
 commit 0123abc, 2026-11-28
