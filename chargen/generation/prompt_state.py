@@ -89,10 +89,16 @@ def start_decoding(engine: Engine, tokenizer: Tokenizer, start: PromptState) -> 
     return DecodingStart(logits, stepper.state, spellings)
 
 
-def encode_prompt(tokenizer: Tokenizer, text: str, *, heal: bool) -> tuple[Tokens, bytes]:
-    """The tokens of a prompt as `prefill` reads them, (N,), and the tail that is taken back."""
-    parts = list(_encoded(tokenizer, text, heal))
-    return np.concatenate([tokens for tokens, *_ in parts]), parts[-1][1]
+def encode_prompt(
+    tokenizer: Tokenizer, text: str, *, heal: bool, on_progress: OnShare = no_progress
+) -> tuple[Tokens, bytes]:
+    """The tokens of a prompt as `prefill` reads them, (N,), and the tail that is taken back.
+    `on_progress` gets the share that is encoded, and what it raises ends this."""
+    parts = []
+    for tokens, tail, share in _encoded(tokenizer, text, heal):
+        on_progress(share)
+        parts.append((tokens, tail))
+    return np.concatenate([tokens for tokens, _ in parts]), parts[-1][1]
 
 
 def _encoded(tokenizer: Tokenizer, text: str, heal: bool) -> Iterator[tuple[Tokens, bytes, float]]:

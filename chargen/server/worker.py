@@ -51,7 +51,9 @@ MAX_GUIDE_BYTES = 1 << 28  # of all the expressions that texts have to match at 
 MAX_PROMPT_TOKENS = 1 << 24  # of all requests at a time
 MAX_SCORES = 1 << 22  # that all requests may come to: each takes some 100 bytes
 MAX_SCORED_TOKENS = 100_000  # of a prompt whose scores are asked for
-NUM_PREPARING, NUM_SEARCHING = 2, 1  # threads for what would hold up the others
+# Threads for what would hold up the others.
+NUM_PREPARING, NUM_GUIDING, NUM_SEARCHING = 2, 2, 1
+MAX_GUIDES = 128  # requests whose expressions are being built, or wait for it
 # What of a config its rules depend on.
 _RULES = (*PROCESSOR_ORDER, "penalty_window", "min_chars", "charset", "regex")
 _Key = tuple[Any, ...]
@@ -193,6 +195,8 @@ class Worker:
         self._rules = _KnownRules(generator)
         self._seeds = Random()  # for requests without one; the operating system would take longer
         self._preparing = ThreadPoolExecutor(NUM_PREPARING, thread_name_prefix="chargen-prepare")
+        self._guiding = ThreadPoolExecutor(NUM_GUIDING, thread_name_prefix="chargen-guide")
+        self._num_guides = 0  # that are being built, or wait for it
         self._searching = ThreadPoolExecutor(NUM_SEARCHING, thread_name_prefix="chargen-search")
         # What both sides see, under the lock.
         self._lock = threading.Condition()
@@ -234,13 +238,17 @@ class Worker:
         return max(0, self._num_texts - self.running)
 
     async def prepare(self, request: TextRequest) -> Prepared:
-        """The request, checked, with its prompt as tokens and the rules of its sampling; a guide
-        that is being built is given up where this is cancelled. Raises ChargenError, Busy,
-        Closed."""
+        """The request, checked, with its prompt as tokens and the rules of its sampling; what
+        takes long is given up where this is cancelled. Raises ChargenError, Busy, Closed."""
         config = request.config
-        guided = config.regex is not None or config.charset is not None or bool(config.ban)
-        if len(request.prompt) <= LIGHT_PROMPT and not guided:
-            return self._prepare(request)
+        rules = self._rules.known(config, request.bias)
+        is_light = rules is not None or (config.charset is None and not config.ban)
+        # An expression may take ten seconds: only others wait for that.
+        needs_guide = rules is None and config.regex is not None
+        if is_light and not needs_guide and len(request.prompt) <= LIGHT_PROMPT:
+            return self._prepare(request, rules)
+        if needs_guide and self._num_guides == MAX_GUIDES:
+            raise Busy
         is_wanted = True
 
         def check() -> None:
@@ -250,15 +258,18 @@ class Worker:
         context = copy_context()
         context.run(on_wait.set, check)
         loop = asyncio.get_running_loop()
+        pool = self._guiding if needs_guide else self._preparing
+        self._num_guides += needs_guide
         try:
             check()
-            return await loop.run_in_executor(self._preparing, context.run, self._prepare, request)
+            return await loop.run_in_executor(pool, context.run, self._prepare, request, rules)
         except asyncio.CancelledError:
             if self._is_closing:  # which cancels what has not begun
                 raise Closed from None
             raise
         finally:
             is_wanted = False
+            self._num_guides -= needs_guide
 
     def submit(self, prepared: Prepared, news: asyncio.Event | None = None) -> Generation:
         """Begin to sample; `news` is set when there are some, for who waits for several at once.
@@ -295,19 +306,22 @@ class Worker:
             self._is_closing = True
             self._lock.notify()
         self._thread.join()
-        for pool in (self._preparing, self._searching):
+        for pool in (self._preparing, self._guiding, self._searching):
             pool.shutdown(cancel_futures=True)
 
     # -- preparing, in any thread -------------------------------------------------------------
 
-    def _prepare(self, request: TextRequest) -> Prepared:
+    def _prepare(self, request: TextRequest, rules: Rules | None) -> Prepared:
+        def on_progress(share: float) -> None:
+            on_wait.get()()
+
         tokenizer, prompt, tail = self._tokenizer, request.prompt, b""
         if isinstance(prompt, str):
             check_prompt(tokenizer, prompt)
             # Scores are of the prompt's own tokens, and of those that follow them.
             scored = request.score_prompt or request.top_logprobs is not None
             heals = request.config.heal and not scored and not request.samples_nothing
-            tokens, tail = encode_prompt(tokenizer, prompt, heal=heals)
+            tokens, tail = encode_prompt(tokenizer, prompt, heal=heals, on_progress=on_progress)
             whole = tuple(tokenizer.encode(prompt)) if tail else tuple(tokens.tolist())
         else:
             tokenizer.decode(prompt)  # raises where one is no token
@@ -320,7 +334,8 @@ class Worker:
                 f"{MAX_SCORED_TOKENS:,}",
                 hint="give it in parts",
             )
-        rules = self._rules.of(request.config, request.bias)
+        if rules is None:
+            rules = self._rules.of(request.config, request.bias)
         if not tail and not request.samples_nothing:
             rules.check_not_hopeless()
         is_sampled = not request.samples_nothing and request.config.beams is None
@@ -577,13 +592,18 @@ class _KnownRules:
         self._last: OrderedDict[_Key, Rules] = OrderedDict()
         self._guided: WeakValueDictionary[_Key, Rules] = WeakValueDictionary()
 
+    def known(self, config: SampleConfig, bias: Mapping[int, float]) -> Rules | None:
+        key = _key(config, bias)
+        with self._lock:
+            found = self._last.pop(key, None) or self._guided.get(key)
+            return found and self._keep(key, found)
+
     def of(self, config: SampleConfig, bias: Mapping[int, float]) -> Rules:
         """Raises ConfigError; Busy where those of others take all the memory."""
-        key = (*(getattr(config, name) for name in _RULES), *sorted(bias.items()))
+        known = self.known(config, bias)
+        if known is not None:
+            return known
         with self._lock:
-            known = self._last.pop(key, None) or self._guided.get(key)
-            if known is not None:
-                return self._keep(key, known)
             guided = config.regex is not None or config.charset is not None
             if guided and sum(rules.nbytes for rules in self._guided.values()) > MAX_GUIDE_BYTES:
                 self._last.clear()  # those that no request has any more
@@ -591,7 +611,7 @@ class _KnownRules:
                     raise Busy
         made = Rules(config, self._tokenizer, self._seen, bias)
         with self._lock:
-            return self._keep(key, made)
+            return self._keep(_key(config, bias), made)
 
     def _keep(self, key: _Key, rules: Rules) -> Rules:
         self._last[key] = rules
@@ -600,3 +620,8 @@ class _KnownRules:
         while len(self._last) > KEPT_RULES:
             self._last.popitem(last=False)
         return rules
+
+
+def _key(config: SampleConfig, bias: Mapping[int, float]) -> _Key:
+    """All that rules depend on."""
+    return (*(getattr(config, name) for name in _RULES), *sorted(bias.items()))

@@ -324,7 +324,7 @@ def test_a_guide_that_nobody_waits_for_is_given_up(
     async def work() -> None:
         endless = [
             asyncio.ensure_future(worker.prepare(request(regex=f"(a|b)*a(a|b){{4{number}}}")))
-            for number in range(worker_module.NUM_PREPARING + 1)
+            for number in range(worker_module.NUM_GUIDING + 1)
         ]
         await asyncio.sleep(0)
         for one in endless:
@@ -337,6 +337,51 @@ def test_a_guide_that_nobody_waits_for_is_given_up(
             await building
 
     run(work())
+
+
+def test_only_expressions_wait_for_expressions(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chargen.generation.automata.SECONDS", 1000)
+    monkeypatch.setattr(worker_module, "MAX_GUIDES", worker_module.NUM_GUIDING)
+
+    async def work() -> None:
+        await worker.prepare(request(regex="[a-z ]+"))
+        endless = [
+            asyncio.ensure_future(worker.prepare(request(regex=f"(a|b)*a(a|b){{4{number}}}")))
+            for number in range(worker_module.NUM_GUIDING)
+        ]
+        await asyncio.sleep(0)
+        await worker.prepare(request("The " * 2000))
+        await worker.prepare(request(regex="[a-z ]+"))  # is known
+        with pytest.raises(Busy):
+            await worker.prepare(request(regex="[a-y ]+"))
+        for one in endless:
+            one.cancel()
+
+    run(work())
+
+
+def test_encoding_is_given_up_when_it_closes(everyday: TextGenerator) -> None:
+    worker = Worker(everyday, max_batch=4, max_waiting=4)
+    encoded: list[int] = []
+
+    def encode_array(text: str) -> Any:
+        encoded.append(len(text))
+        return type(everyday.tokenizer).encode_array(everyday.tokenizer, text)
+
+    async def work() -> None:
+        preparing = asyncio.ensure_future(worker.prepare(request("The " * 1_000_000)))
+        while not encoded:
+            await asyncio.sleep(0)
+        worker.close()
+        with pytest.raises(Closed):
+            await preparing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(everyday.tokenizer, "encode_array", encode_array)
+        run(work())
+    assert sum(encoded) < 4_000_000
 
 
 def test_what_cannot_be_is_said_before_anything_is_sampled(worker: Worker) -> None:
