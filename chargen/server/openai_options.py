@@ -24,6 +24,7 @@ MAX_RESULTS = 1 << 20
 MAX_STOPS = 16  # OpenAI takes four; lm-evaluation-harness sends all that a task has, and one more
 MAX_BANS = 100
 MAX_TEXT_CHARS = 10_000  # of a stop text, a banned one, a charset, a regular expression
+MAX_PENALTY_WINDOW = 10_000  # tokens that are looked at in each step, while others wait
 MAX_BIASES = 1024
 MAX_BIAS = 100.0
 MAX_TOP_LOGPROBS = 20
@@ -83,6 +84,7 @@ def given_options(body: GenerationBody) -> dict[str, Any]:
     if body.seed not in (None, NO_SEED):
         check_range("seed", body.seed, -MAX_SEED - 1, MAX_SEED)
         options["seed"] = body.seed & MAX_SEED  # of a negative one its last 63 bits
+    check_range("penalty_window", body.penalty_window, 1, MAX_PENALTY_WINDOW)
     limit = _token_limit(body)
     if limit:  # where it is 0 the request says so by a flag of its own
         options["max_tokens"] = limit
