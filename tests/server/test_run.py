@@ -141,6 +141,13 @@ def test_the_example_works_when_it_is_pasted(tmp_path: Path) -> None:
         assert server.end(signal.SIGINT) == (130, "")
 
 
+def test_the_example_of_another_model_asks_for_any_text(tmp_path: Path) -> None:
+    shutil.copytree(BUNDLED, tmp_path / "tales")
+    with serving(tmp_path, "tales", "everyday") as server:
+        assert "models: tales (the default), everyday\n" in server.said
+        assert '"prompt":""' in server.said
+
+
 def test_at_its_end_streams_finish_or_say_why_not(tmp_path: Path) -> None:
     with serving(tmp_path) as server, server.stream() as answer:
         server.process.send_signal(signal.SIGTERM)
