@@ -16,12 +16,14 @@ from hashlib import blake2b
 import numpy as np
 
 from chargen.nn.engine import Engine, State, initial_state
+from chargen.progress import OnShare, no_progress
 from chargen.tokenizers.base import Tokens
 
 CHUNK = 16  # tokens: what waits for the next step waits for about eight steps of a single text
 LENGTHS = (CHUNK, 4, 1)  # of chunks; what the first does not divide is read by the others
 ROWS = 4  # that are read at once
 MAX_GROUPS = 4  # of so many rows that read a chunk before the next step: less than three such steps
+KEYS_AT_ONCE = CHUNK << 10  # tokens whose keys are made in no time
 CACHE_BYTES = 1 << 26  # of states; a chunk of a network of 2 x 192 has 3 kB
 
 
@@ -50,12 +52,15 @@ class StateCache:
             self._bytes -= given_up.nbytes
 
 
-def state_keys(tokens: Tokens) -> list[bytes]:
+def state_keys(tokens: Tokens, on_progress: OnShare = no_progress) -> list[bytes]:
     """By what the states are kept of a prompt of (N,) tokens: that before it, those where a whole
-    chunk ends, and that where it is read. Takes half a second for a million tokens."""
+    chunk ends, and that where it is read. Takes half a second for a million tokens; what
+    `on_progress` raises ends it."""
     keys = [b""]
     last = len(tokens) - 1
     for at in range(0, last, CHUNK):
+        if at % KEYS_AT_ONCE == 0:
+            on_progress(at / last)
         part = tokens[at : min(at + CHUNK, last)]
         keys.append(blake2b(part.tobytes(), key=keys[-1], digest_size=32).digest())
     return keys

@@ -339,7 +339,7 @@ class Worker:
         if not tail and not request.samples_nothing:
             rules.check_not_hopeless()
         is_sampled = not request.samples_nothing and request.config.beams is None
-        keys = state_keys(tokens) if is_sampled else []
+        keys = state_keys(tokens, on_progress) if is_sampled else []
         return Prepared(request, rules, whole, tokens, tail, keys)
 
     def _texts_of(self, prepared: Prepared) -> list[GeneratedText]:

@@ -62,7 +62,7 @@ class Tokenizer:
         Raises TokenizerError on an id that the vocabulary does not have.
         """
         tokens = list(tokens)
-        if any(not 0 <= token < self.vocab_size for token in tokens):
+        if tokens and not (min(tokens) >= 0 and max(tokens) < self.vocab_size):
             raise TokenizerError(f"token ids go from 0 to {self.vocab_size - 1}")
         return b"".join(self.pieces[token] for token in tokens).decode("utf-8", errors="replace")
 

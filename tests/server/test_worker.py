@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import chargen
 from chargen.config import SampleConfig
 from chargen.errors import ChargenError, ConfigError, TokenizerError
+from chargen.generation.automata import on_wait
 from chargen.generation.batch import Written
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_reader import CHUNK
@@ -362,26 +364,22 @@ def test_only_expressions_wait_for_expressions(
     run(work())
 
 
-def test_encoding_is_given_up_when_it_closes(everyday: TextGenerator) -> None:
-    worker = Worker(everyday, max_batch=4, max_waiting=4)
-    encoded: list[int] = []
+@pytest.mark.parametrize("prompt", ["The " * 10_000, (5,) * 40_000])
+def test_a_long_prompt_is_given_up_between_two_parts_of_it(
+    worker: Worker, prompt: str | tuple[int, ...]
+) -> None:
+    is_wanted = iter([True])
 
-    def encode_array(text: str) -> Any:
-        encoded.append(len(text))
-        return type(everyday.tokenizer).encode_array(everyday.tokenizer, text)
+    def check() -> None:
+        if not next(is_wanted, False):
+            raise Closed
 
-    async def work() -> None:
-        preparing = asyncio.ensure_future(worker.prepare(request("The " * 1_000_000)))
-        while not encoded:
-            await asyncio.sleep(0)
-        worker.close()
-        with pytest.raises(Closed):
-            await preparing
+    def prepare() -> None:
+        on_wait.set(check)
+        worker._prepare(request(prompt), None)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(everyday.tokenizer, "encode_array", encode_array)
-        run(work())
-    assert sum(encoded) < 4_000_000
+    with pytest.raises(Closed):
+        copy_context().run(prepare)
 
 
 def test_what_cannot_be_is_said_before_anything_is_sampled(worker: Worker) -> None:
