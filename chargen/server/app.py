@@ -36,7 +36,8 @@ from chargen.server.openai_models import (
     tokenizer_info_body,
 )
 from chargen.server.openai_requests import CompletionRequest, chat_request, completion_request
-from chargen.server.worker import Busy, Closed, Generation, Worker
+from chargen.server.text_requests import Busy, Closed, Generation
+from chargen.server.worker import Worker
 
 HEARTBEAT_SECONDS = 5.0  # of silence, while a prompt is read or waits
 LIGHT_BODY = 1 << 16  # bytes that are read in no time

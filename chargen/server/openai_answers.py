@@ -25,7 +25,7 @@ from chargen.server.openai_logprobs import (
 )
 from chargen.server.openai_models import system_fingerprint
 from chargen.server.openai_requests import CompletionRequest
-from chargen.server.worker import Generation, TextRequest
+from chargen.server.text_requests import Generation, TextRequest
 
 DONE = b"data: [DONE]\n\n"
 LIGHT_SCORES = 1 << 11  # that are written in no time

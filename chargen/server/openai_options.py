@@ -14,7 +14,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.options import field_names
 from chargen.server.openai_errors import ApiError, api_error
 from chargen.server.openai_fields import GenerationBody
-from chargen.server.worker import TextRequest
+from chargen.server.text_requests import TextRequest
 
 MAX_TOKENS = 1 << 17  # of a text
 MAX_CHOICES = 128  # n, best_of and beams

@@ -23,7 +23,7 @@ from chargen.server.openai_options import (
     given_options,
     text_request,
 )
-from chargen.server.worker import TextRequest
+from chargen.server.text_requests import TextRequest
 from chargen.session.dialogue import dialogue_text, turn_stops
 
 DEFAULT_MAX_TOKENS = 16  # of completions, as OpenAI has it

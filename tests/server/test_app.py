@@ -19,7 +19,7 @@ from chargen.server.app import App
 from chargen.server.exchange import Exchange
 from chargen.server.models import Models
 from chargen.server.openai_answers import WholeAnswer
-from chargen.server.worker import Busy, Closed
+from chargen.server.text_requests import Busy, Closed
 from tests.support.asgi import Call
 from tests.support.fake_worker import FakeWorker, as_worker
 

@@ -22,7 +22,7 @@ from chargen.runtime.files import decode_any
 from chargen.server.openai_answers import Answer, StreamedAnswer, answer_of, error_event
 from chargen.server.openai_errors import ApiError
 from chargen.server.openai_requests import CompletionRequest
-from chargen.server.worker import Generation, TextRequest
+from chargen.server.text_requests import Generation, TextRequest
 from tests.support.tokenizers import MAKERS, tokenizer
 
 

@@ -18,8 +18,10 @@ from chargen.generation.automata import on_wait
 from chargen.generation.batch import Written
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_reader import CHUNK
+from chargen.server import preparing
 from chargen.server import worker as worker_module
-from chargen.server.worker import Busy, Closed, Generation, TextRequest, Worker
+from chargen.server.text_requests import Busy, Closed, Generation, TextRequest
+from chargen.server.worker import Worker
 
 Value = TypeVar("Value")
 
@@ -326,7 +328,7 @@ def test_a_guide_that_nobody_waits_for_is_given_up(
     async def work() -> None:
         endless = [
             asyncio.ensure_future(worker.prepare(request(regex=f"(a|b)*a(a|b){{4{number}}}")))
-            for number in range(worker_module.NUM_GUIDING + 1)
+            for number in range(preparing.NUM_GUIDING + 1)
         ]
         await asyncio.sleep(0)
         for one in endless:
@@ -345,13 +347,13 @@ def test_only_expressions_wait_for_expressions(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chargen.generation.automata.SECONDS", 1000)
-    monkeypatch.setattr(worker_module, "MAX_GUIDES", worker_module.NUM_GUIDING)
+    monkeypatch.setattr(preparing, "MAX_GUIDES", preparing.NUM_GUIDING)
 
     async def work() -> None:
         await worker.prepare(request(regex="[a-z ]+"))
         endless = [
             asyncio.ensure_future(worker.prepare(request(regex=f"(a|b)*a(a|b){{4{number}}}")))
-            for number in range(worker_module.NUM_GUIDING)
+            for number in range(preparing.NUM_GUIDING)
         ]
         await asyncio.sleep(0)
         await worker.prepare(request("The " * 2000))
@@ -376,7 +378,7 @@ def test_a_long_prompt_is_given_up_between_two_parts_of_it(
 
     def prepare() -> None:
         on_wait.set(check)
-        worker._prepare(request(prompt), None)
+        worker._preparer._prepare(request(prompt), None)
 
     with pytest.raises(Closed):
         copy_context().run(prepare)
@@ -394,7 +396,7 @@ def test_what_cannot_be_is_said_before_anything_is_sampled(worker: Worker) -> No
 def test_expressions_may_not_take_all_memory(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "MAX_GUIDE_BYTES", 1)
+    monkeypatch.setattr(preparing, "MAX_GUIDE_BYTES", 1)
 
     async def expressions() -> None:
         held = await worker.prepare(request(regex="[a-z]+"))

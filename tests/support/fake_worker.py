@@ -11,7 +11,8 @@ from chargen.errors import ChargenError
 from chargen.generation.batch import TokenScore
 from chargen.generation.completion import Piece
 from chargen.generation.generator import TextGenerator
-from chargen.server.worker import Generation, TextRequest, Worker
+from chargen.server.text_requests import Generation, TextRequest
+from chargen.server.worker import Worker
 
 
 class FakeText:
