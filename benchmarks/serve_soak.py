@@ -83,6 +83,8 @@ HOSTILE: list[Any] = [
     None, True, -1, 0, 1.5, 1e308, 10**30, -(2**63), "", "x", "\ud800", "\0", "9" * 1000, [], {},
     [[]], [None], [-1], [10**9], [1e9], {"a": 1}, ["", ""], {"": {}}, [["a"], 1],
 ]  # fmt: skip
+LONG_PROMPT = 20_000  # characters
+LONG_PROMPTS = 25  # whose states are more than a server keeps
 ENDLESS = 100_000  # tokens: more than anybody waits for
 PATIENCE_SECONDS = 90
 NOISE = b"GET POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{}\0\xff"
@@ -147,6 +149,13 @@ class Soak:
         for name in STREAMED:
             (answer,) = ask(self.server.port, [request_of(name, stream=True)])
             self.compare(name, answer, "alone, streamed")
+
+    def fill_cache(self) -> None:
+        """Have so many prompts read that the states that are kept take all the memory they may."""
+        for _ in range(LONG_PROMPTS):
+            prompt = "".join(self.draw.choices("abcde ", k=LONG_PROMPT))
+            body = {"prompt": prompt, "max_tokens": 1}
+            ask(self.server.port, [post(COMPLETIONS, json.dumps(body).encode())])
 
     def compare(self, name: str, answer: Answer, when: str) -> None:
         try:
@@ -217,7 +226,7 @@ class Soak:
             case 3:
                 body |= {"logprobs": 5}
             case 4:
-                body |= {"prompt": "".join(self.draw.choices("abcde ", k=20_000))}
+                body |= {"prompt": "".join(self.draw.choices("abcde ", k=LONG_PROMPT))}
         body["stream"] = "beams" not in body and self.draw.random() < 0.7
         return post(COMPLETIONS, json.dumps(body).encode())
 
@@ -396,6 +405,7 @@ def main() -> None:
     with serving(arguments.checkpoint) as server:
         soak = Soak(server, arguments.seed)
         soak.ask_alone()
+        soak.fill_cache()
         files = open_files(server)
         memory = []
         # The first part brings memory to where it stays.
