@@ -87,7 +87,8 @@ class Preparer:
         """Give up what is being prepared."""
         self._is_closing = True
         for pool in (self._preparing, self._guiding):
-            pool.shutdown(cancel_futures=True)
+            # A guide may take seconds more, and the event loop would wait.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _prepare(self, request: TextRequest, rules: Rules | None) -> Prepared:
         def on_progress(share: float) -> None:
