@@ -21,13 +21,29 @@ Base: Any = AutoHTTPProtocol  # h11, or httptools where it is installed; to mypy
 class Protocol(Base):  # type: ignore[misc]
     """One connection."""
 
+    cycle: Any  # the last request, and its answer
+
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._num_between = 0  # bytes
         self._head_timer: asyncio.TimerHandle | None = None
         self._wait_for_head()
+        self._is_last = False  # whether no other request is taken
+
+    def on_headers_complete(self) -> None:
+        """A request that comes before the last one is answered is not taken, as HTTP allows:
+        uvicorn would read no more until then, and never notice that the client hangs up."""
+        before = self.cycle
+        super().on_headers_complete()
+        if before not in (None, self.cycle) and not before.response_complete:
+            self.pipeline.clear()
+            self.cycle, before.keep_alive = before, False
+            self.flow.resume_reading()
+            self._is_last = True
 
     def data_received(self, data: bytes) -> None:
+        if self._is_last:
+            return
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:  # the headers of a request are there

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from chargen.server import protocol
@@ -22,7 +22,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await Exchange(scope, receive, send).answer(200, b"{}")
 
 
-def connected(test: Callable[[Connection], Awaitable[None]]) -> None:
+def connected(test: Callable[[Connection], Awaitable[None]], app: ASGIApp = app) -> None:
     """Have a test talk to a server that speaks it."""
 
     async def within() -> None:
@@ -104,5 +104,33 @@ def test_requests_follow_each_other_on_one_connection() -> None:
         for _ in range(3):
             connection[1].write(HEAD + b"2\r\n\r\n{}")
             assert b"200 OK" in await answered(connection)
+
+    connected(test)
+
+
+def test_who_hangs_up_with_two_requests_is_noticed() -> None:
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    async def test(connection: Connection) -> None:
+        connection[1].write((HEAD + b"2\r\n\r\n{}") * 3)
+        await begun.wait()
+        connection[1].write(HEAD + b"2\r\n\r\n{}")
+        connection[1].close()
+        await left.wait()
+
+    connected(test, endless)
+
+
+def test_a_request_too_early_is_for_another_connection() -> None:
+    async def test(connection: Connection) -> None:
+        connection[1].write((HEAD + b"2\r\n\r\n{}") * 2)
+        assert b"connection: close" in await answered(connection)
+        assert await is_dropped(connection)
 
     connected(test)
