@@ -96,6 +96,7 @@ class Models:
         self._folders = folders
         self._open_worker = open_worker
         self._named = named
+        self._has_named = not named  # once they were all there
         self._max_loaded = max(max_loaded, len(named))
         self._default = next(iter(folders()))
         self._slots: dict[str, _Slot] = {}
@@ -160,6 +161,7 @@ class Models:
         """Load those that were named. Raises what the first that fails raises."""
         for slot in [self._slots.get(name) or self._open(name) for name in self._named]:
             await asyncio.shield(slot.worker)
+        self._has_named = True
 
     def _open(self, name: str) -> _Slot:
         """Begin to load a model. Raises UnknownModel, AllInUse."""
@@ -203,12 +205,12 @@ class Models:
 
     @property
     def status(self) -> Literal["ok", "loading", "error"]:
-        """`error` where one has died; `loading` while one that was named is not there yet, or none
-        is there and one is on its way."""
+        """`error` where one has died; `loading` until those that were named are there, and while
+        none is there but one on its way."""
         workers = self.workers
         if not all(worker.is_alive for worker in workers):
             return "error"
-        if len(workers) < max(len(self._named), min(1, len(self._slots))):
+        if not self._has_named or (self._slots and not workers):
             return "loading"
         return "ok"
 

@@ -173,6 +173,24 @@ def test_those_that_are_named_are_loaded_at_once_and_all_stay(loads: Loads) -> N
     run(test)
 
 
+def test_one_that_cannot_be_loaded_anew_is_no_end(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else a proxy that asks after its health would never send it a request again."""
+
+    async def test() -> None:
+        served = models(named=("a",))
+        await served.load_named()
+        loads.errors = [CheckpointError("a is half written")]
+        monkeypatch.setattr("chargen.server.models._version", lambda folder: (1, 2, 3))
+        with pytest.raises(LoadError):
+            await loaded(served, "a")
+        assert served.status == "ok"
+        await loaded(served, "a")
+
+    run(test)
+
+
 def test_one_that_dies_is_no_secret(loads: Loads) -> None:
     async def test() -> None:
         served = models()
