@@ -104,13 +104,11 @@ class _OpenBLAS:
         def by_free(x: Floats) -> None:
             nonlocal best, left
             begun = time.perf_counter()
-            is_limited = self._own < threads or len(self._inside) > 1
-            if left or is_limited or self._pauses.is_pausing(begun):
+            if left or self._pauses.is_pausing(begun) or not self._take(threads):
                 multiply(x)
                 best, left = min(best, time.perf_counter() - begun), max(left - 1, 0)
                 return
             try:
-                self._set(threads)
                 multiply(x)
             finally:
                 self._set(1)
@@ -118,6 +116,15 @@ class _OpenBLAS:
             self._pauses.after(ended, ended - begun > HELD_UP * best)
 
         return by_free
+
+    def _take(self, threads: int) -> bool:
+        """Have so many threads from now on, unless others are inside: the last bits of what they
+        multiply may depend on the number."""
+        with self._lock:
+            is_free = self._own >= threads and len(self._inside) == 1
+            if is_free:
+                self._set(threads)
+            return is_free
 
     def after_fork(self) -> None:
         """In the child no other thread goes on, whatever held the lock."""

@@ -123,6 +123,33 @@ def test_several_threads_while_no_other_program_is_in_their_way(machine: Machine
     assert again[-1000:].count(2) > 0
 
 
+def test_nobody_else_is_inside_while_there_are_several_threads(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    multiply = blas.by_one_thread(blas.by_free_threads(machine.multiply, 128))
+    for _ in range(20):
+        multiply(X)
+    is_inside, is_over = Event(), Event()
+
+    @blas.by_one_thread
+    def work() -> None:
+        is_inside.set()
+        assert is_over.wait(timeout=60)
+
+    other = Thread(target=work)
+
+    def is_pausing(now: float) -> bool:
+        other.start()  # just then
+        assert is_inside.wait(timeout=60)
+        return False
+
+    monkeypatch.setattr(machine.library._pauses, "is_pausing", is_pausing)
+    multiply(X)
+    is_over.set()
+    other.join()
+    assert machine.taken[-2:] == [2, 1]
+
+
 @pytest.mark.parametrize(("columns", "threads"), [(128, 2), (192, 1), (650, 1), (2048, 2)])
 def test_threads_share_a_matrix_where_that_changes_no_bit(
     machine: Machine, columns: int, threads: int
