@@ -36,7 +36,6 @@ from chargen.nn.engine import Engine, Floats, initial_state
 from chargen.nn.softmax import Doubles, log_probabilities, quiet
 from chargen.tokenizers.base import Tokenizer, Tokens
 
-MIN_ROWS = 2  # one row alone has its log-probability computed in a shorter way
 NO_STATES = np.empty(0, np.int32)  # of rows that no guide limits
 SLACK = 8  # up to one row in so many stands idle before a step gets smaller
 
@@ -292,9 +291,8 @@ class Batch:
     def _show(self, groups: list[_Group], logits: Floats) -> list[BatchedText]:
         """Give each text its token; those of which there is news."""
         news = []
-        size = max(len(self.texts), MIN_ROWS)
-        tokens = self._tokens[:size]
-        costs, tokens = own_logprobs(logits[:size], tokens), tokens.tolist()
+        size = len(self.texts)
+        costs, tokens = own_logprobs(logits[:size], self._tokens[:size]), self._tokens.tolist()
         for group in groups:
             for row, text in zip(group.rows, group.texts, strict=True):
                 if text.error is not None:
@@ -394,8 +392,8 @@ class Batch:
         """How many rows a step has that is to have room for so many."""
         group = self._engine.row_group
         if group is None:
-            return max(self.capacity, MIN_ROWS)
-        return -(-max(count, MIN_ROWS) // group) * group
+            return self.capacity
+        return -(-max(count, 1) // group) * group
 
     def _resize(self, count: int) -> None:
         """Make room in a step for so many texts, and not for many more: each row costs."""

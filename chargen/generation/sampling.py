@@ -6,7 +6,6 @@ Shapes: B batch, V vocabulary, N tokens before.
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -159,10 +158,11 @@ def sample_tokens(logits: AnyFloats, uniform: Doubles) -> Tokens:
 
 def own_logprobs(logits: AnyFloats, tokens: Tokens) -> list[float]:
     """(B, V) logits of a network, (B,) tokens -> the log-probability of each, in nats, to 1e-6."""
-    if len(logits) == 1:  # the same to that, with as few calls as can be
+    if len(logits) == 1:  # the same to the last bit, with as few calls as can be
         row = logits[0]
-        most = row.item(row.argmax())
-        return [row.item(tokens.item()) - most - math.log(np.add.reduce(np.exp(row - most)))]
+        most = row[row.argmax()]
+        total = np.float64(np.add.reduce(np.exp(row - most)))
+        return [float(row[tokens.item()] - most) - float(np.log(total))]
     most = _row_max(logits)  # (B, 1)
     totals = np.exp(logits - most).sum(axis=-1).astype(np.float64)
     own = logits[np.arange(len(tokens)), tokens] - most[:, 0]
