@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.routing import Route, Router
@@ -16,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from chargen import __version__
 from chargen.errors import ChargenError
+from chargen.generation.generator import TextGenerator
 from chargen.runtime.files import encode
 from chargen.server.exchange import BodyBudget, Exchange, GaveUp, OnAnswered
 from chargen.server.models import AllInUse, LoadError, Models, UnknownModel, in_thread
@@ -58,6 +61,7 @@ GET  /health                says whether the server works
 
 log = logging.getLogger("chargen.server")
 Result = TypeVar("Result")
+Body = TypeVar("Body", CompletionBody, ChatBody, TokenizeBody, DetokenizeBody)
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
@@ -68,6 +72,7 @@ class App:
         self._models = models
         self._on_answered = on_answered
         self._budget = BodyBudget()
+        self._turn = asyncio.Lock()  # of large bodies
         self._open: set[Exchange] = set()
         paths: dict[str, dict[str, Handler]] = {
             "/completions": {"POST": self._complete},
@@ -135,18 +140,28 @@ class App:
     # -- texts ----------------------------------------------------------------------------------
 
     async def _complete(self, exchange: Exchange) -> None:
-        content = await exchange.body(self._budget)
-        body = await _by_size(content, lambda: read_body(content, CompletionBody))
-        async with self._models.borrow(body.model or None) as (name, worker):
-            request = await _by_size(content, lambda: completion_request(body, worker.generator))
-            await self._generate(exchange, name, worker, request)
+        async with self._asked(exchange, CompletionBody, completion_request) as asked:
+            await self._generate(exchange, *asked)
 
     async def _chat(self, exchange: Exchange) -> None:
+        async with self._asked(exchange, ChatBody, chat_request) as asked:
+            await self._generate(exchange, *asked)
+
+    @asynccontextmanager
+    async def _asked(
+        self, exchange: Exchange, kind: type[Body], work: Callable[[Body, TextGenerator], Result]
+    ) -> AsyncIterator[tuple[str, Worker, Result]]:
+        """The model that a body asks for, by its name, and what comes of the work on the body."""
         content = await exchange.body(self._budget)
-        body = await _by_size(content, lambda: read_body(content, ChatBody))
-        async with self._models.borrow(body.model or None) as (name, worker):
-            request = await _by_size(content, lambda: chat_request(body, worker.generator))
-            await self._generate(exchange, name, worker, request)
+        async with AsyncExitStack() as stack:
+            # What a body spells takes up to thirty times its size: one that is large at a time.
+            async with nullcontext() if len(content) <= LIGHT_BODY else self._turn:
+                body = await _by_size(content, partial(read_body, content, kind))
+                borrowed = self._models.borrow(body.model or None)
+                name, worker = await stack.enter_async_context(borrowed)
+                found = await _by_size(content, partial(work, body, worker.generator))
+                del content, body
+            yield name, worker, found
 
     async def _generate(
         self, exchange: Exchange, name: str, worker: Worker, request: CompletionRequest
@@ -173,17 +188,11 @@ class App:
     # -- tokens ---------------------------------------------------------------------------------
 
     async def _tokenize(self, exchange: Exchange) -> None:
-        content = await exchange.body(self._budget)
-        body = await _by_size(content, lambda: read_body(content, TokenizeBody))
-        async with self._models.borrow(body.model or None) as (_, worker):
-            found = await in_thread(lambda: tokenize_body(body, worker.generator))
+        async with self._asked(exchange, TokenizeBody, tokenize_body) as (_, _, found):
             await exchange.answer(200, found)
 
     async def _detokenize(self, exchange: Exchange) -> None:
-        content = await exchange.body(self._budget)
-        body = await _by_size(content, lambda: read_body(content, DetokenizeBody))
-        async with self._models.borrow(body.model or None) as (_, worker):
-            found = await in_thread(lambda: detokenize_body(body, worker.generator))
+        async with self._asked(exchange, DetokenizeBody, detokenize_body) as (_, _, found):
             await exchange.answer(200, found)
 
     async def _describe_tokenizer(self, exchange: Exchange) -> None:

@@ -19,6 +19,7 @@ from chargen.server.app import App
 from chargen.server.exchange import Exchange
 from chargen.server.models import Models
 from chargen.server.openai_answers import WholeAnswer
+from chargen.server.openai_fields import read_body
 from chargen.server.text_requests import Busy, Closed
 from tests.support.asgi import Call
 from tests.support.fake_worker import FakeWorker, as_worker
@@ -210,6 +211,36 @@ def test_what_takes_long_lets_others_take_turns(
 
     run(test)
     assert is_aside == [False, False, False, True, True, True]
+
+
+def test_of_large_bodies_one_is_read_at_a_time(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "LIGHT_BODY", 100)
+    may_go_on, num_read = threading.Event(), 0
+
+    def read(*arguments: Any) -> Any:
+        nonlocal num_read
+        num_read += 1
+        assert may_go_on.wait(20)
+        return read_body(*arguments)
+
+    async def test(served: Served) -> None:
+        light = served.complete()
+        (await served.worker.submitted()).end()
+        await light.answer()
+        monkeypatch.setattr(app_module, "read_body", read)
+        large = [served.complete(prompt="a" * 100) for _ in range(3)]
+        while not num_read:
+            await asyncio.sleep(0)
+        large.pop().hang_up()  # its turn is not waited for
+        assert num_read == 1
+        may_go_on.set()
+        for number in (1, 2):
+            (await served.worker.submitted(number)).end()
+        assert {(await call.answer()).status for call in large} == {200}
+
+    run(test)
 
 
 def test_several_prompts_are_streamed_beside_each_other(run: Callable[[Test], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tracemalloc
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from chargen.config import SampleConfig
 from chargen.options import field_names, field_types
-from chargen.runtime.files import Record, decode_any
+from chargen.runtime.files import Record, decode, decode_any
 from chargen.server.openai_errors import ApiError
 from chargen.server.openai_fields import (
     MAX_SEARCHED,
@@ -147,6 +148,20 @@ def test_bytes_that_are_no_utf8_are_found() -> None:
     assert (error.param, "UTF-8" in error.message) == ("stop[1]", True)
     # Where they are in a name, or in what is too long to be searched, they are still refused.
     assert refused(b'{"prompt": "\xff", "long": "' + b"x" * MAX_SEARCHED + b'"}').param is None
+
+
+def test_nothing_is_collected_while_a_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    was_on: list[bool] = []
+
+    def noted(*arguments: Any) -> Any:
+        was_on.append(gc.isenabled())
+        return decode(*arguments)
+
+    monkeypatch.setattr("chargen.server.openai_fields.decode", noted)
+    read_body(b"{}", CompletionBody)
+    refused(b"[]")
+    assert was_on == [False, False]
+    assert gc.isenabled()
 
 
 def test_looking_for_what_is_wrong_takes_no_memory() -> None:
