@@ -11,6 +11,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from chargen.server.exchange import MAX_BODY
 
 HEAD_SECONDS = 20.0
+MAX_HEAD = 32 * 1024  # bytes of a request's headers; httptools knows no bound
 # Of what comes between two requests: headers, or what is left of a body that was refused, which is
 # read so that its client gets to read why.
 MAX_BETWEEN = 2 * MAX_BODY
@@ -29,6 +30,16 @@ class Protocol(Base):  # type: ignore[misc]
         self._head_timer: asyncio.TimerHandle | None = None
         self._wait_for_head()
         self._is_last = False  # whether no other request is taken
+
+    def on_message_begin(self) -> None:
+        self._head_size = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:  # whoever sent them, no key is looked at before
+            raise ValueError("too many headers")  # which uvicorn makes a 400
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A request that comes before the last one is answered is not taken, as HTTP allows:

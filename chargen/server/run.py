@@ -33,14 +33,13 @@ from chargen.server.app import App
 from chargen.server.exchange import SEND_SECONDS, Exchange, OnAnswered
 from chargen.server.guard import AllowedHosts, Guard, is_loopback
 from chargen.server.models import Models, found_folders, named_folders
-from chargen.server.protocol import Protocol
+from chargen.server.protocol import MAX_HEAD, Protocol
 from chargen.server.worker import Worker
 
 MAX_WAITING = 1024  # texts, a model
 DRAIN_SECONDS = 4.0  # in which what runs may end by itself
 EXIT_SECONDS = 5  # in which all has ended
 KEEP_ALIVE_SECONDS = 75  # without a request; most proxies and clients keep connections for less
-MAX_HEAD = 32 * 1024  # bytes of a request's headers, to h11; httptools knows no bound
 MAX_FILES = 65_536  # open at a time: each connection is one
 # Of the bundled model, which knows that much; of others the beginning of any text.
 EXAMPLE = {"prompt": "The color of a strawberry is", "max_tokens": 20}

@@ -134,3 +134,19 @@ def test_a_request_too_early_is_for_another_connection() -> None:
         assert await is_dropped(connection)
 
     connected(test)
+
+
+def test_headers_are_bounded() -> None:
+    async def test(connection: Connection) -> None:
+        for size in (protocol.MAX_HEAD // 2, protocol.MAX_HEAD):
+            lines = b"x: 0123456789\r\n" * (size // 11)
+            connection[1].write(b"GET / HTTP/1.1\r\nhost: localhost\r\n" + lines + b"\r\n")
+            head = await connection[0].readuntil(b"\r\n\r\n")
+            expected = b" 200 " if size < protocol.MAX_HEAD else b" 400 "
+            assert expected in head
+            if expected == b" 200 ":
+                await connection[0].readexactly(len(b"{}"))
+        await connection[0].readuntil(b"received.")
+        assert await is_dropped(connection)
+
+    connected(test)
