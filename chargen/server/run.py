@@ -37,7 +37,7 @@ from chargen.server.protocol import MAX_HEAD, Protocol
 from chargen.server.worker import Worker
 
 MAX_WAITING = 1024  # texts, a model
-DRAIN_SECONDS = 4.0  # in which what runs may end by itself
+DRAIN_SECONDS = 3.0  # in which what runs may end by itself
 EXIT_SECONDS = 5  # in which all has ended
 KEEP_ALIVE_SECONDS = 75  # without a request; most proxies and clients keep connections for less
 MAX_FILES = 65_536  # open at a time: each connection is one
