@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -68,7 +68,8 @@ class Worker:
         self._reader = PromptReader(self._engine)
         self._scoring: deque[_Scoring] = deque()
         self._reading: list[Generation] = []
-        self._ready: deque[BatchedText] = deque()  # for a place in the batch
+        # Those that wait for a place in the batch; their requests take turns.
+        self._ready: OrderedDict[Generation, deque[BatchedText]] = OrderedDict()
         self._parked: list[BatchedText] = []  # until somebody takes what is written
         self._owners: dict[GeneratedText, Generation] = {}
         self._thread = threading.Thread(target=self._run, name="chargen-worker", daemon=True)
@@ -245,7 +246,7 @@ class Worker:
         start = replace(texts[0].start, state=prompt.state, unread=unread)  # one for all of them
         for text in texts:
             text.start = start
-            self._ready.append(text)
+        self._ready[generation] = deque(texts)
 
     def _work(self) -> set[Generation]:
         """Read and score a chunk of what is long, and make a step; those with news that should not
@@ -257,10 +258,9 @@ class Worker:
                 self._start(generation)
         if self._scoring:
             self._score_on()
-        room = self._batch.capacity - len(self._batch)
-        if self._ready and room:
-            count = min(room, len(self._ready))
-            self._batch.add(*(self._ready.popleft() for _ in range(count)))
+        if self._ready and not self._batch.is_full:
+            room = self._batch.capacity - len(self._batch)
+            self._batch.add(*islice(self._next_ready(), room))
         news: set[Generation] = set()
         if len(self._batch):
             for text in self._batch.step():
@@ -272,6 +272,15 @@ class Worker:
                 if owner.error is not None or all(t.is_over for t in owner.batched):
                     self._end(owner)
         return news
+
+    def _next_ready(self) -> Iterator[BatchedText]:
+        """Those that wait, one of each request in turn: nobody waits for all of another's."""
+        while self._ready:
+            generation, texts = self._ready.popitem(last=False)
+            text = texts.popleft()
+            if texts:
+                self._ready[generation] = texts
+            yield text
 
     def _score_on(self) -> None:
         generation, parts, known = self._scoring.popleft()
@@ -304,7 +313,7 @@ class Worker:
         taken = [text for text in self._parked if text.num_untaken <= MAX_UNTAKEN // 2]
         for text in taken:
             self._parked.remove(text)
-            self._ready.append(text)
+            self._ready.setdefault(self._owners[text], deque()).append(text)
 
     def _end(self, generation: Generation) -> None:
         """Nothing more is done for this one."""
@@ -313,7 +322,7 @@ class Worker:
         if sampled:
             self._batch.remove(*sampled)
         if len(sampled) < len(texts):
-            self._ready = deque(text for text in self._ready if text not in texts)
+            self._ready.pop(generation, None)
             self._parked = [text for text in self._parked if text not in texts]
         if generation in self._reading and generation.prompt is not None:
             self._reading.remove(generation)

@@ -206,6 +206,20 @@ def test_what_is_cancelled_is_left_at_once(worker: Worker) -> None:
     assert worker.running == worker.waiting == 0
 
 
+def test_requests_take_turns(worker: Worker) -> None:
+    """One of many texts, which has the whole batch, does not keep those out that come later."""
+
+    async def ended_first() -> None:
+        many = await begun(worker, request(num_samples=90, max_tokens=300))
+        await many.news()
+        one = await begun(worker, request(seed=2, max_tokens=5))
+        await finished(one)
+        assert sum(text.is_over for text in many.batched) < 64
+        await finished(many)
+
+    run(ended_first())
+
+
 def test_a_full_queue_says_so(worker: Worker) -> None:
     async def fill() -> None:
         first = await begun(worker, request(num_samples=90, max_tokens=100_000))
