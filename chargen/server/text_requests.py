@@ -88,6 +88,7 @@ class Generation:
         self.prompt_scores: tuple[TokenScore, ...] = ()  # before any text begins
         self.cached_tokens = 0  # of the prompt, which had been read before
         self.texts: list[GeneratedText] = []
+        self.num_going_on = prepared.request.num_texts  # texts that have not ended
         self.error: BaseException | None = None
         self.is_cancelled = False
         self.prompt: PromptInChunks | None = None

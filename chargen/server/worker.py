@@ -60,7 +60,7 @@ class Worker:
         self._submitted: deque[Generation] = deque()
         self._forgotten: deque[Generation] = deque()
         self._active: set[Generation] = set()
-        self._num_texts = 0  # of these
+        self._num_texts = 0  # of these, that have not ended
         self._num_prompt_tokens = self._num_scores = 0
         self._is_closing = False
         # The thread's own.
@@ -269,6 +269,8 @@ class Worker:
                 owner = self._owners[text]
                 news.add(owner)
                 owner.error = text.error
+                if text.is_over:
+                    self._release(owner, 1)
                 if owner.error is not None or all(t.is_over for t in owner.batched):
                     self._end(owner)
         return news
@@ -335,15 +337,19 @@ class Worker:
         self._end(generation)
         Generation.tell([generation])
 
-    def _release(self, generation: Generation) -> None:
-        """Others may have its room."""
+    def _release(self, generation: Generation, num_texts: int | None = None) -> None:
+        """Others may have the room of so many of its texts, which have ended; of all that it
+        has."""
         with self._lock:
-            if generation in self._active:
-                prepared = generation.prepared
+            if generation not in self._active:
+                return
+            ended = generation.num_going_on if num_texts is None else num_texts
+            generation.num_going_on -= ended
+            self._num_texts -= ended
+            if num_texts is None:
                 self._active.discard(generation)
-                self._num_texts -= prepared.request.num_texts
-                self._num_prompt_tokens -= len(prepared.tokens)
-                self._num_scores -= prepared.request.max_scores
+                self._num_prompt_tokens -= len(generation.prepared.tokens)
+                self._num_scores -= generation.prepared.request.max_scores
 
     # -- beside the thread --------------------------------------------------------------------
 
