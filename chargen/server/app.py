@@ -22,7 +22,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.runtime.files import encode
 from chargen.server.exchange import BodyBudget, Exchange, GaveUp, OnAnswered
 from chargen.server.models import AllInUse, LoadError, Models, UnknownModel, in_thread
-from chargen.server.openai_answers import Answer, StreamedAnswer, WholeAnswer
+from chargen.server.openai_answers import Answer, answer_of
 from chargen.server.openai_errors import ApiError, api_error
 from chargen.server.openai_fields import (
     ChatBody,
@@ -176,8 +176,7 @@ class App:
         try:
             for each in prepared:
                 generations.append(worker.submit(each, news))
-            kind = StreamedAnswer if request.stream else WholeAnswer
-            answer = kind(request, generations, worker.generator, name)
+            answer = answer_of(request, generations, worker.generator, name)
             await _send(exchange, answer, generations, news, is_stream=request.stream)
         finally:
             for generation in generations:

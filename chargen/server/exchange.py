@@ -208,7 +208,7 @@ class Exchange:
                     headers = HEADERS.get(error.status, {}) | dict(headers or {})
                     await self.answer(error.status, error.envelope(), headers)
                 elif self._is_streaming and not self._is_complete:
-                    await self._end(b"data: " + error.envelope() + b"\n\n")
+                    await self._end(error.event())
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status

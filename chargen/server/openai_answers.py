@@ -16,7 +16,6 @@ from typing import Any
 from chargen.generation.batch import GeneratedText
 from chargen.generation.generator import TextGenerator
 from chargen.runtime.files import encode
-from chargen.server.openai_errors import ApiError
 from chargen.server.openai_logprobs import (
     ScoredToken,
     chat_logprobs,
@@ -299,11 +298,6 @@ def answer_of(
 def _prompt_text(asked: TextRequest, generator: TextGenerator) -> str:
     prompt = asked.prompt
     return prompt if isinstance(prompt, str) else generator.tokenizer.decode(prompt)
-
-
-def error_event(error: ApiError) -> bytes:
-    """What ends a stream that has failed."""
-    return b"data: " + error.envelope() + b"\n\n"
 
 
 def _json(text: str) -> bytes:

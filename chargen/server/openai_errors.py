@@ -57,6 +57,10 @@ class ApiError(ChargenError):
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return encode({"error": error})
 
+    def event(self) -> bytes:
+        """What ends a stream that has failed."""
+        return b"data: " + self.envelope() + b"\n\n"
+
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."

@@ -19,7 +19,7 @@ from chargen.generation.completion import CompletionBuilder, Piece
 from chargen.generation.generator import TextGenerator
 from chargen.generation.stopping import FinishReason
 from chargen.runtime.files import decode_any
-from chargen.server.openai_answers import Answer, StreamedAnswer, answer_of, error_event
+from chargen.server.openai_answers import Answer, StreamedAnswer, answer_of
 from chargen.server.openai_errors import ApiError
 from chargen.server.openai_requests import CompletionRequest
 from chargen.server.text_requests import Generation, TextRequest
@@ -284,7 +284,7 @@ def test_texts_of_several_prompts_are_counted_through(model: TextGenerator) -> N
 
 
 def test_a_stream_that_fails_says_why(model: TextGenerator) -> None:
-    [event] = events_of(error_event(ApiError("gone", status=500)))
+    [event] = events_of(ApiError("gone", status=500).event())
     assert event["error"]["message"] == "gone"
 
 
