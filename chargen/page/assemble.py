@@ -14,7 +14,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 # In the order in which they are joined: each uses what stands before it when it is read.
-ENGINE = ("worker.js",)
+ENGINE = (
+    "errors.js",
+    "words.js",
+    "tokenizers.js",
+    "worker.js",
+)
 APP = ("main.js",)
 STYLES = ("style.css",)
 BUNDLE_TYPE = "application/octet-stream"  # no script: a browser leaves it alone
