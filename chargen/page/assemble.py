@@ -20,7 +20,16 @@ ENGINE = (
     "tokenizers.js",
     "worker.js",
 )
-APP = ("main.js",)
+APP = (
+    "elements.js",
+    "engine_client.js",
+    "branches.js",
+    "colours.js",
+    "writing.js",
+    "editor.js",
+    "open.js",
+    "main.js",
+)
 STYLES = ("style.css",)
 BUNDLE_TYPE = "application/octet-stream"  # no script: a browser leaves it alone
 

@@ -1,0 +1,69 @@
+// Where a model comes from: this page itself, files that somebody brings, or the server. All of them
+// end as {name: ArrayBuffer}, which the engine opens.
+
+const PARTS_OF_A_MODEL = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer.model",
+  "README.md", "export.json"];
+const NO_MODEL = "bring an exported page, or the files of a checkpoint's folder";
+
+/** The files that an exported page holds; {} of one that holds none. */
+function filesWithin(page) {
+  const files = {};
+  for (const script of page.querySelectorAll("script[data-file]")) {
+    files[script.dataset.file] = bytesOf(script.textContent);
+  }
+  return files;
+}
+
+function bytesOf(base64) {
+  let letters;
+  try {
+    letters = atob(base64);
+  } catch {
+    throw new Refusal("the page's model is damaged", "export it again");
+  }
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at++) bytes[at] = letters.charCodeAt(at);
+  return bytes.buffer;
+}
+
+/** The model in files that somebody chose or dropped: an exported page, or a checkpoint's. */
+async function filesOf(given) {
+  const html = given.find(file => /\.html?$/i.test(file.name));
+  if (html !== undefined) {
+    const page = new DOMParser().parseFromString(await html.text(), "text/html");
+    const files = filesWithin(page);
+    if (Object.keys(files).length > 0) return files;
+    throw new Refusal(`${html.name} holds no model of chargen`, NO_MODEL);
+  }
+  const files = {};
+  for (const file of given) {
+    if (PARTS_OF_A_MODEL.includes(file.name)) files[file.name] = await file.arrayBuffer();
+  }
+  if (files["config.json"] !== undefined && files["model.safetensors"] !== undefined) return files;
+  const names = given.slice(0, 3).map(file => file.name).join(", ") || "nothing";
+  throw new Refusal(`there is no model in ${names}`, NO_MODEL);
+}
+
+/** The files of a drop, those in its folders too. */
+async function filesDropped(transfer) {
+  const entries = [...transfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some(entry => entry.isDirectory)) return [...transfer.files];
+  const found = [];
+  for (const entry of entries) {
+    if (entry.isFile) {
+      found.push(await fileOf(entry));
+      continue;
+    }
+    const reader = entry.createReader();
+    for (;;) { // a reader gives so many at a time
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (some.length === 0) break;
+      for (const inner of some) {
+        if (inner.isFile && PARTS_OF_A_MODEL.includes(inner.name)) found.push(await fileOf(inner));
+      }
+    }
+  }
+  return found;
+}
+
+const fileOf = entry => new Promise((resolve, reject) => entry.file(resolve, reject));

@@ -1,0 +1,289 @@
+// The text and what happens to it: it is read, gone on with, taken back. One object, `app`, that
+// the parts of the page look at and listen to. Knows no elements.
+
+class App {
+  engine;
+  about = null;
+  parts = []; // {text, bits, start}: what the engine has read
+  text = "";
+  caret = 0; // the place that is looked at
+  written = []; // stretches [from, to) of the text that the model wrote
+  answer = null; // where the model's answer to a prompt begins, while it is one
+  known = 0; // so much of the text is what `parts` say
+  view = { kind: "surprise" };
+  busy = null; // "open", "write" or "several"
+  history;
+  branches;
+  #listeners = new Map();
+  #reading = null;
+  #joins = false;
+
+  constructor(engine) {
+    this.engine = engine;
+    this.#begin();
+  }
+
+  /** Events: "model", "text", "parts" (from), "caret", "view", "busy", "branches", "problem"
+   * (error), "progress" (share), "written" (result). */
+  on(name, listener) {
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+  }
+
+  emit(name, ...what) {
+    for (const listener of this.#listeners.get(name) ?? []) listener(...what);
+  }
+
+  setView(view) {
+    this.view = view;
+    this.emit("view");
+  }
+
+  setCaret(at) {
+    if (at === this.caret) return;
+    this.caret = at;
+    this.emit("caret");
+  }
+
+  // -- a model --------------------------------------------------------------------------------
+
+  /** Open a model's files, {name: ArrayBuffer}. What was there stays where it fails, which this
+   * tells by false. The text stays in any case, if it is more than what the last model began with. */
+  async open(files) {
+    await this.stop();
+    return this.#during("open", async () => {
+      const untouched = this.about === null ? this.text === "" : this.text === (this.about.text ?? "");
+      this.about = await this.engine.call("open", { files });
+      this.parts = [];
+      this.known = 0;
+      if (untouched) {
+        this.#replace(this.about.text ?? "", []);
+        this.#begin();
+      }
+      this.emit("model");
+      this.emit("parts", 0);
+      this.#read();
+    });
+  }
+
+  // -- reading --------------------------------------------------------------------------------
+
+  /** The text is now this one, by somebody's hand. `joins`: to be undone together with the edit
+   * before. */
+  edit(text, { joins = false } = {}) {
+    if (text === this.text) return;
+    this.#replace(text, writtenAfter(this.written, this.text, text));
+    this.answer = null;
+    this.#record(joins);
+    this.#read();
+  }
+
+  /** The part that contains an offset, the last one at the end; -1 where nothing is read. */
+  partAt(offset) {
+    let low = 0, high = this.parts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.parts[middle].start <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return high < 0 ? -1 : low;
+  }
+
+  /** Whether the engine knows the text as it is. */
+  get isRead() { return this.#reading === null && this.about !== null; }
+
+  #replace(text, written) {
+    this.known = Math.min(this.known, commonPrefix(this.text, text));
+    this.text = text;
+    this.written = written;
+    this.caret = Math.min(this.caret, text.length);
+    this.emit("text");
+  }
+
+  #read() {
+    if (this.about === null) return;
+    const text = this.text;
+    const reading = this.engine.call("read", { text }, ({ share }) => this.emit("progress", share))
+      .then(value => {
+        if (value.superseded || this.#reading !== reading) return;
+        this.#reading = null;
+        this.#take(value);
+        this.emit("progress", 1);
+      })
+      .catch(error => {
+        if (this.#reading === reading) this.#reading = null;
+        this.emit("problem", error);
+      });
+    this.#reading = reading;
+  }
+
+  /** Parts of the engine, from one on. */
+  #take({ from = this.parts.length, parts }) {
+    this.parts.length = from;
+    const last = this.parts.at(-1);
+    let start = last === undefined ? 0 : last.start + last.text.length;
+    for (const { text, bits } of parts) {
+      this.parts.push({ text, bits, start });
+      start += text.length;
+    }
+    this.known = start;
+    this.emit("parts", from);
+    return from;
+  }
+
+  async #settled() {
+    while (this.#reading !== null) await this.#reading;
+  }
+
+  // -- writing --------------------------------------------------------------------------------
+
+  /** The model goes on with the text. Events "written" at the end. */
+  write(options) {
+    return this.#during("write", async () => {
+      await this.#settled();
+      await this.#stream(options);
+    });
+  }
+
+  /** Another answer to the prompt that the text begins with. */
+  writeAgain(options) {
+    return this.#during("write", async () => {
+      const prompt = this.answer;
+      this.#keepBranch();
+      this.#replace(this.text.slice(0, prompt), this.written.filter(([, to]) => to <= prompt));
+      this.#read();
+      await this.#settled();
+      this.answer = prompt;
+      await this.#stream(options);
+    });
+  }
+
+  /** Go on with one of the likeliest tokens at a place, and write on from there. */
+  take(at, token, options) {
+    return this.#during("write", async () => {
+      await this.#settled();
+      this.#keepBranch();
+      this.#adopt(await this.engine.call("take", { at, token }), at);
+      this.setCaret(this.text.length);
+      await this.#stream(options);
+    });
+  }
+
+  /** The text ends at a place, and is written on from there. */
+  writeFrom(at, options) {
+    this.edit(this.text.slice(0, at));
+    this.setCaret(this.text.length);
+    return this.write(options);
+  }
+
+  /** One of several continuations becomes that of the text. */
+  choose(continuation) {
+    const start = this.text.length;
+    this.#keepBranch();
+    this.#replace(this.text + continuation, [...this.written, [start, start + continuation.length]]);
+    this.answer = start;
+    this.setCaret(this.text.length);
+    this.#record();
+    this.#read();
+  }
+
+  several(count, options, onText) {
+    return this.#during("several", async () => {
+      await this.#settled();
+      return this.engine.call("several", { count, options }, onText);
+    });
+  }
+
+  async stop() {
+    if (this.busy === "write" || this.busy === "several") await this.engine.call("stop");
+  }
+
+  async #stream(options) {
+    const start = this.text.length;
+    this.answer ??= start;
+    try {
+      const result = await this.engine.call("write", { options }, event => this.#adopt(event, start));
+      this.emit("written", { ...result, text: this.text.slice(start) });
+    } finally {
+      this.#record();
+    }
+  }
+
+  /** Parts that the model wrote, from the offset `start` on, become those of the text. */
+  #adopt(event, start) {
+    const isAtEnd = this.caret === this.text.length;
+    const from = event.from ?? this.parts.length;
+    const kept = from === 0 ? 0 : this.parts[from - 1].start + this.parts[from - 1].text.length;
+    const text = this.text.slice(0, kept) + event.parts.map(part => part.text).join("");
+    const written = this.written.filter(([from]) => from < start)
+      .map(([from, to]) => [from, Math.min(to, start)]);
+    if (text.length > start) written.push([start, text.length]);
+    this.text = text;
+    this.written = written;
+    this.caret = isAtEnd ? text.length : Math.min(this.caret, text.length);
+    this.#take(event);
+    this.emit("text");
+    if (isAtEnd) this.emit("caret");
+  }
+
+  /** Do something that nothing else may be done beside; whether it was done. */
+  async #during(what, work) {
+    if (this.busy !== null) return undefined;
+    this.busy = what;
+    this.emit("busy");
+    try {
+      return (await work()) ?? true;
+    } catch (error) {
+      this.emit("problem", error);
+      return false;
+    } finally {
+      this.busy = null;
+      this.emit("busy");
+    }
+  }
+
+  // -- back and forth -------------------------------------------------------------------------
+
+  undo() { if (this.busy === null) this.goTo(this.history.undo()); }
+  redo() { if (this.busy === null) this.goTo(this.history.redo()); }
+
+  /** A branch becomes the text. */
+  visit(state) {
+    if (this.busy !== null || state.text === this.text) return;
+    this.goTo(state);
+    this.#record();
+  }
+
+  goTo(state) {
+    if (state.text === this.text) return;
+    this.#replace(state.text, state.written);
+    this.answer = state.answer;
+    this.setCaret(Math.min(state.caret, state.text.length));
+    this.#joins = false;
+    this.branches.visit(this.#state());
+    this.emit("branches");
+    this.#read();
+  }
+
+  #state() {
+    const { text, written, answer, caret } = this;
+    return { text, written, answer, caret };
+  }
+
+  #begin() {
+    this.history = new History(this.#state());
+    this.branches = new Branches(this.#state());
+    this.emit("branches");
+  }
+
+  #record(joins = false) {
+    this.history.record(this.#state(), joins && this.#joins);
+    this.#joins = joins;
+    this.branches.visit(this.#state());
+    this.emit("branches");
+  }
+
+  /** The text as it is stays reachable, whatever comes in its place. */
+  #keepBranch() {
+    this.branches.visit(this.#state());
+  }
+}
