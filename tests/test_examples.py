@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 import chargen
+from chargen.export.onnx import export_onnx
 
 HOUSE = Path(__file__).parents[1]
 EXAMPLES = HOUSE / "examples"
@@ -101,6 +102,16 @@ def test_what_a_model_knows_comes_first_and_surprises_are_marked(run: Run) -> No
     assert known < strange
     marks = printed[printed.index(next(line for line in printed if "moo" in line)) + 1]
     assert set(marks.strip()) <= {"^", " "} and marks[printed[1].index("moo")] == "^"
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
+def test_an_exported_model_is_sampled_without_chargen(
+    run: Run, name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    graph = export_onnx(request.getfixturevalue(name), tmp_path / "model.onnx")
+    printed = run("onnx_sample.py", graph, "The color of a strawberry is")
+    assert printed.startswith(" red.\n") and "\ufffd" not in printed
+    assert run("onnx_sample.py", graph, "The color of a strawberry is") == printed
 
 
 def test_the_notebook_runs_from_top_to_bottom_and_is_kept_without_outputs(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -149,6 +149,20 @@ class SubwordTokenizer(Tokenizer):
 
     def serialize(self) -> bytes:
         return self._model
+
+    def rules(self) -> dict[str, Any]:
+        """How sentencepiece cuts a text, for a program that has to do without it: the `algorithm`,
+        unigram or bpe, and by token its `types` (normal, unknown, control, user_defined, byte) and
+        `scores`, by which it is preferred. Needs protobuf, which sentencepiece does not bring."""
+        from sentencepiece import sentencepiece_model_pb2 as messages
+
+        model = messages.ModelProto.FromString(self._model)  # type: ignore[attr-defined]
+        algorithms = type(model.trainer_spec).ModelType
+        return {
+            "algorithm": algorithms.Name(model.trainer_spec.model_type).lower(),
+            "types": [type(piece).Type.Name(piece.type).lower() for piece in model.pieces],
+            "scores": [piece.score for piece in model.pieces],
+        }
 
     @classmethod
     def deserialize(cls, data: bytes) -> Self:
