@@ -27,7 +27,15 @@ APP = (
     "colours.js",
     "writing.js",
     "editor.js",
+    "choices.js",
+    "tree.js",
+    "settings.js",
+    "several.js",
+    "chat.js",
+    "share.js",
     "open.js",
+    "server.js",
+    "status.js",
     "main.js",
 )
 STYLES = ("style.css",)

@@ -42,7 +42,7 @@ function writtenAfter(written, before, after) {
 const HISTORY_CHARACTERS = 8e6;
 
 /** Undo and redo. A state is any object with a `text`. */
-class History {
+class UndoHistory {
   #states;
   #at = 0;
 

@@ -17,6 +17,7 @@ class App {
   #listeners = new Map();
   #reading = null;
   #joins = false;
+  #running = Promise.resolve();
 
   constructor(engine) {
     this.engine = engine;
@@ -50,6 +51,7 @@ class App {
    * tells by false. The text stays in any case, if it is more than what the last model began with. */
   async open(files) {
     await this.stop();
+    await this.idle();
     return this.#during("open", async () => {
       const untouched = this.about === null ? this.text === "" : this.text === (this.about.text ?? "");
       this.about = await this.engine.call("open", { files });
@@ -136,10 +138,11 @@ class App {
 
   // -- writing --------------------------------------------------------------------------------
 
-  /** The model goes on with the text. Events "written" at the end. */
-  write(options) {
+  /** The model goes on with the text; in a story all of that is the next prompt. */
+  write(options, { isStory = false } = {}) {
     return this.#during("write", async () => {
       await this.#settled();
+      if (isStory) this.answer = null;
       await this.#stream(options);
     });
   }
@@ -225,11 +228,21 @@ class App {
     if (isAtEnd) this.emit("caret");
   }
 
-  /** Do something that nothing else may be done beside; whether it was done. */
-  async #during(what, work) {
-    if (this.busy !== null) return undefined;
+  /** Once nothing is being done. */
+  async idle() {
+    while (this.busy !== null) await this.#running;
+  }
+
+  /** Do something that nothing else may be done beside; what came of it, false where it failed. */
+  #during(what, work) {
+    if (this.busy !== null) return Promise.resolve(false);
     this.busy = what;
     this.emit("busy");
+    this.#running = this.#done(work);
+    return this.#running;
+  }
+
+  async #done(work) {
     try {
       return (await work()) ?? true;
     } catch (error) {
@@ -270,7 +283,7 @@ class App {
   }
 
   #begin() {
-    this.history = new History(this.#state());
+    this.history = new UndoHistory(this.#state());
     this.branches = new Branches(this.#state());
     this.emit("branches");
   }
