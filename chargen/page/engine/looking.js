@@ -1,0 +1,93 @@
+"use strict";
+// Inside the network: what was in each layer after the parts of a text. Writes nothing.
+//
+// Shapes: H hidden, N parts.
+
+const NEXT = 5; // likeliest ones that are shown with a look
+
+/** What is in the network after the part that an offset is in, or after nothing; and before it. */
+function lookAt(text, offset) {
+  const index = Math.min(text.partAt(offset), text.parts.length - 1);
+  const place = text.placeBefore(index + 1);
+  const layers = [];
+  text.tree.step(place, layers);
+  const likeliest = text.choicesAfter(place, NEXT);
+  const previous = memoryBefore(text, place);
+  return { part: index, before: text.parts[index]?.start ?? 0, layers, previous, likeliest };
+}
+
+/** What each layer remembered before the token of a place: [{hidden, cell}]. */
+function memoryBefore({ tree, model }, place) {
+  const { cell, hidden_size: size, num_layers: count } = model.network.config;
+  const state = place.parent ? tree.state(place.parent) : tree.start;
+  const part = (index) => state.slice(index * size, (index + 1) * size);
+  return Array.from({ length: count }, (_, layer) =>
+    cell === "lstm"
+      ? { hidden: part(layer), cell: part(count + layer) }
+      : { hidden: part(layer) },
+  );
+}
+
+/** A gate of a layer after each of the parts from one up to another, (N * H); without a gate what
+ *  is remembered, between -1 and 1 but for ReLU. */
+async function strip(text, { layer, gate, from, to }, job) {
+  checkLayer(text, layer, null, gate);
+  const size = text.model.network.config.hidden_size;
+  const parts = text.parts.slice(from, to);
+  const places = parts.map(({ end }) => text.path[end - 1]);
+  const values = new Float32Array(parts.length * size);
+  for (const [row, place] of places.entries()) {
+    values.set(valuesOf(text, place, layer, gate), row * size);
+    if (job.isDue) await job.rest();
+    if (job.stopped) break;
+  }
+  return values;
+}
+
+/** The same of one unit, or the mean over the layer, after each part, (N). What was computed for
+ *  the same unit is kept. */
+async function unitValues(text, { layer, unit, gate }, job) {
+  checkLayer(text, layer, unit, gate);
+  const key = String([layer, unit, gate]);
+  if (text.view.key !== key) text.view = { key, values: new WeakMap() };
+  const known = text.view.values;
+  const places = text.parts.map(({ end }) => text.path[end - 1]);
+  const values = new Float32Array(places.length);
+  for (const [row, place] of places.entries()) {
+    if (!known.has(place)) {
+      const found = valuesOf(text, place, layer, gate);
+      const value = unit === null ? found.reduce((sum, one) => sum + one, 0) / found.length : found[unit];
+      known.set(place, value);
+    }
+    values[row] = known.get(place);
+    if (job.isDue) await job.rest();
+    if (job.stopped) break;
+  }
+  return values;
+}
+
+/** A gate of a layer at a place, or without one what it remembers, (H). */
+function valuesOf({ tree, model }, place, layer, gate) {
+  const { cell, hidden_size: size, num_layers: count } = model.network.config;
+  if (gate !== null) {
+    const layers = [];
+    tree.step(place, layers);
+    return layers[layer][gate];
+  }
+  const index = cell === "lstm" ? count + layer : layer;
+  const memory = tree.state(place).slice(index * size, (index + 1) * size);
+  return cell === "lstm" ? memory.map(Math.tanh) : memory;
+}
+
+function checkLayer({ model }, layer, unit, gate) {
+  const { cell, hidden_size: size, num_layers: count } = model.network.config;
+  if (!(Number.isInteger(layer) && layer >= 0 && layer < count)) {
+    throw new PageError(`there is no layer ${layer}`);
+  }
+  if (unit !== null && !(Number.isInteger(unit) && unit >= 0 && unit < size)) {
+    throw new PageError(`there is no unit ${unit}`);
+  }
+  if (gate !== null && !GATES[cell].includes(gate)) {
+    throw new PageError(`cells of this kind have no ${gate} gate`);
+  }
+}

@@ -1,0 +1,320 @@
+"use strict";
+// The text that a person writes in and a model goes on in: its tokens, what each of them cost, and
+// what the network remembers at each. Line ends are \n here, whatever the model knows.
+//
+// A part is the tokens that spell whole characters together; the texts of all parts joined are the
+// text. Offsets are UTF-16, as JavaScript counts. Shapes: H hidden, V vocabulary.
+
+const ENCODED_AT_ONCE = 1 << 13; // characters
+const MAX_COMPLETING = 3; // tokens that a character can still need
+const LF = 10;
+
+class Text {
+  /** Of a model as `openModel` gives it. */
+  constructor(model) {
+    this.model = model;
+    this.tree = new StateTree(model.network, model.tokenizer.end);
+    this.parts = []; // {text, bits, start, end}: where it starts, and tokens up to its end
+    this.path = []; // the place of each token
+    this.isIntact = true; // whether the model itself wrote the end, so that it knows how it goes on
+    this.hasEnded = false; // whether the model has ended the document there
+    this.view = { key: "", values: new Map() };
+    this.#begin();
+  }
+
+  /** In UTF-16 units. */
+  get length() {
+    const last = this.parts.at(-1);
+    return last ? last.start + last.text.length : 0;
+  }
+
+  get place() {
+    return this.path.at(-1) ?? this.tree.root;
+  }
+
+  toString() {
+    return this.parts.map(({ text }) => text).join("");
+  }
+
+  // -- reading --------------------------------------------------------------------------------
+
+  /** Become this text; what is common with the one before is not read again. Gives the first part
+   *  that may be another. */
+  async read(wanted, job = new Job(), onShare = () => {}) {
+    const text = withLf(wellFormed(wanted));
+    const from = this.#commonParts(text);
+    if (from === this.parts.length && this.length === text.length) return from;
+    this.#truncate(from);
+    this.isIntact = false;
+    this.hasEnded = false;
+    const rest = text.slice(this.length);
+    let read = 0;
+    for (const { token, text: shown } of this.model.tokensOf(rest, from === 0)) {
+      read += this.#append(this.tree.follow(this.place, token), shown);
+      if (job.isDue) {
+        onShare(Math.min(1, read / rest.length));
+        await job.rest();
+        if (job.stopped) return from;
+      }
+    }
+    this.#close();
+    return from;
+  }
+
+  /** How many of the parts stay as they are in another text. */
+  #commonParts(text) {
+    let count = 0;
+    for (const part of this.parts) {
+      if (!text.startsWith(part.text, part.start)) break;
+      count++;
+    }
+    if (count === this.parts.length && this.length === text.length) return count;
+    while (count && !this.#canCut(count, text)) count--;
+    return count;
+  }
+
+  /** Whether a text that begins with so many parts is cut into tokens there whatever follows. */
+  #canCut(count, text) {
+    const at = count < this.parts.length ? this.parts[count].start : this.length;
+    if (this.model.documents !== "file") {
+      // What separates documents may be longer now, and at the end of a text is less.
+      const isEnd = this.parts[count]?.text.startsWith("\n");
+      return isEnd && this.parts.length > count + 1 && text.startsWith(this.parts[count].text, at)
+        && !/\s/.test(text[at + this.parts[count].text.length] ?? " ");
+    }
+    if (this.model.tokenizer.kind !== "subword") return true;
+    const isWordEnd = (character) => character === " " || character === "\n";
+    const before = this.parts[count]?.text[0];
+    return isWordEnd(text[at]) && (before === undefined || isWordEnd(before));
+  }
+
+  /** Cut off all but so many parts. */
+  #truncate(count) {
+    this.parts.length = count;
+    this.path.length = count ? this.parts[count - 1].end : 0;
+    this.#begin();
+    this.tree.keepOnly(this.path);
+  }
+
+  #begin() {
+    this.decoder = new StreamDecoder(this.model.tokenizer);
+    this.open = { text: "", bits: 0 }; // the part that is being spelled
+  }
+
+  /** Take up the next token, which shows this text or what it spells. Gives how many characters of
+   *  the text are complete with it. */
+  #append(place, shown) {
+    const { tokenizer, lineEnd } = this.model;
+    const before = this.length;
+    const isEnd = place.token === tokenizer.end;
+    if (this.open.text.endsWith("\r") && tokenizer.pieces[place.token][0] !== LF) this.#close();
+    this.path.push(place);
+    this.open.text += isEnd ? this.decoder.flush() + (shown ?? this.model.endText) : this.decoder.feed(place.token);
+    this.open.bits += place.bits;
+    const mayGoOn = this.open.text.endsWith("\r") && lineEnd !== "\r"; // with an LF
+    if (this.open.text && !this.decoder.pending.length && !mayGoOn) this.#close();
+    return this.length - before;
+  }
+
+  /** The part that is being spelled is whole. */
+  #close() {
+    if (!this.open.text) return;
+    const { text, bits } = this.open;
+    this.parts.push({ text: withLf(text), bits, start: this.length, end: this.path.length });
+    this.#begin();
+  }
+
+  // -- writing --------------------------------------------------------------------------------
+
+  /** Go on at the end. `onParts` gets {from, parts} as they come. Gives the Continuation, which
+   *  knows why it has ended; where it has not, the job was stopped. */
+  async write(options, job = new Job(), onParts = () => {}) {
+    if (this.hasEnded) this.#append(this.tree.follow(this.place, this.model.tokenizer.end));
+    this.hasEnded = false;
+    const before = this.toString();
+    const { kept, start } = this.#start(options);
+    const continuation = start(new RandomStream(options.seed, options.row));
+    let respells = kept < this.path.length;
+    let shown = "";
+    let from = this.parts.length;
+    const tell = () => {
+      if (this.parts.length > from) onParts({ from, parts: this.partsFrom(from) });
+      from = this.parts.length;
+    };
+    while (continuation.reason === null && !job.stopped) {
+      const piece = continuation.step();
+      if (piece !== null) {
+        if (respells) from = this.#keepTokens(kept);
+        respells = false;
+        shown += piece.text;
+        for (const place of piece.places) {
+          if (place.token !== this.model.tokenizer.end) this.#append(place);
+        }
+      }
+      if (job.isDue) {
+        tell();
+        await job.rest();
+      }
+    }
+    this.#truncate(this.parts.length); // before a character that has only begun
+    this.hasEnded = continuation.reason === "end";
+    this.isIntact = true;
+    const wanted = before + withLf(shown);
+    if (this.toString() !== wanted) {
+      // The text ends within its last token: what is left of that is read as any other text.
+      const hasEnded = this.hasEnded;
+      from = Math.min(from, await this.read(wanted));
+      this.hasEnded = hasEnded;
+      onParts({ from, parts: this.partsFrom(from) });
+    } else {
+      tell();
+    }
+    return continuation;
+  }
+
+  /** Continuations side by side, row i by the random numbers of row i; the text stays. `onText` gets
+   *  {row, text} as it comes. Gives {text, reason, logprob} of each. */
+  async several(count, options, job = new Job(), onText = () => {}) {
+    const { start } = this.#start(options);
+    const rows = Array.from({ length: count }, (_, row) => ({
+      continuation: start(new RandomStream(options.seed, options.row + row)),
+      text: "",
+      told: 0,
+    }));
+    const going = () => rows.filter(({ continuation }) => continuation.reason === null);
+    while (going().length && !job.stopped) {
+      for (const row of going()) {
+        row.text += row.continuation.step()?.text ?? "";
+        if (job.isDue) {
+          this.#tellTexts(rows, onText);
+          await job.rest();
+          if (job.stopped) break;
+        }
+      }
+    }
+    this.#tellTexts(rows, onText);
+    return rows.map(({ continuation, text }) => ({
+      text: withLf(text),
+      reason: continuation.reason ?? "stopped",
+      logprob: continuation.logprob,
+    }));
+  }
+
+  #tellTexts(rows, onText) {
+    for (const [number, row] of rows.entries()) {
+      const text = withLf(row.text.replace(/\r$/, "")); // an LF may follow
+      if (text.length > row.told) onText({ row: number, text });
+      row.told = text.length;
+    }
+  }
+
+  /** How texts go on from here: after how many of its tokens, and what makes the Continuation by a
+   *  RandomStream. A last word that the model did not write itself is spelled anew. */
+  #start(options) {
+    const { tokenizer, network } = this.model;
+    const tokens = this.path.map(({ token }) => token);
+    let spellings = null;
+    let kept = tokens.length;
+    if (!this.isIntact && options.heal && tokenizer.kind === "subword") {
+      const first = tokens.lastIndexOf(tokenizer.end) + 1;
+      const { kept: rest, word } = takeBack(tokenizer, tokens.slice(first));
+      if (word.length) {
+        kept = first + rest.length;
+        const place = kept ? this.path[kept - 1] : this.tree.root;
+        const logits = this.tree.logits(place).slice();
+        spellings = spell(network, tokenizer, word, logits, this.tree.state(place));
+        this.tree.forgetLogits();
+      }
+    }
+    const place = kept ? this.path[kept - 1] : this.tree.root;
+    const before = tokens.slice(Math.max(0, kept - options.penalty_window), kept);
+    const start = (stream) =>
+      new Continuation(this.model, this.tree, place, before, options, stream, spellings);
+    return { kept, start };
+  }
+
+  /** Cut off all but so many tokens; gives how many parts are left. */
+  #keepTokens(kept) {
+    const path = this.path.slice(0, kept);
+    while (this.parts.length && this.parts.at(-1).end > kept) this.parts.pop();
+    const count = this.parts.length;
+    this.#truncate(count);
+    for (const place of path.slice(this.path.length)) this.#append(place);
+    return count;
+  }
+
+  // -- choosing -------------------------------------------------------------------------------
+
+  /** The part that an offset is in; at the end of the text, one more than there are. */
+  partAt(offset) {
+    let low = 0;
+    let high = this.parts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { start, text } = this.parts[middle];
+      if (offset < start + text.length) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** The place before a part. */
+  placeBefore(index) {
+    if (index >= this.parts.length) return this.place;
+    const tokens = index ? this.parts[index - 1].end : 0;
+    return tokens ? this.path[tokens - 1] : this.tree.root;
+  }
+
+  /** What was likely at an offset, and what stands there. */
+  likeliest(offset, count) {
+    const index = this.partAt(offset);
+    const part = this.parts[index];
+    return {
+      at: part ? part.start : this.length,
+      choices: this.choicesAfter(this.placeBefore(index), count),
+      actual: part ? { text: part.text, probability: 2 ** -part.bits } : null,
+    };
+  }
+
+  /** The most likely tokens after a place: [{token, text, probability}]. */
+  choicesAfter(place, count) {
+    const logprobs = logProbabilities(this.tree.logits(place));
+    return [...logprobs.keys()]
+      .sort((one, two) => byNumber(logprobs[two], logprobs[one]))
+      .slice(0, count)
+      .map((token) => ({
+        token,
+        text: this.model.textOf(token),
+        probability: Math.exp(logprobs[token]),
+      }));
+  }
+
+  /** Cut the text at an offset and go on with a token, and with what most likely completes it to
+   *  whole characters. Gives the first part that is another. */
+  take(offset, token) {
+    const { tokenizer, network } = this.model;
+    if (!(Number.isInteger(token) && token >= 0 && token < tokenizer.vocabSize)) {
+      throw new PageError(`there is no token ${token}`);
+    }
+    const from = this.partAt(offset);
+    const place = this.tree.follow(this.placeBefore(from), token);
+    this.#truncate(from);
+    this.#append(place);
+    for (let step = 0; this.decoder.pending.length && step < MAX_COMPLETING; step++) {
+      const goesOn = (_, next) => network.seen[next] && (tokenizer.pieces[next][0] & 0xc0) === 0x80;
+      const logits = this.tree.logits(this.place);
+      const most = indexOfMost(logits.map((logit, next) => (goesOn(logit, next) ? logit : -Infinity)));
+      this.#append(this.tree.follow(this.place, most));
+    }
+    if (this.decoder.pending.length) this.open.text += this.decoder.flush();
+    this.#close();
+    this.isIntact = true;
+    this.hasEnded = false;
+    return from;
+  }
+
+  /** The parts from one on, as messages have them. */
+  partsFrom(from) {
+    return this.parts.slice(from).map(({ text, bits }) => ({ text, bits }));
+  }
+}

@@ -1,0 +1,40 @@
+"""The engine behind its messages: what a page gets is what Python gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import chargen
+from chargen.checkpoint.locate import BUNDLED
+from chargen.generation.generator import TextGenerator
+from tests.support.browser import checkpoint_files, open_browser
+from tests.support.worker import EngineWorker, open_worker
+
+PROMPT = "The color of a strawberry is"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineWorker]:
+    """With the bundled model."""
+    with open_browser() as browser, open_worker(browser) as worker:
+        worker.open(checkpoint_files(BUNDLED))
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def generator() -> TextGenerator:
+    return chargen.load(BUNDLED)
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"seed": 7, "top_p": 0.9}])
+def test_the_text_is_that_of_python(
+    engine: EngineWorker, generator: TextGenerator, options: dict[str, float]
+) -> None:
+    read = engine.call("read", text=PROMPT)
+    assert PROMPT.endswith("".join(part["text"] for part in read["parts"]))
+    written = engine.answer("write", options={"max_tokens": 50, **options})
+    text = "".join(part["text"] for event in written["events"] for part in event["parts"])
+    assert text == generator.generate(PROMPT, max_tokens=50, **options).text
+    assert written["value"]["reason"] == "length"
