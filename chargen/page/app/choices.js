@@ -2,6 +2,7 @@
 // taken, the text goes on from there.
 
 const CHOICES = 10;
+const BEFORE = 9; // characters that are shown of what stands before them
 const SPOKEN = { "": "end of the text", " ": "space", "\n": "new line", "\t": "tab" };
 
 class Choices {
@@ -66,9 +67,9 @@ class Choices {
 
   #show() {
     const { at, choices, actual, text } = this.#found ?? { at: 0, choices: [], actual: null, text: "" };
-    const before = text.slice(Math.max(0, at - 12), at).replace(/^[\udc00-\udfff]/, "");
+    const before = text.slice(Math.max(0, at - BEFORE), at).replace(/^[\udc00-\udfff]/, "");
     this.#place.replaceChildren(
-      make("span", { className: "dim" }, (at > 12 ? "…" : "") + visibleInLine(before)),
+      make("span", { className: "dim" }, (at > BEFORE ? "…" : "") + visibleInLine(before)),
       make("mark", {}, actual === null ? "▁" : visible(actual.text)),
       make("span", { className: "dim bits" }, actual === null ? ""
         : `${percent(actual.probability)}, ${bitsOf(actual.probability)} bits`),

@@ -5,9 +5,25 @@ const MOST_BITS = 8; // as strong as a colour gets
 const SHADES = 24; // so few that neighbours often share one, and with it an element
 const STRONGEST = 0.62; // ink stays readable on it
 
-/** What is shown, from -1 (the low colour) to 1. `values` are a view's, one a part. */
-function shadeOf(view, part, value) {
-  const share = view.kind === "surprise" ? part.bits / MOST_BITS : value;
+/** What the numbers of a view reach: {low, high} get the strongest colours. Memory has both sides,
+ * and goes beyond 1 only in a network that lets it; the mean of a gate over a layer moves little. */
+function rangeOf(view, values) {
+  if (view.kind === "surprise") return { low: 0, high: MOST_BITS };
+  const isMean = typeof view.gate === "string" && view.unit === null;
+  if (typeof view.gate === "string" && !isMean) return { low: 0, high: 1 };
+  let least = Infinity, most = -Infinity;
+  for (const value of values ?? []) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (isMean) return most > least ? { low: least, high: most } : { low: 0, high: 1 };
+  const reach = Math.max(1, Math.abs(least), Math.abs(most));
+  return { low: -reach, high: reach < Infinity ? reach : 1 };
+}
+
+/** A number as a shade, from -1 (the low colour) to 1. */
+function shadeOf(value, { low, high }) {
+  const share = low < 0 ? value / high : (value - low) / (high - low);
   if (!(Math.abs(share) >= 0)) return 0;
   return Math.round(Math.max(-1, Math.min(1, share)) * SHADES) / SHADES;
 }
@@ -20,9 +36,11 @@ function colourOf(shade) {
 }
 
 /** The legend of a view: [shade, what it says] from low to high. */
-function scaleOf(view) {
-  if (view.kind === "surprise") return [0, 2, 4, 6, 8].map(bits => [bits / MOST_BITS, String(bits)]);
+function scaleOf(view, range) {
   if (view.kind === "none") return [];
-  const values = view.gate === null || view.gate === undefined ? [-1, -0.5, 0, 0.5, 1] : [0, 0.5, 1];
-  return values.map(value => [value, String(value).replace("-", "−")]);
+  const steps = view.kind === "surprise" || range.low < 0 ? 5 : 3;
+  return Array.from({ length: steps }, (_, step) => {
+    const value = range.low + (range.high - range.low) * step / (steps - 1);
+    return [shadeOf(value, range), String(Number(value.toPrecision(2))).replace("-", "−")];
+  });
 }

@@ -12,7 +12,7 @@ class Editor {
   #place = make("div", { id: "place", hidden: true });
   #blocks = []; // {element, text, start, painted: {from, to} | null}
   #drawn = "";
-  #values = null; // of the view, one a part
+  #range = rangeOf({ kind: "surprise" }, null); // of the numbers that are shown
   #frame = null;
   #isComposing = false;
   #lastInput = { at: -1, isWord: false };
@@ -217,8 +217,7 @@ class Editor {
   async #lookUp() {
     const { view } = this.#app;
     if (view.kind !== "cell") {
-      this.#values = null;
-      this.#repaint();
+      this.#show(null);
       return;
     }
     if (this.#asking) {
@@ -229,19 +228,22 @@ class Editor {
     try {
       const { layer, unit, gate } = view;
       const { values } = await this.#app.engine.call("values", { layer, unit, gate });
-      if (this.#app.view === view) this.#values = values;
+      if (this.#app.view === view) this.#show(values);
     } catch (error) {
       this.#app.emit("problem", error);
     }
     this.#asking = false;
-    this.#repaint();
     if (this.#isStale) {
       this.#isStale = false;
       this.#lookUp();
     }
   }
 
-  #repaint() {
+  /** These are the values of the view, one a part; null of one that has none of its own. */
+  #show(values) {
+    this.#app.values = values;
+    this.#range = rangeOf(this.#app.view, values);
+    this.#app.emit("values", this.#range);
     for (const block of this.#blocks) block.painted = null;
     this.later();
   }
@@ -295,7 +297,7 @@ class Editor {
 
   /** Stretches between two offsets that look alike: {start, end, shade, isYours}. */
   #runs(from, to) {
-    const { parts, view, known, written } = this.#app;
+    const { parts, view, values, known, written } = this.#app;
     const runs = [];
     const add = (start, end, shade, isYours) => {
       if (start >= end) return;
@@ -317,7 +319,8 @@ class Editor {
       const part = parts[index];
       const end = part.start + part.text.length;
       if (part.start >= to || end > known) break;
-      const shade = view.kind === "none" ? 0 : shadeOf(view, part, this.#values?.[index] ?? 0);
+      const value = view.kind === "surprise" ? part.bits : values?.[index];
+      const shade = value === undefined ? 0 : shadeOf(value, this.#range);
       addCut(Math.max(at, part.start), Math.min(end, to), shade);
       at = Math.max(at, Math.min(end, to));
     }

@@ -39,7 +39,7 @@ class Status {
   }
 
   #tell({ reason, tokens, microseconds, seed, text }) {
-    const each = tokens > 0 ? `${Math.round(microseconds / tokens)} µs each` : "";
+    const each = tokens > 0 ? `${Math.round(microseconds)} µs each` : "";
     const said = [REASONS[reason], counted(tokens, "token"), each,
       seed === undefined || seed === null ? "" : `seed ${seed}`];
     this.#say(said.filter(Boolean).join(" · "));
@@ -53,12 +53,12 @@ function speak(text) { byId("spoken").textContent = text; }
 /** What the colours mean. */
 class Legend {
   constructor(app) {
-    const show = () => byId("legend").replaceChildren(...scaleOf(app.view).map(([shade, says]) => {
+    const show = range => byId("legend").replaceChildren(...scaleOf(app.view, range).map(([shade, says]) => {
       const sample = make("span", {}, says);
       sample.style.backgroundColor = colourOf(shade);
       return sample;
     }));
-    app.on("view", show);
-    show();
+    app.on("values", show);
+    show(rangeOf(app.view, null));
   }
 }

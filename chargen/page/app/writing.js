@@ -11,12 +11,14 @@ class App {
   answer = null; // where the model's answer to a prompt begins, while it is one
   known = 0; // so much of the text is what `parts` say
   view = { kind: "surprise" };
+  values = null; // Float32Array of what the view shows, one a part; null of surprise and none
   busy = null; // "open", "write" or "several"
   history;
   branches;
   #listeners = new Map();
   #reading = null;
   #joins = false;
+  #isStopped = false;
   #running = Promise.resolve();
 
   constructor(engine) {
@@ -24,8 +26,8 @@ class App {
     this.#begin();
   }
 
-  /** Events: "model", "text", "parts" (from), "caret", "view", "busy", "branches", "problem"
-   * (error), "progress" (share), "written" (result). */
+  /** Events: "model", "text", "parts" (from), "caret", "view", "values" (range), "busy", "branches",
+   * "problem" (error), "progress" (share), "written" (result). */
   on(name, listener) {
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
@@ -192,15 +194,17 @@ class App {
   several(count, options, onText) {
     return this.#during("several", async () => {
       await this.#settled();
-      return this.engine.call("several", { count, options }, onText);
+      return this.#isStopped ? [] : this.engine.call("several", { count, options }, onText);
     });
   }
 
   async stop() {
+    this.#isStopped = true; // also before it has begun, while the text is being read
     if (this.busy === "write" || this.busy === "several") await this.engine.call("stop");
   }
 
   async #stream(options) {
+    if (this.#isStopped) return;
     const start = this.text.length;
     this.answer ??= start;
     try {
@@ -237,6 +241,7 @@ class App {
   #during(what, work) {
     if (this.busy !== null) return Promise.resolve(false);
     this.busy = what;
+    this.#isStopped = false;
     this.emit("busy");
     this.#running = this.#done(work);
     return this.#running;
