@@ -1,4 +1,4 @@
-"""The engine as a page has it, behind the messages of its worker; what it refuses is a value too."""
+"""The engine as a page has it, behind its worker's messages; what it refuses is a value too."""
 
 from __future__ import annotations
 
