@@ -2,6 +2,7 @@
 // taken, the text goes on from there.
 
 const CHOICES = 10;
+const PAUSE = 150; // milliseconds between two questions while it writes, which has the engine to do
 const BEFORE = 9; // characters that are shown of what stands before them
 const SPOKEN = { "": "end of the text", " ": "space", "\n": "new line", "\t": "tab" };
 
@@ -52,6 +53,7 @@ class Choices {
     this.#isAsking = true;
     try {
       do {
+        if (app.busy === "write") await new Promise(resolve => setTimeout(resolve, PAUSE));
         this.#isStale = false;
         const { text, caret } = app;
         const found = await app.engine.call("likeliest", { at: caret, count: CHOICES });
@@ -70,7 +72,7 @@ class Choices {
     const before = text.slice(Math.max(0, at - BEFORE), at).replace(/^[\udc00-\udfff]/, "");
     this.#place.replaceChildren(
       make("span", { className: "dim" }, (at > BEFORE ? "…" : "") + visibleInLine(before)),
-      make("mark", {}, actual === null ? "▁" : visible(actual.text)),
+      make("mark", {}, actual === null ? "\u00a0" : visible(actual.text)),
       make("span", { className: "dim bits" }, actual === null ? ""
         : `${percent(actual.probability)}, ${bitsOf(actual.probability)} bits`),
     );

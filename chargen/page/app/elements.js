@@ -27,6 +27,7 @@ function visible(text) {
 /** A probability as people read it. */
 function percent(share) {
   if (share > 0 && share < 0.001) return "<0.1 %";
+  if (share < 1 && share >= 0.995) return ">99 %";
   return (100 * share).toFixed(share < 0.0995 ? 1 : 0) + " %";
 }
 

@@ -44,7 +44,7 @@ function begin() {
   /** So many answers to the prompt were written: a seed has another text for each. */
   const rows = new Map();
   function withRow(chosen, prompt, isAgain) {
-    if (chosen.seed === undefined) return chosen;
+    if (settings.isRandom) return chosen;
     const row = isAgain ? (rows.get(prompt) ?? 0) + 1 : 0;
     rows.set(prompt, row);
     return { ...chosen, row };
@@ -212,7 +212,8 @@ function begin() {
   /** Open what somebody brings; what is there stays where that fails. */
   async function bring(finding) {
     try {
-      if (await app.open(await finding)) byId("models").hidden = true;
+      const { files, name } = await finding;
+      if (await app.open(files, name)) byId("models").hidden = true;
     } catch (error) {
       app.emit("problem", error);
     }
@@ -239,7 +240,7 @@ function begin() {
   async function openServed(server, name) {
     try {
       const files = await server.files(name, share => app.emit("progress", share));
-      await app.open(files);
+      await app.open(files, name);
     } catch (error) {
       app.emit("problem", error);
     }
@@ -277,6 +278,7 @@ function begin() {
   showState();
   if (matchMedia("(hover: hover)").matches) editor.focus(); // no keyboard over a telephone's page
   openFirst();
+  return app;
 }
 
 /** The key of the server, as somebody types it; null where the dialog is closed. */
@@ -314,4 +316,4 @@ function followTheme() {
   show();
 }
 
-begin();
+const app = begin();

@@ -26,20 +26,25 @@ function bytesOf(base64) {
   return bytes.buffer;
 }
 
-/** The model in files that somebody chose or dropped: an exported page, or a checkpoint's. */
+/** The model in files that somebody chose or dropped, an exported page or a checkpoint's, and the
+ * name of the folder that they come from, if it is known: {files, name}. */
 async function filesOf(given) {
   const html = given.find(file => /\.html?$/i.test(file.name));
   if (html !== undefined) {
     const page = new DOMParser().parseFromString(await html.text(), "text/html");
     const files = filesWithin(page);
-    if (Object.keys(files).length > 0) return files;
+    if (Object.keys(files).length > 0) return { files, name: null };
     throw new Refusal(`${html.name} holds no model of chargen`, NO_MODEL);
   }
   const files = {};
+  let name = null;
   for (const file of given) {
+    name = file.webkitRelativePath?.split("/").at(-2) || file.folder || name;
     if (PARTS_OF_A_MODEL.includes(file.name)) files[file.name] = await file.arrayBuffer();
   }
-  if (files["config.json"] !== undefined && files["model.safetensors"] !== undefined) return files;
+  if (files["config.json"] !== undefined && files["model.safetensors"] !== undefined) {
+    return { files, name };
+  }
   const names = given.slice(0, 3).map(file => file.name).join(", ") || "nothing";
   throw new Refusal(`there is no model in ${names}`, NO_MODEL);
 }
@@ -59,7 +64,8 @@ async function filesDropped(transfer) {
       const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
       if (some.length === 0) break;
       for (const inner of some) {
-        if (inner.isFile && PARTS_OF_A_MODEL.includes(inner.name)) found.push(await fileOf(inner));
+        if (!inner.isFile || !PARTS_OF_A_MODEL.includes(inner.name)) continue;
+        found.push(Object.assign(await fileOf(inner), { folder: entry.name }));
       }
     }
   }

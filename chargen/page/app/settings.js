@@ -2,24 +2,25 @@
 // them hold in which mode, not what they do.
 
 const CHAT_TEMPERATURE = 0.3;
+const RANDOM_SEEDS = 1_000_000; // few enough that one is easily typed again
 const SETTINGS = [
   { name: "temperature", type: "range", min: 0, max: 2, step: 0.05, value: 1,
     help: "0 always picks the likeliest; above 1 is more random" },
-  { name: "top_p", type: "range", min: 0.01, max: 1, step: 0.01, value: 1,
+  { name: "top_p", label: "top-p", type: "range", min: 0.01, max: 1, step: 0.01, value: 1,
     help: "sample only from the likeliest with this total probability" },
   { name: "max_tokens", label: "length", type: "number", min: 1, max: 1e6, value: 200,
     help: "tokens to write at most" },
-  { name: "seed", type: "text", pattern: "[0-9]{1,18}", inputMode: "numeric", placeholder: "random",
+  { name: "seed", type: "text", pattern: "[0-9]{1,19}", inputMode: "numeric", placeholder: "random",
     help: "the same seed writes the same text again" },
   { name: "stop", type: "text", isTexts: true, placeholder: "none",
     help: "stop before this text; \\n is a new line, | stands between several" },
 ];
 const FURTHER = [
-  { name: "top_k", type: "number", min: 1, max: 1e6,
+  { name: "top_k", label: "top-k", type: "number", min: 1, max: 1e6,
     help: "sample only from the k likeliest" },
-  { name: "min_p", type: "number", min: 0, max: 1, step: "any",
+  { name: "min_p", label: "min-p", type: "number", min: 0, max: 1, step: "any",
     help: "drop what is below this fraction of the likeliest" },
-  { name: "typical_p", type: "number", min: 1e-6, max: 1, step: "any",
+  { name: "typical_p", label: "typical-p", type: "number", min: 1e-6, max: 1, step: "any",
     help: "sample only from the most typical with this total probability" },
   { name: "repetition_penalty", type: "number", min: 0.01, max: 100, step: "any",
     help: "above 1 discourages recent tokens" },
@@ -27,14 +28,14 @@ const FURTHER = [
     help: "nats off each recent token" },
   { name: "frequency_penalty", type: "number", min: -1e6, max: 1e6, step: "any",
     help: "nats off a recent token each time it occurs" },
-  { name: "no_repeat_ngram", type: "number", min: 1, max: 1e6,
+  { name: "no_repeat_ngram", label: "repeated n-gram", type: "number", min: 1, max: 1e6,
     help: "never repeat so many tokens in a row" },
   { name: "penalty_window", type: "number", min: 1, max: 1e6, placeholder: "256",
     help: "recent tokens that the penalties look at" },
   { name: "until", type: "select", choices: ["word", "sentence", "line", "paragraph"],
     help: "stop after a whole one" },
-  { name: "max_chars", type: "number", min: 1, max: 1e6, help: "characters to write at most" },
-  { name: "min_chars", type: "number", min: 1, max: 1e6, help: "characters to write at least" },
+  { name: "max_chars", label: "max characters", type: "number", min: 1, max: 1e6, help: "characters to write at most" },
+  { name: "min_chars", label: "min characters", type: "number", min: 1, max: 1e6, help: "characters to write at least" },
   { name: "ban", type: "text", isTexts: true, placeholder: "none",
     help: "never write this; | stands between several" },
 ];
@@ -69,6 +70,9 @@ class Settings {
     for (const radio of document.getElementsByName("mode")) radio.checked = radio.value === mode;
   }
 
+  /** Whether each text gets a seed of its own. */
+  get isRandom() { return this.#fields.get("seed").input.value === ""; }
+
   /** The options of a text; null where one of the fields makes no sense, which is shown. */
   options() {
     if (!this.#form.checkValidity()) {
@@ -87,6 +91,7 @@ class Settings {
       else options[name] = setting.type === "text" || setting.type === "select" ? input.value
         : Number(input.value);
     }
+    options.seed ??= String(Math.floor(Math.random() * RANDOM_SEEDS));
     return options;
   }
 
@@ -109,6 +114,7 @@ class Settings {
 
   #field(setting) {
     const { name, label = name.replaceAll("_", " "), type, help, isTexts, choices, ...rest } = setting;
+    rest.placeholder ??= "off";
     const id = `set-${name}`;
     const input = type === "select"
       ? make("select", { id, title: help }, make("option", { value: "" }, "–"),
@@ -123,7 +129,7 @@ class Settings {
       this.#write(field);
     });
     return make("div", { className: `field ${type}` },
-      make("label", { htmlFor: id, title: help }, label === "top p" ? "top-p" : label), output, input);
+      make("label", { htmlFor: id, title: help }, label), output, input);
   }
 
   #write({ input, output }) {

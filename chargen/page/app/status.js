@@ -1,7 +1,7 @@
 // What the page says of itself in one line, aloud where somebody listens, and by the legend.
 
 const SPOKEN_CHARACTERS = 300;
-const REASONS = { end: "the text has ended", stop: "stopped at a stop text", stopped: "stopped" };
+const REASONS = { end: "the text has ended", stop: "stop text", stopped: "stopped" };
 
 class Status {
   #line = byId("status");
@@ -16,6 +16,7 @@ class Status {
     app.on("busy", () => {
       if (app.busy === "open") this.#say("opening");
       if (app.busy === "several") this.#say("writing");
+      else if (this.#line.textContent === "writing") this.#say(this.#summary());
     });
     app.on("parts", () => { if (app.busy !== "open") this.#say(this.#summary()); });
     app.on("model", () => speak(`${app.about.name} is open: ${app.about.title}`));

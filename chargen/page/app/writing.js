@@ -49,14 +49,15 @@ class App {
 
   // -- a model --------------------------------------------------------------------------------
 
-  /** Open a model's files, {name: ArrayBuffer}. What was there stays where it fails, which this
+  /** Open a model's files, {name: ArrayBuffer}, under a name, or the one that they say. What was there stays where it fails, which this
    * tells by false. The text stays in any case, if it is more than what the last model began with. */
-  async open(files) {
+  async open(files, name = null) {
     await this.stop();
     await this.idle();
     return this.#during("open", async () => {
       const untouched = this.about === null ? this.text === "" : this.text === (this.about.text ?? "");
       this.about = await this.engine.call("open", { files });
+      if (name !== null) this.about.name = name;
       this.parts = [];
       this.known = 0;
       if (untouched) {
