@@ -50,9 +50,17 @@ APP = (
     "open.js",
     "server.js",
     "status.js",
+    "shades.js",
+    "equations.js",
+    "network_drawing.js",
+    "strips.js",
+    "memory_charts.js",
+    "chooser.js",
+    "cells.js",
+    "inside.js",
     "main.js",
 )
-STYLES = ("style.css",)
+STYLES = ("style.css", "inside.css")
 BUNDLE_TYPE = "application/octet-stream"  # no script: a browser leaves it alone
 
 

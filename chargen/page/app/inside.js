@@ -1,0 +1,395 @@
+// "See inside": what is in the network after the character that is looked at, and over the text
+// around it. Asks the engine for what can be seen, and for no more; owns nothing but its section.
+
+const STEPS = 3; // of the network that is drawn: the one before, the one looked at, the next
+const REST = 8; // times as long as an answer took is no question asked while the model writes
+const KEPT_COLUMNS = 2000; // of the map
+
+/** The section's content, alive. */
+function mountInside(app, element) {
+  return new Inside(app, element);
+}
+
+class Inside {
+  #app;
+  #chooser = new Chooser((chosen, isColour) => this.#choose(chosen, isColour));
+  #drawing = new NetworkDrawing();
+  #equations = make("div", { className: "equations" });
+  #words = make("p", { className: "words" });
+  #strips = []; // {layer, gate, strip, mean, button}
+  #stripRows = make("div", { className: "strips" });
+  #pointed = make("p", { className: "pointed" });
+  #map = new UnitMap(place => this.#clicked(place), place => this.#point(place));
+  #mapTitle = make("span");
+  #whole = new WholeCurve(part => this.#goTo(part));
+  #wholeTitle = make("span");
+  #found;
+  #gateUse;
+  #memory = make("div", { className: "memories" });
+  #body;
+
+  #looks = new Map(); // part -> what the engine saw after it
+  #columns = new Map(); // part -> (H,) values of the chosen layer and gate
+  #columnsOf = "";
+  #from = 0; // the first part of the map
+  #changed = Infinity; // the first part that is another since the engine was asked
+  #isVisible = false;
+  #isAsking = false;
+  #isStale = false;
+  #frame = null;
+  #rest = null;
+  #shades;
+
+  constructor(app, element) {
+    this.#app = app;
+    this.#found = new FoundCells(app, cell => this.#chooser.choose(cell));
+    this.#gateUse = new GateUse(app);
+    this.#body = this.#build();
+    element.append(this.#body);
+    const isSeen = new IntersectionObserver(([entry]) => {
+      this.#isVisible = entry.isIntersecting;
+      this.#later();
+    }, { rootMargin: "64px" });
+    isSeen.observe(this.#body);
+    new ResizeObserver(() => this.#later()).observe(this.#body);
+    const changeTheme = () => {
+      this.#shades = new Shades(element);
+      this.#later();
+    };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changeTheme);
+    new MutationObserver(changeTheme).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    changeTheme();
+    app.on("model", () => this.#setModel());
+    app.on("parts", from => this.#forget(from));
+    app.on("view", () => this.#followView());
+    for (const name of ["caret", "busy", "values"]) app.on(name, () => this.#later());
+    if (app.about) this.#setModel();
+  }
+
+  // -- the model and what is chosen -----------------------------------------------------------
+
+  #setModel() {
+    const { about } = this.#app;
+    this.#body.hidden = !about;
+    if (!about) return;
+    const found = about.cells?.find(cell => Math.abs(cell.correlation) >= FOLLOWS);
+    const first = about.view ?? { layer: found?.layer ?? 0, unit: found?.unit ?? 0, gate: null };
+    this.#chooser.setModel(about, { layer: first.layer, unit: first.unit ?? null, gate: first.gate ?? null });
+    this.#found.setModel(about);
+    this.#gateUse.setModel(about);
+    const noun = { char: "character", byte: "byte" }[about.kind] ?? "token";
+    this.#memory.replaceChildren(...memoryFigures(about.memory, noun));
+    this.#memory.hidden = this.#memory.children.length === 0;
+    this.#buildStrips(about);
+    this.#looks.clear();
+    this.#columns.clear();
+    this.#followView();
+  }
+
+  #choose(chosen, isColour) {
+    const view = { kind: "cell", ...chosen, title: probeName(chosen) };
+    this.#app.setView(isColour ? view : { kind: "surprise" });
+    this.#later();
+  }
+
+  #followView() {
+    const { view } = this.#app;
+    this.#chooser.follow(view.kind === "cell" ? view : null);
+    this.#later();
+  }
+
+  #clicked({ unit, part }) {
+    if (unit === null) this.#goTo(part);
+    else this.#chooser.choose({ unit });
+  }
+
+  #goTo(part) {
+    const { parts } = this.#app;
+    if (part < parts.length) this.#app.setCaret(parts[part].start);
+  }
+
+  /** Say what a pointer is over. */
+  #point(place) {
+    const { layer, gate } = this.#chooser.chosen;
+    if (place === null || !place.values) {
+      this.#pointed.textContent = "";
+      return;
+    }
+    const unit = place.unit ?? this.#chooser.chosen.unit;
+    const value = unit === null ? meanOf(place.values) : place.values[unit];
+    const text = visible(this.#app.parts[place.part]?.text ?? "");
+    this.#pointed.textContent =
+      `${probeName({ layer, unit, gate })} after \u201c${text}\u201d: ${inDecimals(value)}`;
+  }
+
+  // -- what is asked --------------------------------------------------------------------------
+
+  #forget(from) {
+    this.#changed = Math.min(this.#changed, from);
+    for (const kept of [this.#looks, this.#columns]) {
+      for (const part of kept.keys()) if (part >= from) kept.delete(part);
+    }
+    this.#later();
+  }
+
+  /** Ask and draw, once before the next frame: only where it can be seen, and when the last answer
+   * has come. */
+  #later() {
+    this.#isStale = true;
+    if (!this.#isVisible || this.#isAsking || this.#rest !== null || !this.#app.about) return;
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#refresh();
+    });
+  }
+
+  async #refresh() {
+    this.#isStale = false;
+    this.#isAsking = true;
+    this.#changed = Infinity;
+    const began = performance.now();
+    try {
+      const place = this.#place();
+      if (place !== null) await Promise.all([this.#look(place), this.#fillMap(place)]);
+      this.#draw(place);
+    } catch (error) {
+      // Of a text that has changed meanwhile it is asked again.
+      if (this.#changed === Infinity) this.#app.emit("problem", error);
+    }
+    this.#isAsking = false;
+    if (this.#app.busy) {
+      this.#rest = setTimeout(() => {
+        this.#rest = null;
+        if (this.#isStale) this.#later();
+      }, REST * (performance.now() - began));
+    } else if (this.#isStale) {
+      this.#later();
+    }
+  }
+
+  /** The part that is looked at: the newest while the model writes. Null: there is none. */
+  #place() {
+    const { parts, caret, busy } = this.#app;
+    if (parts.length === 0) return null;
+    const last = parts.length - 1;
+    return busy === "write" ? last : Math.max(0, Math.min(last, this.#app.partAt(caret)));
+  }
+
+  async #look(place) {
+    const { parts, engine } = this.#app;
+    for (const part of this.#looks.keys()) {
+      if (Math.abs(part - place) > STEPS) this.#looks.delete(part);
+    }
+    const wanted = [place - 1, place, place + 1].filter(
+      part => part >= 0 && part < parts.length && !this.#looks.has(part));
+    await Promise.all(wanted.map(async part => {
+      const seen = await engine.call("look", { at: parts[part].start });
+      if (part < this.#changed) this.#looks.set(part, seen);
+    }));
+  }
+
+  async #fillMap(place) {
+    const { layer, gate } = this.#chooser.chosen, { hiddenSize } = this.#app.about;
+    if (this.#columnsOf !== `${layer} ${gate}` || this.#columns.size > KEPT_COLUMNS) this.#columns.clear();
+    this.#columnsOf = `${layer} ${gate}`;
+    const parts = this.#window(place).filter(part => !this.#columns.has(part));
+    if (parts.length === 0) return;
+    const from = parts[0], to = parts.at(-1) + 1;
+    const { values } = await this.#app.engine.call("strip", { layer, gate, from, to });
+    for (let part = from; part < Math.min(to, this.#changed); part++) {
+      const at = (part - from) * hiddenSize;
+      this.#columns.set(part, values.subarray(at, at + hiddenSize));
+    }
+  }
+
+  /** The parts that the map shows. It stays where it is until the place leaves it. */
+  #window(place) {
+    const { parts } = this.#app, width = this.#mapWidth();
+    const fill = from => {
+      const shown = [];
+      let used = 0;
+      for (let part = from; part < parts.length; part++) {
+        used += UnitMap.widthOf(parts[part]);
+        if (used > width) break;
+        shown.push(part);
+      }
+      return shown;
+    };
+    const shown = this.#from < parts.length ? fill(this.#from) : [];
+    if (shown.includes(place)) return shown;
+    let used = 0;
+    for (this.#from = place; this.#from > 0; this.#from--) {
+      used += UnitMap.widthOf(parts[this.#from]);
+      if (used > 0.7 * width) break;
+    }
+    return fill(this.#from);
+  }
+
+  #mapWidth() {
+    return this.#map.element.clientWidth - 10; // the chosen unit is marked beside it
+  }
+
+  // -- what is drawn --------------------------------------------------------------------------
+
+  #draw(place) {
+    const { about, parts } = this.#app, { chosen } = this.#chooser;
+    const seen = place === null ? undefined : this.#looks.get(place);
+    const cell = about.cell, network = { cell, numLayers: about.numLayers };
+    const frame = this.#drawing.element.parentElement;
+    this.#drawing.draw(this.#steps(place), network, chosen, this.#shades, frame.clientWidth);
+    this.#drawEquations(seen, place);
+    this.#drawStrips(seen);
+    this.#found.showValues(seen?.layers ?? null);
+    this.#drawMap(place);
+    this.#drawWhole(place);
+    const what = place === null ? "Nothing was read yet." : this.#words.textContent;
+    this.#drawing.element.setAttribute("aria-label", what);
+    if (place !== null && !parts[place]) this.#later();
+  }
+
+  /** The steps of the drawing; the one after the last character is still to come. */
+  #steps(place) {
+    const nothing = { text: null, layers: null, likeliest: null, next: null, coming: true };
+    if (place === null) return Array(STEPS).fill(nothing);
+    const { parts } = this.#app;
+    return [place - 1, place, place + 1].map(part => {
+      const seen = this.#looks.get(part), before = this.#looks.get(part - 1);
+      if (!parts[part] || !seen) return { ...nothing, text: before?.likeliest[0]?.text ?? null };
+      const { layers, likeliest } = seen, { text } = parts[part];
+      const next = parts[part + 1]?.text ?? null;
+      return { text, layers, likeliest, next, current: part === place, coming: false };
+    });
+  }
+
+  #drawEquations(seen, place) {
+    const { cell, config } = this.#app.about, { layer, unit } = this.#chooser.chosen;
+    if (!seen) {
+      this.#equations.replaceChildren();
+      this.#words.textContent = "Write something, and the network will have read it.";
+      return;
+    }
+    const now = unitOf(seen.layers[layer], unit), before = unitOf(seen.previous[layer], unit);
+    const at = `At \u201c${visible(this.#app.parts[place].text)}\u201d `;
+    const what = unit === null ? `layer ${layer}, on average,` : `cell ${layer}:${unit}`;
+    this.#words.textContent = at + stepInWords(cell, what, now);
+    if (unit === null) {
+      this.#equations.replaceChildren(make("p", { className: "what" },
+        "Choose a cell to see its equation: of means it does not hold."));
+      return;
+    }
+    const lines = equationsOf(cell, config.model.nonlinearity, now, before);
+    this.#equations.replaceChildren(...lines.map(equationLine));
+  }
+
+  #drawStrips(seen) {
+    const { chosen } = this.#chooser, { hiddenSize } = this.#app.about;
+    const zeros = new Float32Array(hiddenSize);
+    const width = this.#strips[0].strip.element.clientWidth;
+    for (const { layer, gate, strip, mean, button } of this.#strips) {
+      const values = seen ? valuesOf(seen.layers[layer], gate) : zeros;
+      strip.draw(values, layer === chosen.layer ? chosen.unit : null, this.#shades, width);
+      const name = probeName({ layer, unit: null, gate });
+      const words = `${gate === null ? `memory of ${name}` : name}; strongest cells: ${strongestInWords(values)}`;
+      strip.element.setAttribute("aria-label", words);
+      mean.textContent = seen ? inDecimals(meanOf(values)) : "";
+      button.setAttribute("aria-pressed", layer === chosen.layer && gate === chosen.gate);
+    }
+  }
+
+  #drawMap(place) {
+    const { parts, about } = this.#app, { chosen } = this.#chooser;
+    const shown = place === null ? [] : this.#window(place).filter(part => parts[part]);
+    const columns = shown.map(part => ({
+      part, text: parts[part].text, width: UnitMap.widthOf(parts[part]),
+      values: this.#columns.get(part) ?? null,
+    }));
+    const width = this.#map.element.clientWidth, isGate = chosen.gate !== null;
+    this.#map.draw(columns, about.hiddenSize, place, chosen.unit, isGate, this.#shades, width);
+    const name = probeName(chosen), values = this.#columns.get(place);
+    this.#mapTitle.textContent = isGate ? `${name}, 0 to 1` : `memory of ${name}, \u22121 to 1`;
+    const words = `${chosen.gate ?? "memory"} of the ${about.hiddenSize} cells of layer ${chosen.layer} over `
+      + `${counted(columns.length, "part")} of the text`;
+    this.#map.describe(values ? `${words}; strongest here: ${strongestInWords(values)}` : words);
+  }
+
+  #drawWhole(place) {
+    const { parts, view, values } = this.#app;
+    const isSurprise = view.kind !== "cell" || !values;
+    const shown = isSurprise ? parts.map(part => part.bits) : [...values];
+    let low = 0, high = isSurprise ? MOST_BITS : 1;
+    for (const value of shown) {
+      if (value > high) high = value;
+      if (value < low) low = value;
+    }
+    if (!isSurprise && view.gate === null) low = -high;
+    this.#wholeTitle.textContent = isSurprise ? "surprise, bits" : view.title;
+    this.#whole.draw(shown, low, high, place, this.#shades, this.#whole.element.clientWidth);
+    const words = `${isSurprise ? "surprise" : view.title} of ${counted(shown.length, "part")} of the text`;
+    this.#whole.element.setAttribute("aria-label", words);
+  }
+
+  // -- the section ----------------------------------------------------------------------------
+
+  #build() {
+    const what = text => make("p", { className: "what" }, text);
+    const figure = (name, title, about, ...children) =>
+      make("section", { className: name }, make("h3", {}, title), what(about), ...children);
+    return make("details", { open: true, className: "inside" },
+      make("summary", {}, make("h2", {}, "See inside")),
+      this.#chooser.element,
+      make("div", { className: "pair" },
+        figure("unrolled", "The network, unrolled",
+          "The same network at three steps: a character goes in below, each layer passes its memory on "
+          + "to the right, and above stand the likeliest next ones. A cell is one number of that memory.",
+          make("div", { className: "frame" }, this.#drawing.element), this.#words, this.#equations),
+        figure("layers", "Every cell after this character",
+          "One mark is one cell. A gate is a number from 0, shut, to 1, open, that a cell sets anew at "
+          + "every character; the forget gate says how much of the old memory stays.",
+          this.#stripRows)),
+      figure("over-text", "Over the text",
+        "One row is one cell, one column one character. The curve is the chosen cell. Choose another by a "
+        + "click, and the text is colored by it.",
+        make("p", { className: "title" }, this.#mapTitle, this.#pointed), this.#map.element),
+      figure("whole-text", "From beginning to end",
+        "What the text is colored by, all of it. A click goes there.",
+        make("p", { className: "title" }, this.#wholeTitle), this.#whole.element),
+      make("div", { className: "pair" }, this.#found.element, this.#gateUse.element),
+      this.#memory);
+  }
+
+  /** A row for the memory and each gate of every layer, the last layer on top, as it is drawn. */
+  #buildStrips({ numLayers, gates }) {
+    this.#strips = [];
+    const groups = [];
+    for (let layer = numLayers - 1; layer >= 0; layer--) {
+      const group = make("div", { className: "layer" }, make("h4", {}, `layer ${layer}`));
+      for (const gate of [null, ...gates]) {
+        const choose = unit => this.#chooser.choose({ layer, gate, unit });
+        const strip = new UnitStrip(choose);
+        const title = gate === null ? MEMORY_IN_WORDS : GATES_IN_WORDS[gate];
+        const button = make("button", { type: "button", title }, gate ?? "memory");
+        button.onclick = () => this.#chooser.choose({ layer, gate });
+        const mean = make("span", { className: "number", title: "the mean of the layer" });
+        group.append(button, strip.element, mean);
+        this.#strips.push({ layer, gate, strip, mean, button });
+      }
+      groups.push(group);
+    }
+    this.#stripRows.replaceChildren(...groups);
+  }
+}
+
+/** An equation in symbols and in numbers. */
+function equationLine({ name, symbols, factors, value }) {
+  const data = (symbol, number, isFactor) => {
+    const text = inDecimals(number);
+    const shown = isFactor && text.startsWith("\u2212") ? `(${text})` : text;
+    return make("data", { value: number, title: symbol }, shown);
+  };
+  const numbers = factors.map(factor =>
+    typeof factor === "string" ? factor : data(factor.symbol, factor.value, true));
+  return make("p", { className: "equation" },
+    make("span", {}, `${name} = ${symbols}`),
+    make("span", {}, ...(numbers.length ? [" = ", ...numbers] : [])),
+    make("span", { className: "result" }, " = ", data(name, value, false)));
+}
