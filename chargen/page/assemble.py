@@ -18,6 +18,7 @@ ENGINE = (
     "errors.js",
     "words.js",
     "tokenizers.js",
+    "sentencepiece.js",
     "files.js",
     "sha256.js",
     "safetensors.js",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
+import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page
@@ -13,10 +17,17 @@ from playwright.sync_api import Page
 from chargen.config import CorpusConfig
 from chargen.data.documents import EncodedText, encode_text
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
+from chargen.tokenizers.subword import SubwordTokenizer
 from tests.support.browser import as_base64, open_browser, open_engine
-from tests.support.tokenizers import tokenizer
+from tests.support.tokenizers import MAKERS, tokenizer
 
-KINDS = ["byte", "char"]
+KINDS = list(MAKERS)
+# Small texts that subwords are learned from: several scripts, and one that has no spaces.
+CORPORA = {
+    "mixed": "The strawberry isn't red, GRANNY SMITH'S 3.14\nἄνθρωπος καὶ λόγος ἐν ἀρχῇ\n"
+    "वह पानी पीता है। यह अच्छा है।\nבְּרֵאשִׁית בָּרָא\n漢字を書く人。日本語の文章。\n🍓🍓 👩‍👩‍👧\t\r\n",
+    "unspaced": "漢字を書く人。日本語の文章。\nnospaceshereatall\n",
+}
 # Bytes that begin characters, go on with them, or stand in none.
 BYTES = st.lists(
     st.binary(max_size=3)
@@ -69,14 +80,69 @@ def test_the_tokens_are_those_of_python(engine: Page, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @given(texts=st.lists(st.text() | st.text("aé漢🍓ἄ \n\r\u2581\0"), max_size=20))
 def test_a_text_is_cut_as_in_python(engine: Page, kind: str, texts: list[str]) -> None:
-    found = engine.evaluate(
-        """([kind, texts]) => texts.map((text) => {
-            const tokens = opened[kind].encode(text);
-            return [tokens, opened[kind].decode(tokens)];
-        })""",
-        [kind, texts],
+    check_cut(engine, kind, tokenizer(kind), texts)
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+@pytest.mark.parametrize("text", CORPORA.values(), ids=CORPORA)
+def test_subwords_are_those_of_sentencepiece(engine: Page, text: str, algorithm: str) -> None:
+    made = SubwordTokenizer.train([text * 20], vocab_size=420, algorithm=algorithm)
+    open_tokenizer(engine, "trained", made)
+    random = Random(1)
+    check_cut(engine, "trained", made, [random_text(random) for _ in range(300)])
+
+
+def check_cut(page: Page, name: str, made: Tokenizer, texts: list[str]) -> None:
+    # As JSON, which playwright passes on much faster than lists of many numbers.
+    found = page.evaluate(
+        """([name, texts]) => JSON.stringify(JSON.parse(texts).map((text) => {
+            const tokens = opened[name].encode(text);
+            return [tokens, opened[name].decode(tokens)];
+        }))""",
+        [name, json.dumps(texts)],
     )
-    assert found == [[tokenizer(kind).encode(text), text] for text in texts]
+    for text, pair in zip(texts, json.loads(found), strict=True):
+        assert pair == [made.encode(text), text], text
+
+
+def random_text(random: Random) -> str:
+    """Parts of what was learned, letters at random, rare characters, and long rows of one."""
+    parts = []
+    for _ in range(random.choice([1, 3, 10, 40])):
+        text = CORPORA[random.choice(list(CORPORA))]
+        start = random.randrange(len(text))
+        rare = [
+            random.randrange(0x20),
+            random.randrange(0xD800),
+            random.randrange(0xE000, 0x110000),
+        ]
+        parts.append(
+            random.choice(
+                [
+                    text[start : start + random.randrange(12)],
+                    text[start : start + random.randrange(60)],
+                    "".join(random.choices(" aehnorstu", k=random.randrange(20))),
+                    chr(random.choice(rare)),
+                    random.choice("  \u2581\n\0\u3000\ufeff"),
+                    random.choice("aeN. 漢") * random.randrange(100),
+                ]
+            )
+        )
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_a_long_text_is_cut_as_in_python(engine: Page, kind: str) -> None:
+    """Longer than float32 can add up scores for: there sentencepiece begins again at 0."""
+    text = ("\u0416\U0001f98a strawb" * 40 + "\n" + "\u0416" * 400) * 25
+    check_cut(engine, kind, tokenizer(kind), [text])
+
+
+def test_a_null_character_is_its_byte(engine: Page) -> None:
+    """Even where the vocabulary has a piece of it."""
+    made = SubwordTokenizer.train(["a\0b a\0b \0\n" * 50], vocab_size=300)
+    open_tokenizer(engine, "null", made)
+    check_cut(engine, "null", made, ["\0", "a\0b", " \0\0 a"])
 
 
 def test_a_lone_surrogate_is_read_as_what_is_no_character(engine: Page) -> None:
@@ -127,19 +193,22 @@ def test_bytes_that_stand_in_the_prompt_are_left_out(
         assert texts == [decoder.feed(token, skip) for token, skip in row]
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("documents", ["file", "line", "paragraph"])
 @given(texts=st.lists(st.text("ab \t\n\r\x0b\x85\u3000\ufeff", max_size=15), max_size=20))
 def test_documents_end_where_they_end_in_python(
-    engine: Page, kind: str, documents: str, texts: list[str]
+    engine: Page, documents: str, texts: list[str]
 ) -> None:
+    kinds = ["char", "unigram"]
     found = engine.evaluate(
-        "([kind, documents, texts]) => texts.map(t => encodeText(opened[kind], t, documents))",
-        [kind, documents, texts],
+        """([kinds, documents, texts]) =>
+            kinds.map((kind) => texts.map((text) => encodeText(opened[kind], text, documents)))
+        """,
+        [kinds, documents, texts],
     )
     config = CorpusConfig(documents=documents)
-    parts = [encode_text([text], tokenizer(kind), config) for text in texts]
-    assert found == [EncodedText.joined(each).tokens.tolist() for each in parts]
+    for kind, rows in zip(kinds, found, strict=True):
+        parts = [encode_text([text], tokenizer(kind), config) for text in texts]
+        assert rows == [EncodedText.joined(each).tokens.tolist() for each in parts]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +223,8 @@ def test_documents_end_where_they_end_in_python(
         ("char", b'{"kind": "char", "characters": "a"}', "no list of characters"),
         ("char", b'{"kind": "char", "characters": "\\ud800"}', "no list of characters"),
         ("morse", b"{}", "no tokenizer of kind"),
+        ("subword", b"", "changes the text"),
+        ("subword", b"\xff", "is damaged"),
     ],
 )
 def test_a_foreign_file_is_refused(engine: Page, kind: str, content: bytes, says: str) -> None:
@@ -163,15 +234,68 @@ def test_a_foreign_file_is_refused(engine: Page, kind: str, content: bytes, says
 
 def refusal(engine: Page, kind: str, content: bytes) -> Any:
     """What the engine says to a file that it does not open."""
-    return engine.evaluate(
-        """([kind, content]) => {
-            try {
-                openTokenizer(kind, Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0)));
-                return null;
-            } catch (error) {
-                if (!(error instanceof PageError)) throw error;
-                return error.message;
-            }
-        }""",
-        [kind, as_base64({"": content})[""]],
+    return refusals(engine, kind, [content])[0]
+
+
+def refusals(engine: Page, kind: str, contents: list[bytes]) -> list[Any]:
+    return list(
+        engine.evaluate(
+            """([kind, contents]) => contents.map((content) => {
+                try {
+                    const bytes = Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0));
+                    openTokenizer(kind, bytes).encode("a text");
+                    return null;
+                } catch (error) {
+                    if (!(error instanceof PageError)) throw error;
+                    return error.message;
+                }
+            })""",
+            [kind, [as_base64({"": content})[""] for content in contents]],
+        )
     )
+
+
+def test_a_damaged_sentencepiece_model_is_refused(engine: Page) -> None:
+    """Cut off anywhere, or with a byte changed: an error of ours, or a tokenizer as good as any."""
+    content = tokenizer("bpe").serialize()
+    random = Random(1)
+    damaged = [content[: random.randrange(len(content))] for _ in range(60)]
+    for _ in range(200):
+        changed = bytearray(content)
+        changed[random.randrange(len(content))] = random.randrange(256)
+        damaged.append(bytes(changed))
+    assert None not in refusals(engine, "subword", damaged)[:60]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalization_rule_name": "nmt_nfkc"},
+        {"add_dummy_prefix": True},
+        {"remove_extra_whitespaces": True},
+        {"byte_fallback": False},
+        {"model_type": "char"},
+        {"eos_id": -1},
+        {"user_defined_symbols": ["\n", "ab"]},
+    ],
+)
+def test_a_model_that_chargen_does_not_make_is_refused(
+    engine: Page, change: dict[str, Any]
+) -> None:
+    options: dict[str, Any] = {
+        "sentence_iterator": iter(["ab ba\n"] * 9),
+        "model_writer": (model := io.BytesIO()),
+        "model_type": "unigram",
+        "vocab_size": 300,
+        "hard_vocab_limit": False,
+        "byte_fallback": True,
+        "normalization_rule_name": "identity",
+        "add_dummy_prefix": False,
+        "remove_extra_whitespaces": False,
+        "user_defined_symbols": ["\n"],
+        "minloglevel": 2,
+        "eos_id": 1,
+        "bos_id": -1,
+    }
+    sentencepiece.SentencePieceTrainer.train(**options | change)
+    assert refusal(engine, "subword", model.getvalue()) is not None

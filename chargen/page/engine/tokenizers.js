@@ -1,13 +1,13 @@
 "use strict";
 // Text <-> tokens, exactly, as chargen/tokenizers has it. Knows no network.
 //
-// Every token stands for some bytes, so decoding is one law for all tokenizers: join the bytes, read
-// them as UTF-8. A lone surrogate, which has no UTF-8, is read as U+FFFD.
+// Every token stands for some bytes, so decoding is one law for all tokenizers: join the bytes,
+// read them as UTF-8. A lone surrogate, which has no UTF-8, is read as U+FFFD.
 
 const NUM_BYTES = 256;
 const utf8 = new TextEncoder();
-const fromUtf8 = new TextDecoder("utf-8", {ignoreBOM: true}); // bytes that are none: U+FFFD
-const strictUtf8 = new TextDecoder("utf-8", {ignoreBOM: true, fatal: true});
+const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true }); // bytes that are none: U+FFFD
+const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 /** What all tokenizers share: a table of the bytes that each token stands for. */
 class Tokenizer {
@@ -21,7 +21,7 @@ class Tokenizer {
     // The text of each token by itself; null where its bytes are a part of a character.
     this.texts = pieces.map(textOf);
     // The ids of the tokens that begin with each of the 256 bytes.
-    this.byFirstByte = Array.from({length: NUM_BYTES}, () => []);
+    this.byFirstByte = Array.from({ length: NUM_BYTES }, () => []);
     pieces.forEach((piece, token) => {
       if (piece.length) this.byFirstByte[piece[0]].push(token);
     });
@@ -47,7 +47,7 @@ function openTokenizer(kind, bytes) {
   if (kind === "byte") return openByte(bytes);
   if (kind === "char") return openChar(bytes);
   if (kind === "subword") return openSubword(bytes);
-  throw new PageError(`There is no tokenizer of kind “${kind}”.`);
+  throw new PageError(`there is no tokenizer of kind “${kind}”`);
 }
 
 /** One token a byte of UTF-8. */
@@ -59,14 +59,14 @@ function openByte(bytes) {
 /** One token a character that is known, one a byte of any other; ASCII characters are their own
  * bytes. */
 function openChar(bytes) {
-  const {characters} = readTokenizerFile("char", bytes);
+  const { characters } = readTokenizerFile("char", bytes);
   const known = new Map(); // character -> id
   for (const character of typeof characters === "string" ? characters : "") {
     known.set(character, NUM_BYTES + 1 + known.size);
   }
   const isList = typeof characters === "string" && known.size === [...characters].length;
   if (!isList || /[\0-\x7f\p{Cs}]/u.test(characters)) {
-    throw new PageError("The tokenizer file has no list of characters.");
+    throw new PageError("the tokenizer file has no list of characters");
   }
   const pieces = [...bytePieces(), ...[...known.keys()].map((character) => utf8.encode(character))];
   return new Tokenizer("char", pieces, NUM_BYTES, (text) => {
@@ -83,7 +83,8 @@ function openChar(bytes) {
 
 /** The 256 bytes, then the end of a document, which spells nothing. */
 function bytePieces() {
-  return [...Array.from({length: NUM_BYTES}, (_, byte) => Uint8Array.of(byte)), new Uint8Array(0)];
+  const bytes = Array.from({ length: NUM_BYTES }, (_, byte) => Uint8Array.of(byte));
+  return [...bytes, new Uint8Array(0)];
 }
 
 function readTokenizerFile(kind, bytes) {
@@ -91,10 +92,10 @@ function readTokenizerFile(kind, bytes) {
   try {
     content = JSON.parse(strictUtf8.decode(bytes));
   } catch {
-    throw new PageError("The tokenizer file is not JSON.");
+    throw new PageError("the tokenizer file is not JSON");
   }
   if (content?.kind !== kind) {
-    throw new PageError(`The tokenizer file is not that of a ${kind} tokenizer.`);
+    throw new PageError(`the tokenizer file is not that of a ${kind} tokenizer`);
   }
   return content;
 }

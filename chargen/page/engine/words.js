@@ -16,7 +16,8 @@ const SENTENCE_ENDS =
   "\uaaf1\uabeb\ufe52\ufe56\ufe57\uff01\uff0e\uff1f\uff61";
 
 // Blank, as Python's str.isspace has it: JavaScript's \s leaves out some, and adds U+FEFF.
-const BLANK = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+const BLANK =
+  "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const BLANK_CHARACTER = new RegExp(`^[${BLANK}]$`, "u");
 const BLANKS_AT_END = new RegExp(`(?<![${BLANK}])[${BLANK}]*$`, "u");
 
