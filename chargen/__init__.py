@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chargen.errors import ChargenError
     from chargen.evaluation.classification import Classified, classify
     from chargen.evaluation.copies import CopyIndex, CopyReport, open_copies
+    from chargen.export.html import export_html
     from chargen.generation.choices import Choice
     from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator, load
@@ -40,6 +41,7 @@ _HOMES = {
     "ChargenError": "errors",
     "Completion": "generation.completion",
     "Piece": "generation.completion",
+    "export_html": "export.html",
     "TextGenerator": "generation.generator",
     "load": "generation.generator",
     "inspect": "insight.from_checkpoint",
@@ -75,6 +77,7 @@ __all__ = [
     "TrainOptions",
     "TrainReport",
     "classify",
+    "export_html",
     "inspect",
     "lab",
     "load",

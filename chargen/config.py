@@ -1,4 +1,4 @@
-"""The options of chargen: the corpus, the model, training, sampling, looking inside, serving.
+"""The options of chargen: corpus, model, training, sampling, looking inside, exporting, serving.
 
 Each config says which of its options cannot go together; all else about them is in `options`.
 """
@@ -471,6 +471,17 @@ class LookBackConfig(Config):
     )
     max_distance: int = option(
         512, "how far back to follow the gradient, in tokens", at_least=1, at_most=1 << 16
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Config):
+    """How a model is written into a page."""
+
+    weights: str = option(
+        "float32",
+        "precision of the weights in a page; float16 halves the file, int8 quarters it",
+        choices=("float32", "float16", "int8"),
     )
 
 

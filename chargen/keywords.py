@@ -120,3 +120,9 @@ class LookBackOptions(TypedDict, total=False):
 
     max_context: int
     max_distance: int
+
+
+class ExportOptions(TypedDict, total=False):
+    """The options of `export_html`: those of ExportConfig."""
+
+    weights: Literal["float32", "float16", "int8"]

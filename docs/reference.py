@@ -28,6 +28,7 @@ GUIDES = {
     "inspect": "inspect",
     "lab": "lab",
     "plot": "train",
+    "export": "page",
     "pack": "share",
     "unpack": "share",
     "completion": "completion",

@@ -18,6 +18,7 @@ from chargen.config import (
     DEVICES,
     PRESETS,
     CorpusConfig,
+    ExportConfig,
     InspectConfig,
     LookBackConfig,
     ModelConfig,
@@ -38,6 +39,7 @@ TRAINING = (CorpusConfig, ModelConfig, TrainConfig)
         (keywords.SampleOptions, (SampleConfig,)),
         (keywords.InspectOptions, (InspectConfig,)),
         (keywords.LookBackOptions, (LookBackConfig,)),
+        (keywords.ExportOptions, (ExportConfig,)),
     ],
 )
 def test_keywords_are_the_fields_of_the_configs(
@@ -83,6 +85,7 @@ def test_names_of_devices_and_presets_are_those_there_are() -> None:
         (chargen.TextGenerator.stream, (SampleConfig,)),
         (chargen.inspect, (InspectConfig,)),
         (chargen.look_back, (LookBackConfig,)),
+        (chargen.export_html, (ExportConfig,)),
     ],
 )
 def test_help_and_completion_know_every_option(

@@ -10,6 +10,7 @@ from chargen.cli import (
     classify,
     completion,
     eval_,
+    export,
     filing,
     info,
     inspect_,
@@ -63,6 +64,7 @@ COMMANDS = {
     "unpack": Command(
         "unpack a checkpoint from a .zip file", archive.add_unpack_flags, archive.unpack
     ),
+    "export": Command("write a model into a page for any browser", export.add_flags, export.run),
     "completion": Command(
         "print a completion script for bash, zsh or fish", completion.add_flags, _print_completion
     ),

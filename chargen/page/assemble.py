@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -88,12 +89,8 @@ def page(files: Mapping[str, bytes] | None = None, *, title: str = "chargen") ->
         "<!--worker-->": f'<script type="text/plain" id="worker">{worker}</script>',
         "<!--script-->": f"<script>{script}</script>",
     }
-    text = _read("index.html")
-    for mark, part in parts.items():
-        before, found, after = text.partition(mark)
-        assert found, mark
-        text = before + part + after
-    return text
+    # In one pass: what is put in is not looked through for marks.
+    return re.sub("|".join(parts), lambda mark: parts[mark[0]], _read("index.html"))
 
 
 def engine_script() -> str:

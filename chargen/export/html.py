@@ -1,0 +1,106 @@
+"""A checkpoint as one HTML file: the page, with the model's files in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+from chargen.checkpoint.card import card_of
+from chargen.checkpoint.files import CARD, CONFIG, MAX_CARD_BYTES, MODEL
+from chargen.checkpoint.metadata import CheckpointMetadata, config_of
+from chargen.checkpoint.store import arrays_to_bytes
+from chargen.config import ExportConfig
+from chargen.errors import CheckpointError
+from chargen.export.files import check_target, shown_name, write_target
+from chargen.export.measurements import Measurements, measure_model
+from chargen.export.weights import packed
+from chargen.generation.generator import TextGenerator, load
+from chargen.keywords import ExportOptions
+from chargen.options import build_config, takes_options
+from chargen.page.assemble import page
+from chargen.progress import OnProgress, no_progress
+from chargen.runtime.files import encode, encode_indented, read_file
+
+EXPORT = "export.json"
+FORMAT = 1  # of that file
+SUFFIX = ".html"
+
+
+@takes_options(ExportConfig)
+def export_html(
+    checkpoint: str | os.PathLike[str] | TextGenerator,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress = no_progress,
+    **options: Unpack[ExportOptions],
+) -> Path:
+    """Write a model and a page that runs it into one HTML file, for any browser, without a network.
+
+    `checkpoint` is a folder, a name, or a model that was loaded from one. `out` is the file
+    (default: the checkpoint's name and .html, in the current folder); `overwrite` replaces what is
+    there. The same checkpoint gives the same bytes. Returns the path of the file. Raises
+    ChargenError.
+
+    The options are the fields of ExportConfig.
+    """
+    config = build_config(ExportConfig, options)
+    generator, about = loaded(checkpoint)
+    target = check_target(out, about.folder.resolve().name, SUFFIX, overwrite=overwrite)
+    measurements = measure_model(generator, on_progress)
+    write_target(target, page_of(generator, about, measurements, weights=config.weights))
+    return target
+
+
+def page_of(
+    generator: TextGenerator,
+    about: CheckpointMetadata,
+    measurements: Measurements,
+    *,
+    weights: str = "float32",
+    text: str | None = None,
+    view: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The page with a model in it, which shows a `text` at first, in the colors of a `view`."""
+    files = {
+        CONFIG: encode_indented(config_of(about)),
+        MODEL: arrays_to_bytes(packed(generator.weights.arrays, weights)),
+        generator.tokenizer.file_name: generator.tokenizer.serialize(),
+        CARD: _card(about),
+    }
+    name = shown_name(about.folder)
+    export = {
+        "format": FORMAT,
+        "name": name,
+        "weights": weights,
+        "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in files.items()},
+        "cells": measurements.cells,
+        "memory": measurements.memory,
+        "text": text,
+        "view": view,
+    }
+    return page(files | {EXPORT: encode(export)}, title=name).encode()
+
+
+def loaded(
+    checkpoint: str | os.PathLike[str] | TextGenerator,
+) -> tuple[TextGenerator, CheckpointMetadata]:
+    """The model and what its config.json says. Raises CheckpointError."""
+    generator = checkpoint if isinstance(checkpoint, TextGenerator) else load(checkpoint)
+    if generator.metadata is None:
+        raise CheckpointError(
+            "this model was not loaded from a checkpoint, so there is nothing to say of it",
+            hint="give one, as in: chargen.export_html('everyday')",
+        )
+    return generator, generator.metadata
+
+
+def _card(about: CheckpointMetadata) -> bytes:
+    """The model card that lies in the folder, or else the one that it would get."""
+    try:
+        return read_file(about.folder / CARD, MAX_CARD_BYTES)
+    except (OSError, ValueError):
+        return card_of(about, about.folder.resolve().name).encode("utf-8", "replace")
