@@ -38,3 +38,21 @@ def test_the_text_is_that_of_python(
     text = "".join(part["text"] for event in written["events"] for part in event["parts"])
     assert text == generator.generate(PROMPT, max_tokens=50, **options).text
     assert written["value"]["reason"] == "length"
+
+
+def test_a_read_that_another_ends_leaves_no_gap(engine: EngineWorker) -> None:
+    """What the page is told fits what it was told before, however fast somebody types."""
+    long = "What color is a banana? It is yellow. " * 100
+    told = engine.page.evaluate(
+        """async long => {
+          const { value: first } = await call("read", { text: "Once upon a time" });
+          const begun = new Promise(begin => call("read", { text: long }, begin));
+          await begun; // some of it is read
+          const { value: second } = await call("read", { text: long.slice(0, -1) + "!" });
+          const kept = first.parts.slice(0, second.from);
+          if (kept.length < second.from) return `${kept.length} parts, then from ${second.from} on`;
+          return [...kept, ...second.parts].map(part => part.text).join("");
+        }""",
+        long,
+    )
+    assert told == long[:-1] + "!"

@@ -18,12 +18,16 @@ CLIENT = """source => {
   const waiting = new Map();
   let last = 0;
   worker.onmessage = ({ data: { id, event, value, error } }) => {
-    const { events, resolve } = waiting.get(id);
-    if (event !== undefined) events.push(event);
-    else resolve(error === undefined ? { events, value } : { events, error });
+    const { events, onEvent, resolve } = waiting.get(id);
+    if (event !== undefined) {
+      events.push(event);
+      onEvent(event);
+    } else {
+      resolve(error === undefined ? { events, value } : { events, error });
+    }
   };
-  window.call = (type, fields = {}) => new Promise(resolve => {
-    waiting.set(++last, { events: [], resolve });
+  window.call = (type, fields = {}, onEvent = () => {}) => new Promise(resolve => {
+    waiting.set(++last, { events: [], onEvent, resolve });
     worker.postMessage({ id: last, type, ...fields });
   });
   window.openFiles = async files => {

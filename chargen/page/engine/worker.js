@@ -6,6 +6,7 @@ let model = null;
 let text = null;
 const jobs = new Set(); // those that change the text or take long, of which one runs
 let queue = Promise.resolve(); // in which the others wait
+let changed = Infinity; // the first part that reads have changed which nobody was told of
 
 /** What ends where something else is to be done with the text. */
 const STOPPABLE = new Set(["write", "several", "find"]);
@@ -26,8 +27,11 @@ const CALLS = {
 
   async read({ text: wanted }, job, send) {
     if (job.stopped) return { superseded: true };
-    const from = await text.read(wanted, job, (share) => send({ share }));
-    return job.stopped ? { superseded: true } : { from, parts: text.partsFrom(from) };
+    changed = Math.min(changed, await text.read(wanted, job, (share) => send({ share })));
+    if (job.stopped) return { superseded: true };
+    const from = changed;
+    changed = Infinity;
+    return { from, parts: text.partsFrom(from) };
   },
 
   async write({ options }, job, send) {
