@@ -103,11 +103,17 @@ class Model {
 
   /** The tokens of a text, or of the rest of one: [{token, text}], where `text` is what the token
    *  stands for if that is not what it spells. */
-  *tokensOf(rest) {
-    for (const chunk of chunksOf(rest)) {
-      const text = this.lineEnd === "\n" ? chunk : chunk.replaceAll("\n", this.lineEnd);
-      for (const token of this.tokenizer.encode(text)) yield { token };
+  *tokensOf(text, isRest) {
+    for (const { text: document, separator } of splitDocuments(text, this.documents, isRest)) {
+      for (const chunk of chunksOf(document)) {
+        for (const token of this.tokenizer.encode(this.withOwnLineEnds(chunk))) yield { token };
+      }
+      if (separator) yield { token: this.tokenizer.end, text: separator };
     }
+  }
+
+  withOwnLineEnds(text) {
+    return this.lineEnd === "\n" ? text : text.replaceAll("\n", this.lineEnd);
   }
 
   /** What ends a line in the model's texts: LF, CRLF or CR; as TextGenerator.line_end. */

@@ -18,7 +18,9 @@ class Text {
     this.path = []; // the place of each token
     this.isIntact = true; // whether the model itself wrote the end, so that it knows how it goes on
     this.hasEnded = false; // whether the model has ended the document there
-    this.view = { key: "", values: new Map() };
+    this.told = 0; // so many of the parts are as they were when somebody was told last
+    this.isNews = false; // whether what came after those is another now
+    this.view = { key: "", values: new WeakMap() };
     this.#begin();
   }
 
@@ -32,33 +34,42 @@ class Text {
     return this.path.at(-1) ?? this.tree.root;
   }
 
+  /** What is new since this was asked last: parts from one on, as messages have them. */
+  news() {
+    const from = this.told;
+    this.told = this.parts.length;
+    this.isNews = false;
+    return { from, parts: this.parts.slice(from).map(({ text, bits }) => ({ text, bits })) };
+  }
+
   toString() {
     return this.parts.map(({ text }) => text).join("");
   }
 
   // -- reading --------------------------------------------------------------------------------
 
-  /** Become this text; what is common with the one before is not read again. Gives the first part
-   *  that may be another. */
+  /** Become this text; what is common with the one before is not read again. */
   async read(wanted, job = new Job(), onShare = () => {}) {
     const text = withLf(wellFormed(wanted));
     const from = this.#commonParts(text);
-    if (from === this.parts.length && this.length === text.length) return from;
+    if (from === this.parts.length && this.length === text.length) return;
     this.#truncate(from);
     this.isIntact = false;
     this.hasEnded = false;
     const rest = text.slice(this.length);
     let read = 0;
-    for (const { token, text: shown } of this.model.tokensOf(rest, from === 0)) {
+    for (const { token, text: shown } of this.model.tokensOf(rest, from > 0)) {
       read += this.#append(this.tree.follow(this.place, token), shown);
       if (job.isDue) {
         onShare(Math.min(1, read / rest.length));
         await job.rest();
-        if (job.stopped) return from;
+        if (job.stopped) {
+          this.#truncate(this.parts.length);
+          return;
+        }
       }
     }
     this.#close();
-    return from;
   }
 
   /** How many of the parts stay as they are in another text. */
@@ -90,6 +101,8 @@ class Text {
 
   /** Cut off all but so many parts. */
   #truncate(count) {
+    this.isNews ||= count < this.parts.length;
+    this.told = Math.min(this.told, count);
     this.parts.length = count;
     this.path.length = count ? this.parts[count - 1].end : 0;
     this.#begin();
@@ -121,6 +134,7 @@ class Text {
     if (!this.open.text) return;
     const { text, bits } = this.open;
     this.parts.push({ text: withLf(text), bits, start: this.length, end: this.path.length });
+    this.isNews = true;
     this.#begin();
   }
 
@@ -136,15 +150,11 @@ class Text {
     const continuation = start(new RandomStream(options.seed, options.row));
     let respells = kept < this.path.length;
     let shown = "";
-    let from = this.parts.length;
-    const tell = () => {
-      if (this.parts.length > from) onParts({ from, parts: this.partsFrom(from) });
-      from = this.parts.length;
-    };
+    const tell = () => this.isNews && onParts(this.news());
     while (continuation.reason === null && !job.stopped) {
       const piece = continuation.step();
       if (piece !== null) {
-        if (respells) from = this.#keepTokens(kept);
+        if (respells) this.#keepTokens(kept);
         respells = false;
         shown += piece.text;
         for (const place of piece.places) {
@@ -162,13 +172,11 @@ class Text {
     const wanted = before + withLf(shown);
     if (this.toString() !== wanted) {
       // The text ends within its last token: what is left of that is read as any other text.
-      const hasEnded = this.hasEnded;
-      from = Math.min(from, await this.read(wanted));
+      const { hasEnded } = this;
+      await this.read(wanted);
       this.hasEnded = hasEnded;
-      onParts({ from, parts: this.partsFrom(from) });
-    } else {
-      tell();
     }
+    tell();
     return continuation;
   }
 
@@ -233,14 +241,12 @@ class Text {
     return { kept, start };
   }
 
-  /** Cut off all but so many tokens; gives how many parts are left. */
+  /** Cut off all but so many tokens. */
   #keepTokens(kept) {
     const path = this.path.slice(0, kept);
-    while (this.parts.length && this.parts.at(-1).end > kept) this.parts.pop();
-    const count = this.parts.length;
-    this.#truncate(count);
+    const first = this.parts.findIndex(({ end }) => end > kept);
+    this.#truncate(first < 0 ? this.parts.length : first);
     for (const place of path.slice(this.path.length)) this.#append(place);
-    return count;
   }
 
   // -- choosing -------------------------------------------------------------------------------
@@ -290,7 +296,7 @@ class Text {
   }
 
   /** Cut the text at an offset and go on with a token, and with what most likely completes it to
-   *  whole characters. Gives the first part that is another. */
+   *  whole characters. */
   take(offset, token) {
     const { tokenizer, network } = this.model;
     if (!(Number.isInteger(token) && token >= 0 && token < tokenizer.vocabSize)) {
@@ -310,11 +316,5 @@ class Text {
     this.#close();
     this.isIntact = true;
     this.hasEnded = false;
-    return from;
-  }
-
-  /** The parts from one on, as messages have them. */
-  partsFrom(from) {
-    return this.parts.slice(from).map(({ text, bits }) => ({ text, bits }));
   }
 }

@@ -171,23 +171,35 @@ const BLANK_LINES = new RegExp(`^(?:[ \\t]*${LINE_END})+`);
 /** The ids of a text as a model knows such whose `documents` were files, lines or paragraphs: where
  * a document ends within it, or blank lines stand before the first, stands the end token. */
 function encodeText(tokenizer, text, documents) {
+  const tokens = [];
+  for (const { text: document, separator } of splitDocuments(text, documents)) {
+    extend(tokens, tokenizer.encode(document));
+    if (separator) tokens.push(tokenizer.end);
+  }
+  return tokens;
+}
+
+/** The documents of a text, and what separates each from the next: [{text, separator}], "" after the
+ * last. Where blank lines stand before the first, an empty one ends there; `isRest` says that
+ * something stands before. */
+function splitDocuments(text, documents, isRest = false) {
   const separator = SEPARATORS[documents];
-  if (!separator) return tokenizer.encode(text);
+  if (!separator) return [{ text, separator: "" }];
   const inked = text.search(BLANKS_AT_END);
   const first = inked ? text.slice(0, inked) : text; // the blanks at the end are read by themselves
-  const tokens = [];
-  let at = first.match(BLANK_LINES)?.[0].length ?? 0;
-  if (at) tokens.push(tokenizer.end);
+  const split = [];
+  const blank = isRest ? "" : (first.match(BLANK_LINES)?.[0] ?? "");
+  if (blank) split.push({ text: "", separator: blank });
+  let at = blank.length;
   for (const part of [first, text.slice(first.length)]) {
     separator.lastIndex = at;
     for (let found; (found = separator.exec(part)); at = separator.lastIndex) {
-      extend(tokens, tokenizer.encode(part.slice(at, found.index)));
-      tokens.push(tokenizer.end);
+      split.push({ text: part.slice(at, found.index), separator: found[0] });
     }
-    extend(tokens, tokenizer.encode(part.slice(at)));
+    split.push({ text: part.slice(at), separator: "" });
     at = 0;
   }
-  return tokens;
+  return split;
 }
 
 /** The text with U+FFFD for each lone surrogate. */

@@ -6,7 +6,6 @@ let model = null;
 let text = null;
 const jobs = new Set(); // those that change the text or take long, of which one runs
 let queue = Promise.resolve(); // in which the others wait
-let changed = Infinity; // the first part that reads have changed which nobody was told of
 
 /** What ends where something else is to be done with the text. */
 const STOPPABLE = new Set(["write", "several", "find"]);
@@ -27,11 +26,8 @@ const CALLS = {
 
   async read({ text: wanted }, job, send) {
     if (job.stopped) return { superseded: true };
-    changed = Math.min(changed, await text.read(wanted, job, (share) => send({ share })));
-    if (job.stopped) return { superseded: true };
-    const from = changed;
-    changed = Infinity;
-    return { from, parts: text.partsFrom(from) };
+    await text.read(wanted, job, (share) => send({ share }));
+    return job.stopped ? { superseded: true } : text.news();
   },
 
   async write({ options }, job, send) {
@@ -48,8 +44,8 @@ const CALLS = {
   several: ({ count, options }, job, send) => text.several(count, sampleOptions(options), job, send),
 
   take({ at, token }) {
-    const from = text.take(at, token);
-    return { from, parts: text.partsFrom(from) };
+    text.take(at, token);
+    return text.news();
   },
 
   likeliest: ({ at, count }) => text.likeliest(at, count),
