@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def generator() -> TextGenerator:
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"seed": 7, "top_p": 0.9}])
 def test_the_text_is_that_of_python(
-    engine: EngineWorker, generator: TextGenerator, options: dict[str, float]
+    engine: EngineWorker, generator: TextGenerator, options: dict[str, Any]
 ) -> None:
     read = engine.call("read", text=PROMPT)
     assert PROMPT.endswith("".join(part["text"] for part in read["parts"]))
