@@ -2,10 +2,10 @@
 // Pure: knows neither the page nor the model. Offsets are UTF-16; `written` lists the stretches
 // [from, to) of a text that the model wrote.
 
-/** How many characters two texts begin with in common; no pair of surrogates is cut. */
-function commonPrefix(one, other) {
+/** How many characters two texts begin with in common, of which `at` are known; no pair of
+ * surrogates is cut. */
+function commonPrefix(one, other, at = 0) {
   const limit = Math.min(one.length, other.length);
-  let at = 0;
   while (at < limit && one.charCodeAt(at) === other.charCodeAt(at)) at++;
   return at > 0 && at < one.length && isHighSurrogate(one.charCodeAt(at - 1)) ? at - 1 : at;
 }
@@ -107,8 +107,7 @@ class Branches {
  * where `text` is the whole up to `to`, and `state` what ends there, or null. */
 function treeOf(states, from = 0) {
   const texts = states.map(state => state.text);
-  const to = texts.reduce((shared, text) => Math.min(shared, commonPrefix(texts[0], text)),
-    texts[0].length);
+  const to = Math.min(...texts.map(text => commonPrefix(texts[0], text, from)));
   const groups = new Map(); // by the code point that they go on with
   let ending = null;
   for (const state of states) {

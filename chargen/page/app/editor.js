@@ -59,6 +59,15 @@ class Editor {
       this.#isComposing = false;
       this.#typed({ inputType: "insertText", data: "" });
     });
+    field.addEventListener("paste", event => {
+      // A field takes minutes for many lines at once where a browser puts them in one by one.
+      const text = event.clipboardData.getData("text/plain").replace(/\r\n?/g, "\n");
+      if (text === "" || field.readOnly) return;
+      event.preventDefault();
+      field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+      this.#typed({ inputType: "insertFromPaste", data: null });
+      this.reveal();
+    });
     field.addEventListener("input", event => this.#typed(event));
     document.addEventListener("selectionchange", () => this.#follow());
     field.addEventListener("select", () => this.#follow());
@@ -159,6 +168,10 @@ class Editor {
       start += block.text.length;
     }
     this.#drawn = text;
+    if (old.length === 1 && fresh.length === 1 && old[0].painted !== null) {
+      // Coloured now, a long line is laid out once.
+      this.#paintBlock(fresh[0], old[0].painted.from, old[0].painted.to + Math.max(0, shift));
+    }
     // A line that is empty, at the end, has a height in the field.
     const isOpen = text === "" || text.endsWith("\n");
     this.#backdrop.classList.toggle("open", isOpen);
