@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chargen.evaluation.classification import Classified, classify
     from chargen.evaluation.copies import CopyIndex, CopyReport, open_copies
     from chargen.export.html import export_html
+    from chargen.export.onnx import export_onnx
     from chargen.generation.choices import Choice
     from chargen.generation.completion import Completion, Piece
     from chargen.generation.generator import TextGenerator, load
@@ -42,6 +43,7 @@ _HOMES = {
     "Completion": "generation.completion",
     "Piece": "generation.completion",
     "export_html": "export.html",
+    "export_onnx": "export.onnx",
     "TextGenerator": "generation.generator",
     "load": "generation.generator",
     "inspect": "insight.from_checkpoint",
@@ -78,6 +80,7 @@ __all__ = [
     "TrainReport",
     "classify",
     "export_html",
+    "export_onnx",
     "inspect",
     "lab",
     "load",

@@ -64,7 +64,11 @@ COMMANDS = {
     "unpack": Command(
         "unpack a checkpoint from a .zip file", archive.add_unpack_flags, archive.unpack
     ),
-    "export": Command("write a model into a page for any browser", export.add_flags, export.run),
+    "export": Command(
+        "write a model into a page for any browser, or into an ONNX graph",
+        export.add_flags,
+        export.run,
+    ),
     "completion": Command(
         "print a completion script for bash, zsh or fish", completion.add_flags, _print_completion
     ),

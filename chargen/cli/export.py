@@ -66,7 +66,8 @@ def run(arguments: Arguments) -> int:
 def _html(arguments: Arguments, options: dict[str, Any]) -> Path:
     from chargen.display.console import Bar, show_note
     from chargen.export.cost import rounding_cost
-    from chargen.export.html import export_html, loaded
+    from chargen.export.html import export_html
+    from chargen.export.source import loaded
 
     config = build_config(ExportConfig, options)
     with Bar("reading", stays=False) as bar:
@@ -91,7 +92,17 @@ def _html(arguments: Arguments, options: dict[str, Any]) -> Path:
     return written
 
 
+def _onnx(arguments: Arguments, options: dict[str, Any]) -> Path:
+    from chargen.display.console import show_note
+    from chargen.export.onnx import export_onnx, tokenizer_beside
+
+    written = export_onnx(arguments.checkpoint, arguments.out, overwrite=arguments.overwrite)
+    show_note(f"its tokenizer is beside it, in {tokenizer_beside(written)}")
+    return written
+
+
 DEFAULT = "html"
 FORMATS = {
     "html": Format("one page that runs the model in any browser, without a network", _html),
+    "onnx": Format("a graph of one step, for onnxruntime in any language", _onnx),
 }

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from chargen.errors import OutputError, setting
-from chargen.reprs import printable
 from chargen.runtime.files import write_file
 
 
@@ -42,8 +41,3 @@ def write_target(path: Path, content: bytes) -> None:
             f"cannot write {path}: {error.strerror}",
             hint="name another file, with " + setting("out", fill_in="FILE"),
         ) from error
-
-
-def shown_name(folder: Path) -> str:
-    """What a checkpoint is called, as anything can show it."""
-    return printable(folder.resolve().name)

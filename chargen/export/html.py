@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from chargen.checkpoint.card import card_of
-from chargen.checkpoint.files import CARD, CONFIG, MAX_CARD_BYTES, MODEL
+from chargen.checkpoint.files import CARD, CONFIG, MODEL
 from chargen.checkpoint.metadata import CheckpointMetadata, config_of
 from chargen.checkpoint.store import arrays_to_bytes
 from chargen.config import ExportConfig
-from chargen.errors import CheckpointError
-from chargen.export.files import check_target, shown_name, write_target
+from chargen.export.files import check_target, write_target
 from chargen.export.measurements import Measurements, measure_model
+from chargen.export.source import loaded, read_card, shown_name
 from chargen.export.weights import packed
-from chargen.generation.generator import TextGenerator, load
+from chargen.generation.generator import TextGenerator
 from chargen.keywords import ExportOptions
 from chargen.options import build_config, takes_options
 from chargen.page.assemble import page
 from chargen.progress import OnProgress, no_progress
-from chargen.runtime.files import encode, encode_indented, read_file
+from chargen.runtime.files import encode, encode_indented
 
 EXPORT = "export.json"
 FORMAT = 1  # of that file
@@ -69,7 +68,7 @@ def page_of(
         CONFIG: encode_indented(config_of(about)),
         MODEL: arrays_to_bytes(packed(generator.weights.arrays, weights)),
         generator.tokenizer.file_name: generator.tokenizer.serialize(),
-        CARD: _card(about),
+        CARD: read_card(about),
     }
     name = shown_name(about.folder)
     export = {
@@ -83,24 +82,3 @@ def page_of(
         "view": view,
     }
     return page(files | {EXPORT: encode(export)}, title=name).encode()
-
-
-def loaded(
-    checkpoint: str | os.PathLike[str] | TextGenerator,
-) -> tuple[TextGenerator, CheckpointMetadata]:
-    """The model and what its config.json says. Raises CheckpointError."""
-    generator = checkpoint if isinstance(checkpoint, TextGenerator) else load(checkpoint)
-    if generator.metadata is None:
-        raise CheckpointError(
-            "this model was not loaded from a checkpoint, so there is nothing to say of it",
-            hint="give one, as in: chargen.export_html('everyday')",
-        )
-    return generator, generator.metadata
-
-
-def _card(about: CheckpointMetadata) -> bytes:
-    """The model card that lies in the folder, or else the one that it would get."""
-    try:
-        return read_file(about.folder / CARD, MAX_CARD_BYTES)
-    except (OSError, ValueError):
-        return card_of(about, about.folder.resolve().name).encode("utf-8", "replace")

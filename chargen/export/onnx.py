@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chargen import __version__
-from chargen.checkpoint.card import card_of
-from chargen.checkpoint.files import CARD, MAX_CARD_BYTES, read_content
-from chargen.checkpoint.folder import load_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import CorpusConfig, ModelConfig
 from chargen.errors import ChargenError, OutputError
-from chargen.export.files import check_target, shown_name, write_target
+from chargen.export.files import check_target, write_target
+from chargen.export.source import loaded, read_card, shown_name
+from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import initial_state
 from chargen.nn.weights import Array, Bools, Weights
 from chargen.runtime.files import encode
@@ -56,33 +55,39 @@ _NOTES = {
 
 
 def export_onnx(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | TextGenerator,
     out: str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Write one step of a checkpoint's network as an ONNX graph, and its tokenizer as JSON beside
-    it: NAME.onnx and NAME.tokenizer.json, or where `out` names a file. The path of the graph.
+    """Write one step of a network as an ONNX graph, and beside it its tokenizer as JSON.
+
+    `checkpoint` is a folder, a name, or a model that was loaded from one. `out` is the file of the
+    graph (default: the checkpoint's name and .onnx, in the current folder); the tokenizer's ends in
+    .tokenizer.json instead. `overwrite` replaces what is there. The same checkpoint gives the same
+    bytes. Returns the path of the graph. Raises ChargenError.
 
     Inputs: `token`, int64 (batch,), and `state`, float32 (batch, parts, hidden), zeros at first:
     the h of each layer from below, then, in an LSTM, the c of each. Outputs: `logits`, float32
-    (batch, vocab), of the next token, and `next_state`. The same checkpoint gives the same bytes.
-
-    Raises CheckpointError; OutputError where the file is in the way without `overwrite`, too large
-    for the format, or cannot be written; ChargenError where onnx is not installed.
+    (batch, vocab), of the next token, and `next_state`. How to make tokens of a text
+    stands in the metadata, and in the file beside.
     """
     _check_installed()
-    read = load_checkpoint(checkpoint)
-    folder = read.metadata.folder.resolve()
-    target = check_target(out, folder.name, SUFFIX, overwrite=overwrite)
-    beside = target.with_name(target.name.removesuffix(SUFFIX) + TOKENIZER_SUFFIX)
-    check_target(beside, folder.name, SUFFIX, overwrite=overwrite)
-    options = read.metadata.corpus_options
-    tokenizer = encode(tokenizer_facts(read.tokenizer, read.weights.seen, options))
-    model = graph_of(read.weights, _metadata(read.metadata, shown_name(folder), tokenizer))
+    generator, about = loaded(checkpoint)
+    name = about.folder.resolve().name
+    target = check_target(out, name, SUFFIX, overwrite=overwrite)
+    beside = check_target(tokenizer_beside(target), name, SUFFIX, overwrite=overwrite)
+    weights, options = generator.weights, about.corpus_options
+    tokenizer = encode(tokenizer_facts(generator.tokenizer, weights.seen, options))
+    model = graph_of(weights, _metadata(about, tokenizer))
     write_target(target, model.SerializeToString(deterministic=True))
     write_target(beside, tokenizer)
     return target
+
+
+def tokenizer_beside(graph: Path) -> Path:
+    """Where the tokenizer of a graph lies, as JSON."""
+    return graph.with_name(graph.name.removesuffix(SUFFIX) + TOKENIZER_SUFFIX)
 
 
 def _check_installed() -> None:
@@ -311,11 +316,11 @@ def tokenizer_facts(tokenizer: Tokenizer, seen: Bools, options: CorpusConfig) ->
     return facts
 
 
-def _metadata(about: CheckpointMetadata, name: str, tokenizer: bytes) -> dict[str, str]:
+def _metadata(about: CheckpointMetadata, tokenizer: bytes) -> dict[str, str]:
     """What the graph says of itself: texts by name, JSON where there are several values."""
-    card, options = _card(about, name), about.corpus_options
+    card, options = read_card(about).decode("utf-8", "replace"), about.corpus_options
     facts = {
-        "name": name,
+        "name": shown_name(about.folder),
         "tokenizer": tokenizer.decode(),
         "turns": encode({"user": options.user, "bot": options.bot}).decode(),
         "sampling": encode(about.sampling.given).decode(),
@@ -324,13 +329,6 @@ def _metadata(about: CheckpointMetadata, name: str, tokenizer: bytes) -> dict[st
     header = card.partition("---\n")[2].partition("\n---")[0]
     license_line = re.search(r"^license: *(\S.*)$", header, re.MULTILINE)
     return facts | ({"license": license_line[1].strip()} if license_line else {})
-
-
-def _card(metadata: CheckpointMetadata, name: str) -> str:
-    """The card in the folder, or the one that follows from its record."""
-    if not os.path.lexists(metadata.folder / CARD):
-        return card_of(metadata, name)
-    return read_content(metadata.folder, CARD, MAX_CARD_BYTES).decode("utf-8", "replace")
 
 
 def _base64(content: bytes) -> str:

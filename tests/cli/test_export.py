@@ -38,6 +38,17 @@ def test_a_page_is_called_as_the_checkpoint(
     assert mode & stat.S_IRUSR and not mode & stat.S_IXUSR
 
 
+def test_a_graph_has_its_tokenizer_beside_it(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path
+) -> None:
+    done = run_chargen("export", checkpoint, "--format", "onnx")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    beside, written = done.stderr.splitlines()
+    assert beside == "its tokenizer is beside it, in tiny.tokenizer.json"
+    assert written.startswith("written to tiny.onnx (0.")
+    assert sorted(os.listdir(tmp_path)) == ["tiny.onnx", "tiny.tokenizer.json"]
+
+
 def test_what_fewer_bits_cost_is_said(
     run_chargen: Chargen, checkpoint: Path, folder: Path, tmp_path: Path
 ) -> None:
@@ -63,6 +74,7 @@ def test_what_fewer_bits_cost_is_said(
         ("CHECKPOINT --out sealed/x.html", 1, "cannot write sealed/x.html: "),
         ("CHECKPOINT --format pdf", 2, "invalid choice: 'pdf'"),
         ("CHECKPOINT --weights int4", 2, "invalid choice: 'int4'"),
+        ("CHECKPOINT --weights int8 --format onnx", 2, "--weights needs --format html"),
     ],
 )
 def test_what_is_wrong_is_one_line(
