@@ -492,7 +492,8 @@ class ServeConfig(Config):
     host: str = option("127.0.0.1", "address or name to listen on; 0.0.0.0 is all of IPv4, :: all")
     port: int = option(8080, "port to listen on; 0 picks a free one", at_least=0, at_most=65535)
     api_key: str | None = option(
-        None, "key that clients must send, as Authorization: Bearer KEY; /health needs none"
+        None,
+        "key that clients must send, as Authorization: Bearer KEY; /health and the page need none",
     )
     cors_origin: tuple[str, ...] = option(
         (),

@@ -1,4 +1,4 @@
-"""What is served where: the OpenAI API as an ASGI app.
+"""What is served where: the OpenAI API, and the page, as an ASGI app.
 
 Knows neither what a body may hold nor what an answer looks like (openai_*), and samples nothing
 (the workers do). Whatever a request brings about, its client is told, and the server lives on.
@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,10 +25,10 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from chargen import __version__
-from chargen.errors import ChargenError
+from chargen.errors import ChargenError, CheckpointError
 from chargen.generation.generator import TextGenerator
 from chargen.runtime.files import encode
-from chargen.server.exchange import BodyBudget, Exchange, GaveUp, OnAnswered
+from chargen.server.exchange import MAX_PATH, BodyBudget, Exchange, GaveUp, OnAnswered
 from chargen.server.models import AllInUse, LoadError, Models, UnknownModel, in_thread
 from chargen.server.openai_answers import Answer, answer_of
 from chargen.server.openai_errors import ApiError, api_error
@@ -39,16 +47,37 @@ from chargen.server.openai_models import (
     tokenizer_info_body,
 )
 from chargen.server.openai_requests import CompletionRequest, chat_request, completion_request
+from chargen.server.page_files import (
+    PART_BYTES,
+    ServedFile,
+    file_sizes,
+    open_file,
+    served_page,
+)
 from chargen.server.text_requests import Busy, Closed, Generation
 from chargen.server.worker import Worker
 
 HEARTBEAT_SECONDS = 5.0  # of silence, while a prompt is read or waits
+# Of the page and what it asks for: a browser keeps it and asks whether it is still so; no other
+# site may read it, or put the page into a frame of its own to watch a key being typed.
+PAGE_HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": "frame-ancestors 'self'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+BINARY = "application/octet-stream"
 LIGHT_BODY = 1 << 16  # bytes that are read in no time
 HEARTBEAT = b": reading the prompt\n\n"  # a comment, which clients skip
 MAX_REQUESTS = 2000  # that are read, wait or are answered
 ABOUT = f"""\
 chargen {__version__} serves models to clients of the OpenAI API.
 
+GET  /                      a page for a browser, which runs the models by itself
+GET  /page/files            lists what that needs of a model
+GET  /page/file/NAME        a file of it
+GET  /v1                    lists these paths
 GET  /v1/models             lists the models
 GET  /v1/models/NAME        describes one
 POST /v1/completions        continues a prompt
@@ -66,7 +95,8 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class App:
-    """The API of some models. `on_answered` is called with each request that is over."""
+    """The API of some models, and the page. `on_answered` is called with each request that is
+    over."""
 
     def __init__(self, models: Models, *, on_answered: OnAnswered = lambda exchange: None) -> None:
         self._models = models
@@ -83,6 +113,8 @@ class App:
             "/detokenize": {"POST": self._detokenize},
             "/tokenizer_info": {"GET": self._describe_tokenizer},
             "/health": {"GET": self._health},
+            "/page/files": {"GET": self._list_files},
+            "/page/file/{name}": {"GET": self._send_file},
         }
         routes = [
             Route(f"{prefix}{path}{slash}", _Endpoint(self, methods))
@@ -90,7 +122,8 @@ class App:
             for slash in ("/", "")
             for prefix in ("/v1", "")
         ]
-        routes.append(Route("/", _Endpoint(self, {"GET": self._about})))
+        routes.append(Route("/", _Endpoint(self, {"GET": self._page})))
+        routes += [Route(path, _Endpoint(self, {"GET": self._about})) for path in ("/v1", "/v1/")]
         self._router = Router(routes, redirect_slashes=False, default=_Endpoint(self, {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +162,7 @@ class App:
         if method == "POST" and len(self._open) > MAX_REQUESTS:
             raise ApiError("too many requests at once; try again later", status=429)
         if not handlers:
-            raise ApiError(f"there is no {exchange.path}; GET / lists the paths", status=404)
+            raise ApiError(f"there is no {exchange.path}; GET /v1 lists the paths", status=404)
         if handler := handlers.get("GET" if method == "HEAD" else method):
             await handler(exchange)
             return
@@ -218,6 +251,56 @@ class App:
 
     async def _about(self, exchange: Exchange) -> None:
         await exchange.answer(200, ABOUT.encode(), kind="text/plain; charset=utf-8")
+
+    # -- the page -------------------------------------------------------------------------------
+
+    async def _page(self, exchange: Exchange) -> None:
+        content, tag = served_page()
+        headers = PAGE_HEADERS | {"etag": f'"{tag}"'}
+        if exchange.has(tag):
+            await exchange.answer_unchanged(headers)
+        else:
+            await exchange.answer(200, content, headers, kind="text/html; charset=utf-8")
+
+    async def _list_files(self, exchange: Exchange) -> None:
+        name, folder = self._models.find(exchange.query.get("model"))
+        with _loading(name):
+            sizes = await in_thread(partial(file_sizes, folder))
+        await exchange.answer(200, encode({"model": name, "files": sizes}))
+
+    async def _send_file(self, exchange: Exchange) -> None:
+        name = exchange.parameters["name"]
+        model, folder = self._models.find(exchange.query.get("model"))
+        with _loading(model), ExitStack() as stack:
+            opened = open_file(folder, name)
+            found = await in_thread(lambda: stack.enter_context(opened))
+            if found is None:
+                raise ApiError(
+                    f"there is no file {name[:MAX_PATH]!r}; GET /page/files lists those of a model",
+                    status=404,
+                )
+            headers = PAGE_HEADERS | {"content-type": BINARY, "etag": f'"{found.tag}"'}
+            if exchange.has(found.tag):
+                await exchange.answer_unchanged(headers)
+            else:
+                await exchange.answer_parts(_parts(found), found.size, headers)
+
+
+@contextmanager
+def _loading(model: str) -> Iterator[None]:
+    """What is wrong with its files is no fault of the request. Raises LoadError."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise LoadError(f"cannot load {model}: {error}") from error
+
+
+async def _parts(found: ServedFile) -> AsyncIterator[bytes]:
+    """What a file holds, in parts."""
+    left = found.size
+    while left and (part := await in_thread(partial(found.file.read, min(PART_BYTES, left)))):
+        left -= len(part)
+        yield part
 
 
 class _Endpoint:

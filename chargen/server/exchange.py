@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from chargen.display.console import in_one_line
@@ -89,6 +89,16 @@ class Exchange:
         """Those of the path."""
         found: Mapping[str, str] = self.scope.get("path_params", {})
         return found
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The fields behind the path."""
+        return QueryParams(self.scope["query_string"])
+
+    def has(self, tag: str) -> bool:
+        """Whether the client has what has this tag."""
+        held = self.headers.get("if-none-match", "").split(",")
+        return f'"{tag}"' in [one.strip().removeprefix("W/") for one in held]
 
     # -- the request ----------------------------------------------------------------------------
 
@@ -179,11 +189,35 @@ class Exchange:
         await self._begin(status, length | dict(headers or {}))
         await self._end(b"" if self.method == "HEAD" else body)
 
+    async def answer_unchanged(self, headers: Mapping[str, str]) -> None:
+        """The client has it already."""
+        await self._begin(304, headers)
+        await self._end(b"")
+
+    async def answer_parts(
+        self, parts: AsyncIterator[bytes], size: int, headers: Mapping[str, str]
+    ) -> None:
+        """So many bytes, as the client takes them: only a part of them is in memory. Raises GaveUp
+        where there are fewer."""
+        self._watcher = asyncio.create_task(self._watch())
+        self._check_sending()
+        await self._begin(200, {"content-length": str(size)} | dict(headers))
+        if self.method != "HEAD":
+            async for part in parts:
+                size -= len(part)
+                await self._pass_on(part)
+            if size:
+                raise GaveUp
+        await self._end(b"")
+
     async def write(self, events: bytes) -> None:
         """Some events of a stream, which the first of them begins, in one part."""
         await self._begin_stream()
+        await self._pass_on(events)
+
+    async def _pass_on(self, part: bytes) -> None:
         self._sending_since = time.perf_counter()
-        await self._send({"type": "http.response.body", "body": events, "more_body": True})
+        await self._send({"type": "http.response.body", "body": part, "more_body": True})
         self._sending_since = None
 
     async def finish(self, events: bytes) -> None:

@@ -2,7 +2,7 @@
 
 Any web site can have a browser send requests to a server on the same machine. Its `Origin` gives it
 away; and where the site's own name is made to point to this machine (DNS rebinding), the `Host`
-does. Plain ASGI; knows no routes but the one that is open to all.
+does. Plain ASGI; knows no routes but those that are open to all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from chargen.server.exchange import Exchange, OnAnswered
 from chargen.server.openai_errors import ApiError
 
 ANY = "*"
-OPEN_PATHS = ("/health", "/v1/health")  # to probes, which have no key
+# To probes, which have no key, and to browsers: the page holds no model, and asks for the key.
+OPEN_PATHS = ("", "/health", "/v1/health")
 # A page may send any other type to another site without asking that first.
 JSON_TYPES = ("", "application/json")
 _AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@\s]+)(?::\d{1,5})?")

@@ -123,6 +123,12 @@ class Models:
         folder = self._folder(name)
         return await in_thread(lambda: read_metadata(folder))
 
+    def find(self, name: str | None) -> tuple[str, Path]:
+        """A model's name and where it lies; the default one where no name is given. Raises
+        UnknownModel."""
+        name = self._default if name is None else name
+        return name, self._folder(name)
+
     def _folder(self, name: str) -> Path:
         folders = self._folders()
         if name not in folders:

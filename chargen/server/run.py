@@ -248,6 +248,7 @@ def _announce(port: int, models: Sequence[str], config: ServeConfig, shown_key: 
     """Where the server is, which models it has, and a command that talks to one."""
     address = f"http://{_in_url(ALL_OF.get(config.host, config.host))}:{port}"
     screen = Screen()
+    screen.say(f"the page: {address}/")
     screen.say(f"chargen serves at {address}")
     if config.host in ALL_OF:
         screen.say("and at every other address of this machine")
@@ -273,6 +274,8 @@ def _request_log() -> OnAnswered:
     def write(exchange: Exchange) -> None:
         if exchange.path == "/health" and exchange.status == 200:
             return  # probes, every few seconds
+        if exchange.path.startswith("/page/file/") and exchange.error is None:
+            return  # one of several: that the page has asked which there are was logged
         seconds = time.perf_counter() - exchange.began_at
         said = [
             exchange.method,

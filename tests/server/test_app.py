@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
+import shutil
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import chargen
 from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.metadata import config_of, read_metadata
 from chargen.errors import ConfigError
+from chargen.runtime.files import encode_indented
 from chargen.server import app as app_module
 from chargen.server import exchange as exchange_module
 from chargen.server import openai_answers as answers_module
@@ -20,9 +27,12 @@ from chargen.server.exchange import Exchange
 from chargen.server.models import Models
 from chargen.server.openai_answers import WholeAnswer
 from chargen.server.openai_fields import read_body
+from chargen.server.page_files import PART_BYTES, ServedFile
 from chargen.server.text_requests import Busy, Closed
 from tests.support.asgi import Call
+from tests.support.browser import checkpoint_files
 from tests.support.fake_worker import FakeWorker, as_worker
+from tests.support.pages import ParsedPage
 
 Test = Callable[["Served"], Awaitable[None]]
 
@@ -73,6 +83,7 @@ ROUTES = [
     ("POST", "/detokenize", {"tokens": [5]}),
     ("GET", "/tokenizer_info", None),
     ("GET", "/health", None),
+    ("GET", "/page/files", None),
 ]
 
 
@@ -116,13 +127,151 @@ def test_head_is_get_without_a_body(run: Callable[[Test], None]) -> None:
     run(test)
 
 
-def test_the_root_says_what_this_is(run: Callable[[Test], None]) -> None:
+def test_the_paths_are_listed(run: Callable[[Test], None]) -> None:
     async def test(served: Served) -> None:
-        call = await served.call("GET", "/").answer()
-        assert call.headers["content-type"].startswith("text/plain")
-        assert b"/v1/chat/completions" in call.content
+        for path in ("/v1", "/v1/"):
+            call = await served.call("GET", path).answer()
+            assert call.headers["content-type"].startswith("text/plain")
+            assert b"/v1/chat/completions" in call.content
 
     run(test)
+
+
+# -- the page ---------------------------------------------------------------------------------
+
+
+def test_the_root_is_the_page(run: Callable[[Test], None]) -> None:
+    async def test(served: Served) -> None:
+        call = await served.call("GET", "/").answer()
+        assert call.status == 200
+        assert call.headers["content-type"] == "text/html; charset=utf-8"
+        assert call.headers["content-security-policy"] == "frame-ancestors 'self'"
+        found = ParsedPage(call.content.decode())
+        assert (found.title, found.files, found.fetched) == ("chargen", {}, [])
+        assert "connect-src 'self'" in found.policy
+
+    run(test)
+
+
+def test_a_model_comes_file_by_file(run: Callable[[Test], None]) -> None:
+    async def test(served: Served) -> None:
+        for query in ("", "?model=everyday"):
+            listed = (await served.call("GET", f"/page/files{query}").answer()).json
+            assert listed["model"] == "everyday"
+            expected = checkpoint_files(BUNDLED)
+            expected["config.json"] = encode_indented(config_of(read_metadata(BUNDLED)))
+            assert listed["files"] == {name: len(data) for name, data in expected.items()}
+            for name, data in expected.items():
+                call = await served.call("GET", f"/page/file/{name}{query}").answer()
+                assert (call.status, call.content == data) == (200, True)
+                assert call.headers["content-length"] == str(len(data))
+                assert call.headers["cross-origin-resource-policy"] == "same-origin"
+                head = await served.call("HEAD", f"/page/file/{name}{query}").answer()
+                assert (head.headers, head.content) == (call.headers, b"")
+
+    run(test)
+
+
+def test_what_a_browser_has_is_not_sent_again(run: Callable[[Test], None]) -> None:
+    async def test(served: Served) -> None:
+        for path in ("/", "/page/file/model.safetensors", "/page/file/config.json"):
+            call = await served.call("GET", path).answer()
+            assert call.headers["cache-control"] == "no-cache"
+            tag = call.headers["etag"]
+            for held in (tag, f'"a", W/{tag}'):
+                again = await served.call("GET", path, headers={"if-none-match": held}).answer()
+                assert (again.status, again.content) == (304, b"")
+                assert again.headers["etag"] == tag and "content-length" not in again.headers
+            other = await served.call("GET", path, headers={"if-none-match": '"a"'}).answer()
+            assert (other.status, other.content) == (200, call.content)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/page/files?model=x", "there is no model 'x'; the models are everyday"),
+        ("/page/file/config.json?model=../x", "there is no model '../x'"),
+        ("/page/file/training.safetensors", "there is no file 'training.safetensors'; GET /page"),
+        ("/page/file/..%2Fconfig.json", "there is no"),
+        ("/page/file/metrics.jsonl", "there is no file 'metrics.jsonl'"),
+        ("/page/file/tokenizer.model", "there is no file 'tokenizer.model'"),
+    ],
+)
+def test_what_is_no_file_of_a_model_is_404(
+    run: Callable[[Test], None], path: str, says: str
+) -> None:
+    async def test(served: Served) -> None:
+        call = await served.call("GET", path).answer()
+        assert call.status == 404
+        assert call.error["message"].startswith(says)
+
+    run(test)
+
+
+def test_a_file_that_is_missing_is_reported(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(BUNDLED, broken)
+    (broken / "model.safetensors").unlink()
+    (broken / "README.md").unlink()
+
+    async def test(served: Served) -> None:
+        served.models._folders = lambda: {"broken": broken}
+        for path in ("/page/files", "/page/file/model.safetensors"):
+            call = await served.call("GET", f"{path}?model=broken").answer()
+            assert call.status == 503
+            assert "cannot load broken: cannot read" in call.error["message"]
+        os.mkfifo(broken / "model.safetensors")
+        call = await served.call("GET", "/page/file/model.safetensors?model=broken").answer()
+        assert "it is not a regular file" in call.error["message"]
+        call = await served.call("GET", "/page/file/README.md?model=broken").answer()
+        assert call.status == 404
+
+    run(test)
+
+
+def test_a_file_is_sent_as_it_is_taken(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a client that takes nothing no more than a part is in memory, and it is given up."""
+    monkeypatch.setattr(exchange_module, "SEND_SECONDS", 0.2)
+
+    async def test(served: Served) -> None:
+        slow = served.call("GET", "/page/file/model.safetensors")
+        first = await slow.part(0)
+        assert len(first) == PART_BYTES
+        slow.takes.clear()
+        await slow.answer()
+        [gone] = served.answered
+        assert gone.was_left and not slow.is_complete
+        left = served.call("GET", "/page/file/model.safetensors")
+        await left.part(0)
+        left.hang_up()
+        await left.answer()
+        assert served.answered[-1].was_left
+
+    run(test)
+
+
+def test_a_file_that_has_become_shorter_is_not_ended_as_if_it_were_whole(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(served: Served) -> None:
+        @contextmanager
+        def shorter(folder: Path, name: str) -> Iterator[ServedFile]:
+            yield ServedFile(io.BytesIO(b"half"), 8, "tag")
+
+        monkeypatch.setattr(app_module, "open_file", shorter)
+        call = await served.call("GET", "/page/file/config.json").answer()
+        assert (call.status, call.content, call.is_complete) == (200, b"half", False)
+
+    run(test)
+
+
+# -- what there is ----------------------------------------------------------------------------
 
 
 def test_health_is_that_of_the_models(run: Callable[[Test], None]) -> None:

@@ -150,15 +150,15 @@ def test_who_knows_the_key_is_let_in(given: str) -> None:
 )  # fmt: skip
 def test_nobody_else_is(given: str | None) -> None:
     headers = {} if given is None else {"authorization": given}
-    for path in ("/v1/completions", "/v1/models", "/", "/nowhere", "/health/../v1/models"):
+    for path in ("/v1/completions", "/v1/models", "/page/files", "//", "/health/../v1/models"):
         refused = call(headers, path=path, api_key="key")
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert refused.error["code"] == "invalid_api_key"
         assert "key" not in refused.error["message"].replace("API key", "")
 
 
-@pytest.mark.parametrize("path", ["/health", "/health/", "/v1/health", "/v1/health/"])
-def test_probes_need_no_key(path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/health", "/health/", "/v1/health", "/v1/health/"])
+def test_probes_and_the_page_need_no_key(path: str) -> None:
     assert call(path=path, method="GET", api_key="key").status == 200
 
 

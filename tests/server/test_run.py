@@ -50,7 +50,7 @@ class Server:
         assert process.stdout is not None
         while not port and "Ctrl-C" not in self.said:
             self.said += process.stdout.readline()
-            self.port = int(self.said.split("\n")[0].rpartition(":")[2])
+            self.port = int(self.said.split("\n")[0].rpartition(":")[2].rstrip("/"))
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
         with closing(http.client.HTTPConnection(self.host, self.port)) as client:
@@ -137,6 +137,8 @@ def test_the_example_works_when_it_is_pasted(tmp_path: Path) -> None:
         )
         assert json.loads(done.stdout)["choices"]
         assert "secret" not in server.said
+        assert server.said.startswith(f"the page: http://127.0.0.1:{server.port}/\n")
+        assert server.ask("GET", "/")[0] == 200
         assert server.ask("GET", "/v1/models")[0] == 401
         assert server.end(signal.SIGINT) == (130, "")
 

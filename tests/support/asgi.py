@@ -32,11 +32,12 @@ class Call:
             content = b""
         else:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        path, _, query = path.partition("?")
         raw = [(n.lower().encode(), v.encode()) for n, v in (LOCAL | dict(headers or {})).items()]
         self.scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
             "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "headers": raw,
+            "query_string": query.encode(), "headers": raw,
         }  # fmt: skip
         self.status = 0
         self.headers: dict[str, str] = {}
