@@ -13,13 +13,18 @@ const FEATURES_IN_WORDS = {
   "inside capitals": "knows whether it is in a run of capitals",
 };
 
+const SEARCHED = {
+  text: "Measured on the second half of this text, chosen on the first.",
+  written: "Measured on a text that the model wrote for it: this one is too short.",
+};
+
 class FoundCells {
   #app;
   #onChoose;
   #rows = []; // {cell, value: element}
   #list = make("ul", { className: "found" });
   #where = make("p", { className: "what" });
-  #button = make("button", { type: "button", className: "plain" }, "find them in this text");
+  #button = make("button", { type: "button", className: "plain" }, "find them");
 
   /** `onChoose(cell)` is called where one is chosen. */
   constructor(app, onChoose) {
@@ -34,7 +39,7 @@ class FoundCells {
       this.#list, this.#where, this.#button);
   }
 
-  setModel({ cells, memory }) {
+  setModel({ cells }) {
     this.#where.textContent = cells?.length ? "Measured when the page was made." : "";
     this.#show(cells ?? []);
   }
@@ -65,7 +70,7 @@ class FoundCells {
 
   async #find() {
     await measured(this.#app, this.#button, "find", ({ cells, searched }) => {
-      this.#where.textContent = `Measured on ${searched}.`;
+      this.#where.textContent = SEARCHED[searched];
       this.#show(cells);
     });
   }
@@ -74,6 +79,7 @@ class FoundCells {
 class GateUse {
   #app;
   #rows = make("tbody");
+  #over = make("p", { className: "what" });
   #button = make("button", { type: "button", className: "plain" }, "measure over this text");
 
   constructor(app) {
@@ -84,21 +90,26 @@ class GateUse {
       make("h3", {}, "How the gates were used"),
       make("p", { className: "what" },
         "A gate over 0.9 is open and lets through nearly all, one under 0.1 is shut. One that is "
-        + "always about a half decides nothing. Over all units and tokens of the text:"),
+        + "always about a half decides nothing. Over all cells and the whole text:"),
       make("table", {},
         make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
         this.#rows),
-      this.#button);
+      this.#over, this.#button);
   }
 
   setModel({ gates, numLayers }) {
     this.element.hidden = gates.length === 0;
+    this.#over.textContent = "";
     const empty = [...Array(numLayers).keys()].flatMap(layer => gates.map(gate => ({ layer, gate })));
     this.#show(empty);
   }
 
   async measure() {
-    await measured(this.#app, this.#button, "gates", gates => this.#show(gates));
+    const length = this.#app.known;
+    await measured(this.#app, this.#button, "gates", gates => {
+      this.#over.textContent = `Measured over ${counted(length, "character")}.`;
+      this.#show(gates);
+    });
   }
 
   #show(gates) {

@@ -69,6 +69,15 @@ function stepInWords(cell, what, now) {
   return `${what} has no gates: at every step its whole memory is written anew.`;
 }
 
+/** What a gate is, for a class; the cells of each kind have others. */
+const GATES_FOR_A_CLASS = {
+  lstm: "A gate is a number from 0, shut, to 1, open, that a cell sets anew at every step; the forget "
+    + "gate says how much of the old memory stays.",
+  gru: "A gate is a number from 0, shut, to 1, open, that a cell sets anew at every step; the update "
+    + "gate says how much of the old memory stays.",
+  rnn: "These cells have no gates: nothing protects what they remember.",
+};
+
 /** What flows on the arrows of the drawing: {symbol, value} from the step before, from below, and
  * to above; null where a cell has no gate there. */
 function flowsOf(cell, now) {

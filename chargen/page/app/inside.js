@@ -18,6 +18,7 @@ class Inside {
   #words = make("p", { className: "words" });
   #strips = []; // {layer, gate, strip, mean, button}
   #stripRows = make("div", { className: "strips" });
+  #gatesForAClass = make("p", { className: "what" });
   #pointed = make("p", { className: "pointed" });
   #map = new UnitMap(place => this.#clicked(place), place => this.#point(place));
   #mapTitle = make("span");
@@ -26,6 +27,7 @@ class Inside {
   #found;
   #gateUse;
   #memory = make("div", { className: "memories" });
+  #content;
   #body;
 
   #looks = new Map(); // part -> what the engine saw after it
@@ -33,6 +35,7 @@ class Inside {
   #columnsOf = "";
   #from = 0; // the first part of the map
   #changed = Infinity; // the first part that is another since the engine was asked
+  #isReport = false; // whether the page was made to show a text, and all of it is to be measured
   #isVisible = false;
   #isAsking = false;
   #isStale = false;
@@ -44,14 +47,16 @@ class Inside {
     this.#app = app;
     this.#found = new FoundCells(app, cell => this.#chooser.choose(cell));
     this.#gateUse = new GateUse(app);
-    this.#body = this.#build();
+    this.#content = this.#build();
+    this.#body = make("details", { open: true, className: "inside" },
+      make("summary", {}, make("h2", {}, "See inside")), this.#content);
     element.append(this.#body);
     const isSeen = new IntersectionObserver(([entry]) => {
       this.#isVisible = entry.isIntersecting;
       this.#later();
     }, { rootMargin: "64px" });
-    isSeen.observe(this.#body);
-    new ResizeObserver(() => this.#later()).observe(this.#body);
+    isSeen.observe(this.#content); // which is not there while the section is folded
+    new ResizeObserver(() => this.#later()).observe(this.#content);
     const changeTheme = () => {
       this.#shades = new Shades(element);
       this.#later();
@@ -83,6 +88,7 @@ class Inside {
     this.#buildStrips(about);
     this.#looks.clear();
     this.#columns.clear();
+    this.#isReport = Boolean(about.view);
     this.#followView();
   }
 
@@ -136,7 +142,9 @@ class Inside {
    * has come. */
   #later() {
     this.#isStale = true;
-    if (!this.#isVisible || this.#isAsking || this.#rest !== null || !this.#app.about) return;
+    if (!this.#isVisible || !this.#app.about) return;
+    this.#body.setAttribute("aria-busy", "true");
+    if (this.#isAsking || this.#rest !== null) return;
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;
       this.#refresh();
@@ -151,12 +159,13 @@ class Inside {
     try {
       const place = this.#place();
       if (place !== null) await Promise.all([this.#look(place), this.#fillMap(place)]);
-      this.#draw(place);
+      if (place === null || place < this.#changed) this.#draw(place);
     } catch (error) {
       // Of a text that has changed meanwhile it is asked again.
       if (this.#changed === Infinity) this.#app.emit("problem", error);
     }
     this.#isAsking = false;
+    if (!this.#isStale) this.#body.setAttribute("aria-busy", "false");
     if (this.#app.busy) {
       this.#rest = setTimeout(() => {
         this.#rest = null;
@@ -244,7 +253,10 @@ class Inside {
     this.#drawWhole(place);
     const what = place === null ? "Nothing was read yet." : this.#words.textContent;
     this.#drawing.element.setAttribute("aria-label", what);
-    if (place !== null && !parts[place]) this.#later();
+    if (place === null) return;
+    this.#body.dataset.place = parts[place].start;
+    if (this.#isReport) this.#gateUse.measure();
+    this.#isReport = false;
   }
 
   /** The steps of the drawing; the one after the last character is still to come. */
@@ -304,9 +316,10 @@ class Inside {
       values: this.#columns.get(part) ?? null,
     }));
     const width = this.#map.element.clientWidth, isGate = chosen.gate !== null;
-    this.#map.draw(columns, about.hiddenSize, place, chosen.unit, isGate, this.#shades, width);
+    const reach = this.#map.draw(columns, about.hiddenSize, place, chosen.unit, isGate, this.#shades, width);
     const name = probeName(chosen), values = this.#columns.get(place);
-    this.#mapTitle.textContent = isGate ? `${name}, 0 to 1` : `memory of ${name}, \u22121 to 1`;
+    const high = reach === 1 ? "1" : inDecimals(reach);
+    this.#mapTitle.textContent = isGate ? `${name}, 0 to 1` : `memory of ${name}, \u2212${high} to ${high}`;
     const words = `${chosen.gate ?? "memory"} of the ${about.hiddenSize} cells of layer ${chosen.layer} over `
       + `${counted(columns.length, "part")} of the text`;
     this.#map.describe(values ? `${words}; strongest here: ${strongestInWords(values)}` : words);
@@ -322,9 +335,9 @@ class Inside {
       if (value < low) low = value;
     }
     if (!isSurprise && view.gate === null) low = -high;
-    this.#wholeTitle.textContent = isSurprise ? "surprise, bits" : view.title;
+    this.#wholeTitle.textContent = isSurprise ? "surprise, bits" : probeName(view);
     this.#whole.draw(shown, low, high, place, this.#shades, this.#whole.element.clientWidth);
-    const words = `${isSurprise ? "surprise" : view.title} of ${counted(shown.length, "part")} of the text`;
+    const words = `${isSurprise ? "surprise" : probeName(view)} of ${counted(shown.length, "part")} of the text`;
     this.#whole.element.setAttribute("aria-label", words);
   }
 
@@ -334,21 +347,18 @@ class Inside {
     const what = text => make("p", { className: "what" }, text);
     const figure = (name, title, about, ...children) =>
       make("section", { className: name }, make("h3", {}, title), what(about), ...children);
-    return make("details", { open: true, className: "inside" },
-      make("summary", {}, make("h2", {}, "See inside")),
+    return make("div", {},
       this.#chooser.element,
       make("div", { className: "pair" },
         figure("unrolled", "The network, unrolled",
-          "The same network at three steps: a character goes in below, each layer passes its memory on "
+          "The same network at three steps: what it reads goes in below, each layer passes its memory on "
           + "to the right, and above stand the likeliest next ones. A cell is one number of that memory.",
           make("div", { className: "frame" }, this.#drawing.element), this.#words, this.#equations),
-        figure("layers", "Every cell after this character",
-          "One mark is one cell. A gate is a number from 0, shut, to 1, open, that a cell sets anew at "
-          + "every character; the forget gate says how much of the old memory stays.",
-          this.#stripRows)),
+        make("section", { className: "layers" },
+          make("h3", {}, "Every cell at this place"), this.#gatesForAClass, this.#stripRows)),
       figure("over-text", "Over the text",
-        "One row is one cell, one column one character. The curve is the chosen cell. Choose another by a "
-        + "click, and the text is colored by it.",
+        "One row is one cell, from left to right as the text is read. The curve is the chosen cell. Choose "
+        + "another by a click, and the text is colored by it.",
         make("p", { className: "title" }, this.#mapTitle, this.#pointed), this.#map.element),
       figure("whole-text", "From beginning to end",
         "What the text is colored by, all of it. A click goes there.",
@@ -358,8 +368,9 @@ class Inside {
   }
 
   /** A row for the memory and each gate of every layer, the last layer on top, as it is drawn. */
-  #buildStrips({ numLayers, gates }) {
+  #buildStrips({ cell, numLayers, gates }) {
     this.#strips = [];
+    this.#gatesForAClass.textContent = `One mark is one cell. ${GATES_FOR_A_CLASS[cell]}`;
     const groups = [];
     for (let layer = numLayers - 1; layer >= 0; layer--) {
       const group = make("div", { className: "layer" }, make("h4", {}, `layer ${layer}`));
@@ -390,6 +401,6 @@ function equationLine({ name, symbols, factors, value }) {
     typeof factor === "string" ? factor : data(factor.symbol, factor.value, true));
   return make("p", { className: "equation" },
     make("span", {}, `${name} = ${symbols}`),
-    make("span", {}, ...(numbers.length ? [" = ", ...numbers] : [])),
-    make("span", { className: "result" }, " = ", data(name, value, false)));
+    make("span", {}, ...(numbers.length ? ["= ", ...numbers] : [])),
+    make("span", { className: "result" }, "= ", data(name, value, false)));
 }

@@ -3,8 +3,8 @@
 
 const NODE_HEIGHT = 36, LAYER_PITCH = 76;
 const OUTPUTS_HEIGHT = 58, OUTPUT_ROW = 17; // of the likeliest above each column
-const INPUT_HEIGHT = 30;
-const MAX_NODE_WIDTH = 120, WIDE_NODE = 96; // from which on there is room for a layer's name
+const INPUT_HEIGHT = 62, LETTER_HEIGHT = 26;
+const MAX_NODE_WIDTH = 120, MIN_GAP = 46, TAIL = 18;
 const MARKS = 24; // of units in a layer's box
 
 /** An element of SVG with these attributes; children are elements or text. */
@@ -13,6 +13,12 @@ function makeSvg(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
+}
+
+/** A text of so many characters at most. */
+function shortened(text, most = 10) {
+  const characters = [...text];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 }
 
 /** A step is {text, layers, likeliest, next, current, coming}: its input, each layer's values after
@@ -26,53 +32,52 @@ class NetworkDrawing {
   /** Draw `steps` of a network, {cell, numLayers}, and the numbers of the `chosen` {layer, unit}, so
    * many pixels wide. */
   draw(steps, network, chosen, shades, width) {
-    const column = width / steps.length, node = Math.min(column * 0.54, MAX_NODE_WIDTH);
+    // Before each box there is room for a number on the arrow to it.
+    const pitch = (width - TAIL) / steps.length, node = Math.min(pitch - MIN_GAP, MAX_NODE_WIDTH);
+    const gap = pitch - node;
     const frame = {
-      ...network, chosen, shades, width, column, node,
+      ...network, chosen, shades, width, node, gap,
       height: OUTPUTS_HEIGHT + network.numLayers * LAYER_PITCH + INPUT_HEIGHT,
-      middleOf: place => (place + 0.5) * column,
+      leftOf: place => gap + place * pitch,
       topOf: layer => OUTPUTS_HEIGHT + (network.numLayers - layer) * LAYER_PITCH - NODE_HEIGHT,
     };
-    const { height, topOf } = frame;
+    const { height, leftOf, topOf } = frame;
     for (const [name, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, width, height })) {
       this.element.setAttribute(name, value);
     }
     const current = steps.findIndex(step => step.current);
     this.element.replaceChildren(
-      makeSvg("rect", { x: current * column, y: 0, width: column, height, class: "now" }),
+      makeSvg("rect", { x: leftOf(current) - gap / 2, y: 0, width: pitch, height, class: "now" }),
       ...steps.map((step, place) => this.#step(step, place, steps.length - 1, frame)),
     );
     for (let layer = 0; layer < network.numLayers; layer++) {
-      const name = node < WIDE_NODE ? String(layer) : `layer ${layer}`;
-      const place = { x: (column - node) / 2, y: topOf(layer) - 6, class: "layer" };
-      this.element.append(makeSvg("text", place, name));
+      const place = { x: leftOf(0) + node / 2 - 6, y: topOf(layer) - 6, class: "layer" };
+      this.element.append(makeSvg("text", place, `layer ${layer}`));
     }
   }
 
   #step(step, place, last, frame) {
-    const { cell, numLayers, chosen, height, node, middleOf, topOf } = frame;
-    const x = middleOf(place), left = x - node / 2;
+    const { cell, numLayers, chosen, height, node, gap, leftOf, topOf } = frame;
+    const left = leftOf(place), x = left + node / 2;
     const group = makeSvg("g", { class: step.coming ? "coming" : "step" });
-    const input = step.text === null ? "" : visible(step.text);
+    const input = step.text === null ? "" : shortened(visible(step.text));
     group.append(makeSvg("text", { x, y: height - 8, class: "input" }, input));
     for (let layer = 0; layer < numLayers; layer++) {
       const top = topOf(layer), y = top + NODE_HEIGHT / 2, isChosen = layer === chosen.layer;
       const unit = isChosen ? chosen.unit : null;
       const values = step.layers && unitOf(step.layers[layer], unit);
       const { kept, written, output } = values ? flowsOf(cell, values) : NO_FLOWS;
-      const before = place === 0 ? 0 : middleOf(place - 1) + node / 2;
-      const below = layer === 0 ? height - INPUT_HEIGHT + 4 : topOf(layer - 1);
+      const below = layer === 0 ? height - LETTER_HEIGHT : topOf(layer - 1);
       group.append(
-        this.#arrow(before, y, left, y, kept, isChosen),
+        this.#arrow(left - gap, y, left, y, kept, isChosen),
         this.#arrow(x, below, x, top + NODE_HEIGHT, written, isChosen),
         this.#box(left, top, step.layers?.[layer], values, isChosen, frame),
       );
       if (layer === numLayers - 1) group.append(this.#arrow(x, top, x, OUTPUTS_HEIGHT, null));
       if (place === last) group.append(this.#arrow(left + node, y, frame.width, y, null));
       if (!isChosen || !values) continue;
-      const from = place === 0 ? [0, y - 9, "start"] : [(before + left) / 2 - 2, y - 9, "middle"];
-      if (kept) group.append(this.#flow(kept, ...from));
-      if (written) group.append(this.#flow(written, x + 9, (below + top + NODE_HEIGHT) / 2 + 6, "start"));
+      if (kept) group.append(this.#flow(kept, left - gap / 2 - 2, y - 9, "middle"));
+      if (written) group.append(this.#flow(written, x + 9, (below + top + NODE_HEIGHT) / 2 + 8, "start"));
       if (output) group.append(this.#flow(output, x + 9, top - 13, "start"));
     }
     group.append(this.#outputs(step, left, frame));
@@ -138,7 +143,7 @@ class NetworkDrawing {
       bar.style.fill = shades.css(1, 0.28);
       group.append(
         bar,
-        makeSvg("text", { x: left + 4, y: y + 12, class: followed }, visible(text)),
+        makeSvg("text", { x: left + 4, y: y + 12, class: followed }, shortened(visible(text), 6)),
         makeSvg("text", { x: left + node - 2, y: y + 12, "text-anchor": "end" }, percent(probability)),
       );
     }

@@ -38,7 +38,7 @@ function inDecimals(value) {
 /** As Python's Probe: "cell 0:17", "forget gate of layer 1". */
 function probeName({ layer, unit, gate }) {
   const where = unit === null ? `layer ${layer}` : `cell ${layer}:${unit}`;
-  return gate === null ? where : `${gate} gate of ${where}`;
+  return (gate ?? null) === null ? where : `${gate} gate of ${where}`;
 }
 
 class Shades {

@@ -86,7 +86,8 @@ class UnitMap {
 
   /** Draw `columns` of {part, text, width, values}, where these are (H,), or null where they are not
    * known yet. `current` is the part that is looked at, `unit` the one whose curve is drawn, or null:
-   * the mean of the layer. Values are from -1 on, or from 0 where they are a gate's. */
+   * the mean of the layer. Values are from -1 on, or from 0 where they are a gate's. Gives how far
+   * they reach. */
   draw(columns, units, current, unit, isGate, shades, width) {
     const ratio = window.devicePixelRatio || 1;
     // A unit has whole pixels of the screen; where there are too many, several share a row.
@@ -138,6 +139,7 @@ class UnitMap {
       const y = MAP_TOP + Math.floor(unit / unitsPerRow) * rowHeight;
       context.fillRect(x + 2, y - 1, 7, Math.max(2, rowHeight + 2));
     }
+    return scale;
   }
 
   describe(words) {
