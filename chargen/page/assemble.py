@@ -28,11 +28,13 @@ ENGINE = (
     "philox.js",
     "sampling.js",
     "stopping.js",
+    "healing.js",
     "pace.js",
     "states.js",
     "continuation.js",
     "text.js",
     "looking.js",
+    "insight.js",
     "model.js",
     "worker.js",
 )

@@ -152,8 +152,8 @@ function begunLength(bytes) {
     if (length >= size) return 0;
     // What no character begins with (overlong, above U+10FFFF) is wrong at once; as in Python, a
     // surrogate is not until it is whole.
-    const [least, most] = {0xe0: [0xa0, 0xbf], 0xf0: [0x90, 0xbf], 0xf4: [0x80, 0x8f]}[lead] ??
-      [0x80, 0xbf];
+    const seconds = { 0xe0: [0xa0, 0xbf], 0xf0: [0x90, 0xbf], 0xf4: [0x80, 0x8f] };
+    const [least, most] = seconds[lead] ?? [0x80, 0xbf];
     const second = length > 1 ? bytes[bytes.length - length + 1] : least;
     return second >= least && second <= most ? length : 0;
   }
