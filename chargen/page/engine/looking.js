@@ -4,6 +4,9 @@
 // Shapes: H hidden, N parts.
 
 const NEXT = 5; // likeliest ones that are shown with a look
+const OPEN = 0.9; // a gate beyond these is saturated (Karpathy et al. 2015)
+const SHUT = 0.1;
+const WRITTEN_TO_SEARCH = 2000; // characters that the model writes where a text is too short
 
 /** What is in the network after the part that an offset is in, or after nothing; and before it. */
 function lookAt(text, offset) {
@@ -90,4 +93,67 @@ function checkLayer({ model }, layer, unit, gate) {
   if (gate !== null && !GATES[cell].includes(gate)) {
     throw new PageError(`cells of this kind have no ${gate} gate`);
   }
+}
+
+/** How each layer's gates were used along the text: [{layer, gate, mean, open, shut}], the mean and
+ *  the shares of all values that were nearly open and nearly shut. */
+async function gateUse(text, job, onShare) {
+  const { cell, num_layers: count } = text.model.network.config;
+  const path = text.path.slice();
+  const use = Array.from({ length: count }, (_, layer) =>
+    GATES[cell].map((gate) => ({ layer, gate, mean: 0, open: 0, shut: 0 })),
+  ).flat();
+  for (const [index, place] of path.entries()) {
+    const layers = [];
+    text.tree.step(place, layers);
+    for (const sums of use) {
+      const values = layers[sums.layer][sums.gate];
+      const share = 1 / (values.length * path.length);
+      for (const value of values) {
+        sums.mean += value * share;
+        if (value > OPEN) sums.open += share;
+        if (value < SHUT) sums.shut += share;
+      }
+    }
+    if (job.isDue) {
+      onShare((index + 1) / path.length);
+      await job.rest();
+    }
+    if (job.stopped) return null;
+  }
+  return use;
+}
+
+/** The cells that follow something, in the text if it is long enough, else in one that the model
+ *  writes for it: {cells, searched: "text" or "written"}; null where the job was stopped. */
+async function findCells(text, job, onShare) {
+  const isLong = characters(text.toString()) >= MIN_TO_SEARCH;
+  const searched = isLong ? text : await ownText(text.model, job, (share) => onShare(share / 2));
+  if (job.stopped) return null;
+  const parts = searched.parts.slice();
+  const places = parts.map(({ end }) => searched.path[end - 1]);
+  const stateAfter = (index) => searched.tree.state(places[index]);
+  const search = findFollowers(text.model.network.config, parts, stateAfter);
+  let step = search.next();
+  while (!step.done) {
+    if (job.isDue) {
+      onShare(isLong ? step.value : (1 + step.value) / 2);
+      await job.rest();
+      if (job.stopped) return null;
+    }
+    step = search.next();
+  }
+  return { cells: step.value, searched: isLong ? "text" : "written" };
+}
+
+/** A text that the model writes, document after document. */
+async function ownText(model, job, onShare) {
+  const text = new Text(model);
+  const options = { seed: 1, max_tokens: WRITTEN_TO_SEARCH };
+  for (let row = 0; text.length < WRITTEN_TO_SEARCH && row < WRITTEN_TO_SEARCH; row++) {
+    const onParts = () => onShare(Math.min(1, text.length / WRITTEN_TO_SEARCH));
+    await text.write(sampleOptions({ ...options, row }), job, onParts);
+    if (job.stopped) break;
+  }
+  return text;
 }

@@ -117,25 +117,41 @@ class Text {
   /** Take up the next token, which shows this text or what it spells. Gives how many characters of
    *  the text are complete with it. */
   #append(place, shown) {
-    const { tokenizer, lineEnd } = this.model;
+    const { tokenizer, lineEnd, endText } = this.model;
     const before = this.length;
+    const piece = tokenizer.pieces[place.token];
     const isEnd = place.token === tokenizer.end;
-    if (this.open.text.endsWith("\r") && tokenizer.pieces[place.token][0] !== LF) this.#close();
+    const hadBegun = this.decoder.pending.length > 0;
+    let text = isEnd ? this.decoder.flush() + (shown ?? endText) : this.decoder.feed(place.token);
+    if (hadBegun && String(this.decoder.pending) === String(piece)) {
+      this.open.text += text; // what was begun is no UTF-8
+      text = "";
+      this.#close();
+    } else if (this.open.text.endsWith("\r") && piece[0] !== LF) {
+      this.#close();
+    }
     this.path.push(place);
-    this.open.text += isEnd ? this.decoder.flush() + (shown ?? this.model.endText) : this.decoder.feed(place.token);
+    this.open.text += text;
     this.open.bits += place.bits;
     const mayGoOn = this.open.text.endsWith("\r") && lineEnd !== "\r"; // with an LF
-    if (this.open.text && !this.decoder.pending.length && !mayGoOn) this.#close();
+    if (!this.decoder.pending.length && !mayGoOn) this.#close();
     return this.length - before;
   }
 
-  /** The part that is being spelled is whole. */
+  /** What was begun of a character is all that comes of it. */
+  #endCharacter() {
+    if (!this.decoder.pending.length) return;
+    this.open.text += this.decoder.flush();
+    this.#close();
+  }
+
+  /** The part that is being spelled is whole, if there is anything of it. */
   #close() {
-    if (!this.open.text) return;
     const { text, bits } = this.open;
+    if (!text) return;
     this.parts.push({ text: withLf(text), bits, start: this.length, end: this.path.length });
     this.isNews = true;
-    this.#begin();
+    this.open = { text: "", bits: 0 };
   }
 
   // -- writing --------------------------------------------------------------------------------
@@ -160,6 +176,7 @@ class Text {
         for (const place of piece.places) {
           if (place.token !== this.model.tokenizer.end) this.#append(place);
         }
+        this.#endCharacter();
       }
       if (job.isDue) {
         tell();
@@ -312,7 +329,7 @@ class Text {
       const most = indexOfMost(logits.map((logit, next) => (goesOn(logit, next) ? logit : -Infinity)));
       this.#append(this.tree.follow(this.place, most));
     }
-    if (this.decoder.pending.length) this.open.text += this.decoder.flush();
+    this.#endCharacter();
     this.#close();
     this.isIntact = true;
     this.hasEnded = false;

@@ -8,7 +8,7 @@ const jobs = new Set(); // those that change the text or take long, of which one
 let queue = Promise.resolve(); // in which the others wait
 
 /** What ends where something else is to be done with the text. */
-const STOPPABLE = new Set(["write", "several", "find"]);
+const STOPPABLE = new Set(["write", "several", "find", "gates"]);
 
 function stopAll(types) {
   for (const job of jobs) if (types.has(job.type)) job.stopped = true;
@@ -48,6 +48,8 @@ const CALLS = {
     return text.news();
   },
 
+  find: (_, job, send) => findCells(text, job, (share) => send({ share })),
+  gates: (_, job, send) => gateUse(text, job, (share) => send({ share })),
   likeliest: ({ at, count }) => text.likeliest(at, count),
   look: ({ at }) => lookAt(text, at),
   values: async (fields, job) => ({ values: await unitValues(text, fields, job) }),
