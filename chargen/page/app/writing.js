@@ -109,9 +109,10 @@ class App {
     const text = this.text;
     const reading = this.engine.call("read", { text }, ({ share }) => this.emit("progress", share))
       .then(value => {
-        if (value.superseded || this.#reading !== reading) return;
+        if (value.superseded) return;
+        this.#take(value, text); // also where the next is read already, which counts from this
+        if (this.#reading !== reading) return;
         this.#reading = null;
-        this.#take(value);
         this.emit("progress", 1);
       })
       .catch(error => {
@@ -121,8 +122,8 @@ class App {
     this.#reading = reading;
   }
 
-  /** Parts of the engine, from one on. */
-  #take({ from = this.parts.length, parts }) {
+  /** Parts of the engine, from one on, of the text or one before it. */
+  #take({ from = this.parts.length, parts }, text = this.text) {
     this.parts.length = from;
     const last = this.parts.at(-1);
     let start = last === undefined ? 0 : last.start + last.text.length;
@@ -130,7 +131,7 @@ class App {
       this.parts.push({ text, bits, start });
       start += text.length;
     }
-    this.known = start;
+    this.known = text === this.text ? start : Math.min(start, commonPrefix(text, this.text));
     this.emit("parts", from);
     return from;
   }
