@@ -16,14 +16,15 @@ function openModel(files) {
   const config = readConfig(files);
   const extra = readExport(files);
   const tokenizerFile = config.tokenizer === "subword" ? "tokenizer.model" : "tokenizer.json";
-  for (const name of ["model.safetensors", tokenizerFile]) {
+  const required = ["model.safetensors", tokenizerFile];
+  for (const name of required) {
     if (!files[name]) {
       throw new PageError(`${name} is missing`, "give all files of the checkpoint at once");
     }
   }
   const hashes = extra ? extra.sha256 : config.sha256;
   for (const [name, bytes] of Object.entries(files)) {
-    const mustMatch = extra ? name !== "export.json" : name in (hashes ?? {});
+    const mustMatch = extra ? name !== "export.json" : required.includes(name);
     if (mustMatch && sha256(bytes) !== hashes?.[name]) {
       throw new PageError(`${name} is damaged: its sha256 is not the one on record`, DAMAGED_HINT);
     }
@@ -72,7 +73,7 @@ function readConfig(files) {
 function readExport(files) {
   if (!files["export.json"]) return null;
   const extra = readJson("export.json", files["export.json"]);
-  if (!Number.isInteger(extra.format) || extra.format < 1 || typeof extra.sha256 !== "object") {
+  if (!Number.isInteger(extra.format) || extra.format < 1 || typeof (extra.sha256 ?? 0) !== "object") {
     throw new PageError("export.json is not that of a chargen page");
   }
   if (extra.format > NEWEST_EXPORT) {

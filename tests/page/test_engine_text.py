@@ -1,0 +1,205 @@
+"""A text in the engine: what it reads costs what Python says, what it writes is what Python writes,
+and however it came to be, it is the same text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chargen.config import CorpusConfig
+from chargen.data.documents import EncodedText, encode_text
+from chargen.generation.generator import TextGenerator
+from chargen.insight.reading import parts_of
+from chargen.scoring.scores import token_nats
+from chargen.scoring.units import NATS_PER_BIT
+from tests.support.browser import open_browser
+from tests.support.tokenizers import MAKERS, tokenizer
+from tests.support.worker import EngineWorker, model_files, open_worker, random_generator
+
+KINDS = list(MAKERS)
+SEEN = "The strawberry is red.\nἄνθρωπος 漢字 🍓"
+PROMPT = "The strawb"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineWorker]:
+    with open_browser() as browser, open_worker(browser) as worker:
+        yield worker
+
+
+@cache
+def generator(kind: str, **options: Any) -> TextGenerator:
+    return random_generator(tokenizer(kind), SEEN, **options)
+
+
+def opened(
+    engine: EngineWorker, kind: str, documents: str = "file", **options: Any
+) -> TextGenerator:
+    """The engine with a random network over such tokens, and the same network in Python."""
+    model = generator(kind, **options)
+    found = engine.open(model_files(model, documents=documents))
+    assert "error" not in found, found
+    return model
+
+
+def read_all(engine: EngineWorker, text: str) -> list[dict[str, Any]]:
+    """The parts of a text that nothing was read of before."""
+    engine.call("read", text="")
+    parts: list[dict[str, Any]] = engine.call("read", text=text)["parts"]
+    return parts
+
+
+def written(engine: EngineWorker, text: str, **options: Any) -> tuple[str, dict[str, Any]]:
+    """What the engine adds to a text that a person wrote, and why it ends."""
+    parts = read_all(engine, text)
+    answer = engine.answer("write", options=options)
+    assert "error" not in answer, answer
+    for event in answer["events"]:
+        assert event["from"] <= len(parts)
+        parts[event["from"] :] = event["parts"]
+    whole = "".join(part["text"] for part in parts)
+    assert whole.startswith(text)
+    return whole[len(text) :], answer["value"]
+
+
+def expected_parts(model: TextGenerator, text: str, documents: str) -> list[tuple[str, float]]:
+    """The text of each part, and what it costs in bits."""
+    config = CorpusConfig(documents=documents)
+    encoded = list(encode_text([text], model.tokenizer, config))
+    nats = np.concatenate([n for _, n in token_nats(model.engine, model.tokenizer, encoded)])
+    tokens = EncodedText.joined(encoded).tokens
+    parts = parts_of(model.tokenizer, tokens)
+    return [(shown, nats[start:stop].sum() / NATS_PER_BIT) for start, stop, shown in parts]
+
+
+TEXTS = [
+    "The strawberry is red.\n",
+    " Zażółć ἄνθρωπος 漢 🍓 é\t ",
+    "\ufffd\u2581  \u2028x",
+    "red " * 300,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", TEXTS)
+def test_parts_cost_what_python_says(engine: EngineWorker, kind: str, text: str) -> None:
+    model = opened(engine, kind)
+    parts = read_all(engine, text)
+    expected = expected_parts(model, text, "file")
+    assert [part["text"] for part in parts] == [shown for shown, _ in expected]
+    np.testing.assert_allclose(
+        [part["bits"] for part in parts], [bits for _, bits in expected], atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("documents", ["line", "paragraph"])
+@pytest.mark.parametrize("text", ["red\nis\n\n\nred", "\n \nThe red.\n\n  is\nred\n", "red\n", " "])
+def test_what_separates_documents_is_a_part(
+    engine: EngineWorker, documents: str, text: str
+) -> None:
+    model = opened(engine, "char", documents)
+    parts = read_all(engine, text)
+    assert "".join(part["text"] for part in parts) == text
+    expected = expected_parts(model, text, documents)
+    np.testing.assert_allclose(
+        [part["bits"] for part in parts], [bits for _, bits in expected], atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("documents", ["file", "line", "paragraph"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_edits_come_to_what_the_text_is_when_it_is_read_at_once(
+    engine: EngineWorker, kind: str, documents: str
+) -> None:
+    opened(engine, kind, documents)
+    dice = random.Random(kind + documents)
+    letters = ["T", "he", " ", " ", "\n", "\n", "straw", "b", "é", "漢", "🍓"]
+    text = ""
+    parts: list[dict[str, Any]] = []
+    for _ in range(40):
+        start = dice.randint(0, len(text))
+        stop = min(len(text), start + dice.choice([0, 0, 0, 1, 5]))
+        text = text[:start] + "".join(dice.choices(letters, k=dice.randint(0, 4))) + text[stop:]
+        told = engine.call("read", text=text)
+        parts[told["from"] :] = told["parts"]
+        assert "".join(part["text"] for part in parts) == text
+    fresh = read_all(engine, text)
+    assert [part["text"] for part in parts] == [part["text"] for part in fresh]
+    np.testing.assert_allclose([p["bits"] for p in parts], [p["bits"] for p in fresh], atol=1e-9)
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {"temperature": 0},
+    {"seed": 1},
+    {"seed": 2**62 + 1, "temperature": 0.7, "top_p": 0.9},
+    {"seed": 3, "top_k": 5, "repetition_penalty": 1.4, "penalty_window": 8},
+    {"seed": 4, "typical_p": 0.8, "frequency_penalty": 0.8, "presence_penalty": 0.4},
+    {"seed": 5, "no_repeat_ngram": 2, "min_p": 0.01},
+    {"seed": 6, "stop": ["e", "\n"]},
+    {"seed": 7, "stop": ["red"], "min_chars": 12},
+    {"seed": 8, "max_chars": 9},
+    {"seed": 9, "until": "word"},
+    {"seed": 10, "until": "line", "max_tokens": 60},
+    {"seed": 11, "ban": ["e"]},
+    {"seed": 12, "heal": False},
+    {"seed": 13, "min_chars": 90},
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_it_writes_is_what_python_writes(engine: EngineWorker, kind: str) -> None:
+    model = opened(engine, kind)
+    for options in OPTIONS:
+        is_limited = not options.keys().isdisjoint({"max_chars", "until"})
+        limits: dict[str, Any] = {} if is_limited else {"max_tokens": 40}
+        for prompt in ["", PROMPT, "red. é"]:
+            text, value = written(engine, prompt, **limits, **js(options))
+            completion = model.generate(prompt, **limits, **options)
+            assert (text, value["reason"]) == (completion.text, completion.finish_reason), options
+
+
+def js(options: dict[str, Any]) -> dict[str, Any]:
+    """As a page sends them: a number past 2^53 as a string."""
+    large = options.get("seed", 0) > 2**53
+    return options | ({"seed": str(options["seed"])} if large else {})
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_other_cells_write_what_python_writes(engine: EngineWorker, cell: str) -> None:
+    model = opened(engine, "unigram", cell=cell, layer_norm=True, residual=True)
+    for options in OPTIONS[:3]:
+        text, _ = written(engine, PROMPT, max_tokens=40, **js(options))
+        assert text == model.generate(PROMPT, max_tokens=40, **options).text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_are_the_samples_of_python(engine: EngineWorker, kind: str) -> None:
+    model = opened(engine, kind)
+    read_all(engine, PROMPT)
+    options: dict[str, Any] = {"seed": 3, "max_tokens": 20, "stop": ["\n"]}
+    answer = engine.answer("several", count=5, options=options)
+    completions = model.generate(PROMPT, num_samples=5, **options)
+    for row, (found, completion) in enumerate(zip(answer["value"], completions, strict=True)):
+        assert (found["text"], found["reason"]) == (completion.text, completion.finish_reason)
+        assert found["logprob"] == pytest.approx(completion.logprob, abs=1e-3)
+        shown = [event["text"] for event in answer["events"] if event["row"] == row]
+        assert all(completion.text.startswith(text) for text in shown)
+    assert engine.call("read", text=PROMPT)["parts"] == []  # the text stays
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_that_goes_on_is_one_that_was_not_interrupted(engine: EngineWorker, kind: str) -> None:
+    opened(engine, kind)
+    for seed in range(5):
+        once, _ = written(engine, PROMPT, temperature=0, max_tokens=30)
+        first, value = written(engine, PROMPT, temperature=0, max_tokens=12 + seed)
+        assert value["reason"] == "length"
+        events = engine.answer("write", options={"temperature": 0, "max_tokens": 25})["events"]
+        more = "".join(part["text"] for event in events for part in event["parts"])
+        assert (first + more).startswith(once[: len(first) + 8])
+        assert more
