@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chargen.config import ModelConfig
 from chargen.generation.generator import TextGenerator
+from chargen.insight.inspection import read_text
 from chargen.insight.reading import memory_of, parts_of, tokens_of
 from chargen.nn.model import LanguageModel
 from chargen.nn.trace import Trace, trace
@@ -321,6 +322,34 @@ def test_a_gradient_that_does_not_halve_is_not_said_to(
         assert "halves" not in words and says in words
 
 
+def test_a_report_opens_with_its_text_in_the_colors_of_its_view(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """What `chargen inspect --out report.html` writes: nothing of the old report is lost."""
+    generator = model(num_layers=2)
+    view = {"layer": 1, "unit": 6, "gate": "output"}
+    with open_inside(browser, tmp_path, generator, view=view, cells=FOUND) as page:
+        inside = Inside(page)
+        assert page.locator("#text").input_value() == TEXT
+        expect(page.locator("#inside .over-text .title")).to_contain_text("output gate of cell 1:6")
+        expect(page.locator("#inside .whole-text .title")).to_contain_text(
+            "output gate of cell 1:6"
+        )
+        assert page.locator("#inside .check input").is_checked()
+        inside.go_to(STOP)
+        memory = memory_of(trace_of(generator, TEXT).layers[0])[0, STOP, 3]
+        expect(page.locator("#inside .found .now")).to_have_text(written(float(memory)))
+        use = read_text(generator, TEXT).gates
+        rows = page.locator("#inside .gate-use tbody tr")
+        expect(rows.nth(0).locator("td").nth(2)).not_to_be_empty()
+        for row, gate in zip(rows.all(), use, strict=True):
+            name, layer, mean, opened, shut = row.locator("td").all_inner_texts()
+            assert (name, int(layer)) == (gate.gate, gate.layer)
+            assert float(mean) == pytest.approx(gate.mean, abs=0.006)
+            for share, of in ((opened, gate.open), (shut, gate.shut)):
+                assert float(share.strip("<% ")) == pytest.approx(100 * of, abs=0.6)
+
+
 def test_what_nobody_sees_is_not_asked_for(browser: Browser, tmp_path: Path) -> None:
     """Nor is anything while an answer is due, so that writing is not slowed."""
     with open_inside(browser, tmp_path, model()) as page:
@@ -335,9 +364,24 @@ def test_what_nobody_sees_is_not_asked_for(browser: Browser, tmp_path: Path) -> 
         }""")
         page.locator("#inside summary").click()
         page.locator("#text").press_sequentially("The")
-        page.wait_for_function("() => asked.includes('likeliest')")
+        length = len(f"The{TEXT}".encode("utf-16-le")) // 2
+        expect(page.locator("#status")).to_contain_text(f"{length} characters", timeout=60_000)
         looked = "asked.filter(type => ['look', 'strip'].includes(type)).length"
         assert page.evaluate(looked) == 0
         page.locator("#inside summary").click()
         page.wait_for_function(f"() => {looked} > 0")
         inside.settled()
+
+
+def test_cells_are_found_when_they_are_asked_for(browser: Browser, tmp_path: Path) -> None:
+    with open_inside(browser, tmp_path, model(), text=TEXT * 30) as page:
+        inside = Inside(page)
+        page.locator("#inside .found-cells .ask").click()
+        rows = page.locator("#inside .found li")
+        expect(rows.first).to_be_visible(timeout=60_000)
+        expect(page.locator("#inside .found-cells")).to_contain_text("second half of this text")
+        first = page.locator("#inside .found li button").first
+        name = first.locator(".name").inner_text()
+        first.click()
+        inside.settled()
+        expect(page.locator("#inside .over-text .title")).to_contain_text(f"memory of cell {name}")

@@ -24,7 +24,7 @@ class FoundCells {
   #rows = []; // {cell, value: element}
   #list = make("ul", { className: "found" });
   #where = make("p", { className: "what" });
-  #button = make("button", { type: "button", className: "plain" }, "find them");
+  #button = make("button", { type: "button", className: "ask" }, "find them");
 
   /** `onChoose(cell)` is called where one is chosen. */
   constructor(app, onChoose) {
@@ -80,28 +80,28 @@ class GateUse {
   #app;
   #rows = make("tbody");
   #over = make("p", { className: "what" });
-  #button = make("button", { type: "button", className: "plain" }, "measure over this text");
+  #button = make("button", { type: "button", className: "ask" }, "measure over this text");
+  #table;
 
   constructor(app) {
     this.#app = app;
     this.#button.onclick = () => this.measure();
     const head = ["gate", "layer", "mean", "over 0.9", "under 0.1"];
+    this.#table = make("table", {},
+      make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
+      this.#rows);
     this.element = make("section", { className: "gate-use" },
       make("h3", {}, "How the gates were used"),
       make("p", { className: "what" },
         "A gate over 0.9 is open and lets through nearly all, one under 0.1 is shut. One that is "
-        + "always about a half decides nothing. Over all cells and the whole text:"),
-      make("table", {},
-        make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
-        this.#rows),
-      this.#over, this.#button);
+        + "always about a half decides nothing. Over all cells and the whole text."),
+      this.#table, this.#over, this.#button);
   }
 
-  setModel({ gates, numLayers }) {
+  setModel({ gates }) {
     this.element.hidden = gates.length === 0;
+    this.#table.hidden = true;
     this.#over.textContent = "";
-    const empty = [...Array(numLayers).keys()].flatMap(layer => gates.map(gate => ({ layer, gate })));
-    this.#show(empty);
   }
 
   async measure() {
@@ -113,9 +113,9 @@ class GateUse {
   }
 
   #show(gates) {
+    this.#table.hidden = false;
     this.#rows.replaceChildren(...gates.map(({ gate, layer, mean, open, shut }) => {
-      const cells = [gate, String(layer)];
-      cells.push(...(mean === undefined ? ["", "", ""] : [inDecimals(mean), percent(open), percent(shut)]));
+      const cells = [gate, String(layer), inDecimals(mean), percent(open), percent(shut)];
       return make("tr", {}, ...cells.map(text => make("td", {}, text)));
     }));
   }
@@ -123,17 +123,18 @@ class GateUse {
 
 const signed = number => (number < 0 ? "" : "+") + inDecimals(number);
 
-/** Have the engine measure something: the button that asked for it says how far it is. */
+/** Have the engine measure something; the button that asked for it says how far it is, and stops it. */
 async function measured(app, button, type, show) {
-  const text = button.textContent;
-  button.disabled = true;
+  const { textContent: text, onclick } = button;
+  button.onclick = () => app.engine.call("stop");
   try {
-    show(await app.engine.call(type, {}, ({ share }) => {
-      button.textContent = `${Math.round(100 * share)} %`;
-    }));
+    const found = await app.engine.call(type, {}, ({ share }) => {
+      button.textContent = `${Math.round(100 * share)} %, stop`;
+    });
+    if (found !== null) show(found);
   } catch (error) {
     app.emit("problem", error);
   }
   button.textContent = text;
-  button.disabled = false;
+  button.onclick = onclick;
 }

@@ -370,7 +370,7 @@ class Inside {
   /** A row for the memory and each gate of every layer, the last layer on top, as it is drawn. */
   #buildStrips({ cell, numLayers, gates }) {
     this.#strips = [];
-    this.#gatesForAClass.textContent = `One mark is one cell. ${GATES_FOR_A_CLASS[cell]}`;
+    this.#gatesForAClass.textContent = `One mark is one cell: red above 0, blue below, pale near it. ${GATES_FOR_A_CLASS[cell]}`;
     const groups = [];
     for (let layer = numLayers - 1; layer >= 0; layer--) {
       const group = make("div", { className: "layer" }, make("h4", {}, `layer ${layer}`));
