@@ -45,7 +45,8 @@ def add_flags(command: Parser) -> None:
     command.add_argument(
         *flags_of("out"),
         metavar="FILE",
-        help="draw into this .html (not with --memory), .png, .svg or .pdf file",
+        help="write a page with the model and the text in it into this .html file (not with "
+        "--memory), or draw into this .png, .svg or .pdf file",
     )
     add_device(command)
     add_json(
@@ -72,17 +73,16 @@ def run(arguments: Arguments) -> int:
             hint="otherwise give one at a time",
         )
 
-    from chargen.display.checkpoints import facts_of
     from chargen.display.console import Bar, print_json, show_note
     from chargen.display.plots import FORMATS, draw_text, write_output
+    from chargen.generation.generator import load
     from chargen.insight.from_checkpoint import inspect as look
 
     out = picture_to_draw(arguments.out, (".html", *FORMATS), as_json=arguments.json)
     text = None if arguments.text is None else _read_text(arguments.text, config.max_chars)
     with Bar("reading", stays=False) as bar:
-        seen = look(
-            arguments.checkpoint[0], text, device=arguments.device, on_progress=bar.show, **given
-        )
+        generator = load(arguments.checkpoint[0], arguments.device)
+        seen = look(generator, text, on_progress=bar.show, **given)
     inspection = seen.inspection
     if arguments.json:
         for place, part in enumerate(inspection.parts):
@@ -98,10 +98,9 @@ def run(arguments: Arguments) -> int:
         show_inspection(seen)
         return 0
     if out.suffix.lower() == ".html":
-        from chargen.display.html import page
+        from chargen.export.html import page_of_inspection
 
-        model = dict(facts_of(seen.about, seen.num_parameters))["model"]
-        write_output(out, page(seen, model).encode(errors="replace"))
+        write_output(out, page_of_inspection(generator, seen))
     else:
         draw_text(inspection, out)
     show_note(f"written to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ from chargen.checkpoint.metadata import CheckpointMetadata, config_of
 from chargen.checkpoint.store import arrays_to_bytes
 from chargen.config import ExportConfig
 from chargen.export.files import check_target, write_target
-from chargen.export.measurements import Measurements, measure_model
+from chargen.export.measurements import Measurements, as_cells, measure_model
 from chargen.export.source import loaded, read_card, shown_name
 from chargen.export.weights import packed
 from chargen.generation.generator import TextGenerator
+from chargen.insight.from_checkpoint import InspectionResult
 from chargen.keywords import ExportOptions
 from chargen.options import build_config, takes_options
 from chargen.page.assemble import page
@@ -52,6 +54,19 @@ def export_html(
     measurements = measure_model(generator, on_progress)
     write_target(target, page_of(generator, about, measurements, weights=config.weights))
     return target
+
+
+def page_of_inspection(generator: TextGenerator, seen: InspectionResult) -> bytes:
+    """The page with a model in it, the text that it has read, and the cells that were found; in the
+    colors of what was asked for first, if anything was."""
+    probe = seen.asked[0].probe if seen.asked else None
+    return page_of(
+        generator,
+        seen.about,
+        Measurements(as_cells(seen.followers), None),
+        text=seen.inspection.text,
+        view=None if probe is None else dataclasses.asdict(probe),
+    )
 
 
 def page_of(

@@ -1,21 +1,19 @@
-"""From a folder to what is seen inside: as from the parts; the command line; page and pictures."""
+"""From a folder to what is seen inside: as from the parts; the command line, and its pictures."""
 
 from __future__ import annotations
 
-import html.parser
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import chargen
-from chargen.display.html import page
 from chargen.errors import ConfigError, CorpusError, TokenizerError
 from chargen.insight.from_checkpoint import inspect, look_back
 from chargen.insight.inspection import Probe, read_text
 from tests.support.command import Chargen
+from tests.support.pages import ParsedPage
 from tests.support.samples import TEXT
 
 MEMORY: dict[str, Any] = {"max_context": 64, "max_distance": 20}
@@ -92,50 +90,6 @@ def test_lines_are_documents_where_they_were(corpus_file: Path, tmp_path: Path) 
     assert costs and max(costs) < 10
 
 
-# -- the page ---------------------------------------------------------------------------------
-
-
-class Scripts(html.parser.HTMLParser):
-    """What stands in a page's scripts, and all that it would fetch."""
-
-    def __init__(self, content: str) -> None:
-        super().__init__()
-        self.scripts: list[str] = []
-        self.fetched: list[str] = []
-        self._inside = False
-        self.feed(content)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._inside = tag == "script"
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag in ("link", "img", "iframe", "object", "embed"):
-            self.fetched.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.scripts.append(data)
-
-
-def test_a_page_holds_the_inspection_and_fetches_nothing(checkpoint: Path) -> None:
-    text = "</script><b>a</b> <!-- \u2028 & \\ 🍓"
-    seen = inspect(checkpoint, text, cell=("0:0",))
-    content = page(seen, "a model")
-    found = Scripts(content)
-    assert found.fetched == [] and "http" not in content and "@import" not in content
-    [script] = found.scripts
-    data = json.loads(re.search(r"const data = (.*);\n", script)[1])  # type: ignore[index]
-    assert "".join(part for part, _, _ in data["parts"]) == text
-    assert [view["title"] for view in data["views"]][:2] == ["surprise", "cell 0:0"]
-    for view, drawn in zip(seen.inspection.views, data["views"], strict=True):
-        assert drawn["values"] == pytest.approx(view.values.tolist(), abs=1e-3)
-    for part, (_, bits, most_likely) in zip(seen.inspection.parts, data["parts"], strict=True):
-        assert bits == pytest.approx(part.nats / 0.6931472, abs=1e-3)
-        assert [name for name, _ in most_likely] == [chance.text for chance in part.most_likely]
-
-
 # -- the command line -------------------------------------------------------------------------
 
 
@@ -207,6 +161,29 @@ def test_pictures_and_pages_are_written(
     assert content.startswith(begins[Path(name).suffix])
     if name.endswith("svg"):
         assert b"surprise: white 0, red 8, bits" in content
+
+
+def test_a_page_shows_the_text_by_what_was_asked_for(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path
+) -> None:
+    text = "</script><b>a</b> <!-- \u2028 & \\ 🍓\r\nb"
+    flags = ("--text", text, "--out", "a.html")
+    for asked, view in (
+        ((), None),
+        (("--cell", "0:3", "--cell", "0:1"), {"layer": 0, "unit": 3, "gate": None}),
+        (("--gate", "forget"), {"layer": 0, "unit": None, "gate": "forget"}),
+    ):
+        done = run_chargen("inspect", checkpoint, *flags, *asked)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.endswith("written to a.html\n")
+        content = (tmp_path / "a.html").read_text(encoding="utf-8")
+        assert "<b>a" not in content
+        export = json.loads(ParsedPage(content).files["export.json"])
+        assert (export["text"], export["view"], export["memory"]) == (text, view, None)
+        followers = [one for one in inspect(checkpoint, text).followers if one.follows]
+        assert followers and [
+            (cell["feature"], cell["layer"], cell["unit"]) for cell in export["cells"]
+        ] == [(one.feature, one.layer, one.unit) for one in followers]
 
 
 def test_curves_of_several_are_drawn_together(
