@@ -2,16 +2,17 @@
 // around it. Asks the engine for what can be seen, and for no more; owns nothing but its section.
 
 const STEPS = 3; // of the network that is drawn: the one before, the one looked at, the next
-const REST = 8; // times as long as an answer took is no question asked while the model writes
+const REST = 4; // times as long as an answer took is no question asked while the model writes
 const KEPT_COLUMNS = 2000; // of the map
 
-/** The section's content, alive. */
-function mountInside(app, element) {
-  return new Inside(app, element);
+/** Fill the section, and keep it so; `reveal()` shows the place in the text that is looked at. */
+function mountInside(app, element, reveal = () => {}) {
+  return new Inside(app, element, reveal);
 }
 
 class Inside {
   #app;
+  #reveal;
   #chooser = new Chooser((chosen, isColour) => this.#choose(chosen, isColour));
   #drawing = new NetworkDrawing();
   #equations = make("div", { className: "equations" });
@@ -43,8 +44,9 @@ class Inside {
   #rest = null;
   #shades;
 
-  constructor(app, element) {
+  constructor(app, element, reveal) {
     this.#app = app;
+    this.#reveal = reveal;
     this.#found = new FoundCells(app, cell => this.#chooser.choose(cell));
     this.#gateUse = new GateUse(app);
     this.#content = this.#build();
@@ -111,7 +113,9 @@ class Inside {
 
   #goTo(part) {
     const { parts } = this.#app;
-    if (part < parts.length) this.#app.setCaret(parts[part].start);
+    if (part >= parts.length) return;
+    this.#app.setCaret(parts[part].start);
+    this.#reveal();
   }
 
   /** Say what a pointer is over. */
@@ -336,7 +340,7 @@ class Inside {
     }
     if (!isSurprise && view.gate === null) low = -high;
     this.#wholeTitle.textContent = isSurprise ? "surprise, bits" : probeName(view);
-    this.#whole.draw(shown, low, high, place, this.#shades, this.#whole.element.clientWidth);
+    this.#whole.draw(shown, parts.length, low, high, place, this.#shades, this.#whole.element.clientWidth);
     const words = `${isSurprise ? "surprise" : probeName(view)} of ${counted(shown.length, "part")} of the text`;
     this.#whole.element.setAttribute("aria-label", words);
   }

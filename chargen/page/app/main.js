@@ -274,7 +274,7 @@ function begin() {
     showState();
   }
 
-  if (typeof mountInside === "function") mountInside(app, byId("inside"));
+  if (typeof mountInside === "function") mountInside(app, byId("inside"), () => editor.reveal());
   showState();
   if (matchMedia("(hover: hover)").matches) editor.focus(); // no keyboard over a telephone's page
   openFirst();

@@ -4,7 +4,7 @@
 const NODE_HEIGHT = 36, LAYER_PITCH = 76;
 const OUTPUTS_HEIGHT = 58, OUTPUT_ROW = 17; // of the likeliest above each column
 const INPUT_HEIGHT = 62, LETTER_HEIGHT = 26;
-const MAX_NODE_WIDTH = 120, MIN_GAP = 46, TAIL = 18;
+const MAX_NODE_WIDTH = 120, MIN_GAP = 46, TAIL = 18, DIGIT = 7.3;
 const MARKS = 24; // of units in a layer's box
 
 /** An element of SVG with these attributes; children are elements or text. */
@@ -51,7 +51,7 @@ class NetworkDrawing {
       ...steps.map((step, place) => this.#step(step, place, steps.length - 1, frame)),
     );
     for (let layer = 0; layer < network.numLayers; layer++) {
-      const place = { x: leftOf(0) + node / 2 - 6, y: topOf(layer) - 6, class: "layer" };
+      const place = { x: 0, y: topOf(layer) + NODE_HEIGHT / 2 + 16, class: "layer" };
       this.element.append(makeSvg("text", place, `layer ${layer}`));
     }
   }
@@ -77,8 +77,8 @@ class NetworkDrawing {
       if (place === last) group.append(this.#arrow(left + node, y, frame.width, y, null));
       if (!isChosen || !values) continue;
       if (kept) group.append(this.#flow(kept, left - gap / 2 - 2, y - 9, "middle"));
-      if (written) group.append(this.#flow(written, x + 9, (below + top + NODE_HEIGHT) / 2 + 8, "start"));
-      if (output) group.append(this.#flow(output, x + 9, top - 13, "start"));
+      if (written) group.append(this.#beside(written, x, (below + top + NODE_HEIGHT) / 2 + 8, frame));
+      if (output) group.append(this.#beside(output, x, top - 13, frame));
     }
     group.append(this.#outputs(step, left, frame));
     return group;
@@ -105,6 +105,13 @@ class NetworkDrawing {
     const label = makeSvg("text", { x, y, "text-anchor": anchor, class: "flow" }, text);
     Object.assign(label.dataset, { symbol, value });
     return label;
+  }
+
+  /** The same to the right of an arrow that goes up, or to the left where the last has no room. */
+  #beside(flow, x, y, { node }) {
+    const label = this.#flow(flow, x + 9, y, "start");
+    if (9 + label.textContent.length * DIGIT <= node / 2 + TAIL) return label;
+    return this.#flow(flow, x - 9, y, "end");
   }
 
   /** A layer: the number that the chosen cell remembers, or marks of some of its units. */
@@ -137,13 +144,14 @@ class NetworkDrawing {
   /** The three likeliest after a step, with bars; what did follow is marked. */
   #outputs(step, left, { node, shades }) {
     const group = makeSvg("g", { class: "outputs" });
+    const most = Math.max(1, Math.floor((node - 6 * DIGIT) / DIGIT)); // characters beside "98 %"
     for (const [row, { text, probability }] of (step.likeliest ?? []).slice(0, 3).entries()) {
       const y = row * OUTPUT_ROW, followed = text === step.next ? "followed" : "";
       const bar = makeSvg("rect", { x: left, y, width: node * probability, height: OUTPUT_ROW - 2 });
       bar.style.fill = shades.css(1, 0.28);
       group.append(
         bar,
-        makeSvg("text", { x: left + 4, y: y + 12, class: followed }, shortened(visible(text), 6)),
+        makeSvg("text", { x: left + 4, y: y + 12, class: followed }, shortened(visible(text), most)),
         makeSvg("text", { x: left + node - 2, y: y + 12, "text-anchor": "end" }, percent(probability)),
       );
     }

@@ -29,23 +29,31 @@ class UnitStrip {
   #perLine = 1;
   #mark = 1;
   #lineHeight = 1;
-  #size = 0;
+  #values = [];
 
   /** The values of a layer after one step; `onChoose(unit)` where one is clicked. */
   constructor(onChoose) {
     this.element = make("canvas", { className: "strip", role: "img" });
-    this.element.onclick = ({ offsetX, offsetY }) => {
-      const inLine = Math.min(this.#perLine - 1, Math.floor(offsetX / this.#mark));
-      const unit = Math.floor(offsetY / this.#lineHeight) * this.#perLine + inLine;
-      if (unit >= 0 && unit < this.#size) onChoose(unit);
+    this.element.onclick = event => {
+      const unit = this.#unitAt(event);
+      if (unit < this.#values.length) onChoose(unit);
     };
+    this.element.onpointermove = event => {
+      const unit = this.#unitAt(event), value = this.#values[unit];
+      this.element.title = value === undefined ? "" : `cell ${unit}: ${inDecimals(value)}`;
+    };
+  }
+
+  #unitAt({ offsetX, offsetY }) {
+    const inLine = Math.min(this.#perLine - 1, Math.max(0, Math.floor(offsetX / this.#mark)));
+    return Math.max(0, Math.floor(offsetY / this.#lineHeight)) * this.#perLine + inLine;
   }
 
   /** Draw (H,) values, so many pixels wide; `unit` is marked, null: none. */
   draw(values, unit, shades, width) {
     const { width: least, height } = values.length > MANY_UNITS ? SMALL_MARK : MARK;
     const perLine = Math.max(1, Math.floor(width / least)), lines = Math.ceil(values.length / perLine);
-    this.#size = values.length;
+    this.#values = values;
     this.#perLine = Math.ceil(values.length / lines);
     this.#mark = width / this.#perLine;
     this.#lineHeight = height + 1;
@@ -187,9 +195,9 @@ class WholeCurve {
     this.element = this.#canvas;
   }
 
-  /** `values` lie between `low` and `high`; the part `current` is marked. */
-  draw(values, low, high, current, shades, width) {
-    this.#length = values.length;
+  /** `values` of the first of so many parts lie between `low` and `high`; `current` is marked. */
+  draw(values, parts, low, high, current, shades, width) {
+    this.#length = parts;
     const context = fitCanvas(this.#canvas, width, WHOLE_HEIGHT);
     const heightOf = value => (1 - (value - low) / (high - low || 1)) * (WHOLE_HEIGHT - 4) + 2;
     if (low < 0) {
@@ -198,16 +206,16 @@ class WholeCurve {
     }
     if (current !== null) {
       context.fillStyle = shades.dim;
-      context.fillRect(((current + 0.5) / values.length) * width - 0.5, 0, 1, WHOLE_HEIGHT);
+      context.fillRect(((current + 0.5) / parts) * width - 0.5, 0, 1, WHOLE_HEIGHT);
     }
     context.strokeStyle = shades.css(1);
     context.lineWidth = 1.25;
     context.beginPath();
     // Of many parts that share a pixel the lowest and the highest are drawn.
-    const perPixel = Math.max(1, values.length / (2 * width));
+    const perPixel = Math.max(1, parts / (2 * width));
     for (let at = 0; at < values.length; at += perPixel) {
       const some = values.slice(Math.floor(at), Math.max(Math.floor(at) + 1, Math.floor(at + perPixel)));
-      const x = ((at + perPixel / 2) / values.length) * width;
+      const x = ((at + perPixel / 2) / parts) * width;
       context.lineTo(x, heightOf(Math.min(...some)));
       if (some.length > 1) context.lineTo(x, heightOf(Math.max(...some)));
     }
