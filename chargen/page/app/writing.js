@@ -110,9 +110,10 @@ class App {
     const reading = this.engine.call("read", { text }, ({ share }) => this.emit("progress", share))
       .then(value => {
         if (value.superseded) return;
-        this.#take(value, text); // also where the next is read already, which counts from this
-        if (this.#reading !== reading) return;
-        this.#reading = null;
+        const isLast = this.#reading === reading; // what the next brings counts from this
+        if (isLast) this.#reading = null;
+        this.#take(value, text);
+        if (!isLast) return;
         this.emit("progress", 1);
       })
       .catch(error => {
