@@ -57,6 +57,13 @@ def model(kind: str = "char", **options: Any) -> TextGenerator:
     return TextGenerator(network, words)
 
 
+def writing_only(generator: TextGenerator, tokens: list[int]) -> TextGenerator:
+    """The same, which writes these tokens alone: what bytes spell by chance is read as others."""
+    generator.model.seen.fill_(False)
+    generator.model.seen[tokens] = True
+    return TextGenerator(generator.model, generator.tokenizer)
+
+
 def trace_of(generator: TextGenerator, text: str) -> Trace:
     tokens = tokens_of(generator, text)
     with torch.inference_mode():
@@ -385,3 +392,23 @@ def test_cells_are_found_when_they_are_asked_for(browser: Browser, tmp_path: Pat
         first.click()
         inside.settled()
         expect(page.locator("#inside .over-text .title")).to_contain_text(f"memory of cell {name}")
+
+
+def test_the_newest_is_shown_while_the_model_writes_and_changes_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    generator = model(num_layers=2)
+    letters = generator.tokenizer.encode("The strawberry is red.\n")
+    generator = writing_only(generator, letters)
+    options = {"seed": 4, "max_tokens": 60}
+    expected = generator.generate(TEXT, seed=4, max_tokens=60).text
+    with open_inside(browser, tmp_path, generator) as page:
+        inside = Inside(page)
+        assert page.evaluate("options => app.write(options)", options)
+        inside.settled()
+        assert page.locator("#text").input_value() == TEXT + expected
+        inside.go_to(page.evaluate("app.parts.at(-1).start"))
+        drawn = page.locator("#inside .network .memory").all_text_contents()
+    cell = trace_of(generator, TEXT + expected).layers[0]["cell"][0]
+    last = ends_of(generator, TEXT + expected)[-2:]
+    assert drawn == [f"c {written(float(cell[at, 0]))}" for at in last]

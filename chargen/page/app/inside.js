@@ -259,8 +259,10 @@ class Inside {
     this.#drawing.element.setAttribute("aria-label", what);
     if (place === null) return;
     this.#body.dataset.place = parts[place].start;
-    if (this.#isReport) this.#gateUse.measure();
+    // The colors of the text come first.
+    if (!this.#isReport || this.#app.values?.length !== parts.length) return;
     this.#isReport = false;
+    this.#gateUse.measure();
   }
 
   /** The steps of the drawing; the one after the last character is still to come. */
@@ -281,7 +283,7 @@ class Inside {
     const { cell, config } = this.#app.about, { layer, unit } = this.#chooser.chosen;
     if (!seen) {
       this.#equations.replaceChildren();
-      this.#words.textContent = "Write something, and the network will have read it.";
+      this.#words.textContent = "Write something, and see what the network does with it.";
       return;
     }
     const now = unitOf(seen.layers[layer], unit), before = unitOf(seen.previous[layer], unit);

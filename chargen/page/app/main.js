@@ -174,7 +174,7 @@ function begin() {
     byId("model-title").textContent = `${title} · ${inThousands(parameters)} parameters`;
     byId("line-role").textContent = roles[0];
     byId("problem").hidden = true;
-    if (view !== null && view !== undefined) app.setView({ kind: "cell", title: "a cell", ...view });
+    if (view !== null && view !== undefined) app.setView({ kind: "cell", title: probeName(view), ...view });
     else if (app.view.kind === "cell") app.setView({ kind: "surprise" });
   });
 

@@ -168,7 +168,7 @@ function memoryFigures(memory, noun) {
     return [
       make("figure", { className: "memory" },
         make("h3", {}, title),
-        make("p", { className: "what" }, what),
+        make("p", { className: "what" }, `${what}; measured on ${memory.measured_on}`),
         picture,
         make("figcaption", {}, words(memory, noun))),
     ];
