@@ -348,7 +348,7 @@ def test_a_report_opens_with_its_text_in_the_colors_of_its_view(
         expect(page.locator("#inside .found .now")).to_have_text(written(float(memory)))
         use = read_text(generator, TEXT).gates
         rows = page.locator("#inside .gate-use tbody tr")
-        expect(rows.nth(0).locator("td").nth(2)).not_to_be_empty()
+        expect(rows.nth(0).locator("td").nth(2)).not_to_have_text("\u2013", timeout=60_000)
         for row, gate in zip(rows.all(), use, strict=True):
             name, layer, mean, opened, shut = row.locator("td").all_inner_texts()
             assert (name, int(layer)) == (gate.gate, gate.layer)

@@ -81,26 +81,26 @@ class GateUse {
   #rows = make("tbody");
   #over = make("p", { className: "what" });
   #button = make("button", { type: "button", className: "ask" }, "measure over this text");
-  #table;
 
   constructor(app) {
     this.#app = app;
     this.#button.onclick = () => this.measure();
     const head = ["gate", "layer", "mean", "over 0.9", "under 0.1"];
-    this.#table = make("table", {},
-      make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
-      this.#rows);
     this.element = make("section", { className: "gate-use" },
       make("h3", {}, "How the gates were used"),
       make("p", { className: "what" },
         "A gate over 0.9 is open and lets through nearly all, one under 0.1 is shut. One that is "
         + "always about a half decides nothing. Over all cells and the whole text."),
-      this.#table, this.#over, this.#button);
+      make("table", {},
+        make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
+        this.#rows),
+      this.#over, this.#button);
   }
 
-  setModel({ gates }) {
+  setModel({ gates, numLayers }) {
     this.element.hidden = gates.length === 0;
-    this.#table.hidden = true;
+    const layers = [...Array(numLayers).keys()];
+    this.#show(layers.flatMap(layer => gates.map(gate => ({ layer, gate }))));
     this.#over.textContent = "";
   }
 
@@ -113,9 +113,9 @@ class GateUse {
   }
 
   #show(gates) {
-    this.#table.hidden = false;
     this.#rows.replaceChildren(...gates.map(({ gate, layer, mean, open, shut }) => {
-      const cells = [gate, String(layer), inDecimals(mean), percent(open), percent(shut)];
+      const shares = mean === undefined ? ["–", "–", "–"] : [inDecimals(mean), percent(open), percent(shut)];
+      const cells = [gate, String(layer), ...shares];
       return make("tr", {}, ...cells.map(text => make("td", {}, text)));
     }));
   }

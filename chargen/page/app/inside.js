@@ -91,6 +91,8 @@ class Inside {
     this.#looks.clear();
     this.#columns.clear();
     this.#isReport = Boolean(about.view);
+    this.#equations.dataset.cell = about.cell;
+    this.#draw(null); // so that all is as high as it will be
     this.#followView();
   }
 

@@ -4,7 +4,7 @@
 const NODE_HEIGHT = 36, LAYER_PITCH = 76;
 const OUTPUTS_HEIGHT = 58, OUTPUT_ROW = 17; // of the likeliest above each column
 const INPUT_HEIGHT = 62, LETTER_HEIGHT = 26;
-const MAX_NODE_WIDTH = 120, MIN_GAP = 46, TAIL = 18, DIGIT = 7.3;
+const MAX_NODE_WIDTH = 120, NARROW_NODE = 72, MIN_GAP = 46, TAIL = 18, DIGIT = 7.3;
 const MARKS = 24; // of units in a layer's box
 
 /** An element of SVG with these attributes; children are elements or text. */
@@ -144,7 +144,8 @@ class NetworkDrawing {
   /** The three likeliest after a step, with bars; what did follow is marked. */
   #outputs(step, left, { node, shades }) {
     const group = makeSvg("g", { class: "outputs" });
-    const most = Math.max(1, Math.floor((node - 6 * DIGIT) / DIGIT)); // characters beside "98 %"
+    const share = node < NARROW_NODE ? chance => percent(chance).replace(" ", "") : percent;
+    const most = Math.max(1, Math.floor(node / DIGIT) - 6); // characters beside "<0.1%"
     for (const [row, { text, probability }] of (step.likeliest ?? []).slice(0, 3).entries()) {
       const y = row * OUTPUT_ROW, followed = text === step.next ? "followed" : "";
       const bar = makeSvg("rect", { x: left, y, width: node * probability, height: OUTPUT_ROW - 2 });
@@ -152,7 +153,7 @@ class NetworkDrawing {
       group.append(
         bar,
         makeSvg("text", { x: left + 4, y: y + 12, class: followed }, shortened(visible(text), most)),
-        makeSvg("text", { x: left + node - 2, y: y + 12, "text-anchor": "end" }, percent(probability)),
+        makeSvg("text", { x: left + node - 2, y: y + 12, "text-anchor": "end" }, share(probability)),
       );
     }
     return group;
