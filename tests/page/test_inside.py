@@ -302,7 +302,7 @@ def test_the_charts_are_of_the_numbers_that_were_measured(browser: Browser, tmp_
             (MEMORY["distances"], pytest.approx(MEMORY["gradient_norm"])),
         ]
         words = page.locator("#inside .memory figcaption").all_inner_texts()
-        assert "after 16 characters, 1.00" in words[0] and "within 8 characters" in words[0]
+        assert "after 16 characters 1.00" in words[0] and "within 8 characters" in words[0]
         assert "halves about every 7 characters" in words[1]
         assert "a tenth of it is left after 24 characters" in words[1]
         # The cell that was found is chosen, and the other one is not said to follow anything.
@@ -314,9 +314,13 @@ def test_the_charts_are_of_the_numbers_that_were_measured(browser: Browser, tmp_
 @pytest.mark.parametrize(
     ("norms", "says"),
     [
-        ([1 / (1 + distance) ** 2 for distance in range(33)], "after 3 characters"),
-        ([1.0] * 33, "100 % of it are left"),
-        ([2.0**distance for distance in range(33)], "of it are left"),
+        ([1 / (1 + distance) ** 2 for distance in range(33)], "a tenth of it is left after 3 char"),
+        (
+            [1.0, 0.2, *(0.1 * 2.0 ** -(d / 5) for d in range(31))],
+            "from there it halves about every 5",
+        ),
+        ([1.0] * 33, "100 % of the gradient is left"),
+        ([2.0**distance for distance in range(33)], "of the gradient is left"),
     ],
 )
 def test_a_gradient_that_does_not_halve_is_not_said_to(
@@ -326,7 +330,7 @@ def test_a_gradient_that_does_not_halve_is_not_said_to(
     with open_inside(browser, tmp_path, model(), memory=memory) as page:
         Inside(page)
         words = page.locator("#inside .memory figcaption").nth(1).inner_text()
-        assert "halves" not in words and says in words
+        assert "back the gradient halves" not in words and says in words
 
 
 def test_a_report_opens_with_its_text_in_the_colors_of_its_view(

@@ -3,13 +3,14 @@
 
 const MIN_NORM = 1e-9; // a gradient below is nothing to a weight
 const STRAIGHT = 0.95; // the R² from which a curve is called exponential
+const STEEP = 2.5; // halvings after which an exponential has still more than a tenth
 
-/** The tokens after which the gradient halves, by least squares on its logarithm from a distance of
- * 1 on; null where the curve is no exponential that falls. */
-function halvingDistance(distances, norms) {
+/** The tokens after which the gradient halves, by least squares on its logarithm from one distance
+ * on; null where the curve is no exponential that falls. */
+function halvingDistance(distances, norms, from) {
   const points = distances
     .map((distance, at) => [distance, norms[at]])
-    .filter(([distance, norm]) => distance >= 1 && norm >= MIN_NORM)
+    .filter(([distance, norm]) => distance >= from && norm >= MIN_NORM)
     .map(([distance, norm]) => [distance, Math.log2(norm)]);
   if (points.length < 3) return null;
   const mean = which => points.reduce((sum, point) => sum + point[which], 0) / points.length;
@@ -37,34 +38,36 @@ const rounded = (number, noun) => counted(number < 10 ? Math.round(10 * number) 
 
 function gradientInWords(memory, noun) {
   const { distances, gradient_norm: norms } = memory;
-  const sentences = [];
-  const halving = halvingDistance(distances, norms);
-  if (halving !== null) {
-    sentences.push(`On its way back the gradient halves about every ${rounded(halving, noun)}.`);
-  }
+  const halving = halvingDistance(distances, norms, 1);
   const tenth = distanceBelow(distances, norms, 0.1), hundredth = distanceBelow(distances, norms, 0.01);
   if (tenth === null) {
-    const last = distances.length - 1, left = Math.round((100 * norms[last]) / norms[0]);
-    sentences.push(`${rounded(distances[last], noun)} back, ${left} % of it are left.`);
-  } else {
-    const more = hundredth === null ? "" : `, less than a hundredth after ${rounded(hundredth, noun)}`;
-    sentences.push(`Less than a tenth of it is left after ${rounded(tenth, noun)}${more}.`);
+    const left = Math.round((100 * norms.at(-1)) / norms[0]);
+    return `${rounded(distances.at(-1), noun)} back, ${left} % of the gradient is left.`;
   }
-  sentences.push("Where it is nearly zero, nothing teaches the network to connect the two places.");
-  return sentences.join(" ");
+  const later = halvingDistance(distances, norms, tenth);
+  const shares = `a tenth of it is left after ${rounded(tenth, noun)}`
+    + (hundredth === null ? "" : `, a hundredth after ${rounded(hundredth, noun)}`);
+  let words = `Of the gradient that goes back, ${shares}.`;
+  if (halving !== null && tenth > STEEP * halving) {
+    words = `On its way back the gradient halves about every ${rounded(halving, noun)}: ${shares}.`;
+  } else if (later !== null) {
+    words = `On its way back the gradient falls steeply at first, to a tenth after ${rounded(tenth, noun)}; `
+      + `from there it halves about every ${rounded(later, noun)}.`;
+  }
+  return `${words} Where it is nearly zero, nothing teaches the network to connect the two places.`;
 }
 
 /** 95 % of what a context can gain is called all of it. */
 function contextInWords(memory, noun) {
   const { contexts, loss } = memory;
   const best = Math.min(...loss), gain = loss[0] - best;
-  const first = `Having read ${rounded(contexts[0], noun)}, it pays ${inDecimals(loss[0])} nats for each one`;
-  if (gain < 0.01) return `${first}, and more of them do not help.`;
+  const first = `After ${rounded(contexts[0], noun)} of context the next one costs ${inDecimals(loss[0])} nats`;
+  if (gain < 0.01) return `${first}, and more of it does not help.`;
   const enough = contexts[loss.findIndex(nats => nats <= loss[0] - 0.95 * gain)];
   const atBest = contexts[loss.indexOf(best)];
   return (
-    `${first}; after ${rounded(atBest, noun)}, ${inDecimals(best)}. ` +
-    `Most of that is gained within ${rounded(enough, noun)}: about so far it looks back.`
+    `${first}, after ${rounded(atBest, noun)} ${inDecimals(best)}. ` +
+    `Nearly all of that is gained within ${rounded(enough, noun)}: about so far it looks back.`
   );
 }
 

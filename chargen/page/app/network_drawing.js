@@ -33,7 +33,8 @@ class NetworkDrawing {
    * many pixels wide. */
   draw(steps, network, chosen, shades, width) {
     // Before each box there is room for a number on the arrow to it.
-    const pitch = (width - TAIL) / steps.length, node = Math.min(pitch - MIN_GAP, MAX_NODE_WIDTH);
+    const pitch = (width - TAIL) / steps.length;
+    const node = Math.min(pitch - Math.max(MIN_GAP, 0.4 * pitch), MAX_NODE_WIDTH);
     const gap = pitch - node;
     const frame = {
       ...network, chosen, shades, width, node, gap,
