@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page
 
 from chargen.config import CorpusConfig
 from chargen.data.documents import EncodedText, encode_text
@@ -17,7 +18,7 @@ from chargen.generation.generator import TextGenerator
 from chargen.insight.reading import parts_of
 from chargen.scoring.scores import token_nats
 from chargen.scoring.units import NATS_PER_BIT
-from tests.support.browser import open_browser
+from tests.support.browser import as_base64, open_browser, open_engine
 from tests.support.tokenizers import MAKERS, tokenizer
 from tests.support.worker import EngineWorker, model_files, open_worker, random_generator
 
@@ -30,6 +31,15 @@ PROMPT = "The strawb"
 def engine() -> Iterator[EngineWorker]:
     with open_browser() as browser, open_worker(browser) as worker:
         yield worker
+
+
+@pytest.fixture(scope="module")
+def page(engine: EngineWorker) -> Iterator[Page]:
+    """With the engine itself, without its worker: its steps can be counted."""
+    browser = engine.page.context.browser
+    assert browser is not None
+    with open_engine(browser) as page:
+        yield page
 
 
 @cache
@@ -203,3 +213,45 @@ def test_one_that_goes_on_is_one_that_was_not_interrupted(engine: EngineWorker, 
         more = "".join(part["text"] for event in events for part in event["parts"])
         assert (first + more).startswith(once[: len(first) + 8])
         assert more
+
+
+TREE = """async ([files, texts, maxBytes]) => {
+  const model = openModel(Object.fromEntries(
+    Object.entries(files).map(([name, text]) => [name, fromBase64(text)])));
+  const text = new Text(model);
+  if (maxBytes) text.tree.maxBytes = maxBytes;
+  const network = model.network;
+  const step = network.step.bind(network);
+  let steps = 0;
+  network.step = (...given) => (steps++, step(...given));
+  const read = [];
+  for (const wanted of texts) {
+    steps = 0;
+    await text.read(wanted);
+    const kept = text.path.filter(place => place.state).length;
+    read.push({ steps, kept, bits: text.parts.map(part => part.bits) });
+  }
+  return read;
+}"""
+
+
+def test_what_two_texts_begin_with_is_read_once(page: Page) -> None:
+    files = as_base64(model_files(generator("char")))
+    texts = ["The straw", "The straw", "The strap", "The", "The straw", "The strap", "A"]
+    steps = [read["steps"] for read in page.evaluate(TREE, [files, texts, 0])]
+    assert steps[0] == len("The straw")  # nothing is foretold after the last
+    assert max(steps[1:]) <= 1
+
+
+def test_states_are_given_up_where_there_are_too_many(page: Page) -> None:
+    files = as_base64(model_files(generator("char")))
+    long = "the straw is red " * 100
+    at = 700
+    other = long[:at] + "A" + long[at:]
+    state_bytes = 4 * 24 * 4
+    found = page.evaluate(TREE, [files, [long, other, long], 100 * state_bytes])
+    every = page.evaluate(TREE, [files, [long, other, long], 0])
+    for read, full in zip(found, every, strict=True):
+        assert read["kept"] < 200 + len(long) / 64 + 2 < full["kept"]
+        assert read["bits"] == full["bits"]
+    assert found[1]["steps"] <= every[1]["steps"] + 64  # from the nearest state that is left

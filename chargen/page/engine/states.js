@@ -27,7 +27,7 @@ class StateTree {
     this.root = new Place(null, end, 0);
     this.start = network.initialState();
     this.kept = []; // places whose state may be given up, the oldest first
-    this.stateBytes = this.start.byteLength;
+    this.maxBytes = MAX_STATE_BYTES; // of their states; up to twice as many before some are given up
     this.size = 1;
     this.current = null; // the place that the network's logits are of
   }
@@ -65,7 +65,7 @@ class StateTree {
     place.state = state;
     if (place.depth % KEPT_EVERY === 0) return;
     this.kept.push(place);
-    const most = Math.max(KEPT_EVERY, Math.floor(MAX_STATE_BYTES / this.stateBytes));
+    const most = Math.max(KEPT_EVERY, Math.floor(this.maxBytes / this.start.byteLength));
     if (this.kept.length < 2 * most) return;
     for (const old of this.kept.splice(0, this.kept.length - most)) old.state = null;
   }
