@@ -102,6 +102,7 @@ class Editor {
   #clicked(event) {
     const { selectionStart, selectionEnd } = this.#field;
     if (selectionStart !== selectionEnd || selectionStart === 0) return;
+    this.#selected = selectionEnd; // what is told of the selection later is no news
     const before = this.#rangeAt(beginningOfCharacter(this.#app.text, selectionStart), selectionStart);
     const isOn = [...(before?.getClientRects() ?? [])].some(rect =>
       event.clientX >= rect.left && event.clientX < rect.right

@@ -9,7 +9,9 @@ class Several {
     this.#app = app;
     this.#panel.addEventListener("keydown", event => {
       const way = this.#ways["123456789".indexOf(event.key)];
-      if (way !== undefined && event.key.length === 1 && !event.ctrlKey) this.#choose(way);
+      if (way === undefined || event.key.length !== 1 || event.ctrlKey) return;
+      event.preventDefault(); // the field that has the focus next would take it, too
+      this.#choose(way);
     });
   }
 

@@ -1,6 +1,8 @@
 // The text and what happens to it: it is read, gone on with, taken back. One object, `app`, that
 // the parts of the page look at and listen to. Knows no elements.
 
+const BEGINNING = { temperature: 0, max_chars: 32, seed: 0 }; // the likeliest words
+
 class App {
   engine;
   about = null;
@@ -16,8 +18,9 @@ class App {
   history;
   branches;
   #listeners = new Map();
+  #proposed = ""; // what a model began with, which is nobody's yet
   #reading = null;
-  #joins = false;
+  #isTyped = false; // what came last: it can be joined by more of that
   #isStopped = false;
   #running = Promise.resolve();
 
@@ -55,19 +58,29 @@ class App {
     await this.stop();
     await this.idle();
     return this.#during("open", async () => {
-      const untouched = this.about === null ? this.text === "" : this.text === (this.about.text ?? "");
+      const isUntouched = this.text === this.#proposed;
       this.about = await this.engine.call("open", { files });
       if (name !== null) this.about.name = name;
       this.parts = [];
       this.known = 0;
-      if (untouched) {
-        this.#replace(this.about.text ?? "", []);
+      if (isUntouched) {
+        this.#proposed = this.about.text ?? await this.#beginning();
+        this.#replace(this.#proposed, []);
+        this.caret = this.text.length;
         this.#begin();
       }
       this.emit("model");
       this.emit("parts", 0);
       this.#read();
     });
+  }
+
+  /** How a text of the model may begin, in its own words; a dialogue begins with its user. */
+  async #beginning() {
+    if (this.about.sampling.mode === "chat") return "";
+    const [{ text }] = await this.engine.call("several", { count: 1, options: BEGINNING });
+    const line = text.trimStart().split("\n")[0];
+    return line.length < text.length ? line : line.replace(/\s+\S*$/, "");
   }
 
   // -- reading --------------------------------------------------------------------------------
@@ -78,7 +91,8 @@ class App {
     if (text === this.text) return;
     this.#replace(text, writtenAfter(this.written, this.text, text));
     this.answer = null;
-    this.#record(joins);
+    this.#record(joins && this.#isTyped);
+    this.#isTyped = true;
     this.#read();
   }
 
@@ -109,12 +123,11 @@ class App {
     const text = this.text;
     const reading = this.engine.call("read", { text }, ({ share }) => this.emit("progress", share))
       .then(value => {
-        if (value.superseded) return;
-        const isLast = this.#reading === reading; // what the next brings counts from this
+        const isLast = this.#reading === reading;
         if (isLast) this.#reading = null;
-        this.#take(value, text);
-        if (!isLast) return;
-        this.emit("progress", 1);
+        // What was read of a text that has changed since is told once, so it is taken, too.
+        if (!value.superseded) this.#take(value, text);
+        if (isLast) this.emit("progress", 1);
       })
       .catch(error => {
         if (this.#reading === reading) this.#reading = null;
@@ -123,8 +136,8 @@ class App {
     this.#reading = reading;
   }
 
-  /** Parts of the engine, from one on, of the text or one before it. */
-  #take({ from = this.parts.length, parts }, text = this.text) {
+  /** Parts of the engine, from one on, of a text. */
+  #take({ from, parts }, text) {
     this.parts.length = from;
     const last = this.parts.at(-1);
     let start = last === undefined ? 0 : last.start + last.text.length;
@@ -132,9 +145,8 @@ class App {
       this.parts.push({ text, bits, start });
       start += text.length;
     }
-    this.known = text === this.text ? start : Math.min(start, commonPrefix(text, this.text));
+    this.known = text === this.text ? start : commonPrefix(text, this.text);
     this.emit("parts", from);
-    return from;
   }
 
   async #settled() {
@@ -210,10 +222,25 @@ class App {
     if (this.#isStopped) return;
     const start = this.text.length;
     this.answer ??= start;
+    let news = null; // {from, parts} since the last frame: a small model is faster than a screen
+    let frame = null;
+    const show = () => {
+      frame = null;
+      if (news !== null) this.#adopt(news, start);
+      news = null;
+    };
+    const hear = ({ from, parts }) => {
+      if (news === null || from < news.from) news = { from, parts: [...parts] };
+      else news.parts.splice(from - news.from, Infinity, ...parts);
+      frame ??= requestAnimationFrame(show);
+    };
     try {
-      const result = await this.engine.call("write", { options }, event => this.#adopt(event, start));
+      const result = await this.engine.call("write", { options }, hear);
+      show();
       this.emit("written", { ...result, text: this.text.slice(start) });
     } finally {
+      if (frame !== null) cancelAnimationFrame(frame);
+      show();
       this.#record();
     }
   }
@@ -221,7 +248,7 @@ class App {
   /** Parts that the model wrote, from the offset `start` on, become those of the text. */
   #adopt(event, start) {
     const isAtEnd = this.caret === this.text.length;
-    const from = event.from ?? this.parts.length;
+    const { from } = event;
     const kept = from === 0 ? 0 : this.parts[from - 1].start + this.parts[from - 1].text.length;
     const text = this.text.slice(0, kept) + event.parts.map(part => part.text).join("");
     const written = this.written.filter(([from]) => from < start)
@@ -230,7 +257,7 @@ class App {
     this.text = text;
     this.written = written;
     this.caret = isAtEnd ? text.length : Math.min(this.caret, text.length);
-    this.#take(event);
+    this.#take(event, text);
     this.emit("text");
     if (isAtEnd) this.emit("caret");
   }
@@ -279,7 +306,7 @@ class App {
     this.#replace(state.text, state.written);
     this.answer = state.answer;
     this.setCaret(Math.min(state.caret, state.text.length));
-    this.#joins = false;
+    this.#isTyped = false;
     this.branches.visit(this.#state());
     this.emit("branches");
     this.#read();
@@ -297,8 +324,8 @@ class App {
   }
 
   #record(joins = false) {
-    this.history.record(this.#state(), joins && this.#joins);
-    this.#joins = joins;
+    this.history.record(this.#state(), joins);
+    this.#isTyped = false;
     this.branches.visit(this.#state());
     this.emit("branches");
   }
