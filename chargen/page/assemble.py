@@ -61,6 +61,7 @@ APP = (
     "memory_charts.js",
     "chooser.js",
     "cells.js",
+    "seen.js",
     "inside.js",
     "main.js",
 )

@@ -3,7 +3,6 @@
 
 const STEPS = 3; // of the network that is drawn: the one before, the one looked at, the next
 const REST = 4; // times as long as an answer took is no question asked while the model writes
-const KEPT_COLUMNS = 2000; // of the map
 
 /** Fill the section, and keep it so; `reveal()` shows the place in the text that is looked at. */
 function mountInside(app, element, reveal = () => {}) {
@@ -20,7 +19,7 @@ class Inside {
   #strips = []; // {layer, gate, strip, mean, button}
   #stripRows = make("div", { className: "strips" });
   #gatesForAClass = make("p", { className: "what" });
-  #pointed = make("p", { className: "pointed" });
+  #pointed = make("span", { className: "pointed" });
   #map = new UnitMap(place => this.#clicked(place), place => this.#point(place));
   #mapTitle = make("span");
   #whole = new WholeCurve(part => this.#goTo(part));
@@ -31,11 +30,8 @@ class Inside {
   #content;
   #body;
 
-  #looks = new Map(); // part -> what the engine saw after it
-  #columns = new Map(); // part -> (H,) values of the chosen layer and gate
-  #columnsOf = "";
+  #seen;
   #from = 0; // the first part of the map
-  #changed = Infinity; // the first part that is another since the engine was asked
   #isReport = false; // whether the page was made to show a text, and all of it is to be measured
   #isVisible = false;
   #isAsking = false;
@@ -47,6 +43,7 @@ class Inside {
   constructor(app, element, reveal) {
     this.#app = app;
     this.#reveal = reveal;
+    this.#seen = new Seen(app);
     this.#found = new FoundCells(app, cell => this.#chooser.choose(cell));
     this.#gateUse = new GateUse(app);
     this.#content = this.#build();
@@ -67,7 +64,10 @@ class Inside {
     new MutationObserver(changeTheme).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     changeTheme();
     app.on("model", () => this.#setModel());
-    app.on("parts", from => this.#forget(from));
+    app.on("parts", from => {
+      this.#seen.forget(from);
+      this.#later();
+    });
     app.on("view", () => this.#followView());
     for (const name of ["caret", "busy", "values"]) app.on(name, () => this.#later());
     if (app.about) this.#setModel();
@@ -88,8 +88,7 @@ class Inside {
     this.#memory.replaceChildren(...memoryFigures(about.memory, noun));
     this.#memory.hidden = this.#memory.children.length === 0;
     this.#buildStrips(about);
-    this.#looks.clear();
-    this.#columns.clear();
+    this.#seen.forget(0);
     this.#isReport = Boolean(about.view);
     this.#equations.dataset.cell = about.cell;
     this.#draw(null); // so that all is as high as it will be
@@ -136,20 +135,16 @@ class Inside {
 
   // -- what is asked --------------------------------------------------------------------------
 
-  #forget(from) {
-    this.#changed = Math.min(this.#changed, from);
-    for (const kept of [this.#looks, this.#columns]) {
-      for (const part of kept.keys()) if (part >= from) kept.delete(part);
-    }
-    this.#later();
-  }
-
   /** Ask and draw, once before the next frame: only where it can be seen, and when the last answer
    * has come. */
   #later() {
     this.#isStale = true;
     if (!this.#isVisible || !this.#app.about) return;
     this.#body.setAttribute("aria-busy", "true");
+    if (this.#rest !== null && !this.#app.busy) {
+      clearTimeout(this.#rest);
+      this.#rest = null;
+    }
     if (this.#isAsking || this.#rest !== null) return;
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;
@@ -160,15 +155,15 @@ class Inside {
   async #refresh() {
     this.#isStale = false;
     this.#isAsking = true;
-    this.#changed = Infinity;
-    const began = performance.now();
+    const began = performance.now(), place = this.#place();
     try {
-      const place = this.#place();
-      if (place !== null) await Promise.all([this.#look(place), this.#fillMap(place)]);
-      if (place === null || place < this.#changed) this.#draw(place);
+      if (place !== null) {
+        await this.#seen.ask(this.#steps(place), this.#chooser.chosen, this.#window(place));
+      }
+      if (place === null || this.#seen.isAsItWas(place)) this.#draw(place);
     } catch (error) {
       // Of a text that has changed meanwhile it is asked again.
-      if (this.#changed === Infinity) this.#app.emit("problem", error);
+      if (this.#seen.isAllAsItWas) this.#app.emit("problem", error);
     }
     this.#isAsking = false;
     if (!this.#isStale) this.#body.setAttribute("aria-busy", "false");
@@ -190,31 +185,9 @@ class Inside {
     return busy === "write" ? last : Math.max(0, Math.min(last, this.#app.partAt(caret)));
   }
 
-  async #look(place) {
-    const { parts, engine } = this.#app;
-    for (const part of this.#looks.keys()) {
-      if (Math.abs(part - place) > STEPS) this.#looks.delete(part);
-    }
-    const wanted = [place - 1, place, place + 1].filter(
-      part => part >= 0 && part < parts.length && !this.#looks.has(part));
-    await Promise.all(wanted.map(async part => {
-      const seen = await engine.call("look", { at: parts[part].start });
-      if (part < this.#changed) this.#looks.set(part, seen);
-    }));
-  }
-
-  async #fillMap(place) {
-    const { layer, gate } = this.#chooser.chosen, { hiddenSize } = this.#app.about;
-    if (this.#columnsOf !== `${layer} ${gate}` || this.#columns.size > KEPT_COLUMNS) this.#columns.clear();
-    this.#columnsOf = `${layer} ${gate}`;
-    const parts = this.#window(place).filter(part => !this.#columns.has(part));
-    if (parts.length === 0) return;
-    const from = parts[0], to = parts.at(-1) + 1;
-    const { values } = await this.#app.engine.call("strip", { layer, gate, from, to });
-    for (let part = from; part < Math.min(to, this.#changed); part++) {
-      const at = (part - from) * hiddenSize;
-      this.#columns.set(part, values.subarray(at, at + hiddenSize));
-    }
+  /** The parts that are drawn as steps. */
+  #steps(place) {
+    return [place - 1, place, place + 1].filter(part => part >= 0 && part < this.#app.parts.length);
   }
 
   /** The parts that the map shows. It stays where it is until the place leaves it. */
@@ -248,10 +221,10 @@ class Inside {
 
   #draw(place) {
     const { about, parts } = this.#app, { chosen } = this.#chooser;
-    const seen = place === null ? undefined : this.#looks.get(place);
-    const cell = about.cell, network = { cell, numLayers: about.numLayers };
+    const seen = place === null ? undefined : this.#seen.after(place);
+    const network = { cell: about.cell, numLayers: about.numLayers };
     const frame = this.#drawing.element.parentElement;
-    this.#drawing.draw(this.#steps(place), network, chosen, this.#shades, frame.clientWidth);
+    this.#drawing.draw(this.#drawnSteps(place), network, chosen, this.#shades, frame.clientWidth);
     this.#drawEquations(seen, place);
     this.#drawStrips(seen);
     this.#found.showValues(seen?.layers ?? null);
@@ -268,16 +241,17 @@ class Inside {
   }
 
   /** The steps of the drawing; the one after the last character is still to come. */
-  #steps(place) {
+  #drawnSteps(place) {
     const nothing = { text: null, layers: null, likeliest: null, next: null, coming: true };
     if (place === null) return Array(STEPS).fill(nothing);
     const { parts } = this.#app;
     return [place - 1, place, place + 1].map(part => {
-      const seen = this.#looks.get(part), before = this.#looks.get(part - 1);
-      if (!parts[part] || !seen) return { ...nothing, text: before?.likeliest[0]?.text ?? null };
-      const { layers, likeliest } = seen, { text } = parts[part];
-      const next = parts[part + 1]?.text ?? null;
-      return { text, layers, likeliest, next, current: part === place, coming: false };
+      const seen = this.#seen.after(part);
+      if (!parts[part] || !seen) {
+        return { ...nothing, text: this.#seen.after(part - 1)?.likeliest[0]?.text ?? null };
+      }
+      const { layers, likeliest } = seen, next = parts[part + 1]?.text ?? null;
+      return { text: parts[part].text, layers, likeliest, next, current: part === place, coming: false };
     });
   }
 
@@ -321,11 +295,11 @@ class Inside {
     const shown = place === null ? [] : this.#window(place).filter(part => parts[part]);
     const columns = shown.map(part => ({
       part, text: parts[part].text, width: UnitMap.widthOf(parts[part]),
-      values: this.#columns.get(part) ?? null,
+      values: this.#seen.column(part, chosen),
     }));
     const width = this.#map.element.clientWidth, isGate = chosen.gate !== null;
     const reach = this.#map.draw(columns, about.hiddenSize, place, chosen.unit, isGate, this.#shades, width);
-    const name = probeName(chosen), values = this.#columns.get(place);
+    const name = probeName(chosen), values = this.#seen.column(place, chosen);
     const high = reach === 1 ? "1" : inDecimals(reach);
     this.#mapTitle.textContent = isGate ? `${name}, 0 to 1` : `memory of ${name}, \u2212${high} to ${high}`;
     const words = `${chosen.gate ?? "memory"} of the ${about.hiddenSize} cells of layer ${chosen.layer} over `
@@ -378,7 +352,8 @@ class Inside {
   /** A row for the memory and each gate of every layer, the last layer on top, as it is drawn. */
   #buildStrips({ cell, numLayers, gates }) {
     this.#strips = [];
-    this.#gatesForAClass.textContent = `One mark is one cell: red above 0, blue below, pale near it. ${GATES_FOR_A_CLASS[cell]}`;
+    this.#gatesForAClass.textContent =
+      `One mark is one cell: red above 0, blue below, pale near it. ${GATES_FOR_A_CLASS[cell]}`;
     const groups = [];
     for (let layer = numLayers - 1; layer >= 0; layer--) {
       const group = make("div", { className: "layer" }, make("h4", {}, `layer ${layer}`));
@@ -386,7 +361,8 @@ class Inside {
         const choose = unit => this.#chooser.choose({ layer, gate, unit });
         const strip = new UnitStrip(choose);
         const title = gate === null ? MEMORY_IN_WORDS : GATES_IN_WORDS[gate];
-        const button = make("button", { type: "button", title }, gate ?? "memory");
+        const name = gate ?? "memory";
+        const button = make("button", { type: "button", title, ariaLabel: `${name}, layer ${layer}` }, name);
         button.onclick = () => this.#chooser.choose({ layer, gate });
         const mean = make("span", { className: "number", title: "the mean of the layer" });
         group.append(button, strip.element, mean);

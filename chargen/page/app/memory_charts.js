@@ -34,7 +34,9 @@ function distanceBelow(distances, norms, share) {
 }
 
 /** A number of tokens as people say it: below 10 with a decimal. */
-const rounded = (number, noun) => counted(number < 10 ? Math.round(10 * number) / 10 : Math.round(number), noun);
+function rounded(number, noun) {
+  return counted(number < 10 ? Math.round(10 * number) / 10 : Math.round(number), noun);
+}
 
 function gradientInWords(memory, noun) {
   const { distances, gradient_norm: norms } = memory;
@@ -134,7 +136,7 @@ function gradientChart(memory, noun) {
   const axes = {
     x: distance => distance / longest,
     y: norm => (Math.log10(norm) - low) / (high - low),
-    xTicks: [0, 1, 2, 3, 4].map(quarter => ({ at: (quarter * longest) / 4, text: String((quarter * longest) / 4) })),
+    xTicks: [0, 1, 2, 3, 4].map(quarter => (quarter * longest) / 4).map(at => ({ at, text: String(at) })),
     yTicks: powers,
   };
   return chartOf(lines, axes, `${noun}s back`, gradientInWords(memory, noun));
