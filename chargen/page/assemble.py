@@ -24,6 +24,7 @@ ENGINE = (
     "sha256.js",
     "safetensors.js",
     "weights.js",
+    "products.js",
     "network.js",
     "philox.js",
     "sampling.js",

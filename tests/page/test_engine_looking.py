@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chargen.config import SampleConfig
 from chargen.generation.generator import TextGenerator
 from chargen.insight.followers import find_followers
 from chargen.insight.inspection import Probe, read_text
 from chargen.insight.reading import CHUNK_TOKENS, parts_of, read_traces, tokens_of
 from chargen.nn.cells import GATE_NAMES
 from chargen.progress import no_progress
+from chargen.tokenizers.base import spelled
 from tests.support.browser import open_browser
 from tests.support.tokenizers import tokenizer
 from tests.support.worker import EngineWorker, model_files, open_worker, random_generator
@@ -84,6 +86,31 @@ def test_another_token_is_taken_and_completed_to_characters(
             assert new.encode().startswith(piece) or "\ufffd" in new
             read = engine.call("read", text=TEXT[:start] + new)  # nothing of it is new
             assert read["parts"] == [] or kind == "bpe"
+
+
+@pytest.mark.parametrize(("kind", "text"), [("unigram", "The 漢"), ("bpe", "The strawb")])
+def test_at_the_end_the_last_word_may_be_spelled_anew(
+    engine: EngineWorker, kind: str, text: str
+) -> None:
+    model = opened(engine, kind, text=text)
+    ways = model.continuation(text, SampleConfig()).decoding_start.spellings
+    assert ways is not None
+    totals: dict[str, float] = {}
+    for token, inside, logprob in zip(ways.tokens, ways.inside, ways.logprobs, strict=True):
+        beyond = spelled(model.tokenizer.pieces[token][inside:])
+        totals[beyond] = totals.get(beyond, 0.0) + float(np.exp(logprob))
+    del totals[""]  # says nothing of what comes
+    found = engine.call("likeliest", at=len(text), count=5)["choices"]
+    assert [one["probability"] for one in found] == [
+        pytest.approx(share, abs=1e-4) for share in sorted(totals.values(), reverse=True)[:5]
+    ]
+    for choice in found:
+        assert choice["probability"] == pytest.approx(totals[choice["text"]], abs=1e-4)
+        engine.call("read", text="")
+        parts = engine.call("read", text=text)["parts"]
+        told = engine.call("take", at=len(text), token=choice["token"])
+        parts[told["from"] :] = told["parts"]
+        assert "".join(part["text"] for part in parts) == text + choice["text"]
 
 
 def test_it_goes_on_from_what_was_taken(engine: EngineWorker) -> None:

@@ -167,7 +167,7 @@ def test_what_it_writes_is_what_python_writes(engine: EngineWorker, kind: str) -
     for options in OPTIONS:
         is_limited = not options.keys().isdisjoint({"max_chars", "until"})
         limits: dict[str, Any] = {} if is_limited else {"max_tokens": 40}
-        for prompt in ["", PROMPT, "red. é"]:
+        for prompt in ["", PROMPT, "red. é", "is 漢"]:
             text, value = written(engine, prompt, **limits, **js(options))
             completion = model.generate(prompt, **limits, **options)
             assert (text, value["reason"]) == (completion.text, completion.finish_reason), options

@@ -59,14 +59,17 @@ async function unitValues(text, { layer, unit, gate }, job) {
   for (const [row, place] of places.entries()) {
     if (!known.has(place)) {
       const found = valuesOf(text, place, layer, gate);
-      const value = unit === null ? found.reduce((sum, one) => sum + one, 0) / found.length : found[unit];
-      known.set(place, value);
+      known.set(place, unit === null ? meanOf(found) : found[unit]);
     }
     values[row] = known.get(place);
     if (job.isDue) await job.rest();
     if (job.stopped) break;
   }
   return values;
+}
+
+function meanOf(numbers) {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }
 
 /** A gate of a layer at a place, or without one what it remembers, (H). */

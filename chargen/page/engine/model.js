@@ -7,7 +7,7 @@ const NEWEST_EXPORT = 1;
 const LINE_TOKENS = 1000; // in which a line should have ended
 const KIND_WORDS = { char: "characters", byte: "bytes", subword: "subwords" };
 // What formats before these had no names for.
-const ADDED_OPTIONS = { layer_norm: false, residual: false, nonlinearity: "tanh", tie_weights: false };
+const ADDED_OPTIONS = { layer_norm: false, residual: false };
 const DAMAGED_HINT = "copy it again, or use another";
 const DOCUMENT_ENDS = { file: "", line: "\n", paragraph: "\n\n" };
 
@@ -41,7 +41,10 @@ function openModel(files) {
 /** config.json, checked as far as the engine needs it. */
 function readConfig(files) {
   if (!files["config.json"]) {
-    throw new PageError("config.json is missing", "give all files of a checkpoint, or an exported page");
+    throw new PageError(
+      "config.json is missing",
+      "give all files of a checkpoint, or an exported page",
+    );
   }
   const config = readJson("config.json", files["config.json"]);
   const foreign = (why) => new PageError(`config.json is not that of a chargen model: ${why}`);
@@ -73,11 +76,15 @@ function readConfig(files) {
 function readExport(files) {
   if (!files["export.json"]) return null;
   const extra = readJson("export.json", files["export.json"]);
-  if (!Number.isInteger(extra.format) || extra.format < 1 || typeof (extra.sha256 ?? 0) !== "object") {
+  const hasHashes = typeof (extra.sha256 ?? 0) === "object";
+  if (!Number.isInteger(extra.format) || extra.format < 1 || !hasHashes) {
     throw new PageError("export.json is not that of a chargen page");
   }
   if (extra.format > NEWEST_EXPORT) {
-    throw new PageError("this page was written by a newer version of chargen", "open that page itself");
+    throw new PageError(
+      "this page was written by a newer version of chargen",
+      "open that page itself",
+    );
   }
   return extra;
 }
@@ -96,10 +103,14 @@ class Model {
   /** What a token spells; bytes that are no whole characters as <E4>. */
   textOf(token) {
     if (token === this.tokenizer.end) return this.endText;
-    const text = this.tokenizer.texts[token];
+    return this.textOfBytes(this.tokenizer.pieces[token]);
+  }
+
+  textOfBytes(bytes) {
+    const text = textOf(bytes);
     if (text !== null) return withLf(text);
     const digits = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
-    return [...this.tokenizer.pieces[token]].map((byte) => `<${digits(byte)}>`).join("");
+    return [...bytes].map((byte) => `<${digits(byte)}>`).join("");
   }
 
   /** The tokens of a text, or of the rest of one: [{token, text}], where `text` is what the token
@@ -119,8 +130,8 @@ class Model {
 
   /** What ends a line in the model's texts: LF, CRLF or CR; as TextGenerator.line_end. */
   #findLineEnd() {
-    const has = (byte) =>
-      this.tokenizer.pieces.some((piece, token) => this.network.seen[token] && piece.includes(byte));
+    const known = this.tokenizer.pieces.filter((_, token) => this.network.seen[token]);
+    const has = (byte) => known.some((piece) => piece.includes(byte));
     if (!has(10)) return has(13) && this.documents === "file" ? "\r" : "\n";
     if (!has(13)) return "\n";
     // A stray CR makes no text of CRLF: what does the model itself end a line with?
@@ -133,7 +144,8 @@ class Model {
   }
 }
 
-/** A text in pieces that are cut into tokens one by one: between lines or words, as far as can be. */
+/** A text in pieces, each of which is cut into tokens by itself: between lines or words, if it has
+ *  such. */
 function* chunksOf(text) {
   let at = 0;
   while (text.length - at > ENCODED_AT_ONCE) {

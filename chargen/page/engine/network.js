@@ -57,7 +57,7 @@ class Network {
   /** `config` is "model" of config.json, `tensors` what readSafetensors found. */
   constructor(config, vocabSize, tensors) {
     const weights = readWeights(config, vocabSize, tensors);
-    const { hidden_size: H, num_layers: L, embedding_size: E } = config;
+    const { hidden_size: H, num_layers: L } = config;
     this.config = config;
     this.vocabSize = vocabSize;
     this.seen = weights.get("seen"); // (V) never sample what training never saw
@@ -75,11 +75,9 @@ class Network {
       };
     });
     // What the first layer reads of a token is computed when the token first comes.
-    this.table = vocabSize * wide <= MAX_TABLE_FLOATS ? new Array(vocabSize) : [];
-    this.hasTable = this.table.length > 0;
+    this.table = vocabSize * wide <= MAX_TABLE_FLOATS ? new Array(vocabSize) : null;
     this.room = [new Float32Array(wide), new Float32Array(wide)];
     this.logits = new Float32Array(vocabSize);
-    this.width = E;
   }
 
   /** (P * H) of nothing read yet: the h of each layer, then an LSTM's c of each; all zeros. */
@@ -91,17 +89,18 @@ class Network {
   /** One token after a state, (P * H) -> the logits (V) of the next, which the next step
    *  overwrites, and a new state. A `trace` gets what was in each layer, from below. */
   step(token, state, trace) {
-    const { cell, hidden_size: H, num_layers: L, residual, layer_norm: norms } = this.config;
+    const { cell, hidden_size: H, num_layers: L, embedding_size: E } = this.config;
+    const { residual, layer_norm: norms, nonlinearity } = this.config;
     const after = new Float32Array(state.length);
     const part = (of, index) => of.subarray(index * H, (index + 1) * H); // (H)
-    let x = this.embedding.subarray(token * this.width, (token + 1) * this.width); // (E)
+    let x = this.embedding.subarray(token * E, (token + 1) * E); // (E), then (H)
     this.layers.forEach((layer, index) => {
       const read = index ? multiply(layer.read, x, this.room[0]) : this.readFirst(token, x);
       const recurrent = multiply(layer.recur, part(state, index), this.room[1]); // (G * H)
       const before = { hidden: part(state, index), cell: part(state, L + index) };
       const now = { ...layer.values, hidden: part(after, index) };
       if (cell === "lstm") now.cell = part(after, L + index);
-      CELLS[cell](read, recurrent, before, now, this.config.nonlinearity === "relu");
+      CELLS[cell](read, recurrent, before, now, nonlinearity === "relu");
       if (trace) trace.push(copied(now));
       const y = norms ? normalised(now.hidden, layer.norm) : now.hidden; // (H)
       x = residual && x.length === H ? y.map((number, j) => x[j] + number) : y;
@@ -112,52 +111,9 @@ class Network {
   /** What the first layer reads of a token, whose embedding is x, (E) -> (G * H). */
   readFirst(token, x) {
     const { read } = this.layers[0];
-    if (!this.hasTable) return multiply(read, x, this.room[0]);
+    if (this.table === null) return multiply(read, x, this.room[0]);
     return (this.table[token] ??= multiply(read, x, new Float32Array(read.bias.length)));
   }
-}
-
-/** (N, K) matrix times x, (K), and the bias, (N) -> out, (N). Six rows at once: a number of x is
- *  fetched once for all of them, and no sum waits for another. */
-function multiply({ matrix, bias }, x, out) {
-  const numbers = new Float64Array(x); // as every product would make of them
-  const width = x.length;
-  let row = 0;
-  for (; row + 6 <= out.length; row += 6) {
-    const p = row * width;
-    const q = p + width;
-    const r = q + width;
-    const s = r + width;
-    const t = s + width;
-    const u = t + width;
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    let e = 0;
-    let f = 0;
-    for (let k = 0; k < width; k++) {
-      const number = numbers[k];
-      a += matrix[p + k] * number;
-      b += matrix[q + k] * number;
-      c += matrix[r + k] * number;
-      d += matrix[s + k] * number;
-      e += matrix[t + k] * number;
-      f += matrix[u + k] * number;
-    }
-    out[row] = a + bias[row];
-    out[row + 1] = b + bias[row + 1];
-    out[row + 2] = c + bias[row + 2];
-    out[row + 3] = d + bias[row + 3];
-    out[row + 4] = e + bias[row + 4];
-    out[row + 5] = f + bias[row + 5];
-  }
-  for (; row < out.length; row++) {
-    let sum = bias[row];
-    for (let k = 0; k < width; k++) sum += matrix[row * width + k] * numbers[k];
-    out[row] = sum;
-  }
-  return out;
 }
 
 /** Layer normalisation (Ba et al. 2016) of y, (H). */

@@ -1,5 +1,5 @@
 "use strict";
-// Turn next-token logits into a token: the options, the processors in their one order, and the draw.
+// Turn next-token logits into a token: options, the processors in their one order, and the draw.
 // The same as chargen/generation/logits.py and sampling.py, ties included: float32 stays float32.
 //
 // Shapes: V vocabulary, N tokens before.
@@ -51,8 +51,8 @@ function sampleOptions(given) {
     const value = given[name] ?? usual;
     const isSound = value >= least && value <= most && (!isWhole || Number.isInteger(value));
     if (value !== null && (typeof value !== "number" || !isSound)) {
-      const range = least === Number.MIN_VALUE ? `above 0 and at most ${most}` : `${least} to ${most}`;
-      throw new PageError(`${spaced(name)} must be ${range}, not ${value}`);
+      const range = least === Number.MIN_VALUE ? "above 0 and at most" : `${least} to`;
+      throw new PageError(`${spaced(name)} must be ${range} ${most}, not ${value}`);
     }
     options[name] = value;
   }
@@ -218,7 +218,8 @@ const PROCESSORS = {
     const ended = new Set();
     const last = before.slice(before.length - size + 1);
     for (let at = 0; at + size <= before.length; at++) {
-      if (last.every((token, index) => before[at + index] === token)) ended.add(before[at + size - 1]);
+      const isAgain = last.every((token, index) => before[at + index] === token);
+      if (isAgain) ended.add(before[at + size - 1]);
     }
     return ended.size ? maskLogits(logits, (token) => ended.has(token)) : logits;
   },
@@ -266,7 +267,8 @@ const PROCESSORS = {
     let entropy = 0;
     probabilities.forEach((p, token) => p > 0 && (entropy -= p * logprobs[token]));
     const distances = logprobs.map((logprob) => Math.abs(-logprob - entropy));
-    const order = [...distances.keys()].sort((one, two) => byNumber(distances[one], distances[two]));
+    const nearer = (one, two) => byNumber(distances[one], distances[two]);
+    const order = [...distances.keys()].sort(nearer);
     const left = logits.map(() => -Infinity);
     let held = 0;
     for (const [place, token] of order.entries()) {

@@ -27,7 +27,7 @@ class StateTree {
     this.root = new Place(null, end, 0);
     this.start = network.initialState();
     this.kept = []; // places whose state may be given up, the oldest first
-    this.maxBytes = MAX_STATE_BYTES; // of their states; up to twice as many before some are given up
+    this.maxBytes = MAX_STATE_BYTES; // of their states; twice as many before some are given up
     this.size = 1;
     this.current = null; // the place that the network's logits are of
   }

@@ -21,6 +21,7 @@ class Text {
     this.told = 0; // so many of the parts are as they were when somebody was told last
     this.isNews = false; // whether what came after those is another now
     this.view = { key: "", values: new WeakMap() };
+    this.spelled = { place: null, found: null }; // see #respelled
     this.#begin();
   }
 
@@ -197,8 +198,8 @@ class Text {
     return continuation;
   }
 
-  /** Continuations side by side, row i by the random numbers of row i; the text stays. `onText` gets
-   *  {row, text} as it comes. Gives {text, reason, logprob} of each. */
+  /** Continuations side by side, row i by the random numbers of row i; the text stays. `onText`
+   *  gets {row, text} as it comes. Gives {text, reason, logprob} of each. */
   async several(count, options, job = new Job(), onText = () => {}) {
     const { start } = this.#start(options);
     const rows = Array.from({ length: count }, (_, row) => ({
@@ -233,26 +234,41 @@ class Text {
     }
   }
 
+  /** How a last word that the model did not write itself can be spelled anew, after how many of the
+   *  tokens: {kept, spellings}; null where that is the word as it is. */
+  #respelled() {
+    const { tokenizer, network } = this.model;
+    if (this.isIntact || tokenizer.kind !== "subword") return null;
+    if (this.spelled.place === this.place) return this.spelled.found;
+    this.spelled = { place: this.place, found: null };
+    const tokens = this.path.map(({ token }) => token);
+    const first = tokens.lastIndexOf(tokenizer.end) + 1;
+    const { kept: rest, word } = takeBack(tokenizer, tokens.slice(first));
+    if (!word.length) return null;
+    const kept = first + rest.length;
+    const place = this.#placeAfter(kept);
+    const logits = this.tree.logits(place).slice();
+    const spellings = spell(network, tokenizer, word, logits, this.tree.state(place));
+    this.tree.forgetLogits();
+    this.spelled.found = { kept, spellings };
+    return this.spelled.found;
+  }
+
+  /** The place after so many tokens. */
+  #placeAfter(tokens) {
+    return tokens ? this.path[tokens - 1] : this.tree.root;
+  }
+
   /** How texts go on from here: after how many of its tokens, and what makes the Continuation by a
    *  RandomStream. A last word that the model did not write itself is spelled anew. */
   #start(options) {
-    const { tokenizer, network } = this.model;
-    const tokens = this.path.map(({ token }) => token);
-    let spellings = null;
-    let kept = tokens.length;
-    if (!this.isIntact && options.heal && tokenizer.kind === "subword") {
-      const first = tokens.lastIndexOf(tokenizer.end) + 1;
-      const { kept: rest, word } = takeBack(tokenizer, tokens.slice(first));
-      if (word.length) {
-        kept = first + rest.length;
-        const place = kept ? this.path[kept - 1] : this.tree.root;
-        const logits = this.tree.logits(place).slice();
-        spellings = spell(network, tokenizer, word, logits, this.tree.state(place));
-        this.tree.forgetLogits();
-      }
-    }
-    const place = kept ? this.path[kept - 1] : this.tree.root;
-    const before = tokens.slice(Math.max(0, kept - options.penalty_window), kept);
+    const { kept, spellings } = (options.heal ? this.#respelled() : null) ?? {
+      kept: this.path.length,
+      spellings: null,
+    };
+    const place = this.#placeAfter(kept);
+    const recent = this.path.slice(Math.max(0, kept - options.penalty_window), kept);
+    const before = recent.map(({ token }) => token);
     const start = (stream) =>
       new Continuation(this.model, this.tree, place, before, options, stream, spellings);
     return { kept, start };
@@ -285,16 +301,19 @@ class Text {
   placeBefore(index) {
     if (index >= this.parts.length) return this.place;
     const tokens = index ? this.parts[index - 1].end : 0;
-    return tokens ? this.path[tokens - 1] : this.tree.root;
+    return this.#placeAfter(tokens);
   }
 
   /** What was likely at an offset, and what stands there. */
   likeliest(offset, count) {
     const index = this.partAt(offset);
     const part = this.parts[index];
+    const respelled = part ? null : this.#respelled();
     return {
       at: part ? part.start : this.length,
-      choices: this.choicesAfter(this.placeBefore(index), count),
+      choices: respelled
+        ? this.#choicesBeyond(respelled.spellings, count)
+        : this.choicesAfter(this.placeBefore(index), count),
       actual: part ? { text: part.text, probability: 2 ** -part.bits } : null,
     };
   }
@@ -312,6 +331,27 @@ class Text {
       }));
   }
 
+  /** The most likely that can come where the last word is spelled anew: each way that goes beyond
+   *  it, by its token; those that show the same count together. */
+  #choicesBeyond({ tokens, inside, logprobs }, count) {
+    const { pieces } = this.model.tokenizer;
+    const found = new Map(); // by text
+    for (const [way, token] of tokens.entries()) {
+      const beyond = pieces[token].subarray(inside[way]);
+      if (!beyond.length) continue;
+      const text = this.model.textOfBytes(beyond);
+      const probability = Math.exp(logprobs[way]);
+      const known = found.get(text) ?? { token, text, probability: 0, best: 0 };
+      const best = Math.max(known.best, probability);
+      if (probability === best) known.token = token;
+      found.set(text, { ...known, best, probability: known.probability + probability });
+    }
+    return [...found.values()]
+      .sort((one, two) => two.probability - one.probability)
+      .slice(0, count)
+      .map(({ token, text, probability }) => ({ token, text, probability }));
+  }
+
   /** Cut the text at an offset and go on with a token, and with what most likely completes it to
    *  whole characters. */
   take(offset, token) {
@@ -320,18 +360,36 @@ class Text {
       throw new PageError(`there is no token ${token}`);
     }
     const from = this.partAt(offset);
-    const place = this.tree.follow(this.placeBefore(from), token);
-    this.#truncate(from);
-    this.#append(place);
+    const respelled = from < this.parts.length ? null : this.#respelled();
+    const way = respelled ? likeliestWay(respelled.spellings, token) : -1;
+    if (way >= 0) {
+      const { paths, parents } = respelled.spellings;
+      this.#keepTokens(respelled.kept);
+      for (const before of paths[parents[way]]) this.#append(this.tree.follow(this.place, before));
+      this.#append(this.tree.follow(this.place, token));
+    } else {
+      const place = this.tree.follow(this.placeBefore(from), token);
+      this.#truncate(from);
+      this.#append(place);
+    }
     for (let step = 0; this.decoder.pending.length && step < MAX_COMPLETING; step++) {
-      const goesOn = (_, next) => network.seen[next] && (tokenizer.pieces[next][0] & 0xc0) === 0x80;
+      const goesOn = (next) => network.seen[next] && (tokenizer.pieces[next][0] & 0xc0) === 0x80;
       const logits = this.tree.logits(this.place);
-      const most = indexOfMost(logits.map((logit, next) => (goesOn(logit, next) ? logit : -Infinity)));
-      this.#append(this.tree.follow(this.place, most));
+      const left = maskLogits(logits, (next) => !goesOn(next));
+      this.#append(this.tree.follow(this.place, indexOfMost(left)));
     }
     this.#endCharacter();
     this.#close();
     this.isIntact = true;
     this.hasEnded = false;
   }
+}
+
+/** The likeliest of the ways to spell a word that end with a token; -1 where none does. */
+function likeliestWay({ tokens, logprobs }, token) {
+  let best = -1;
+  for (const [way, ends] of tokens.entries()) {
+    if (ends === token && (best < 0 || logprobs[way] > logprobs[best])) best = way;
+  }
+  return best;
 }

@@ -179,8 +179,8 @@ function encodeText(tokenizer, text, documents) {
   return tokens;
 }
 
-/** The documents of a text, and what separates each from the next: [{text, separator}], "" after the
- * last. Where blank lines stand before the first, an empty one ends there; `isRest` says that
+/** The documents of a text, and what separates each from the next: [{text, separator}], "" after
+ * the last. Where blank lines stand before the first, an empty one ends there; `isRest` says that
  * something stands before. */
 function splitDocuments(text, documents, isRest = false) {
   const separator = SEPARATORS[documents];

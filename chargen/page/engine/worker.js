@@ -41,7 +41,9 @@ const CALLS = {
     };
   },
 
-  several: ({ count, options }, job, send) => text.several(count, sampleOptions(options), job, send),
+  several({ count, options }, job, send) {
+    return text.several(count, sampleOptions(options), job, send);
+  },
 
   take({ at, token }) {
     text.take(at, token);
