@@ -79,6 +79,7 @@ class FoundCells {
 class GateUse {
   #app;
   #rows = make("tbody");
+  #table;
   #over = make("p", { className: "what" });
   #button = make("button", { type: "button", className: "ask" }, "measure over this text");
 
@@ -86,19 +87,20 @@ class GateUse {
     this.#app = app;
     this.#button.onclick = () => this.measure();
     const head = ["gate", "layer", "mean", "over 0.9", "under 0.1"];
+    this.#table = make("table", {},
+      make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
+      this.#rows);
     this.element = make("section", { className: "gate-use" },
       make("h3", {}, "How the gates were used"),
       make("p", { className: "what" },
         "A gate over 0.9 is open and lets through nearly all, one under 0.1 is shut. One that is "
         + "always about a half decides nothing. Over all cells and the whole text."),
-      make("table", {},
-        make("thead", {}, make("tr", {}, ...head.map(name => make("th", { scope: "col" }, name)))),
-        this.#rows),
-      this.#over, this.#button);
+      this.#table, this.#over, this.#button);
   }
 
-  setModel({ gates, numLayers }) {
+  setModel({ gates, numLayers, view }) {
     this.element.hidden = gates.length === 0;
+    this.#table.hidden = !view; // which is measured by itself
     const layers = [...Array(numLayers).keys()];
     this.#show(layers.flatMap(layer => gates.map(gate => ({ layer, gate }))));
     this.#over.textContent = "";
@@ -107,6 +109,7 @@ class GateUse {
   async measure() {
     const length = this.#app.known;
     await measured(this.#app, this.#button, "gates", gates => {
+      this.#table.hidden = false;
       this.#over.textContent = `Measured over ${counted(length, "character")}.`;
       this.#show(gates);
     });
@@ -114,7 +117,8 @@ class GateUse {
 
   #show(gates) {
     this.#rows.replaceChildren(...gates.map(({ gate, layer, mean, open, shut }) => {
-      const shares = mean === undefined ? ["–", "–", "–"] : [inDecimals(mean), percent(open), percent(shut)];
+      const isKnown = mean !== undefined;
+      const shares = isKnown ? [inDecimals(mean), percent(open), percent(shut)] : ["–", "–", "–"];
       const cells = [gate, String(layer), ...shares];
       return make("tr", {}, ...cells.map(text => make("td", {}, text)));
     }));
