@@ -247,6 +247,7 @@ def test_a_mark_that_is_clicked_is_the_cell(browser: Browser, tmp_path: Path) ->
     generator = model()
     with open_inside(browser, tmp_path, generator) as page:
         inside = Inside(page)
+        inside.go_to(STOP)
         strip = page.locator("#inside .strips canvas").nth(2)  # the forget gate
         width = strip.evaluate("canvas => canvas.clientWidth")
         strip.click(position={"x": width * 8.5 / 12, "y": 5})
@@ -254,7 +255,7 @@ def test_a_mark_that_is_clicked_is_the_cell(browser: Browser, tmp_path: Path) ->
         assert page.locator("#inside-unit").input_value() == "8"
         assert page.locator("input[name=inside-gate]:checked").input_value() == "forget"
         strongest = strip.get_attribute("aria-label")
-        forget = trace_of(generator, TEXT).layers[0]["forget"][0, 0]
+        forget = trace_of(generator, TEXT).layers[0]["forget"][0, STOP]
         assert strongest is not None and f"{int(forget.argmax())} (" in strongest
 
 
