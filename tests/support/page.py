@@ -50,7 +50,7 @@ class Desk:
             expect(self.status).to_have_text(re.compile(rf"^{count:,} characters?, .* bits each$"))
 
     def wait_until_written(self) -> None:
-        expect(self.status).to_have_text(re.compile("µs each"))
+        expect(self.status).to_have_text(re.compile("a second"))
         self.wait_until_idle()
 
     def wait_until_idle(self) -> None:

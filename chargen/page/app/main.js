@@ -145,6 +145,9 @@ function begin() {
     event.preventDefault();
   });
 
+  let hasWritten = false; // so that nobody needs to be shown how
+  app.on("written", () => { hasWritten = true; });
+
   // -- what buttons say -----------------------------------------------------------------------
 
   function showState() {
@@ -161,6 +164,7 @@ function begin() {
     byId("undo-button").disabled = app.busy !== null || !app.history.canUndo;
     byId("redo-button").disabled = app.busy !== null || !app.history.canRedo;
     byId("line").hidden = settings.mode !== "chat";
+    byId("hint").hidden = app.about === null || hasWritten;
     byId("welcome").hidden = app.about !== null || app.busy === "open";
     byId("colour-button").textContent = app.view.kind === "cell" ? app.view.title : "surprise in bits";
     byId("colour-button").ariaPressed = String(app.view.kind !== "none");
@@ -237,13 +241,15 @@ function begin() {
     bring(filesDropped(event.dataTransfer).then(filesOf));
   });
 
+  let served = null; // the name of the one that is open
   async function openServed(server, name) {
     try {
       const files = await server.files(name, share => app.emit("progress", share));
-      await app.open(files, name);
+      if (await app.open(files, name)) served = name;
     } catch (error) {
       app.emit("problem", error);
     }
+    byId("models").value = served ?? name;
   }
 
   async function openFromServer() {

@@ -40,8 +40,8 @@ class Status {
   }
 
   #tell({ reason, tokens, microseconds, seed, text }) {
-    const each = tokens > 0 ? `${Math.round(microseconds)} µs each` : "";
-    const said = [REASONS[reason], counted(tokens, "token"), each,
+    const speed = tokens > 0 ? `${inThousands(Math.round(1e6 / microseconds))} a second` : "";
+    const said = [REASONS[reason], counted(tokens, "token"), speed,
       seed === undefined || seed === null ? "" : `seed ${seed}`];
     this.#say(said.filter(Boolean).join(" · "));
     speak(text === "" ? "nothing was written" : text.slice(0, SPOKEN_CHARACTERS));
