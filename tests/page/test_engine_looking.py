@@ -19,8 +19,10 @@ from chargen.nn.cells import GATE_NAMES
 from chargen.progress import no_progress
 from chargen.tokenizers.base import spelled
 from tests.support.browser import open_browser
+from tests.support.networks import random_generator
+from tests.support.page_files import model_files
 from tests.support.tokenizers import tokenizer
-from tests.support.worker import EngineWorker, model_files, open_worker, random_generator
+from tests.support.worker import EngineWorker, open_worker
 
 SEEN = "The strawberry is red.\nἄνθρωπος 漢字 🍓"
 TEXT = "The 漢 is é red."

@@ -17,8 +17,10 @@ from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import weights_of
 from tests.support.browser import open_browser
+from tests.support.networks import random_generator
+from tests.support.page_files import model_files
 from tests.support.tokenizers import tokenizer
-from tests.support.worker import EngineWorker, model_files, open_worker, random_generator
+from tests.support.worker import EngineWorker, open_worker
 
 Files = dict[str, bytes]
 

@@ -19,8 +19,10 @@ from chargen.insight.reading import parts_of
 from chargen.scoring.scores import token_nats
 from chargen.scoring.units import NATS_PER_BIT
 from tests.support.browser import as_base64, open_browser, open_engine
+from tests.support.networks import random_generator
+from tests.support.page_files import model_files
 from tests.support.tokenizers import MAKERS, tokenizer
-from tests.support.worker import EngineWorker, model_files, open_worker, random_generator
+from tests.support.worker import EngineWorker, open_worker
 
 KINDS = list(MAKERS)
 SEEN = "The strawberry is red.\nἄνθρωπος 漢字 🍓"

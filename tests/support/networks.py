@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from chargen.config import ModelConfig
+from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.options import choices_of
+from chargen.tokenizers.base import Tokenizer
 
 VOCAB_SIZE = 60
 CELL_NAMES = choices_of(ModelConfig, "cell")
@@ -36,3 +38,18 @@ def network(**options: Any) -> LanguageModel:
             if parameter.dim() == 1:
                 parameter.add_(torch.randn_like(parameter) * 0.3)
     return model
+
+
+def random_generator(
+    tokenizer: Tokenizer, seen: str, *, seed: int = 1, **options: Any
+) -> TextGenerator:
+    """An untrained network with opinions strong enough that no two tokens are nearly alike, as if
+    it had seen the tokens that spell a text, and the end of a document."""
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 24, "embedding_size": 12, "num_layers": 2}
+    network = LanguageModel(ModelConfig(**(sizes | options)), tokenizer.vocab_size)
+    with torch.no_grad():
+        network.head.weight.mul_(12)
+        network.seen.fill_(False)
+        network.seen[[*tokenizer.encode(seen), tokenizer.end]] = True
+    return TextGenerator(network, tokenizer)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from hashlib import sha256
 from typing import Any
 
-import torch
 from playwright.sync_api import Browser, Page
 
-from chargen.checkpoint.metadata import FORMAT
-from chargen.checkpoint.store import arrays_to_bytes
-from chargen.config import ModelConfig
-from chargen.generation.generator import TextGenerator
-from chargen.nn.model import LanguageModel
 from chargen.page.assemble import FOLDER, engine_script
-from chargen.tokenizers.base import Tokenizer
-from chargen.tokenizers.registry import file_name_of
 from tests.support.browser import as_base64, open_page
 
 # `call` gives {events, value} or {events, error}.
@@ -80,36 +69,3 @@ def open_worker(browser: Browser) -> Iterator[EngineWorker]:
     with open_page(browser) as page:
         page.evaluate(CLIENT, script)
         yield EngineWorker(page)
-
-
-def model_files(generator: TextGenerator, **corpus_options: Any) -> dict[str, bytes]:
-    """The files of a model that was made by hand."""
-    tokenizer = generator.tokenizer
-    files = {
-        "model.safetensors": arrays_to_bytes(generator.weights.arrays),
-        file_name_of(tokenizer.kind): tokenizer.serialize(),
-    }
-    config = {
-        "format": FORMAT,
-        "tokenizer": tokenizer.kind,
-        "vocab_size": tokenizer.vocab_size,
-        "model": asdict(generator.weights.config),
-        "corpus_options": corpus_options,
-        "sha256": {name: sha256(content).hexdigest() for name, content in files.items()},
-    }
-    return files | {"config.json": json.dumps(config).encode()}
-
-
-def random_generator(
-    tokenizer: Tokenizer, seen: str, *, seed: int = 1, **options: Any
-) -> TextGenerator:
-    """An untrained network with opinions strong enough that no two tokens are nearly alike, as if
-    it had seen the tokens that spell a text, and the end of a document."""
-    torch.manual_seed(seed)
-    sizes = {"hidden_size": 24, "embedding_size": 12, "num_layers": 2}
-    network = LanguageModel(ModelConfig(**(sizes | options)), tokenizer.vocab_size)
-    with torch.no_grad():
-        network.head.weight.mul_(12)
-        network.seen.fill_(False)
-        network.seen[[*tokenizer.encode(seen), tokenizer.end]] = True
-    return TextGenerator(network, tokenizer)
