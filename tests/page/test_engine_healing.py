@@ -116,6 +116,35 @@ def check_ways(generator: TextGenerator, word: bytes, ways: dict[str, Any]) -> N
         assert bytes(spelled)[: len(word)] == word
 
 
+def test_a_word_that_grows_is_spelled_as_if_it_came_at_once(engine: Page) -> None:
+    """And no step is taken twice."""
+    found = engine.evaluate(
+        """() => {
+            const {network, tokenizer} = bpe;
+            const {logits, state} = network.step(tokenizer.end, network.initialState());
+            const first = logits.slice();
+            const known = new Map();
+            let steps = 0;
+            const counted = {seen: network.seen, step(...given) {
+                steps++;
+                return network.step(...given);
+            }};
+            const plain = ({tokens, paths, logprobs}) => [tokens, paths, [...logprobs]];
+            const word = utf8.encode(" strawberry");
+            return Array.from(word, (_, at) => {
+                const begun = word.slice(0, at + 1);
+                steps = 0;
+                const grown = spell(counted, tokenizer, begun, first, state, known);
+                const more = steps;
+                const whole = spell(counted, tokenizer, begun, first, state);
+                return {grown: plain(grown), whole: plain(whole), more, all: steps - more};
+            });
+        }"""
+    )
+    assert [row["grown"] for row in found] == [row["whole"] for row in found]
+    assert sum(row["more"] for row in found) == found[-1]["all"] > 50
+
+
 @pytest.mark.parametrize("prompt", ["GRANN", "The strawb", "UNCLE JO", "", "The \U0001f353 GRANN"])
 def test_a_word_goes_on_as_in_python(
     subword_checkpoint: Path, worker: EngineWorker, prompt: str

@@ -8,6 +8,7 @@
 
 const MAX_WORD_BYTES = 32; // that are taken back at most
 const MAX_WAYS = 32; // that are followed from one place in the word
+const MAX_KNOWN_FLOATS = 1 << 22; // of logits: a word that grows is spelled again with each letter
 const BLANK_BYTES = new Set([9, 10, 11, 12, 13, 32]);
 
 /** The tokens of a text without its last word, and the bytes of that word; no bytes where no token
@@ -34,11 +35,12 @@ function takeBack(tokenizer, tokens) {
 
 /**
  * All likely ways to spell `word` from a state (P * H) and its logits (V) on, as Spellings: way n is
- * `tokens[n]`, whose first `inside[n]` bytes stand in the word, after `states[parents[n]]`, (W, P *
- * H), to which the tokens `paths[parents[n]]` lead; `logprobs[n]` is that of the way, given the
- * word, and `logprob` that of the word. A token beyond the word is one that was seen in training.
+ * `tokens[n]`, whose first `inside[n]` bytes stand in the word, after `states[parents[n]]`, to
+ * which the tokens `paths[parents[n]]` lead; `logprobs[n]` is that of the way, given the word, and
+ * `logprob` that of the word. A token beyond the word is one that was seen in training.
+ * `known` holds what the network was asked for when other words were spelled from the same state.
  */
-function spell(network, tokenizer, word, logits, state) {
+function spell(network, tokenizer, word, logits, state, known = new Map()) {
   const states = [];
   const paths = [];
   // By how many bytes are spelled: {logprob, parent, token}, and the same that end with the word.
@@ -56,11 +58,12 @@ function spell(network, tokenizer, word, logits, state) {
     const next = ways.length ? tokenizer.byFirstByte[left[0]].filter(mayFollow) : [];
     const first = states.length;
     const logprobs = ways.map(({ logprob, parent, token }) => {
-      if (at) ({ logits, state } = network.step(token, states[parent]));
+      const path = at ? [...paths[parent], token] : [];
+      if (at) ({ logits, state } = stepOnce(network, path, states[parent], known));
       states.push(state);
-      paths.push(at ? [...paths[parent], token] : []);
+      paths.push(path);
       const total = logSumExp(logits);
-      return next.map((token) => logprob + (logits[token] - total));
+      return next.map((following) => logprob + (logits[following] - total));
     }); // (ways, next)
     next.forEach((token, column) => {
       const stop = at + tokenizer.pieces[token].length;
@@ -81,6 +84,18 @@ function spell(network, tokenizer, word, logits, state) {
     logprobs: logProbabilities(total),
     logprob: logSumExp(total),
   };
+}
+
+/** A step with the last token of a path after a state, unless what it gives is known. */
+function stepOnce(network, path, state, known) {
+  const key = path.join();
+  if (known.has(key)) return known.get(key);
+  const { logits, state: after } = network.step(path.at(-1), state);
+  const found = { logits, state: after };
+  if ((known.size + 1) * logits.length <= MAX_KNOWN_FLOATS) {
+    known.set(key, { logits: logits.slice(), state: after });
+  }
+  return found;
 }
 
 /** The likeliest first; of equals, those that come later. */

@@ -21,7 +21,7 @@ class Text {
     this.told = 0; // so many of the parts are as they were when somebody was told last
     this.isNews = false; // whether what came after those is another now
     this.view = { key: "", values: new WeakMap() };
-    this.spelled = { place: null, found: null }; // see #respelled
+    this.spelled = { place: null, found: null, from: null, known: null }; // see #respelled
     this.#begin();
   }
 
@@ -240,7 +240,7 @@ class Text {
     const { tokenizer, network } = this.model;
     if (this.isIntact || tokenizer.kind !== "subword") return null;
     if (this.spelled.place === this.place) return this.spelled.found;
-    this.spelled = { place: this.place, found: null };
+    this.spelled = { ...this.spelled, place: this.place, found: null };
     const tokens = this.path.map(({ token }) => token);
     const first = tokens.lastIndexOf(tokenizer.end) + 1;
     const { kept: rest, word } = takeBack(tokenizer, tokens.slice(first));
@@ -248,7 +248,9 @@ class Text {
     const kept = first + rest.length;
     const place = this.#placeAfter(kept);
     const logits = this.tree.logits(place).slice();
-    const spellings = spell(network, tokenizer, word, logits, this.tree.state(place));
+    const state = this.tree.state(place);
+    if (this.spelled.from !== place) Object.assign(this.spelled, { from: place, known: new Map() });
+    const spellings = spell(network, tokenizer, word, logits, state, this.spelled.known);
     this.tree.forgetLogits();
     this.spelled.found = { kept, spellings };
     return this.spelled.found;
