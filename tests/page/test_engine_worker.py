@@ -10,7 +10,7 @@ import pytest
 import chargen
 from chargen.checkpoint.locate import BUNDLED
 from chargen.generation.generator import TextGenerator
-from tests.support.browser import checkpoint_files, open_browser
+from tests.support.browser import as_base64, checkpoint_files, open_browser
 from tests.support.worker import EngineWorker, open_worker
 
 PROMPT = "The color of a strawberry is"
@@ -54,3 +54,20 @@ def test_what_a_page_was_told_is_the_text_however_quickly_it_changes(engine: Eng
         texts,
     )
     assert told == texts[-1]
+
+
+def test_another_model_is_opened_while_a_text_is_read(engine: EngineWorker) -> None:
+    files = as_base64(checkpoint_files(BUNDLED))
+    read = engine.page.evaluate(
+        """async ([long, files]) => {
+          let read;
+          await new Promise(begin => { read = call("read", { text: long }, begin); });
+          const refused = await openFiles({ "config.json": files["config.json"] });
+          const { value } = await openFiles(files);
+          return [refused.error.message, value.name, (await read).value];
+        }""",
+        ["What color is a banana? It is yellow. " * 400, files],
+    )
+    assert read == ["model.safetensors is missing", "everyday", {"superseded": True}]
+    told = engine.call("read", text=PROMPT)
+    assert (told["from"], "".join(part["text"] for part in told["parts"])) == (0, PROMPT)

@@ -19,7 +19,8 @@ const CALLS = {
   open({ files }) {
     const bytes = Object.entries(files).map(([name, buffer]) => [name, new Uint8Array(buffer)]);
     const opened = openModel(Object.fromEntries(bytes));
-    model = opened; // only now: a file that is refused leaves all as it was
+    for (const job of jobs) job.stopped = true; // only now: a refused file leaves all as it was
+    model = opened;
     text = new Text(model);
     return model.about;
   },
@@ -58,8 +59,8 @@ const CALLS = {
   strip: async (fields, job) => ({ values: await strip(text, fields, job) }),
 };
 
-/** Those that only look: they are answered at once, whatever goes on. */
-const LOOKING = new Set(["likeliest", "look", "values", "strip"]);
+/** Those that only look, or begin anew: they are answered at once, whatever goes on. */
+const AT_ONCE = new Set(["open", "likeliest", "look", "values", "strip"]);
 
 onmessage = ({ data: { id, type, ...fields } }) => {
   const send = (event) => postMessage({ id, event });
@@ -78,7 +79,7 @@ onmessage = ({ data: { id, type, ...fields } }) => {
       postMessage({ id, error: { message: error.message, hint: error.hint ?? "" } });
     }
   };
-  if (LOOKING.has(type)) {
+  if (AT_ONCE.has(type)) {
     run();
     return;
   }
