@@ -257,3 +257,45 @@ def test_states_are_given_up_where_there_are_too_many(page: Page) -> None:
         assert read["kept"] < 200 + len(long) / 64 + 2 < full["kept"]
         assert read["bits"] == full["bits"]
     assert found[1]["steps"] <= every[1]["steps"] + 64  # from the nearest state that is left
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_asked_at_once_the_page_knows_the_text(engine: EngineWorker, kind: str) -> None:
+    """Nothing waits for an answer: reads and takes end what is being written."""
+    opened(engine, kind)
+    dice = random.Random(kind)
+    calls: list[tuple[str, dict[str, Any]]] = []
+    for number in range(60):
+        calls += dice.choice(
+            [
+                [("read", {"text": "The strawb"[: dice.randint(0, 10)]})],
+                [("read", {"text": "red is " * dice.randint(1, 60)})],
+                [("write", {"options": {"seed": number, "max_tokens": dice.randint(1, 80)}})],
+                [("take", {"at": dice.randint(0, 20), "token": dice.randint(32, 120)})],
+                [("stop", {})],
+                [("likeliest", {"at": dice.randint(0, 20), "count": 3})],
+                [("several", {"count": 3, "options": {"seed": 1, "max_tokens": 20}})],
+                [("look", {"at": 3}), ("values", {"layer": 0, "unit": None, "gate": "forget"})],
+            ]
+        )
+    told, last = engine.page.evaluate(
+        """async calls => {
+             let parts = [];
+             const hear = told => {
+               if (told?.from > parts.length) throw new Error(`${told.from} of ${parts.length}`);
+               if (told?.parts) parts.splice(told.from, Infinity, ...told.parts);
+             };
+             await Promise.all(calls.map(async ([type, fields]) => {
+               const { value, error } = await call(type, fields, event => hear(event));
+               if (error) throw new Error(error.message);
+               if (!value?.superseded) hear(value);
+             }));
+             const text = () => parts.map(part => part.text).join("");
+             const told = text();
+             hear((await call("read", { text: told })).value);
+             return [told, text()];
+           }""",
+        calls,
+    )
+    assert told == last
+    assert engine.call("read", text=told)["parts"] == []
