@@ -16,7 +16,7 @@ from chargen.config import ModelConfig
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import weights_of
-from tests.support.browser import open_browser
+from tests.support.browser import open_browser, open_engine
 from tests.support.networks import random_generator
 from tests.support.page_files import model_files
 from tests.support.tokenizers import tokenizer
@@ -225,3 +225,16 @@ def test_a_network_that_diverges_is_told_of(engine: EngineWorker) -> None:
 def test_before_a_model_is_open_there_is_nothing_to_do(engine: EngineWorker) -> None:
     with open_worker(engine.page.context.browser) as empty:  # type: ignore[arg-type]
         assert empty.answer("read", text="a")["error"]["message"] == "no model is open"
+
+
+def test_sha256_is_pythons(engine: EngineWorker) -> None:
+    lengths = [0, 1, 55, 56, 63, 64, 65, 119, 120, 1000]
+    contents = [bytes(at * 7 % 256 for at in range(length)) for length in lengths]
+    browser = engine.page.context.browser
+    assert browser is not None
+    with open_engine(browser) as page:
+        found = page.evaluate(
+            "every => every.map(content => sha256(Uint8Array.from(content)))",
+            list(map(list, contents)),
+        )
+    assert found == [sha256(content).hexdigest() for content in contents]

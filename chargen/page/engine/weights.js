@@ -54,13 +54,20 @@ function readWeights(config, vocabSize, tensors) {
 /** A tensor's numbers as Float32Array. A row of int8 is multiplied by the row's scale. */
 function asFloats(name, { dtype, shape, data }, tensors, damaged) {
   if (dtype === "F32") return data;
-  if (dtype === "F16") return Float32Array.from(data, fromHalf);
+  const floats = new Float32Array(data.length);
+  if (dtype === "F16") {
+    for (let at = 0; at < data.length; at++) floats[at] = fromHalf(data[at]);
+    return floats;
+  }
   const scale = tensors.get(`${name}.scale`);
   if (dtype !== "I8" || scale?.dtype !== "F32" || scale.data.length !== shape[0]) {
     throw damaged(`${name} has the wrong type, or no scale for each row`);
   }
   const width = data.length / shape[0];
-  return Float32Array.from(data, (number, at) => number * scale.data[Math.floor(at / width)]);
+  for (let row = 0, at = 0; row < shape[0]; row++) {
+    for (const end = at + width; at < end; at++) floats[at] = data[at] * scale.data[row];
+  }
+  return floats;
 }
 
 /** The 16 bits of a float16 -> the number. */
