@@ -127,5 +127,5 @@ class Choices {
   }
 }
 
-const visibleInLine = text => visible(text).replaceAll("␣", "\u00a0");
+const visibleInLine = text => text === "" ? "" : visible(text).replaceAll("␣", "\u00a0");
 const bitsOf = probability => (-Math.log2(Math.max(probability, 1e-30))).toFixed(1).replace("-", "");

@@ -1,6 +1,7 @@
 // The page begins: its parts get to know each other, keys and buttons do what they say, and the
 // model is opened that is there.
 
+const HINTED = 150; // characters of a text below which there is room for a hint
 const THEME_ITEM = "chargen-theme";
 const KEYS = [
   ["Ctrl+Enter", "write; in a chat, answer"],
@@ -164,7 +165,8 @@ function begin() {
     byId("undo-button").disabled = app.busy !== null || !app.history.canUndo;
     byId("redo-button").disabled = app.busy !== null || !app.history.canRedo;
     byId("line").hidden = settings.mode !== "chat";
-    byId("hint").hidden = app.about === null || hasWritten;
+    byId("hint").hidden = app.about === null || hasWritten || app.text.length > HINTED;
+    byId("inside").hidden = app.about === null;
     byId("welcome").hidden = app.about !== null || app.busy === "open";
     byId("colour-button").textContent = app.view.kind === "cell" ? app.view.title : "surprise in bits";
     byId("colour-button").ariaPressed = String(app.view.kind !== "none");

@@ -120,7 +120,7 @@ class Settings {
       ? make("select", { id, title: help }, make("option", { value: "" }, "–"),
         choices.map(choice => make("option", {}, choice)))
       : make("input", { id, type, title: help, autocomplete: "off", ...rest });
-    const output = type === "range" ? make("output", { htmlFor: id }) : null;
+    const output = type === "range" ? make("span", { className: "reading", ariaHidden: "true" }) : null;
     const field = { setting, input, output };
     this.#fields.set(name, field);
     this.#write(field);
