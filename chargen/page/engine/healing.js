@@ -34,8 +34,8 @@ function takeBack(tokenizer, tokens) {
 }
 
 /**
- * All likely ways to spell `word` from a state (P * H) and its logits (V) on, as Spellings: way n is
- * `tokens[n]`, whose first `inside[n]` bytes stand in the word, after `states[parents[n]]`, to
+ * All likely ways to spell `word` from a state (P * H) and its logits (V) on, as Spellings: way n
+ * is `tokens[n]`, whose first `inside[n]` bytes stand in the word, after `states[parents[n]]`, to
  * which the tokens `paths[parents[n]]` lead; `logprobs[n]` is that of the way, given the word, and
  * `logprob` that of the word. A token beyond the word is one that was seen in training.
  * `known` holds what the network was asked for when other words were spelled from the same state.

@@ -12,6 +12,8 @@ const UNIGRAM = 1, BPE = 2;
 const NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, BYTE = 6;
 
 const SPACE = "\u2581"; // what sentencepiece writes for a space
+const WORD_STARTS = /(?=[\u2581\n])|(?<=\n)/;
+const MAX_KNOWN_WORDS = 20_000;
 const UNKNOWN_PENALTY = 10; // nats below the least likely piece
 const FARTHEST_SCORE = 100_000; // beyond, float32 has few digits left: scores begin at 0 again
 const FOREIGN = "only models made by chargen can be read";
@@ -20,7 +22,8 @@ const FOREIGN = "only models made by chargen can be read";
 function openSubword(bytes) {
   const model = readSentencepiece(bytes);
   const { pieces, byteIds, end, vocabulary } = model;
-  const cut = model.type === BPE ? cutByMerging(vocabulary) : cutByLikelihood(vocabulary);
+  const cut = model.type === BPE ? byWords(vocabulary, cutByMerging(vocabulary))
+    : cutByLikelihood(vocabulary);
   // A true U+2581 would come back as a space, so it is spelled in bytes. So is a space where the
   // vocabulary has none.
   const separator = vocabulary.has(SPACE) ? /(\u2581)/ : /([\u2581 ])/;
@@ -29,8 +32,7 @@ function openSubword(bytes) {
     const tokens = [];
     text.split(separator).forEach((part, place) => {
       if (place % 2) return extend(tokens, spelled(part)); // the separator itself
-      const characters = [...part.replaceAll(" ", SPACE)];
-      for (const found of cut(characters)) {
+      for (const found of cut(part.replaceAll(" ", SPACE))) {
         if (typeof found === "number") tokens.push(found);
         else extend(tokens, spelled(found)); // a character that is no piece
       }
@@ -89,7 +91,7 @@ function readSentencepiece(bytes) {
 /**
  * Unigrams: the most likely of all ways to cut a text (Viterbi), as `EncodeOptimized` of
  * unigram_model.cc finds it: sums in float32, and of ways that are equally likely the one whose
- * last piece is longest. Gives the tokens of the characters, a character that is none as itself.
+ * last piece is longest. Gives the tokens of a text, and each character that is none as itself.
  */
 function cutByLikelihood(vocabulary) {
   const root = { next: new Map(), piece: null };
@@ -105,7 +107,8 @@ function cutByLikelihood(vocabulary) {
   }
   const unknownScore = Math.fround(least - UNKNOWN_PENALTY);
 
-  return (characters) => {
+  return (text) => {
+    const characters = [...text];
     const size = characters.length;
     // Of the best way to cut all before a place: its score, and where its last piece begins.
     const scores = new Float32Array(size + 1);
@@ -148,9 +151,9 @@ function cutByLikelihood(vocabulary) {
  * gives.
  */
 function cutByMerging(vocabulary) {
-  return (characters) => {
-    const size = characters.length;
-    const symbols = [...characters]; // merged into the left one, the right one empty
+  return (text) => {
+    const symbols = [...text]; // merged into the left one, the right one empty
+    const size = symbols.length;
     const before = Int32Array.from(symbols, (_, at) => at - 1);
     const after = Int32Array.from(symbols, (_, at) => at + 1);
     const agenda = new Heap(
@@ -178,6 +181,19 @@ function cutByMerging(vocabulary) {
     }
     return symbols.filter(Boolean).map((symbol) => vocabulary.get(symbol)?.token ?? symbol);
   };
+}
+
+/** The same, word by word, each cut once: where no piece has the space before a word, or a line
+ * end, within it, nothing is merged across those. */
+function byWords(vocabulary, cut) {
+  const spans = (piece) => piece.includes(SPACE, 1) || (piece.length > 1 && piece.includes("\n"));
+  if ([...vocabulary.keys()].some(spans)) return cut;
+  const known = new Map();
+  return (text) => text.split(WORD_STARTS).flatMap((word) => {
+    if (known.size > MAX_KNOWN_WORDS) known.clear();
+    if (!known.has(word)) known.set(word, cut(word));
+    return known.get(word);
+  });
 }
 
 /** Gives the first of its items, by an order that says whether one comes before another. */
