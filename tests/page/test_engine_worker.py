@@ -71,3 +71,23 @@ def test_another_model_is_opened_while_a_text_is_read(engine: EngineWorker) -> N
     assert read == ["model.safetensors is missing", "everyday", {"superseded": True}]
     told = engine.call("read", text=PROMPT)
     assert (told["from"], "".join(part["text"] for part in told["parts"])) == (0, PROMPT)
+
+
+def test_nothing_is_told_of_a_text_once_another_model_is_open(engine: EngineWorker) -> None:
+    told = engine.page.evaluate(
+        """async files => {
+             await call("read", { text: "Once" });
+             let isOpen = false;
+             const late = [];
+             const writing = new Promise(begin => {
+               const hear = event => isOpen ? late.push(event) : begin(call);
+               call("write", { options: { max_tokens: 5000, min_chars: 5000 } }, hear);
+             });
+             await writing; // some of it is written
+             await openFiles(files).then(() => isOpen = true);
+             await call("read", { text: "A" });
+             return late;
+           }""",
+        as_base64(checkpoint_files(BUNDLED)),
+    )
+    assert told == []

@@ -33,7 +33,8 @@ const CALLS = {
 
   async write({ options }, job, send) {
     const checked = sampleOptions(options);
-    const done = await text.write(checked, job, send);
+    const own = text;
+    const done = await own.write(checked, job, (told) => own === text && send(told));
     return {
       reason: done.reason ?? "stopped",
       tokens: done.count,
