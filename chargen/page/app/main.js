@@ -296,7 +296,7 @@ function askKey(isWrong) {
   const form = make("form", { method: "dialog" },
     make("h2", { id: "key-title" }, isWrong ? "that key is wrong" : "the server's key"),
     make("label", { htmlFor: "key-field" }, "It was chosen with --api-key when the server was started."),
-    field, make("button", { value: "yes" }, "open"));
+    field, make("button", { value: "yes", className: "plain" }, "open"));
   dialog.replaceChildren(form);
   dialog.returnValue = "";
   dialog.showModal();
