@@ -73,7 +73,7 @@ def chat(page: Page) -> None:
 
 def wait(page: Page) -> None:
     """Until it has written."""
-    expect(page.locator("#status")).to_have_text(re.compile("µs each"))
+    expect(page.locator("#status")).to_have_text(re.compile("seed"))
     page.wait_for_function("app.busy === null")
 
 
