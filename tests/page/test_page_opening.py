@@ -90,7 +90,8 @@ def test_files_and_exported_pages_can_be_dropped_and_the_text_stays(
 ) -> None:
     other = checkpoint_files(subword_checkpoint)
     exported(subword_checkpoint, tmp_path / "other.html")
-    as_page = {"other.html": (tmp_path / "other.html").read_bytes()}
+    content = (tmp_path / "other.html").read_bytes()
+    as_page = {"other.html": content.replace(b"<style>", b"<style>/* of an older chargen */")}
     with open_desk(browser, url) as desk:
         desk.type("GRANNY'S KITCHEN")
         title = desk.page.locator("#model-title")
@@ -121,6 +122,7 @@ def _newer(files: dict[str, bytes]) -> dict[str, bytes]:
         (_newer, "newer version"),
         (lambda files: {"config.json": files["config.json"]}, "there is no model in config.json"),
         (lambda files: {"holiday.jpg": b"\xff\xd8"}, "there is no model in holiday.jpg"),
+        (lambda files: {"mine.zip": b"PK\3\4"}, "no model in mine.zip: unpack it first"),
         (lambda files: {"page.html": b"<p>Hello</p>"}, "page.html holds no model"),
         (
             lambda files: {"page.html": b'<script data-file="config.json">???</script>'},

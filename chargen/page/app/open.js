@@ -31,7 +31,9 @@ function bytesOf(base64) {
 async function filesOf(given) {
   const html = given.find(file => /\.html?$/i.test(file.name));
   if (html !== undefined) {
-    const page = new DOMParser().parseFromString(await html.text(), "text/html");
+    // This page's policy holds for it, too, and would refuse another version's style aloud.
+    const text = (await html.text()).replace(/<style>.*?<\/style>/gs, "");
+    const page = new DOMParser().parseFromString(text, "text/html");
     const files = filesWithin(page);
     if (Object.keys(files).length > 0) return { files, name: null };
     throw new Refusal(`${html.name} holds no model of chargen`, NO_MODEL);
@@ -46,7 +48,9 @@ async function filesOf(given) {
     return { files, name };
   }
   const names = given.slice(0, 3).map(file => file.name).join(", ") || "nothing";
-  throw new Refusal(`there is no model in ${names}`, NO_MODEL);
+  const isPacked = given.some(file => /\.zip$/i.test(file.name));
+  throw new Refusal(`there is no model in ${names}`,
+    isPacked ? "unpack it first, and bring the files in it" : NO_MODEL);
 }
 
 /** The files of a drop, those in its folders too. */
