@@ -330,3 +330,16 @@ def test_what_is_written_is_read_aloud_once(browser: Browser, url: str) -> None:
         text = desk.write()
         expect(spoken).to_have_text(text.removeprefix("GRANNY"))
         assert len(desk.page.evaluate("said")) == 1
+
+
+def test_the_card_of_a_model_is_shown_as_it_is(
+    browser: Browser, checkpoint: Path, tmp_path: Path
+) -> None:
+    card = b"---\ntags:\n- x\n---\n# <b>Bold</b>\n\nIt writes."
+    url = exported(checkpoint, tmp_path / "model.html", README__md=card)
+    with open_desk(browser, url) as desk:
+        desk.page.locator("#model-title").click()
+        shown = desk.page.locator("#card")
+        expect(shown.locator("pre")).to_have_text("# <b>Bold</b>\n\nIt writes.")
+        desk.page.keyboard.press("Escape")
+        expect(shown).to_be_hidden()

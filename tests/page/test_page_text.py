@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chargen.page.assemble import page as page_of
-from tests.support.browser import open_browser, open_page
-from tests.support.page import exported, open_desk
+from tests.support.browser import checkpoint_files, open_browser, open_page
+from tests.support.page import exported, file_payloads, open_desk
 
 PIECES = [
     "a",
@@ -167,3 +167,25 @@ def test_a_long_text_is_colored_where_it_is_seen(
             desk.page.keyboard.press("Control+Enter")
             desk.wait_until_written()
             assert len(desk.text) == len(text) + 3
+
+
+def test_a_text_that_is_read_for_long_keeps_nobody(
+    browser: Browser, checkpoint: Path, tmp_path: Path
+) -> None:
+    """To stop is at once, and so is another model; the text is read on afterwards."""
+    url = exported(checkpoint, tmp_path / "model.html")
+    text = "The strawberry is red.\n" * 4_400
+    with open_desk(browser, url) as desk:
+        desk.field.evaluate(PASTE, text)
+        expect(desk.status).to_contain_text("reading")
+        desk.page.keyboard.press("Control+Enter")
+        expect(desk.write_button).to_have_text("stop")
+        desk.page.keyboard.press("Escape")
+        expect(desk.write_button).to_have_text("write")
+        expect(desk.status).to_contain_text("reading")
+        files = file_payloads(checkpoint_files(checkpoint))
+        desk.page.evaluate("app.on('model', () => document.body.dataset.opened = 'yes')")
+        desk.page.locator("#file-field").set_input_files(files)
+        expect(desk.page.locator("[data-opened]")).to_be_attached()
+        expect(desk.status).to_contain_text("reading")
+        assert desk.text == text

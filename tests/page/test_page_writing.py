@@ -204,6 +204,19 @@ def test_a_prompt_is_completed_anew_each_time(
         expect(desk.write_button).to_have_text("write")
 
 
+def test_an_answer_begins_where_the_text_was_taken_elsewhere(browser: Browser, url: str) -> None:
+    with open_desk(browser, url) as desk:
+        desk.choose_mode("complete")
+        desk.type(PROMPT)
+        desk.set(max_tokens=12)
+        desk.write()
+        desk.look_at(4)
+        desk.choices.nth(1).click()
+        desk.wait_until_written()
+        taken = desk.text
+        assert desk.write()[:4] == taken[:4] == PROMPT[:4]
+
+
 def test_a_story_goes_on(browser: Browser, url: str) -> None:
     with open_desk(browser, url) as desk:
         desk.type(PROMPT)

@@ -12,6 +12,7 @@ class Refusal extends Error {
 class EngineClient {
   #waiting = new Map(); // id -> {resolve, reject, onEvent}
   #last = 0;
+  #failure = null; // why there will be no more answers
   #worker;
 
   /** `source` is the worker's script. */
@@ -27,6 +28,7 @@ class EngineClient {
 
   /** What comes of a call; `onEvent` hears what comes before. Rejects with a Refusal. */
   call(type, fields = {}, onEvent = () => {}) {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const id = ++this.#last;
       this.#waiting.set(id, { resolve, reject, onEvent });
@@ -47,6 +49,7 @@ class EngineClient {
   }
 
   #fail(error) {
+    this.#failure = error;
     for (const call of this.#waiting.values()) call.reject(error);
     this.#waiting.clear();
   }

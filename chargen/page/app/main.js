@@ -105,6 +105,7 @@ function begin() {
     "open-button": () => byId("file-field").click(),
     "welcome-button": () => byId("file-field").click(),
     "keys-button": () => byId("keys").showModal(),
+    "model-title": () => showCard(app.about),
     "colour-button": () => app.setView(app.view.kind === "none" ? { kind: "surprise" } : { kind: "none" }),
   };
   for (const [id, press] of Object.entries(buttons)) byId(id).addEventListener("click", press);
@@ -246,7 +247,7 @@ function begin() {
   let served = null; // the name of the one that is open
   async function openServed(server, name) {
     try {
-      const files = await server.files(name, share => app.emit("progress", share));
+      const files = await server.files(name, share => app.emit("loading", share));
       if (await app.open(files, name)) served = name;
     } catch (error) {
       app.emit("problem", error);
@@ -287,6 +288,18 @@ function begin() {
   if (matchMedia("(hover: hover)").matches) editor.focus(); // no keyboard over a telephone's page
   openFirst();
   return app;
+}
+
+/** What there is to know of a model, in its own words. */
+function showCard({ name, card, weights, bytes, scores }) {
+  const facts = [`${(bytes / 1e6).toFixed(1)} MB, ${weights}`,
+    Number.isFinite(scores?.bits_per_byte) ? `${scores.bits_per_byte.toFixed(3)} bits per byte` : ""];
+  byId("card").replaceChildren(
+    make("h2", { id: "card-title" }, name),
+    make("p", { className: "dim" }, facts.filter(Boolean).join(", ")),
+    make("pre", { tabIndex: 0, ariaLabel: "model card" }, (card ?? "").replace(/^---\n.*?\n---\n/s, "").trim()),
+    make("form", { method: "dialog" }, make("button", { className: "plain" }, "close")));
+  byId("card").showModal();
 }
 
 /** The key of the server, as somebody types it; null where the dialog is closed. */

@@ -11,8 +11,9 @@ class Status {
     this.#app = app;
     app.on("progress", share => {
       if (share >= 1) this.#say(this.#summary());
-      else this.#say(`${app.busy === "open" || app.about === null ? "opening" : "reading"}, ${Math.round(100 * share)} %`);
+      else this.#say(`reading, ${Math.round(100 * share)} %`);
     });
+    app.on("loading", share => this.#say(`opening, ${Math.round(100 * share)} %`));
     app.on("busy", () => {
       if (app.busy === "open") this.#say("opening");
       if (app.busy === "several") this.#say("writing");

@@ -22,6 +22,8 @@ class App {
   #reading = null;
   #isTyped = false; // what came last: it can be joined by more of that
   #isStopped = false;
+  #stopping = Promise.resolve(); // until somebody stops what is being done
+  #stopNow = () => {};
   #running = Promise.resolve();
 
   constructor(engine) {
@@ -30,7 +32,8 @@ class App {
   }
 
   /** Events: "model", "text", "parts" (from), "caret", "view", "values" (range), "busy", "branches",
-   * "problem" (error), "progress" (share), "written" (result). */
+   * "problem" (error), "loading" (share of a model), "progress" (share of what is read), "written"
+   * (result). */
   on(name, listener) {
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
@@ -59,7 +62,13 @@ class App {
     await this.idle();
     return this.#during("open", async () => {
       const isUntouched = this.text === this.#proposed;
-      this.about = await this.engine.call("open", { files });
+      if (this.#reading !== null) await this.#giveUpReading();
+      try {
+        this.about = await this.engine.call("open", { files });
+      } catch (error) {
+        if (this.known < this.text.length) this.#read();
+        throw error;
+      }
       if (name !== null) this.about.name = name;
       this.parts = [];
       this.known = 0;
@@ -149,8 +158,17 @@ class App {
     this.emit("parts", from);
   }
 
+  /** Once all is read, or nobody waits for it any more. */
   async #settled() {
-    while (this.#reading !== null) await this.#reading;
+    while (this.#reading !== null && !this.#isStopped) {
+      await Promise.race([this.#reading, this.#stopping]);
+    }
+  }
+
+  /** A text that is not wanted as a whole is read no further: a newer one ends it. */
+  async #giveUpReading() {
+    this.#reading = null;
+    this.#take(await this.engine.call("read", { text: "" }), "");
   }
 
   // -- writing --------------------------------------------------------------------------------
@@ -181,7 +199,9 @@ class App {
   take(at, token, options) {
     return this.#during("write", async () => {
       await this.#settled();
+      if (this.#isStopped) return;
       this.#keepBranch();
+      this.answer = Math.min(at, this.answer ?? at);
       this.#adopt(await this.engine.call("take", { at, token }), at);
       this.setCaret(this.text.length);
       await this.#stream(options);
@@ -214,7 +234,8 @@ class App {
   }
 
   async stop() {
-    this.#isStopped = true; // also before it has begun, while the text is being read
+    this.#isStopped = true;
+    this.#stopNow(); // also before it has begun, while the text is being read
     if (this.busy === "write" || this.busy === "several") await this.engine.call("stop");
   }
 
@@ -272,6 +293,7 @@ class App {
     if (this.busy !== null) return Promise.resolve(false);
     this.busy = what;
     this.#isStopped = false;
+    this.#stopping = new Promise(resolve => { this.#stopNow = resolve; });
     this.emit("busy");
     this.#running = this.#done(work);
     return this.#running;
