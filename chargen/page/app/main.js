@@ -61,7 +61,8 @@ function begin() {
     if (chosen === null) return;
     several.close();
     if (settings.mode === "chat" && line.value.trim() !== "") {
-      app.edit(withTurn(app.text, line.value.trim(), app.about.roles));
+      const before = app.isProposed ? "" : app.text;
+      app.edit(withTurn(before, line.value.trim(), app.about.roles));
       line.value = "";
       app.setCaret(app.text.length);
     } else if (hasAnswer()) {

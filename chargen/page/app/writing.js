@@ -116,6 +116,9 @@ class App {
     return high < 0 ? -1 : low;
   }
 
+  /** Whether the text is only how the model would begin one, which nobody has taken up. */
+  get isProposed() { return this.text === this.#proposed && this.about?.text === null; }
+
   /** Whether the engine knows the text as it is. */
   get isRead() { return this.#reading === null && this.about !== null; }
 
