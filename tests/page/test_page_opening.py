@@ -335,11 +335,11 @@ def test_what_is_written_is_read_aloud_once(browser: Browser, url: str) -> None:
 def test_the_card_of_a_model_is_shown_as_it_is(
     browser: Browser, checkpoint: Path, tmp_path: Path
 ) -> None:
-    card = b"---\ntags:\n- x\n---\n# <b>Bold</b>\n\nIt writes."
+    card = b"---\ntags:\n- x\n---\n# <b>Bold</b>\n\n| | |\n|---|---|\n| a | 1 |\n\nOr | so."
     url = exported(checkpoint, tmp_path / "model.html", README__md=card)
     with open_desk(browser, url) as desk:
         desk.page.locator("#model-title").click()
         shown = desk.page.locator("#card")
-        expect(shown.locator("pre")).to_have_text("# <b>Bold</b>\n\nIt writes.")
+        expect(shown.locator("pre")).to_have_text("<b>Bold</b>\n\na: 1\n\nOr | so.")
         desk.page.keyboard.press("Escape")
         expect(shown).to_be_hidden()

@@ -291,6 +291,13 @@ function begin() {
   return app;
 }
 
+/** A card in Markdown as a text: without its header, the marks of headings and the rules of tables. */
+function inPlainWords(card) {
+  return card.replace(/\r\n/g, "\n").replace(/^---\n.*?\n---\n/s, "").replace(/^#+ /gm, "")
+    .replace(/^\|[\s|:-]*\|\n/gm, "")
+    .replace(/^\| ([^|]*?) \| ([^|]*?) \|$/gm, (_, name, value) => `${name}: ${value}`).trim();
+}
+
 /** What there is to know of a model, in its own words. */
 function showCard({ name, card, weights, bytes, scores }) {
   const facts = [`${(bytes / 1e6).toFixed(1)} MB, ${weights}`,
@@ -298,7 +305,7 @@ function showCard({ name, card, weights, bytes, scores }) {
   byId("card").replaceChildren(
     make("h2", { id: "card-title" }, name),
     make("p", { className: "dim" }, facts.filter(Boolean).join(", ")),
-    make("pre", { tabIndex: 0, ariaLabel: "model card" }, (card ?? "").replace(/^---\n.*?\n---\n/s, "").trim()),
+    make("pre", { tabIndex: 0, ariaLabel: "model card" }, inPlainWords(card ?? "")),
     make("form", { method: "dialog" }, make("button", { className: "plain" }, "close")));
   byId("card").showModal();
 }
