@@ -65,6 +65,7 @@ def look_inside(page: Page) -> None:
 
 
 def chat(page: Page) -> None:
+    page.locator("#text").fill("")  # the page proposes a beginning
     for line in ("What color is a banana?", "Hello, Bot!"):
         page.locator("#line-field").fill(line)
         page.locator("#line-field").press("Enter")
