@@ -243,6 +243,25 @@ def test_a_chat_is_the_text_of_its_turns(browser: Browser, url: str) -> None:
             assert "\nYou:" not in desk.text.removeprefix(turn + "You: ")
 
 
+def test_several_answers_take_the_place_of_one(browser: Browser, url: str) -> None:
+    with open_desk(browser, url) as desk:
+        desk.choose_mode("complete")
+        desk.type(PROMPT)
+        desk.set(max_tokens=10)
+        answered = desk.write()
+        desk.page.locator("#several-button").click()
+        expect(desk.page.locator("#several button .dim", has_text="bits")).to_have_count(4)
+        assert desk.text == PROMPT
+        second = desk.page.locator("#several .continuation").nth(1).inner_text()
+        desk.page.keyboard.press("2")
+        desk.wait_until_read()
+        assert desk.text.startswith(PROMPT) and desk.text.split() == (PROMPT + second).split()
+        for text in (PROMPT, answered):
+            desk.page.locator("#undo-button").click()
+            desk.wait_until_read()
+            assert desk.text == text
+
+
 def test_a_link_opens_the_same(browser: Browser, url: str) -> None:
     text = "GRANNY'S & #1 \N{GREEK SMALL LETTER ALPHA}🍓 + %41\n\tThe "
     with open_desk(browser, url) as desk:

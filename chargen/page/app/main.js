@@ -90,7 +90,8 @@ function begin() {
 
   function sideBySide() {
     const chosen = options();
-    if (chosen !== null && app.about !== null) {
+    if (chosen !== null && app.about !== null && app.busy === null) {
+      if (hasAnswer()) app.takeAnswerBack(); // they are to stand in its place
       several.show(Number(byId("several-count").value), chosen);
     }
   }

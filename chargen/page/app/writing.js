@@ -189,13 +189,25 @@ class App {
   writeAgain(options) {
     return this.#during("write", async () => {
       const prompt = this.answer;
-      this.#keepBranch();
-      this.#replace(this.text.slice(0, prompt), this.written.filter(([, to]) => to <= prompt));
-      this.#read();
+      this.#dropAnswer();
       await this.#settled();
       this.answer = prompt;
       await this.#stream(options);
     });
+  }
+
+  /** The text ends with its prompt again; the answer to that stays as a branch. */
+  takeAnswerBack() {
+    this.#dropAnswer();
+    this.setCaret(this.text.length);
+    this.#record();
+  }
+
+  #dropAnswer() {
+    const prompt = this.answer;
+    this.#keepBranch();
+    this.#replace(this.text.slice(0, prompt), this.written.filter(([, to]) => to <= prompt));
+    this.#read();
   }
 
   /** Go on with one of the likeliest tokens at a place, and write on from there. */
