@@ -20,7 +20,7 @@ ENGINE = (
     "words.js",
     "tokenizers.js",
     "sentencepiece.js",
-    "files.js",
+    "json.js",
     "sha256.js",
     "safetensors.js",
     "weights.js",

@@ -200,9 +200,12 @@ def test_documents_end_where_they_end_in_python(
 ) -> None:
     kinds = ["char", "unigram"]
     found = engine.evaluate(
-        """([kinds, documents, texts]) =>
-            kinds.map((kind) => texts.map((text) => encodeText(opened[kind], text, documents)))
-        """,
+        """([kinds, documents, texts]) => {
+            const encoded = (tokenizer, text) =>
+                splitDocuments(text, documents).flatMap(({ text: document, separator }) =>
+                    [...tokenizer.encode(document), ...(separator ? [tokenizer.end] : [])]);
+            return kinds.map((kind) => texts.map((text) => encoded(opened[kind], text)));
+        }""",
         [kinds, documents, texts],
     )
     config = CorpusConfig(documents=documents)

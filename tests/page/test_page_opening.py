@@ -104,6 +104,17 @@ def test_files_and_exported_pages_can_be_dropped_and_the_text_stays(
         desk.wait_until_read()
 
 
+def test_a_text_that_is_dropped_is_the_text_and_undo_brings_the_old_one_back(
+    browser: Browser, url: str
+) -> None:
+    with open_desk(browser, url) as desk:
+        desk.type("GRANNY")
+        desk.page.evaluate(DROP, as_base64({"mine.txt": b"One.\r\nTwo.\rThree."}))
+        expect(desk.field).to_have_value("One.\nTwo.\nThree.")
+        desk.page.locator("#undo-button").click()
+        expect(desk.field).to_have_value("GRANNY")
+
+
 def _damaged(files: dict[str, bytes]) -> dict[str, bytes]:
     weights = bytearray(files["model.safetensors"])
     weights[-5] ^= 255

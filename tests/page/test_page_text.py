@@ -77,6 +77,25 @@ def test_the_backdrop_follows_each_edit(empty: Page) -> None:
         assert not text or heights[0] == heights[1]  # an empty field is as high as its placeholder
 
 
+def test_a_color_says_what_a_number_is(empty: Page) -> None:
+    """Zero has none, and both sides are as strong; but a cell that hardly moves, far from zero, has
+    all the colors for itself, and the legend tells its numbers apart."""
+    shades, legends = empty.evaluate("""() => {
+        const view = { kind: "cell", layer: 0, unit: 0, gate: null };
+        const columns = [[-0.5, 0, 0.5], [-0.9997, -0.9996, -0.9995], [0.2, 0.2, 0.2]];
+        const ranges = columns.map(values => rangeOf(view, values));
+        return [
+            columns.map((values, row) => values.map(value => shadeOf(value, ranges[row]))),
+            ranges.map(range => scaleOf(view, range).map(([, says]) => says)),
+        ];
+    }""")
+    assert shades[0] == [-0.5, 0, 0.5]
+    assert shades[1] == [0, 0.5, 1]
+    assert len({*shades[2]}) == 1 and 0 < shades[2][0] < 1
+    assert legends[0] == legends[2] == ["−1", "−0.5", "0", "0.5", "1"]
+    assert len({*legends[1]}) == 3
+
+
 def test_the_model_s_stretches_are_those_that_no_hand_changed(empty: Page) -> None:
     """Each character is marked by who wrote it; an edit takes it from the model or leaves it."""
     rng = random.Random(2)

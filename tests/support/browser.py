@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from chargen.page.assemble import engine_script
 
+# The other side of `as_base64`.
+FROM_BASE64 = "const fromBase64 = text => Uint8Array.from(atob(text), one => one.charCodeAt(0));"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 60_000.0  # milliseconds after which a page is taken to hang
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]  # a container has no room for either
@@ -64,14 +66,15 @@ def open_page(browser: Browser, url: str | None = None, **options: Any) -> Itera
 
 @contextmanager
 def open_engine(browser: Browser) -> Iterator[Page]:
-    """An empty page that knows all functions of the engine: `page.evaluate` calls them."""
+    """An empty page that knows all functions of the engine and `fromBase64`: `page.evaluate` calls
+    them."""
     with open_page(browser) as page:
-        page.add_script_tag(content=engine_script())
+        page.add_script_tag(content=engine_script() + FROM_BASE64)
         yield page
 
 
 def as_base64(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Files as an argument of `page.evaluate`, whose other side is `fromBase64` of files.js."""
+    """Files as an argument of `page.evaluate`."""
     return {name: base64.b64encode(data).decode() for name, data in files.items()}
 
 

@@ -24,6 +24,7 @@ class Editor {
     app.on("text", () => this.#showText());
     app.on("parts", from => this.#forget(from));
     app.on("view", () => this.#lookUp());
+    app.on("model", () => this.#lookUp());
     app.on("caret", () => this.later());
     app.on("busy", () => {
       this.#field.readOnly = app.busy === "write" || app.busy === "several";
@@ -256,7 +257,7 @@ class Editor {
   /** These are the values of the view, one a part; null of one that has none of its own. */
   #show(values) {
     this.#app.values = values;
-    this.#range = rangeOf(this.#app.view, values);
+    this.#range = rangeOf(this.#app.view, values, this.#app.about?.kind);
     this.#app.emit("values", this.#range);
     for (const block of this.#blocks) block.painted = null;
     this.later();

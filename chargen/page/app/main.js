@@ -221,8 +221,9 @@ function begin() {
   /** Open what somebody brings; what is there stays where that fails. */
   async function bring(finding) {
     try {
-      const { files, name } = await finding;
-      if (await app.open(files, name)) byId("models").hidden = true;
+      const { files, name, text } = await finding;
+      if (text !== undefined) app.replaceText(text);
+      else if (await app.open(files, name)) byId("models").hidden = true;
     } catch (error) {
       app.emit("problem", error);
     }

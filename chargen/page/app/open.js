@@ -27,7 +27,7 @@ function bytesOf(base64) {
 }
 
 /** The model in files that somebody chose or dropped, an exported page or a checkpoint's, and the
- * name of the folder that they come from, if it is known: {files, name}. */
+ * name of the folder that they come from, if it is known: {files, name}. Or the text in one: {text}. */
 async function filesOf(given) {
   const html = given.find(file => /\.html?$/i.test(file.name));
   if (html !== undefined) {
@@ -38,6 +38,8 @@ async function filesOf(given) {
     if (Object.keys(files).length > 0) return { files, name: null };
     throw new Refusal(`${html.name} holds no model of chargen`, NO_MODEL);
   }
+  const [first] = given;
+  if (given.length === 1 && /\.(txt|md)$/i.test(first.name)) return { text: await first.text() };
   const files = {};
   let name = null;
   for (const file of given) {

@@ -105,6 +105,13 @@ class App {
     this.#read();
   }
 
+  /** Another text comes in place of this one, which undo brings back. */
+  replaceText(text) {
+    if (this.busy !== null) return;
+    this.#keepBranch();
+    this.edit(text.replace(/\r\n?/g, "\n"));
+  }
+
   /** The part that contains an offset, the last one at the end; -1 where nothing is read. */
   partAt(offset) {
     let low = 0, high = this.parts.length - 1;

@@ -168,17 +168,6 @@ const SEPARATORS = {
 };
 const BLANK_LINES = new RegExp(`^(?:[ \\t]*${LINE_END})+`);
 
-/** The ids of a text as a model knows such whose `documents` were files, lines or paragraphs: where
- * a document ends within it, or blank lines stand before the first, stands the end token. */
-function encodeText(tokenizer, text, documents) {
-  const tokens = [];
-  for (const { text: document, separator } of splitDocuments(text, documents)) {
-    extend(tokens, tokenizer.encode(document));
-    if (separator) tokens.push(tokenizer.end);
-  }
-  return tokens;
-}
-
 /** The documents of a text, and what separates each from the next: [{text, separator}], "" after
  * the last. Where blank lines stand before the first, an empty one ends there; `isRest` says that
  * something stands before. */
