@@ -296,7 +296,7 @@ function begin() {
 /** A card in Markdown as a text: without its header, the marks of headings and the rules of tables. */
 function inPlainWords(card) {
   return card.replace(/\r\n/g, "\n").replace(/^---\n.*?\n---\n/s, "").replace(/^#+ /gm, "")
-    .replace(/^\|[\s|:-]*\|\n/gm, "")
+    .replace(/^\|[ |:-]*\|\n/gm, "")
     .replace(/^\| ([^|]*?) \| ([^|]*?) \|$/gm, (_, name, value) => `${name}: ${value}`).trim();
 }
 

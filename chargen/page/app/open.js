@@ -32,7 +32,7 @@ async function filesOf(given) {
   const html = given.find(file => /\.html?$/i.test(file.name));
   if (html !== undefined) {
     // This page's policy holds for it, too, and would refuse another version's style aloud.
-    const text = (await html.text()).replace(/<style>.*?<\/style>/gs, "");
+    const text = (await html.text()).replace(/<style>.*?(<\/style>|$)/gs, "");
     const page = new DOMParser().parseFromString(text, "text/html");
     const files = filesWithin(page);
     if (Object.keys(files).length > 0) return { files, name: null };

@@ -4,6 +4,8 @@
 
 const NEWEST_FORMAT = 6;
 const NEWEST_EXPORT = 1;
+const MAX_LAYERS = 64; // of ModelConfig: more would only take time until they are missed
+const MODES = ["story", "complete", "chat"];
 const LINE_TOKENS = 1000; // in which a line should have ended
 const KIND_WORDS = { char: "characters", byte: "bytes", subword: "subwords" };
 // What formats before these had no names for.
@@ -14,7 +16,7 @@ const DOCUMENT_ENDS = { file: "", line: "\n", paragraph: "\n\n" };
 /** {name: bytes} of a checkpoint or an export -> the Model. */
 function openModel(files) {
   const config = readConfig(files);
-  const extra = readExport(files);
+  const extra = readExport(files, config.model);
   const tokenizerFile = config.tokenizer === "subword" ? "tokenizer.model" : "tokenizer.json";
   const required = ["model.safetensors", tokenizerFile];
   for (const name of required) {
@@ -57,9 +59,10 @@ function readConfig(files) {
     );
   }
   const model = { ...ADDED_OPTIONS, ...config.model };
-  if (!Object.hasOwn(NUM_GATES, model.cell)) throw foreign(`there is no cell “${model.cell}”`);
+  if (!isText(model.cell) || !Object.hasOwn(NUM_GATES, model.cell)) throw foreign(`there is no cell “${model.cell}”`);
   const sizes = [model.hidden_size, model.num_layers, model.embedding_size, config.vocab_size];
-  if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1e6)) {
+  if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1e6)
+      || model.num_layers > MAX_LAYERS) {
     throw foreign("its sizes are none");
   }
   if (!Object.hasOwn(KIND_WORDS, config.tokenizer)) {
@@ -69,11 +72,17 @@ function readConfig(files) {
   if (!Object.hasOwn(DOCUMENT_ENDS, options.documents)) {
     throw foreign(`there are no documents “${options.documents}”`);
   }
+  if (!isText(options.user) || !isText(options.bot)) throw foreign("its roles are no texts");
+  const { temperature, stop, mode } = config.sampling ?? {};
+  const isSound = (temperature ?? null) === null || Number.isFinite(temperature);
+  if (!isSound || !isList(stop ?? [], isText) || !MODES.includes(mode ?? "story")) {
+    throw foreign("nothing can be sampled as it says");
+  }
   return { ...config, model, corpus_options: options };
 }
 
-/** export.json where there is one, else null. */
-function readExport(files) {
+/** export.json where there is one, else null; its cells are some of the network's. */
+function readExport(files, { num_layers: layers, hidden_size: size }) {
   if (!files["export.json"]) return null;
   const extra = readJson("export.json", files["export.json"]);
   const hasHashes = typeof (extra.sha256 ?? 0) === "object";
@@ -86,7 +95,35 @@ function readExport(files) {
       "open that page itself",
     );
   }
+  const { name, text, view, cells, memory } = extra;
+  const isBelow = (at, end) => Number.isInteger(at) && at >= 0 && at < end;
+  const isCell = (cell) => isBelow(cell?.layer, layers) && isBelow(cell.unit ?? 0, size);
+  const isSound =
+    isText(name ?? "") &&
+    isText(text ?? "") &&
+    isCell(view ?? { layer: 0 }) &&
+    isList(cells ?? [], (cell) => isCell(cell) && Number.isFinite(cell.correlation)) &&
+    isMemory(memory ?? null);
+  if (!isSound) throw new PageError("export.json is damaged", "export the page again");
   return extra;
+}
+
+const isText = (value) => typeof value === "string";
+const isList = (value, isOne) => Array.isArray(value) && value.every(isOne);
+
+/** Whether these are the curves of MemoryCurves, or none. */
+function isMemory(memory) {
+  if (memory === null) return true;
+  const areNumbers = (list, like) =>
+    isList(list, Number.isFinite) && list.length > 0 && list.length === like.length;
+  const { contexts, loss, distances, gradient_norm: norms, cell_gradient_norm: ofCells } = memory;
+  return (
+    areNumbers(loss, contexts ?? []) &&
+    areNumbers(contexts, loss) &&
+    areNumbers(norms, distances ?? []) &&
+    areNumbers(distances, norms) &&
+    ((ofCells ?? null) === null || areNumbers(ofCells, norms))
+  );
 }
 
 class Model {
