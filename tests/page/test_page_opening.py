@@ -354,3 +354,17 @@ def test_the_card_of_a_model_is_shown_as_it_is(
         expect(shown.locator("pre")).to_have_text("<b>Bold</b>\n\na: 1\n\nOr | so.")
         desk.page.keyboard.press("Escape")
         expect(shown).to_be_hidden()
+
+
+def test_what_is_typed_while_a_model_is_opened_stays(
+    browser: Browser, checkpoint: Path, tmp_path: Path
+) -> None:
+    type_at_once = """addEventListener("DOMContentLoaded", () => setTimeout(() => {
+        globalThis.was = app.busy;
+        app.edit("My words");
+    }))"""
+    with open_page(browser) as page:
+        page.add_init_script(type_at_once)
+        page.goto(exported(checkpoint, tmp_path / "page.html"))
+        expect(page.locator("#model-title")).not_to_have_text("")
+        assert page.evaluate("[was, app.text]") == ["open", "My words"]

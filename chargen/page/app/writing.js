@@ -61,7 +61,7 @@ class App {
     await this.stop();
     await this.idle();
     return this.#during("open", async () => {
-      const isUntouched = this.text === this.#proposed;
+      const isUntouched = () => this.text === this.#proposed; // somebody may be typing meanwhile
       if (this.#reading !== null) await this.#giveUpReading();
       try {
         this.about = await this.engine.call("open", { files });
@@ -72,9 +72,10 @@ class App {
       if (name !== null) this.about.name = name;
       this.parts = [];
       this.known = 0;
-      if (isUntouched) {
-        this.#proposed = this.about.text ?? await this.#beginning();
-        this.#replace(this.#proposed, []);
+      const proposed = isUntouched() ? this.about.text ?? await this.#beginning() : null;
+      if (proposed !== null && isUntouched()) {
+        this.#proposed = proposed;
+        this.#replace(proposed, []);
         this.caret = this.text.length;
         this.#begin();
       }
