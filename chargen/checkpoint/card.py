@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
-from chargen.checkpoint.files import CARD
+from chargen.checkpoint.files import CARD, MAX_CARD_BYTES
 from chargen.checkpoint.metadata import CheckpointMetadata, read_config
 from chargen.errors import CheckpointError
 from chargen.nn.weights import count_parameters
 from chargen.reprs import counted, printable
-from chargen.runtime.files import open_regular, write_file
+from chargen.runtime.files import open_regular, read_file, write_file
 
 MARK = (
     "# Written by chargen from config.json at every save. To keep your own text, remove this line."
@@ -50,6 +50,17 @@ def _is_ours_to_write(card: Path) -> bool:
         return True
     except (OSError, ValueError):  # it is closed to us, or no file at all
         return False
+
+
+def read_card(folder: Path) -> bytes | None:
+    """The card that lies in the folder, whoever wrote it. None where there is none that can be
+    read, or a link leads elsewhere: who publishes a model publishes no other file with it."""
+    try:
+        if (folder / CARD).resolve(strict=True).parent != folder.resolve(strict=True):
+            return None
+        return read_file(folder / CARD, MAX_CARD_BYTES)
+    except (OSError, ValueError):
+        return None
 
 
 def card_of(metadata: CheckpointMetadata, name: str) -> str:

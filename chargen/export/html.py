@@ -15,7 +15,7 @@ from chargen.checkpoint.store import arrays_to_bytes
 from chargen.config import ExportConfig
 from chargen.export.files import check_target, write_target
 from chargen.export.measurements import Measurements, as_cells, measure_model
-from chargen.export.source import loaded, read_card, shown_name
+from chargen.export.source import card_to_export, loaded, shown_name
 from chargen.export.weights import packed
 from chargen.generation.generator import TextGenerator
 from chargen.insight.from_checkpoint import InspectionResult
@@ -83,7 +83,7 @@ def page_of(
         CONFIG: encode_indented(config_of(about)),
         MODEL: arrays_to_bytes(packed(generator.weights.arrays, weights)),
         generator.tokenizer.file_name: generator.tokenizer.serialize(),
-        CARD: read_card(about),
+        CARD: card_to_export(about),
     }
     name = shown_name(about.folder)
     export = {

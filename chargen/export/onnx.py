@@ -26,7 +26,7 @@ from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import CorpusConfig, ModelConfig
 from chargen.errors import ChargenError, OutputError
 from chargen.export.files import check_target, write_target
-from chargen.export.source import loaded, read_card, shown_name
+from chargen.export.source import card_to_export, loaded, shown_name
 from chargen.generation.generator import TextGenerator
 from chargen.nn.engine import initial_state
 from chargen.nn.weights import Array, Bools, Weights
@@ -318,7 +318,7 @@ def tokenizer_facts(tokenizer: Tokenizer, seen: Bools, options: CorpusConfig) ->
 
 def _metadata(about: CheckpointMetadata, tokenizer: bytes) -> dict[str, str]:
     """What the graph says of itself: texts by name, JSON where there are several values."""
-    card, options = read_card(about).decode("utf-8", "replace"), about.corpus_options
+    card, options = card_to_export(about).decode("utf-8", "replace"), about.corpus_options
     facts = {
         "name": shown_name(about.folder),
         "tokenizer": tokenizer.decode(),

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chargen.checkpoint.card import card_of
-from chargen.checkpoint.files import CARD, MAX_CARD_BYTES
+from chargen.checkpoint.card import card_of, read_card
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.errors import CheckpointError
 from chargen.generation.generator import TextGenerator, load
 from chargen.reprs import printable
-from chargen.runtime.files import read_file
 
 
 def loaded(
@@ -32,9 +30,7 @@ def shown_name(folder: Path) -> str:
     return printable(folder.resolve().name)
 
 
-def read_card(about: CheckpointMetadata) -> bytes:
+def card_to_export(about: CheckpointMetadata) -> bytes:
     """The model card that lies in the folder, or else the one that it would get."""
-    try:
-        return read_file(about.folder / CARD, MAX_CARD_BYTES)
-    except (OSError, ValueError):
-        return card_of(about, about.folder.resolve().name).encode("utf-8", "replace")
+    made = card_of(about, about.folder.resolve().name).encode("utf-8", "replace")
+    return read_card(about.folder) or made

@@ -15,10 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from chargen.checkpoint.files import CARD, CONFIG, MAX_CARD_BYTES, MODEL, blaming
+from chargen.checkpoint.card import read_card
+from chargen.checkpoint.files import CARD, CONFIG, MODEL, blaming
 from chargen.checkpoint.metadata import CheckpointMetadata, config_of, read_metadata
 from chargen.page.assemble import page
-from chargen.runtime.files import encode_indented, open_regular, read_file
+from chargen.runtime.files import encode_indented, open_regular
 from chargen.tokenizers.registry import file_name_of
 
 PART_BYTES = 1 << 18  # of a file, that are in memory at a time
@@ -61,20 +62,12 @@ def open_file(folder: Path, name: str) -> Iterator[ServedFile | None]:
             size = os.fstat(file.fileno()).st_size
             yield ServedFile(file, size, about.sha256.get(name, ""))
         return
-    content = _config(about) if name == CONFIG else _card(folder) if name == CARD else b""
+    content = _config(about) if name == CONFIG else read_card(folder) if name == CARD else None
     yield ServedFile(io.BytesIO(content), len(content), _tag(content)) if content else None
 
 
 def _config(about: CheckpointMetadata) -> bytes:
     return encode_indented(config_of(about))
-
-
-def _card(folder: Path) -> bytes:
-    """Nothing where there is none that can be read."""
-    try:
-        return read_file(folder / CARD, MAX_CARD_BYTES)
-    except (OSError, ValueError):
-        return b""
 
 
 def _tag(content: bytes) -> str:

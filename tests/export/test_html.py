@@ -24,6 +24,7 @@ from chargen.export.measurements import Measurements, measure_model, written
 from chargen.export.weights import packed, unpacked
 from chargen.insight.reading import tokens_of
 from chargen.page.assemble import page
+from chargen.server.page_files import open_file
 from tests.support.pages import ParsedPage
 from tests.support.tiny import tiny
 
@@ -99,6 +100,19 @@ def test_a_card_is_made_where_there_is_none(folder: Path, tmp_path: Path) -> Non
     export_html(folder, tmp_path / "a.html", overwrite=True)
     found = ParsedPage((tmp_path / "a.html").read_text(encoding="utf-8"))
     assert found.files[CARD] == b"# mine \xff"
+
+
+def test_a_card_that_is_a_link_to_another_file_stays_where_it_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("the key is under the mat")
+    (folder / CARD).unlink(missing_ok=True)
+    (folder / CARD).symlink_to(tmp_path / "secret")
+    written = export_html(folder, tmp_path / "page.html")
+    held = ParsedPage(written.read_text(encoding="utf-8")).files
+    assert held[CARD].startswith(b"---") and b"the mat" not in held[CARD]
+    with open_file(folder, CARD) as served:
+        assert served is None
 
 
 def test_a_text_and_a_view_are_in_it(model: chargen.TextGenerator) -> None:

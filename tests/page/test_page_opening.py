@@ -211,7 +211,8 @@ def test_it_works_in_a_frame_of_somebody_s_site(browser: Browser, url: str, tmp_
 def test_a_server_s_models_are_in_a_menu(browser: Browser, server: Served) -> None:
     with open_desk(browser, server.url) as desk:
         menu = desk.page.locator("#models")
-        assert menu.locator("option").all_text_contents() == ["first", "a & b #2"]
+        options = menu.locator("option:not([hidden])")
+        assert options.all_text_contents() == ["first", "a & b #2"]
         expect(desk.page.locator("#model-name")).to_have_text("first")
         desk.type("GRANNY")
         menu.select_option("a & b #2")
@@ -226,6 +227,19 @@ def test_a_server_s_models_are_in_a_menu(browser: Browser, server: Served) -> No
     with open_desk(browser, link) as desk:
         expect(desk.page.locator("#model-name")).to_have_text("a & b #2")
         assert desk.text == text
+
+
+def test_the_menu_leads_back_from_a_model_that_somebody_brought(
+    browser: Browser, server: Served, subword_checkpoint: Path
+) -> None:
+    with open_desk(browser, server.url) as desk:
+        menu, title = desk.page.locator("#models"), desk.page.locator("#model-title")
+        desk.page.evaluate(DROP, as_base64(checkpoint_files(subword_checkpoint)))
+        expect(title).to_contain_text("subwords")
+        expect(desk.page.locator("#model-name")).to_be_visible()
+        menu.select_option("first")
+        expect(title).to_contain_text("characters")
+        expect(desk.page.locator("#model-name")).to_be_hidden()
 
 
 def test_a_server_that_is_gone_is_said_and_nothing_is_lost(

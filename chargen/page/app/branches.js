@@ -14,15 +14,17 @@ function commonPrefix(one, other, at = 0) {
 function commonSuffix(one, other, prefix) {
   const limit = Math.min(one.length, other.length) - prefix;
   let count = 0;
-  while (count < limit
-    && one.charCodeAt(one.length - 1 - count) === other.charCodeAt(other.length - 1 - count)) {
+  while (
+    count < limit &&
+    one.charCodeAt(one.length - 1 - count) === other.charCodeAt(other.length - 1 - count)
+  ) {
     count++;
   }
   return count > 0 && isLowSurrogate(one.charCodeAt(one.length - count)) ? count - 1 : count;
 }
 
-const isHighSurrogate = code => code >= 0xd800 && code < 0xdc00;
-const isLowSurrogate = code => code >= 0xdc00 && code < 0xe000;
+const isHighSurrogate = (code) => code >= 0xd800 && code < 0xdc00;
+const isLowSurrogate = (code) => code >= 0xdc00 && code < 0xe000;
 
 /** The stretches that are still the model's after a text was edited by hand. */
 function writtenAfter(written, before, after) {
@@ -50,8 +52,12 @@ class UndoHistory {
     this.#states = [state];
   }
 
-  get canUndo() { return this.#at > 0; }
-  get canRedo() { return this.#at + 1 < this.#states.length; }
+  get canUndo() {
+    return this.#at > 0;
+  }
+  get canRedo() {
+    return this.#at + 1 < this.#states.length;
+  }
 
   /** A new state, in the place of the last one where it `joins` that: a word is undone at once. */
   record(state, joins = false) {
@@ -65,8 +71,12 @@ class UndoHistory {
     this.#at = this.#states.length - 1;
   }
 
-  undo() { return this.#states[this.canUndo ? --this.#at : this.#at]; }
-  redo() { return this.#states[this.canRedo ? ++this.#at : this.#at]; }
+  undo() {
+    return this.#states[this.canUndo ? --this.#at : this.#at];
+  }
+  redo() {
+    return this.#states[this.canRedo ? ++this.#at : this.#at];
+  }
 }
 
 const MAX_BRANCHES = 40;
@@ -81,7 +91,9 @@ class Branches {
     this.visit(state);
   }
 
-  get states() { return [...this.#states.values()]; }
+  get states() {
+    return [...this.#states.values()];
+  }
 
   /** The text becomes that of `state`. The one before stays as a branch where it has something
    * that the model wrote and the new one has not. */
@@ -90,7 +102,9 @@ class Branches {
     if (old !== undefined) {
       const shared = commonPrefix(old.text, state.text);
       const isLost = old.written.some(([, to]) => to > shared);
-      const isElsewhere = this.states.some(other => other !== old && other.text.startsWith(old.text));
+      const isElsewhere = this.states.some(
+        (other) => other !== old && other.text.startsWith(old.text),
+      );
       if (!isLost || isElsewhere) this.#states.delete(old.text);
     }
     this.#states.delete(state.text);
@@ -106,8 +120,8 @@ class Branches {
 /** The texts as a tree, each edge as long as all below it agree: {from, to, text, state, children},
  * where `text` is the whole up to `to`, and `state` what ends there, or null. */
 function treeOf(states, from = 0) {
-  const texts = states.map(state => state.text);
-  const to = Math.min(...texts.map(text => commonPrefix(texts[0], text, from)));
+  const texts = states.map((state) => state.text);
+  const to = Math.min(...texts.map((text) => commonPrefix(texts[0], text, from)));
   const groups = new Map(); // by the code point that they go on with
   let ending = null;
   for (const state of states) {
@@ -118,6 +132,6 @@ function treeOf(states, from = 0) {
     const next = state.text.codePointAt(to);
     groups.set(next, [...(groups.get(next) ?? []), state]);
   }
-  const children = [...groups.values()].map(group => treeOf(group, to));
+  const children = [...groups.values()].map((group) => treeOf(group, to));
   return { from, to, text: texts[0].slice(0, to), state: ending, children };
 }

@@ -8,4 +8,4 @@ function withTurn(text, said, [user, bot]) {
 }
 
 /** The texts before which a turn ends: the next one of any role, and a blank line. */
-const turnStops = roles => [...roles.map(role => `\n${role}`), "\n\n"];
+const turnStops = (roles) => [...roles.map((role) => `\n${role}`), "\n\n"];

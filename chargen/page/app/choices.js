@@ -23,7 +23,7 @@ class Choices {
     this.#take = take;
     for (let index = 0; index < CHOICES; index++) this.#addRow(index);
     for (const event of ["caret", "parts", "model", "busy"]) app.on(event, () => this.#ask());
-    this.#list.addEventListener("keydown", event => this.#pressed(event, reveal));
+    this.#list.addEventListener("keydown", (event) => this.#pressed(event, reveal));
     this.#show();
   }
 
@@ -33,9 +33,14 @@ class Choices {
       bar: make("span", { className: "bar" }),
       share: make("span", { className: "share" }),
     };
-    row.button = make("button", { type: "button", tabIndex: index === 0 ? 0 : -1 },
+    row.button = make(
+      "button",
+      { type: "button", tabIndex: index === 0 ? 0 : -1 },
       make("span", { className: "number", ariaHidden: "true" }, String((index + 1) % 10)),
-      row.token, make("span", { className: "track", ariaHidden: "true" }, row.bar), row.share);
+      row.token,
+      make("span", { className: "track", ariaHidden: "true" }, row.bar),
+      row.share,
+    );
     row.button.addEventListener("click", () => this.#choose(index));
     row.button.addEventListener("focus", () => this.#point(index));
     this.#rows.push(row);
@@ -53,7 +58,7 @@ class Choices {
     this.#isAsking = true;
     try {
       do {
-        if (app.busy === "write") await new Promise(resolve => setTimeout(resolve, PAUSE));
+        if (app.busy === "write") await new Promise((resolve) => setTimeout(resolve, PAUSE));
         this.#isStale = false;
         const { text, caret } = app;
         const found = await app.engine.call("likeliest", { at: caret, count: CHOICES });
@@ -68,13 +73,21 @@ class Choices {
   }
 
   #show() {
-    const { at, choices, actual, text } = this.#found ?? { at: 0, choices: [], actual: null, text: "" };
+    const { at, choices, actual, text } = this.#found ?? {
+      at: 0,
+      choices: [],
+      actual: null,
+      text: "",
+    };
     const before = text.slice(Math.max(0, at - BEFORE), at).replace(/^[\udc00-\udfff]/, "");
     this.#place.replaceChildren(
       make("span", { className: "dim" }, (at > BEFORE ? "…" : "") + visibleInLine(before)),
       make("mark", {}, actual === null ? "\u00a0" : visible(actual.text)),
-      make("span", { className: "dim bits" }, actual === null ? ""
-        : `${percent(actual.probability)}, ${bitsOf(actual.probability)} bits`),
+      make(
+        "span",
+        { className: "dim bits" },
+        actual === null ? "" : `${percent(actual.probability)}, ${bitsOf(actual.probability)} bits`,
+      ),
     );
     this.#rows.forEach(({ button, token, bar, share }, index) => {
       const choice = choices[index];
@@ -87,15 +100,19 @@ class Choices {
       share.textContent = percent(choice.probability);
       const isActual = actual !== null && choice.text === actual.text;
       button.classList.toggle("actual", isActual);
-      button.ariaLabel = `${SPOKEN[choice.text] ?? choice.text}, ${percent(choice.probability)}`
-        + (isActual ? ", as in the text" : "");
+      button.ariaLabel =
+        `${SPOKEN[choice.text] ?? choice.text}, ${percent(choice.probability)}` +
+        (isActual ? ", as in the text" : "");
     });
   }
 
   #choose(index) {
     const choice = this.#found?.choices[index];
-    if (choice === undefined || this.#found.text.slice(0, this.#found.at)
-      !== this.#app.text.slice(0, this.#found.at)) return;
+    if (
+      choice === undefined ||
+      this.#found.text.slice(0, this.#found.at) !== this.#app.text.slice(0, this.#found.at)
+    )
+      return;
     this.#take(this.#found.at, choice.token);
   }
 
@@ -127,5 +144,6 @@ class Choices {
   }
 }
 
-const visibleInLine = text => text === "" ? "" : visible(text).replaceAll("␣", "\u00a0");
-const bitsOf = probability => (-Math.log2(Math.max(probability, 1e-30))).toFixed(1).replace("-", "");
+const visibleInLine = (text) => (text === "" ? "" : visible(text).replaceAll("␣", "\u00a0"));
+const bitsOf = (probability) =>
+  (-Math.log2(Math.max(probability, 1e-30))).toFixed(1).replace("-", "");

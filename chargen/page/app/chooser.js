@@ -5,7 +5,13 @@ class Chooser {
   #onChange;
   #layers = make("div", { className: "options" });
   #gates = make("div", { className: "options" });
-  #unit = make("input", { type: "number", min: 0, step: 1, placeholder: "mean", id: "inside-unit" });
+  #unit = make("input", {
+    type: "number",
+    min: 0,
+    step: 1,
+    placeholder: "mean",
+    id: "inside-unit",
+  });
   #colour = make("input", { type: "checkbox" });
 
   /** `onChange(chosen, isColour)` hears what a person has chosen, and whether the text is to be
@@ -16,11 +22,14 @@ class Chooser {
     this.#unit.oninput = () => this.#type();
     this.#unit.onblur = () => this.#show();
     this.#colour.onchange = () => onChange(this.chosen, this.#colour.checked);
-    this.element = make("div", { className: "chooser" },
+    this.element = make(
+      "div",
+      { className: "chooser" },
       make("fieldset", {}, make("legend", {}, "layer"), this.#layers),
       make("fieldset", {}, make("legend", {}, "value"), this.#gates),
       make("label", { className: "unit" }, make("span", {}, "cell"), this.#unit),
-      make("label", { className: "check" }, this.#colour, "color the text by it"));
+      make("label", { className: "check" }, this.#colour, "color the text by it"),
+    );
   }
 
   setModel({ numLayers, hiddenSize, gates }, chosen) {
@@ -28,9 +37,14 @@ class Chooser {
     this.#unit.max = hiddenSize - 1;
     this.#unit.title = `0 to ${hiddenSize - 1}; empty: the mean of the layer`;
     const layers = [...Array(numLayers).keys()];
-    this.#fill(this.#layers, "inside-layer", layers.map(layer => [layer, String(layer)]), layer => ({ layer }));
-    const kinds = [null, ...gates].map(gate => [gate, gate ?? "memory"]);
-    this.#fill(this.#gates, "inside-gate", kinds, gate => ({ gate }));
+    this.#fill(
+      this.#layers,
+      "inside-layer",
+      layers.map((layer) => [layer, String(layer)]),
+      (layer) => ({ layer }),
+    );
+    const kinds = [null, ...gates].map((gate) => [gate, gate ?? "memory"]);
+    this.#fill(this.#gates, "inside-gate", kinds, (gate) => ({ gate }));
     this.chosen = chosen;
     this.#show();
   }
@@ -53,11 +67,13 @@ class Chooser {
   }
 
   #fill(options, name, choices, changeOf) {
-    options.replaceChildren(...choices.map(([value, text]) => {
-      const radio = make("input", { type: "radio", name, value: text });
-      radio.onchange = () => this.choose(changeOf(value));
-      return make("label", {}, radio, text);
-    }));
+    options.replaceChildren(
+      ...choices.map(([value, text]) => {
+        const radio = make("input", { type: "radio", name, value: text });
+        radio.onchange = () => this.choose(changeOf(value));
+        return make("label", {}, radio, text);
+      }),
+    );
   }
 
   #type() {
@@ -74,6 +90,7 @@ class Chooser {
     check(this.#gates, gate ?? "memory");
     const text = unit === null ? "" : String(unit);
     if (document.activeElement !== this.#unit || this.#unit.value === "") this.#unit.value = text;
-    else if (this.#unit.validity.valid && this.#unit.valueAsNumber !== unit) this.#unit.value = text;
+    else if (this.#unit.validity.valid && this.#unit.valueAsNumber !== unit)
+      this.#unit.value = text;
   }
 }

@@ -13,7 +13,8 @@ function rangeOf(view, values, kind = "char") {
   if (view.kind === "surprise") return { low: 0, high: MOST_BITS[kind] };
   const isMean = typeof view.gate === "string" && view.unit === null;
   if (typeof view.gate === "string" && !isMean) return { low: 0, high: 1 };
-  let least = Infinity, most = -Infinity;
+  let least = Infinity,
+    most = -Infinity;
   for (const value of values ?? []) {
     if (value < least) least = value;
     if (value > most) most = value;
@@ -46,7 +47,7 @@ function scaleOf(view, range) {
   // So many decimals that no two of them read alike.
   const digits = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10((range.high - range.low) / 2))));
   return Array.from({ length: steps }, (_, step) => {
-    const value = range.low + (range.high - range.low) * step / (steps - 1);
+    const value = range.low + ((range.high - range.low) * step) / (steps - 1);
     return [shadeOf(value, range), String(Number(value.toFixed(digits))).replace("-", "−")];
   });
 }

@@ -22,7 +22,7 @@ class Editor {
     byId("sheet").append(this.#place);
     this.#listen();
     app.on("text", () => this.#showText());
-    app.on("parts", from => this.#forget(from));
+    app.on("parts", (from) => this.#forget(from));
     app.on("view", () => this.#lookUp());
     app.on("model", () => this.#lookUp());
     app.on("caret", () => this.later());
@@ -33,7 +33,9 @@ class Editor {
     this.#showText();
   }
 
-  focus() { this.#field.focus({ preventScroll: true }); }
+  focus() {
+    this.#field.focus({ preventScroll: true });
+  }
 
   /** Draw what has changed, once before the next frame. */
   later() {
@@ -47,20 +49,23 @@ class Editor {
   // -- the field ------------------------------------------------------------------------------
 
   #listen() {
-    const field = this.#field, app = this.#app;
-    field.addEventListener("beforeinput", event => {
+    const field = this.#field,
+      app = this.#app;
+    field.addEventListener("beforeinput", (event) => {
       // The field's own memory ends where a script writes into it.
       if (event.inputType === "historyUndo" || event.inputType === "historyRedo") {
         event.preventDefault();
         event.inputType === "historyUndo" ? app.undo() : app.redo();
       }
     });
-    field.addEventListener("compositionstart", () => { this.#isComposing = true; });
+    field.addEventListener("compositionstart", () => {
+      this.#isComposing = true;
+    });
     field.addEventListener("compositionend", () => {
       this.#isComposing = false;
       this.#typed({ inputType: "insertText", data: "" });
     });
-    field.addEventListener("paste", event => {
+    field.addEventListener("paste", (event) => {
       // A field takes minutes for many lines at once where a browser puts them in one by one.
       const text = event.clipboardData.getData("text/plain").replace(/\r\n?/g, "\n");
       if (text === "" || field.readOnly) return;
@@ -69,11 +74,11 @@ class Editor {
       this.#typed({ inputType: "insertFromPaste", data: null });
       this.reveal();
     });
-    field.addEventListener("input", event => this.#typed(event));
+    field.addEventListener("input", (event) => this.#typed(event));
     document.addEventListener("selectionchange", () => this.#follow());
     field.addEventListener("select", () => this.#follow());
     field.addEventListener("keyup", () => this.#follow());
-    field.addEventListener("click", event => this.#clicked(event));
+    field.addEventListener("click", (event) => this.#clicked(event));
     this.#paper.addEventListener("scroll", () => this.later(), { passive: true });
     new ResizeObserver(() => this.later()).observe(byId("sheet"));
   }
@@ -82,8 +87,10 @@ class Editor {
     const at = this.#field.selectionEnd;
     const isWord = inputType === "insertText" && data !== null && /\S/u.test(data);
     // A word is undone as a whole, with the space before it.
-    const joins = inputType === "insertText" && at === this.#lastInput.at + (data ?? "").length
-      && !(isWord && !this.#lastInput.isWord);
+    const joins =
+      inputType === "insertText" &&
+      at === this.#lastInput.at + (data ?? "").length &&
+      !(isWord && !this.#lastInput.isWord);
     const deletes = /^deleteContent(Back|For)ward$/.test(inputType);
     this.#app.edit(this.#field.value, { joins: joins || (deletes && this.#lastInput.deletes) });
     this.#lastInput = { at, isWord, deletes };
@@ -104,19 +111,29 @@ class Editor {
     const { selectionStart, selectionEnd } = this.#field;
     if (selectionStart !== selectionEnd || selectionStart === 0) return;
     this.#selected = selectionEnd; // what is told of the selection later is no news
-    const before = this.#rangeAt(beginningOfCharacter(this.#app.text, selectionStart), selectionStart);
-    const isOn = [...(before?.getClientRects() ?? [])].some(rect =>
-      event.clientX >= rect.left && event.clientX < rect.right
-      && event.clientY >= rect.top - 6 && event.clientY < rect.bottom + 6);
-    this.#app.setCaret(isOn ? beginningOfCharacter(this.#app.text, selectionStart) : selectionStart);
+    const before = this.#rangeAt(
+      beginningOfCharacter(this.#app.text, selectionStart),
+      selectionStart,
+    );
+    const isOn = [...(before?.getClientRects() ?? [])].some(
+      (rect) =>
+        event.clientX >= rect.left &&
+        event.clientX < rect.right &&
+        event.clientY >= rect.top - 6 &&
+        event.clientY < rect.bottom + 6,
+    );
+    this.#app.setCaret(
+      isOn ? beginningOfCharacter(this.#app.text, selectionStart) : selectionStart,
+    );
   }
 
   /** The field has the text of the app, wherever that came from. */
   #showText() {
-    const field = this.#field, { text } = this.#app;
+    const field = this.#field,
+      { text } = this.#app;
     if (field.value !== text && !this.#isComposing) {
-      const isAtEnd = this.#paper.scrollTop + this.#paper.clientHeight
-        > this.#paper.scrollHeight - 56;
+      const isAtEnd =
+        this.#paper.scrollTop + this.#paper.clientHeight > this.#paper.scrollHeight - 56;
       const caret = this.#app.caret;
       const old = field.value;
       if (text.startsWith(old)) field.setRangeText(text.slice(old.length), old.length, old.length);
@@ -181,7 +198,8 @@ class Editor {
 
   /** The index of the block that an offset is in. */
   #blockAt(offset) {
-    let low = 0, high = this.#blocks.length - 1;
+    let low = 0,
+      high = this.#blocks.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (this.#blocks[middle].start <= offset) low = middle;
@@ -268,7 +286,8 @@ class Editor {
     if (this.#blocks.length === 0) return;
     const top = this.#paper.scrollTop - 200;
     const bottom = this.#paper.scrollTop + this.#paper.clientHeight + 200;
-    let low = 0, high = this.#blocks.length - 1;
+    let low = 0,
+      high = this.#blocks.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
       const { element } = this.#blocks[middle];
@@ -277,10 +296,11 @@ class Editor {
     }
     for (let at = low; at < this.#blocks.length; at++) {
       const { element } = this.#blocks[at];
-      const start = element.offsetTop, height = element.offsetHeight;
+      const start = element.offsetTop,
+        height = element.offsetHeight;
       if (start > bottom) break;
-      const share = (edge, pad) => (edge - start) / Math.max(1, height)
-        * this.#blocks[at].text.length + pad;
+      const share = (edge, pad) =>
+        ((edge - start) / Math.max(1, height)) * this.#blocks[at].text.length + pad;
       this.#paintBlock(this.#blocks[at], share(top, -MARGIN), share(bottom, MARGIN));
     }
   }
@@ -290,15 +310,19 @@ class Editor {
     from = Math.max(0, Math.floor(from));
     to = Math.min(block.text.length, Math.ceil(to));
     const { painted } = block;
-    if (painted !== null && painted.from <= Math.max(0, from + MARGIN / 2)
-      && painted.to >= Math.min(block.text.length, to - MARGIN / 2)) return;
+    if (
+      painted !== null &&
+      painted.from <= Math.max(0, from + MARGIN / 2) &&
+      painted.to >= Math.min(block.text.length, to - MARGIN / 2)
+    )
+      return;
     block.painted = { from, to };
     const runs = this.#runs(block.start + from, block.start + to);
     const first = runs[0]?.start ?? block.start + block.text.length;
     const lastEnd = runs.at(-1)?.end ?? first;
     const piece = (start, end) => block.text.slice(start - block.start, end - block.start);
     block.element.replaceChildren(
-      ...[piece(block.start, first)].filter(text => text !== ""),
+      ...[piece(block.start, first)].filter((text) => text !== ""),
       ...runs.map(({ start, end, shade, isYours }) => {
         const span = document.createElement("span");
         span.textContent = piece(start, end);
@@ -306,7 +330,7 @@ class Editor {
         if (isYours) span.className = "yours";
         return span;
       }),
-      ...[piece(lastEnd, block.start + block.text.length)].filter(text => text !== ""),
+      ...[piece(lastEnd, block.start + block.text.length)].filter((text) => text !== ""),
     );
   }
 
@@ -320,11 +344,14 @@ class Editor {
       if (last?.shade === shade && last.isYours === isYours) last.end = end;
       else runs.push({ start, end, shade, isYours });
     };
-    const isWritten = offset => written.some(([start, end]) => start <= offset && offset < end);
+    const isWritten = (offset) => written.some(([start, end]) => start <= offset && offset < end);
     const edges = written.length === 0 ? [] : written.flat();
     /** One stretch of one shade, cut where the hand that wrote it changes. */
     const addCut = (start, end, shade) => {
-      for (const edge of [...edges.filter(at => at > start && at < end).sort((a, b) => a - b), end]) {
+      for (const edge of [
+        ...edges.filter((at) => at > start && at < end).sort((a, b) => a - b),
+        end,
+      ]) {
         add(start, edge, shade, edges.length > 0 && !isWritten(start));
         start = edge;
       }
@@ -347,8 +374,8 @@ class Editor {
   #showPlace() {
     const { caret, text } = this.#app;
     const character = text.codePointAt(caret);
-    const end = character === undefined || character === 10
-      ? caret : caret + (character > 0xffff ? 2 : 1);
+    const end =
+      character === undefined || character === 10 ? caret : caret + (character > 0xffff ? 2 : 1);
     const block = this.#blocks[this.#blockAt(caret)];
     const range = block === undefined || text === "" ? null : this.#rangeAt(caret, end);
     let rect = range === null ? undefined : [...range.getClientRects()].at(-1);
@@ -357,8 +384,12 @@ class Editor {
       // An empty line has no rectangle: it is the one after what stands before it.
       const above = caret > 0 ? this.#rangeAt(caret - 1, caret)?.getClientRects()[0] : undefined;
       const style = getComputedStyle(this.#field);
-      rect = { left: sheet.left + parseFloat(style.paddingLeft), width: 0, height: 20,
-        top: above === undefined ? sheet.top + parseFloat(style.paddingTop) + 4 : above.top + 28 };
+      rect = {
+        left: sheet.left + parseFloat(style.paddingLeft),
+        width: 0,
+        height: 20,
+        top: above === undefined ? sheet.top + parseFloat(style.paddingTop) + 4 : above.top + 28,
+      };
     }
     this.#place.hidden = text === "";
     this.#place.style.transform = `translate(${rect.left - sheet.left}px, ${rect.top - sheet.top}px)`;
@@ -382,8 +413,10 @@ function blocksOf(text) {
 
 /** Where the character before an offset begins. */
 function beginningOfCharacter(text, offset) {
-  const isPair = offset > 1 && isLowSurrogate(text.charCodeAt(offset - 1))
-    && isHighSurrogate(text.charCodeAt(offset - 2));
+  const isPair =
+    offset > 1 &&
+    isLowSurrogate(text.charCodeAt(offset - 1)) &&
+    isHighSurrogate(text.charCodeAt(offset - 2));
   return Math.max(0, offset - (isPair ? 2 : 1));
 }
 

@@ -19,8 +19,8 @@ class EngineClient {
   constructor(source) {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.#worker = new Worker(url);
-    this.#worker.onmessage = message => this.#receive(message.data);
-    this.#worker.onerror = event => {
+    this.#worker.onmessage = (message) => this.#receive(message.data);
+    this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#fail(new Refusal("the engine has stopped", "reload the page"));
     };

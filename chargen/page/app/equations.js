@@ -15,8 +15,13 @@ function equationsOf(cell, nonlinearity, now, before) {
         name: "c",
         symbols: "f · c₋₁ + i · g",
         factors: [
-          number("f", now.forget), " · ", number("c₋₁", before.cell), " + ",
-          number("i", now.input), " · ", number("g", now.candidate),
+          number("f", now.forget),
+          " · ",
+          number("c₋₁", before.cell),
+          " + ",
+          number("i", now.input),
+          " · ",
+          number("g", now.candidate),
         ],
         value: now.cell,
       },
@@ -34,8 +39,13 @@ function equationsOf(cell, nonlinearity, now, before) {
         name: "h",
         symbols: "z · h₋₁ + (1 − z) · n",
         factors: [
-          number("z", now.update), " · ", number("h₋₁", before.hidden), " + ",
-          number("1 − z", 1 - now.update), " · ", number("n", now.candidate),
+          number("z", now.update),
+          " · ",
+          number("h₋₁", before.hidden),
+          " + ",
+          number("1 − z", 1 - now.update),
+          " · ",
+          number("n", now.candidate),
         ],
         value: now.hidden,
       },
@@ -71,10 +81,12 @@ function stepInWords(cell, what, now) {
 
 /** What a gate is, for a class; the cells of each kind have others. */
 const GATES_FOR_A_CLASS = {
-  lstm: "A gate is a number from 0, shut, to 1, open, that a cell sets anew at every step; the forget "
-    + "gate says how much of the old memory stays.",
-  gru: "A gate is a number from 0, shut, to 1, open, that a cell sets anew at every step; the update "
-    + "gate says how much of the old memory stays.",
+  lstm:
+    "A gate is a number from 0, shut, to 1, open, that a cell sets anew at every step; the forget " +
+    "gate says how much of the old memory stays.",
+  gru:
+    "A gate is a number from 0, shut, to 1, open, that a cell sets anew at every step; the update " +
+    "gate says how much of the old memory stays.",
   rnn: "These cells have no gates: nothing protects what they remember.",
 };
 

@@ -24,7 +24,11 @@ function begin() {
   const several = new Several(app);
   const line = byId("line-field");
   new Tree(app);
-  new Choices(app, (at, token) => take(at, token), () => editor.reveal());
+  new Choices(
+    app,
+    (at, token) => take(at, token),
+    () => editor.reveal(),
+  );
   new Legend(app);
   new Status(app);
   followTheme();
@@ -39,8 +43,8 @@ function begin() {
   }
 
   /** Whether the text ends with an answer that another one may take the place of. */
-  const hasAnswer = () => settings.mode !== "story" && app.answer !== null
-    && app.answer < app.text.length;
+  const hasAnswer = () =>
+    settings.mode !== "story" && app.answer !== null && app.answer < app.text.length;
 
   /** So many answers to the prompt were written: a seed has another text for each. */
   const rows = new Map();
@@ -75,7 +79,8 @@ function begin() {
 
   function writeFrom() {
     const chosen = options();
-    if (chosen !== null && app.busy === null && app.about !== null) app.writeFrom(app.caret, chosen);
+    if (chosen !== null && app.busy === null && app.about !== null)
+      app.writeFrom(app.caret, chosen);
   }
 
   async function take(at, token) {
@@ -108,24 +113,30 @@ function begin() {
     "welcome-button": () => byId("file-field").click(),
     "keys-button": () => byId("keys").showModal(),
     "model-title": () => showCard(app.about),
-    "colour-button": () => app.setView(app.view.kind === "none" ? { kind: "surprise" } : { kind: "none" }),
+    "colour-button": () =>
+      app.setView(app.view.kind === "none" ? { kind: "surprise" } : { kind: "none" }),
   };
   for (const [id, press] of Object.entries(buttons)) byId(id).addEventListener("click", press);
-  byId("line").addEventListener("submit", event => {
+  byId("line").addEventListener("submit", (event) => {
     event.preventDefault();
     if (app.busy === null) write();
   });
-  byId("problem").querySelector("button").addEventListener("click", () => {
-    byId("problem").hidden = true;
-  });
+  byId("problem")
+    .querySelector("button")
+    .addEventListener("click", () => {
+      byId("problem").hidden = true;
+    });
   byId("keys").append(
     make("h2", { id: "keys-title" }, "keys"),
     make("dl", {}, KEYS.map(([key, does]) => [make("dt", {}, key), make("dd", {}, does)]).flat()),
-    make("form", { method: "dialog" }, make("button", { className: "plain" }, "close")));
+    make("form", { method: "dialog" }, make("button", { className: "plain" }, "close")),
+  );
 
-  addEventListener("keydown", event => {
+  addEventListener("keydown", (event) => {
     const isCommand = event.ctrlKey || event.metaKey;
-    const isTyping = event.target.matches?.("textarea, input:not([type=radio], [type=range]), select");
+    const isTyping = event.target.matches?.(
+      "textarea, input:not([type=radio], [type=range]), select",
+    );
     const key = event.key.toLowerCase();
     if (event.isComposing) return;
     if (key === "escape") {
@@ -138,8 +149,12 @@ function begin() {
       event.shiftKey ? sideBySide() : write();
     } else if (key === "enter" && event.altKey) {
       writeFrom();
-    } else if (isCommand && !event.altKey && (key === "z" || key === "y")
-      && (!isTyping || event.target.id === "text")) {
+    } else if (
+      isCommand &&
+      !event.altKey &&
+      (key === "z" || key === "y") &&
+      (!isTyping || event.target.id === "text")
+    ) {
       key === "y" || event.shiftKey ? app.redo() : app.undo();
     } else if (event.key === "?" && !isTyping && !isCommand) {
       byId("keys").showModal();
@@ -150,7 +165,9 @@ function begin() {
   });
 
   let hasWritten = false; // so that nobody needs to be shown how
-  app.on("written", () => { hasWritten = true; });
+  app.on("written", () => {
+    hasWritten = true;
+  });
 
   // -- what buttons say -----------------------------------------------------------------------
 
@@ -158,7 +175,13 @@ function begin() {
     const isWriting = app.busy === "write" || app.busy === "several";
     const button = byId("write-button");
     const say = settings.mode === "chat" ? "answer" : "write";
-    const label = isWriting ? "stop" : hasAnswer() ? (settings.mode === "chat" ? "another" : "again") : say;
+    const label = isWriting
+      ? "stop"
+      : hasAnswer()
+        ? settings.mode === "chat"
+          ? "another"
+          : "again"
+        : say;
     button.textContent = label;
     button.toggleAttribute("data-writing", isWriting);
     button.disabled = app.about === null;
@@ -171,7 +194,8 @@ function begin() {
     byId("hint").hidden = app.about === null || hasWritten || app.text.length > HINTED;
     byId("inside").hidden = app.about === null;
     byId("welcome").hidden = app.about !== null || app.busy === "open";
-    byId("colour-button").textContent = app.view.kind === "cell" ? app.view.title : "surprise in bits";
+    byId("colour-button").textContent =
+      app.view.kind === "cell" ? app.view.title : "surprise in bits";
     byId("colour-button").ariaPressed = String(app.view.kind !== "none");
   }
   for (const event of ["busy", "branches", "model", "mode", "view"]) app.on(event, showState);
@@ -183,11 +207,12 @@ function begin() {
     byId("model-title").textContent = `${title} · ${inThousands(parameters)} parameters`;
     byId("line-role").textContent = roles[0];
     byId("problem").hidden = true;
-    if (view !== null && view !== undefined) app.setView({ kind: "cell", title: probeName(view), ...view });
+    if (view !== null && view !== undefined)
+      app.setView({ kind: "cell", title: probeName(view), ...view });
     else if (app.view.kind === "cell") app.setView({ kind: "surprise" });
   });
 
-  app.on("problem", error => {
+  app.on("problem", (error) => {
     if (!(error instanceof Refusal)) console.error(error);
     const hint = error.hint ? `: ${error.hint}` : "";
     byId("problem").querySelector("p").textContent = `${error.message}${hint}`;
@@ -197,8 +222,12 @@ function begin() {
   // -- links ----------------------------------------------------------------------------------
 
   async function share() {
-    const { hash, isWhole } = linkOf({ text: app.text, mode: settings.mode,
-      given: settings.given(), model: byId("models").hidden ? null : byId("models").value });
+    const { hash, isWhole } = linkOf({
+      text: app.text,
+      mode: settings.mode,
+      given: settings.given(),
+      model: served,
+    });
     remembered(() => history.replaceState(null, "", hash));
     const isCopied = await copyText(location.href.replace(/#.*/, "") + hash);
     const said = isCopied ? "link copied" : "the link stands in the address bar";
@@ -214,7 +243,9 @@ function begin() {
     }
     app.emit("mode");
   }
-  addEventListener("hashchange", () => { if (app.busy === null) follow(readLink(location.hash)); });
+  addEventListener("hashchange", () => {
+    if (app.busy === null) follow(readLink(location.hash));
+  });
 
   // -- opening --------------------------------------------------------------------------------
 
@@ -223,39 +254,47 @@ function begin() {
     try {
       const { files, name, text } = await finding;
       if (text !== undefined) app.replaceText(text);
-      else if (await app.open(files, name)) byId("models").hidden = true;
+      else if (await app.open(files, name)) showServed(null);
     } catch (error) {
       app.emit("problem", error);
     }
   }
-  byId("file-field").addEventListener("change", event => {
+  byId("file-field").addEventListener("change", (event) => {
     if (event.target.files.length > 0) bring(filesOf([...event.target.files]));
     event.target.value = "";
   });
-  addEventListener("dragover", event => {
+  addEventListener("dragover", (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();
     document.body.toggleAttribute("data-dropping", true);
   });
-  addEventListener("dragleave", event => {
+  addEventListener("dragleave", (event) => {
     if (event.relatedTarget === null) document.body.toggleAttribute("data-dropping", false);
   });
-  addEventListener("drop", event => {
+  addEventListener("drop", (event) => {
     document.body.toggleAttribute("data-dropping", false);
     if (event.dataTransfer.files.length === 0) return;
     event.preventDefault();
     bring(filesDropped(event.dataTransfer).then(filesOf));
   });
 
-  let served = null; // the name of the one that is open
+  let served = null; // the name of the one that is open, if the server has it
+  function showServed(name) {
+    const menu = byId("models");
+    served = name;
+    menu.value = name ?? "";
+    menu.classList.toggle("none", name === null);
+  }
+
   async function openServed(server, name) {
     try {
-      const files = await server.files(name, share => app.emit("loading", share));
-      if (await app.open(files, name)) served = name;
+      const files = await server.files(name, (share) => app.emit("loading", share));
+      if (await app.open(files, name)) showServed(name);
+      else showServed(served);
     } catch (error) {
       app.emit("problem", error);
+      showServed(served);
     }
-    byId("models").value = served ?? name;
   }
 
   async function openFromServer() {
@@ -264,7 +303,9 @@ function begin() {
     try {
       const names = await server.models();
       if (names.length === 0) return;
-      menu.replaceChildren(...names.map(name => make("option", {}, name)));
+      const other = make("option", { value: "", hidden: true }, "other models");
+      menu.replaceChildren(other, ...names.map((name) => make("option", {}, name)));
+      menu.value = names[0];
       if (names.includes(link.model)) menu.value = link.model;
       menu.hidden = false;
       menu.addEventListener("change", () => openServed(server, menu.value));
@@ -295,47 +336,76 @@ function begin() {
 
 /** A card in Markdown as a text: without its header, the marks of headings and the rules of tables. */
 function inPlainWords(card) {
-  return card.replace(/\r\n/g, "\n").replace(/^---\n.*?\n---\n/s, "").replace(/^#+ /gm, "")
+  return card
+    .replace(/\r\n/g, "\n")
+    .replace(/^---\n.*?\n---\n/s, "")
+    .replace(/^#+ /gm, "")
     .replace(/^\|[ |:-]*\|\n/gm, "")
-    .replace(/^\| ([^|]*?) \| ([^|]*?) \|$/gm, (_, name, value) => `${name}: ${value}`).trim();
+    .replace(/^\| ([^|]*?) \| ([^|]*?) \|$/gm, (_, name, value) => `${name}: ${value}`)
+    .trim();
 }
 
 /** What there is to know of a model, in its own words. */
 function showCard({ name, card, weights, bytes, scores }) {
-  const facts = [`${(bytes / 1e6).toFixed(1)} MB, ${weights}`,
-    Number.isFinite(scores?.bits_per_byte) ? `${scores.bits_per_byte.toFixed(3)} bits per byte` : ""];
+  const facts = [
+    `${(bytes / 1e6).toFixed(1)} MB, ${weights}`,
+    Number.isFinite(scores?.bits_per_byte)
+      ? `${scores.bits_per_byte.toFixed(3)} bits per byte`
+      : "",
+  ];
   byId("card").replaceChildren(
     make("h2", { id: "card-title" }, name),
     make("p", { className: "dim" }, facts.filter(Boolean).join(", ")),
     make("pre", { tabIndex: 0, ariaLabel: "model card" }, inPlainWords(card ?? "")),
-    make("form", { method: "dialog" }, make("button", { className: "plain" }, "close")));
+    make("form", { method: "dialog" }, make("button", { className: "plain" }, "close")),
+  );
   byId("card").showModal();
 }
 
 /** The key of the server, as somebody types it; null where the dialog is closed. */
 function askKey(isWrong) {
   const dialog = byId("key-dialog");
-  const field = make("input", { type: "password", id: "key-field", autocomplete: "off", required: true });
-  const form = make("form", { method: "dialog" },
+  const field = make("input", {
+    type: "password",
+    id: "key-field",
+    autocomplete: "off",
+    required: true,
+  });
+  const form = make(
+    "form",
+    { method: "dialog" },
     make("h2", { id: "key-title" }, isWrong ? "that key is wrong" : "the server's key"),
-    make("label", { htmlFor: "key-field" }, "It was chosen with --api-key when the server was started."),
-    field, make("button", { value: "yes", className: "plain" }, "open"));
+    make(
+      "label",
+      { htmlFor: "key-field" },
+      "It was chosen with --api-key when the server was started.",
+    ),
+    field,
+    make("button", { value: "yes", className: "plain" }, "open"),
+  );
   dialog.replaceChildren(form);
   dialog.returnValue = "";
   dialog.showModal();
-  return new Promise(resolve => {
-    dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue === "yes" ? field.value : null);
-    }, { once: true });
+  return new Promise((resolve) => {
+    dialog.addEventListener(
+      "close",
+      () => {
+        resolve(dialog.returnValue === "yes" ? field.value : null);
+      },
+      { once: true },
+    );
   });
 }
 
 /** Light or dark as the system is, until somebody says otherwise, which is remembered. */
 function followTheme() {
-  const root = document.documentElement, button = byId("theme-button");
+  const root = document.documentElement,
+    button = byId("theme-button");
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
-  const show = () => { button.textContent = isDark() ? "light" : "dark"; };
+  const show = () => {
+    button.textContent = isDark() ? "light" : "dark";
+  };
   const kept = remembered(() => localStorage.getItem(THEME_ITEM));
   if (kept === "dark" || kept === "light") root.dataset.theme = kept;
   button.addEventListener("click", () => {

@@ -1,8 +1,14 @@
 // Where a model comes from: this page itself, files that somebody brings, or the server. All of them
 // end as {name: ArrayBuffer}, which the engine opens.
 
-const PARTS_OF_A_MODEL = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer.model",
-  "README.md", "export.json"];
+const PARTS_OF_A_MODEL = [
+  "config.json",
+  "model.safetensors",
+  "tokenizer.json",
+  "tokenizer.model",
+  "README.md",
+  "export.json",
+];
 const NO_MODEL = "bring an exported page, or the files of a checkpoint's folder";
 
 /** The files that an exported page holds; {} of one that holds none. */
@@ -29,7 +35,7 @@ function bytesOf(base64) {
 /** The model in files that somebody chose or dropped, an exported page or a checkpoint's, and the
  * name of the folder that they come from, if it is known: {files, name}. Or the text in one: {text}. */
 async function filesOf(given) {
-  const html = given.find(file => /\.html?$/i.test(file.name));
+  const html = given.find((file) => /\.html?$/i.test(file.name));
   if (html !== undefined) {
     // This page's policy holds for it, too, and would refuse another version's style aloud.
     const text = (await html.text()).replace(/<style>.*?(<\/style>|$)/gs, "");
@@ -49,16 +55,22 @@ async function filesOf(given) {
   if (files["config.json"] !== undefined && files["model.safetensors"] !== undefined) {
     return { files, name };
   }
-  const names = given.slice(0, 3).map(file => file.name).join(", ") || "nothing";
-  const isPacked = given.some(file => /\.zip$/i.test(file.name));
-  throw new Refusal(`there is no model in ${names}`,
-    isPacked ? "unpack it first, and bring the files in it" : NO_MODEL);
+  const names =
+    given
+      .slice(0, 3)
+      .map((file) => file.name)
+      .join(", ") || "nothing";
+  const isPacked = given.some((file) => /\.zip$/i.test(file.name));
+  throw new Refusal(
+    `there is no model in ${names}`,
+    isPacked ? "unpack it first, and bring the files in it" : NO_MODEL,
+  );
 }
 
 /** The files of a drop, those in its folders too. */
 async function filesDropped(transfer) {
-  const entries = [...transfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some(entry => entry.isDirectory)) return [...transfer.files];
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
   const found = [];
   for (const entry of entries) {
     if (entry.isFile) {
@@ -66,7 +78,8 @@ async function filesDropped(transfer) {
       continue;
     }
     const reader = entry.createReader();
-    for (;;) { // a reader gives so many at a time
+    for (;;) {
+      // a reader gives so many at a time
       const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
       if (some.length === 0) break;
       for (const inner of some) {
@@ -78,4 +91,4 @@ async function filesDropped(transfer) {
   return found;
 }
 
-const fileOf = entry => new Promise((resolve, reject) => entry.file(resolve, reject));
+const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));

@@ -1,7 +1,8 @@
 // What the engine has seen inside the network, kept as long as the text stays as it was. Asks for
 // what is not known yet; draws nothing and decides nothing.
 
-const KEPT_LOOKS = 16, KEPT_COLUMNS = 2000;
+const KEPT_LOOKS = 16,
+  KEPT_COLUMNS = 2000;
 
 class Seen {
   #app;
@@ -39,9 +40,9 @@ class Seen {
     const isOther = this.#columnsOf !== `${layer} ${gate}`;
     if (isOther || this.#columns.size > KEPT_COLUMNS) this.#columns.clear();
     this.#columnsOf = `${layer} ${gate}`;
-    const unknown = columns.filter(part => !this.#columns.has(part));
+    const unknown = columns.filter((part) => !this.#columns.has(part));
     await Promise.all([
-      ...looks.filter(part => !this.#looks.has(part)).map(part => this.#look(part)),
+      ...looks.filter((part) => !this.#looks.has(part)).map((part) => this.#look(part)),
       ...(unknown.length === 0 ? [] : [this.#strip(layer, gate, unknown[0], unknown.at(-1) + 1)]),
     ]);
   }
@@ -67,6 +68,6 @@ class Seen {
 
   /** The (H,) values of a layer's memory or gate after a part; null: not known. */
   column(part, { layer, gate }) {
-    return this.#columnsOf === `${layer} ${gate}` ? this.#columns.get(part) ?? null : null;
+    return this.#columnsOf === `${layer} ${gate}` ? (this.#columns.get(part) ?? null) : null;
   }
 }

@@ -16,7 +16,7 @@ class Server {
   /** The names of the models, the first one the server's own choice. */
   async models() {
     const answer = await this.#get("v1/models");
-    return (await answer.json()).data.map(model => model.id);
+    return (await answer.json()).data.map((model) => model.id);
   }
 
   /** A model's files, {name: ArrayBuffer}; `onShare` hears how much has come. */

@@ -7,7 +7,7 @@ class Several {
 
   constructor(app) {
     this.#app = app;
-    this.#panel.addEventListener("keydown", event => {
+    this.#panel.addEventListener("keydown", (event) => {
       const way = this.#ways["123456789".indexOf(event.key)];
       if (way === undefined || event.key.length !== 1 || event.ctrlKey) return;
       event.preventDefault(); // the field that has the focus next would take it, too
@@ -15,7 +15,9 @@ class Several {
     });
   }
 
-  get isOpen() { return !this.#panel.hidden; }
+  get isOpen() {
+    return !this.#panel.hidden;
+  }
 
   /** Have so many written. */
   async show(count, options) {
@@ -26,8 +28,13 @@ class Several {
     for (let row = 0; row < count; row++) {
       const text = make("span", { className: "continuation", dir: "auto" });
       const note = make("span", { className: "dim" });
-      const button = make("button", { type: "button" },
-        make("span", { className: "number" }, String(row + 1)), text, note);
+      const button = make(
+        "button",
+        { type: "button" },
+        make("span", { className: "number" }, String(row + 1)),
+        text,
+        note,
+      );
       const way = { button, text, note, written: "" };
       button.addEventListener("click", () => this.#choose(way));
       this.#ways.push(way);
@@ -35,8 +42,10 @@ class Several {
     }
     const back = make("button", { type: "button", className: "plain" }, "back");
     back.addEventListener("click", () => this.close());
-    this.#panel.replaceChildren(make("p", { className: "dim before" },
-      make("span", { dir: "auto" }, `…${before}`), back), columns);
+    this.#panel.replaceChildren(
+      make("p", { className: "dim before" }, make("span", { dir: "auto" }, `…${before}`), back),
+      columns,
+    );
     this.#panel.hidden = false;
     byId("paper").inert = true;
     this.#ways[0].button.focus();

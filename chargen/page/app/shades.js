@@ -45,7 +45,12 @@ class Shades {
   /** The colours that the style gives an element now: read anew where the theme may have changed. */
   constructor(element) {
     const style = getComputedStyle(element);
-    const numbers = name => style.getPropertyValue(name).match(/[\d.]+/g).slice(0, 3).map(Number);
+    const numbers = (name) =>
+      style
+        .getPropertyValue(name)
+        .match(/[\d.]+/g)
+        .slice(0, 3)
+        .map(Number);
     this.high = numbers("--accent-rgb");
     this.low = numbers("--low-rgb");
     this.ink = style.getPropertyValue("--ink").trim();

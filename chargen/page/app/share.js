@@ -18,8 +18,10 @@ function readLink(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
   const known = [...SETTINGS, ...FURTHER].map(({ name }) => name);
   const mode = fields.get("mode");
+  const text = fields.get("text");
   return {
-    text: fields.get("text")?.replace(/\r\n?/g, "\n") ?? null,
+    // What is longer was not made by a page, and would be read for long.
+    text: text === null || hash.length > LONGEST_LINK ? null : text.replace(/\r\n?/g, "\n"),
     mode: ["story", "complete", "chat"].includes(mode) ? mode : null,
     model: fields.get("model"),
     settings: [...fields].filter(([name]) => known.includes(name)),
@@ -31,7 +33,8 @@ async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
-  } catch { // no permission, or no such thing over plain http
+  } catch {
+    // no permission, or no such thing over plain http
     const field = make("textarea", { value: text, className: "unseen", readOnly: true });
     document.body.append(field);
     const focused = document.activeElement;

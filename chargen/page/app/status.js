@@ -9,26 +9,30 @@ class Status {
 
   constructor(app) {
     this.#app = app;
-    app.on("progress", share => {
+    app.on("progress", (share) => {
       if (share >= 1) this.#say(this.#summary());
       else this.#say(`reading, ${Math.round(100 * share)} %`);
     });
-    app.on("loading", share => this.#say(`opening, ${Math.round(100 * share)} %`));
+    app.on("loading", (share) => this.#say(`opening, ${Math.round(100 * share)} %`));
     app.on("busy", () => {
       if (app.busy === "open") this.#say("opening");
       if (app.busy === "several") this.#say("writing");
       else if (this.#line.textContent === "writing") this.#say(this.#summary());
     });
-    app.on("parts", () => { if (app.busy !== "open") this.#say(this.#summary()); });
+    app.on("parts", () => {
+      if (app.busy !== "open") this.#say(this.#summary());
+    });
     app.on("model", () => speak(`${app.about.name} is open: ${app.about.title}`));
-    app.on("written", result => this.#tell(result));
-    app.on("said", text => {
+    app.on("written", (result) => this.#tell(result));
+    app.on("said", (text) => {
       this.#say(text);
       speak(text);
     });
   }
 
-  #say(text) { this.#line.textContent = text; }
+  #say(text) {
+    this.#line.textContent = text;
+  }
 
   /** How surprised the model is by the text. */
   #summary() {
@@ -42,24 +46,33 @@ class Status {
 
   #tell({ reason, tokens, microseconds, seed, text }) {
     const speed = tokens > 0 ? `${inThousands(Math.round(1e6 / microseconds))} a second` : "";
-    const said = [REASONS[reason], counted(tokens, "token"), speed,
-      seed === undefined || seed === null ? "" : `seed ${seed}`];
+    const said = [
+      REASONS[reason],
+      counted(tokens, "token"),
+      speed,
+      seed === undefined || seed === null ? "" : `seed ${seed}`,
+    ];
     this.#say(said.filter(Boolean).join(" · "));
     speak(text === "" ? "nothing was written" : text.slice(0, SPOKEN_CHARACTERS));
   }
 }
 
 /** Have a text read aloud, once what is being read has ended. */
-function speak(text) { byId("spoken").textContent = text; }
+function speak(text) {
+  byId("spoken").textContent = text;
+}
 
 /** What the colours mean. */
 class Legend {
   constructor(app) {
-    const show = range => byId("legend").replaceChildren(...scaleOf(app.view, range).map(([shade, says]) => {
-      const sample = make("span", {}, says);
-      sample.style.backgroundColor = colourOf(shade);
-      return sample;
-    }));
+    const show = (range) =>
+      byId("legend").replaceChildren(
+        ...scaleOf(app.view, range).map(([shade, says]) => {
+          const sample = make("span", {}, says);
+          sample.style.backgroundColor = colourOf(shade);
+          return sample;
+        }),
+      );
     app.on("values", show);
     show(rangeOf(app.view, null));
   }

@@ -2,9 +2,15 @@
 // are canvases, sharp on every screen, and draw what they are given.
 
 // CSS pixels of a unit's mark, width and height; smaller ones where there are many units.
-const MARK = { width: 3, height: 12 }, SMALL_MARK = { width: 2, height: 5 }, MANY_UNITS = 384;
-const CURVE_HEIGHT = 52, TEXT_BASE = 72, MAP_TOP = 80, MAP_HEIGHT = 192; // from top to bottom
-const COLUMN = 9, MOST_COLUMNS = 12; // pixels of a character in a map, and characters of a part
+const MARK = { width: 3, height: 12 },
+  SMALL_MARK = { width: 2, height: 5 },
+  MANY_UNITS = 384;
+const CURVE_HEIGHT = 52,
+  TEXT_BASE = 72,
+  MAP_TOP = 80,
+  MAP_HEIGHT = 192; // from top to bottom
+const COLUMN = 9,
+  MOST_COLUMNS = 12; // pixels of a character in a map, and characters of a part
 const WHOLE_HEIGHT = 48;
 
 /** A canvas of so many CSS pixels with a context that draws in them. */
@@ -21,8 +27,13 @@ function fitCanvas(canvas, width, height) {
 
 /** The units that are strongest, in words for who does not see them: "17 (1.00), 4 (−0.98)". */
 function strongestInWords(values, count = 5) {
-  const order = [...values.keys()].sort((one, other) => Math.abs(values[other]) - Math.abs(values[one]));
-  return order.slice(0, count).map(unit => `${unit} (${inDecimals(values[unit])})`).join(", ");
+  const order = [...values.keys()].sort(
+    (one, other) => Math.abs(values[other]) - Math.abs(values[one]),
+  );
+  return order
+    .slice(0, count)
+    .map((unit) => `${unit} (${inDecimals(values[unit])})`)
+    .join(", ");
 }
 
 class UnitStrip {
@@ -34,12 +45,13 @@ class UnitStrip {
   /** The values of a layer after one step; `onChoose(unit)` where one is clicked. */
   constructor(onChoose) {
     this.element = make("canvas", { className: "strip", role: "img" });
-    this.element.onclick = event => {
+    this.element.onclick = (event) => {
       const unit = this.#unitAt(event);
       if (unit < this.#values.length) onChoose(unit);
     };
-    this.element.onpointermove = event => {
-      const unit = this.#unitAt(event), value = this.#values[unit];
+    this.element.onpointermove = (event) => {
+      const unit = this.#unitAt(event),
+        value = this.#values[unit];
       this.element.title = value === undefined ? "" : `cell ${unit}: ${inDecimals(value)}`;
     };
   }
@@ -52,15 +64,18 @@ class UnitStrip {
   /** Draw (H,) values, so many pixels wide; `unit` is marked, null: none. */
   draw(values, unit, shades, width) {
     const { width: least, height } = values.length > MANY_UNITS ? SMALL_MARK : MARK;
-    const perLine = Math.max(1, Math.floor(width / least)), lines = Math.ceil(values.length / perLine);
+    const perLine = Math.max(1, Math.floor(width / least)),
+      lines = Math.ceil(values.length / perLine);
     this.#values = values;
     this.#perLine = Math.ceil(values.length / lines);
     this.#mark = width / this.#perLine;
     this.#lineHeight = height + 1;
     const context = fitCanvas(this.element, width, lines * this.#lineHeight);
     const scale = Math.max(1, ...values.map(Math.abs)); // above 1 only where ReLU has no bound
-    const place = at => [
-      (at % this.#perLine) * this.#mark, Math.floor(at / this.#perLine) * this.#lineHeight];
+    const place = (at) => [
+      (at % this.#perLine) * this.#mark,
+      Math.floor(at / this.#perLine) * this.#lineHeight,
+    ];
     for (let at = 0; at < values.length; at++) {
       context.fillStyle = shades.css(values[at] / scale);
       context.fillRect(...place(at), Math.max(1, this.#mark - 0.5), height);
@@ -81,8 +96,8 @@ class UnitMap {
    * in which they are read. `onChoose({unit, part})` is called where one is clicked, `onPoint` where
    * a pointer is over one, with null where it has left. */
   constructor(onChoose, onPoint) {
-    this.#canvas.onclick = event => this.#at(event, onChoose);
-    this.#canvas.onpointermove = event => this.#at(event, onPoint);
+    this.#canvas.onclick = (event) => this.#at(event, onChoose);
+    this.#canvas.onpointermove = (event) => this.#at(event, onPoint);
     this.#canvas.onpointerleave = () => onPoint(null);
     this.element = this.#canvas;
   }
@@ -100,7 +115,8 @@ class UnitMap {
     const ratio = window.devicePixelRatio || 1;
     // A unit has whole pixels of the screen; where there are too many, several share a row.
     const pixels = Math.round(MAP_HEIGHT * ratio);
-    const unitsPerRow = Math.ceil(units / pixels), rows = Math.ceil(units / unitsPerRow);
+    const unitsPerRow = Math.ceil(units / pixels),
+      rows = Math.ceil(units / unitsPerRow);
     const rowHeight = Math.max(1, Math.floor(pixels / rows)) / ratio;
     Object.assign(this, { unitsPerRow, rowHeight, units });
     let scale = 1; // above 1 only where ReLU has no bound
@@ -113,7 +129,8 @@ class UnitMap {
     context.imageSmoothingEnabled = false;
     context.textAlign = "center";
     context.font = `12px ${getComputedStyle(this.#canvas).fontFamily}`;
-    const heightOf = value => CURVE_HEIGHT * (isGate ? 1 - value / scale : (1 - value / scale) / 2) + 2;
+    const heightOf = (value) =>
+      CURVE_HEIGHT * (isGate ? 1 - value / scale : (1 - value / scale) / 2) + 2;
     context.strokeStyle = shades.line;
     context.lineWidth = 1;
     for (const value of isGate ? [0, 1] : [-1, 0, 1]) {
@@ -134,7 +151,8 @@ class UnitMap {
         context.strokeStyle = shades.ink;
         context.strokeRect(x + 0.5, 0.5, wide - 1, MAP_TOP + rows * rowHeight - 1);
       }
-      if (values) points.push([x + wide / 2, heightOf(unit === null ? meanOf(values) : values[unit])]);
+      if (values)
+        points.push([x + wide / 2, heightOf(unit === null ? meanOf(values) : values[unit])]);
       x += wide;
     });
     context.strokeStyle = shades.css(1);
@@ -199,7 +217,7 @@ class WholeCurve {
   draw(values, parts, low, high, current, shades, width) {
     this.#length = parts;
     const context = fitCanvas(this.#canvas, width, WHOLE_HEIGHT);
-    const heightOf = value => (1 - (value - low) / (high - low || 1)) * (WHOLE_HEIGHT - 4) + 2;
+    const heightOf = (value) => (1 - (value - low) / (high - low || 1)) * (WHOLE_HEIGHT - 4) + 2;
     if (low < 0) {
       context.strokeStyle = shades.line;
       context.strokeRect(0, Math.round(heightOf(0)) + 0.5, width, 0);
@@ -214,7 +232,10 @@ class WholeCurve {
     // Of many parts that share a pixel the lowest and the highest are drawn.
     const perPixel = Math.max(1, parts / (2 * width));
     for (let at = 0; at < values.length; at += perPixel) {
-      const some = values.slice(Math.floor(at), Math.max(Math.floor(at) + 1, Math.floor(at + perPixel)));
+      const some = values.slice(
+        Math.floor(at),
+        Math.max(Math.floor(at) + 1, Math.floor(at + perPixel)),
+      );
       const x = ((at + perPixel / 2) / parts) * width;
       context.lineTo(x, heightOf(Math.min(...some)));
       if (some.length > 1) context.lineTo(x, heightOf(Math.max(...some)));

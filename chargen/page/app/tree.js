@@ -20,8 +20,13 @@ class Tree {
   #show() {
     const { states } = this.#app.branches;
     if (states.length < 2) {
-      this.#list.replaceChildren(make("p", { className: "dim" },
-        "Each way that the text went stays here, once it goes another."));
+      this.#list.replaceChildren(
+        make(
+          "p",
+          { className: "dim" },
+          "Each way that the text went stays here, once it goes another.",
+        ),
+      );
       return;
     }
     const root = treeOf(states);
@@ -33,15 +38,23 @@ class Tree {
     const isCurrent = state !== null && state.text === app.text;
     const label = labelOf(node);
     const content = [make("span", { className: "shared" }, label.shared), label.own];
-    const row = state === null ? make("span", { className: "fork" }, content)
-      : make("button", { type: "button", className: "way", dir: "auto" }, content);
+    const row =
+      state === null
+        ? make("span", { className: "fork" }, content)
+        : make("button", { type: "button", className: "way", dir: "auto" }, content);
     if (state !== null) {
       row.addEventListener("click", () => app.visit(state));
       if (isCurrent) row.ariaCurrent = "true";
       row.ariaLabel = `${label.shared}${label.own}, ${counted(text.length, "character")}`;
     }
-    const below = children.length === 0 ? null
-      : make("ul", {}, children.map(child => this.#row(child)));
+    const below =
+      children.length === 0
+        ? null
+        : make(
+            "ul",
+            {},
+            children.map((child) => this.#row(child)),
+          );
     return make("li", {}, row, below);
   }
 }
@@ -58,4 +71,4 @@ function labelOf({ from, to, text, children }) {
   return { shared: word, own: oneLine(own) + (from + own.length < to ? "…" : "") };
 }
 
-const oneLine = text => text.replace(/\r?\n/g, "↵").replace(/\s/g, "\u00a0");
+const oneLine = (text) => text.replace(/\r?\n/g, "↵").replace(/\s/g, "\u00a0");

@@ -72,7 +72,7 @@ class App {
       if (name !== null) this.about.name = name;
       this.parts = [];
       this.known = 0;
-      const proposed = isUntouched() ? this.about.text ?? await this.#beginning() : null;
+      const proposed = isUntouched() ? (this.about.text ?? (await this.#beginning())) : null;
       if (proposed !== null && isUntouched()) {
         this.#proposed = proposed;
         this.#replace(proposed, []);
@@ -115,7 +115,8 @@ class App {
 
   /** The part that contains an offset, the last one at the end; -1 where nothing is read. */
   partAt(offset) {
-    let low = 0, high = this.parts.length - 1;
+    let low = 0,
+      high = this.parts.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (this.parts[middle].start <= offset) low = middle;
@@ -125,10 +126,14 @@ class App {
   }
 
   /** Whether the text is only how the model would begin one, which nobody has taken up. */
-  get isProposed() { return this.text === this.#proposed && this.about?.text === null; }
+  get isProposed() {
+    return this.text === this.#proposed && this.about?.text === null;
+  }
 
   /** Whether the engine knows the text as it is. */
-  get isRead() { return this.#reading === null && this.about !== null; }
+  get isRead() {
+    return this.#reading === null && this.about !== null;
+  }
 
   #replace(text, written) {
     this.known = Math.min(this.known, commonPrefix(this.text, text));
@@ -141,15 +146,16 @@ class App {
   #read() {
     if (this.about === null) return;
     const text = this.text;
-    const reading = this.engine.call("read", { text }, ({ share }) => this.emit("progress", share))
-      .then(value => {
+    const reading = this.engine
+      .call("read", { text }, ({ share }) => this.emit("progress", share))
+      .then((value) => {
         const isLast = this.#reading === reading;
         if (isLast) this.#reading = null;
         // What was read of a text that has changed since is told once, so it is taken, too.
         if (!value.superseded) this.#take(value, text);
         if (isLast) this.emit("progress", 1);
       })
-      .catch(error => {
+      .catch((error) => {
         if (this.#reading === reading) this.#reading = null;
         this.emit("problem", error);
       });
@@ -214,7 +220,10 @@ class App {
   #dropAnswer() {
     const prompt = this.answer;
     this.#keepBranch();
-    this.#replace(this.text.slice(0, prompt), this.written.filter(([, to]) => to <= prompt));
+    this.#replace(
+      this.text.slice(0, prompt),
+      this.written.filter(([, to]) => to <= prompt),
+    );
     this.#read();
   }
 
@@ -242,7 +251,10 @@ class App {
   choose(continuation) {
     const start = this.text.length;
     this.#keepBranch();
-    this.#replace(this.text + continuation, [...this.written, [start, start + continuation.length]]);
+    this.#replace(this.text + continuation, [
+      ...this.written,
+      [start, start + continuation.length],
+    ]);
     this.answer = start;
     this.setCaret(this.text.length);
     this.#record();
@@ -294,8 +306,9 @@ class App {
     const isAtEnd = this.caret === this.text.length;
     const { from } = event;
     const kept = from === 0 ? 0 : this.parts[from - 1].start + this.parts[from - 1].text.length;
-    const text = this.text.slice(0, kept) + event.parts.map(part => part.text).join("");
-    const written = this.written.filter(([from]) => from < start)
+    const text = this.text.slice(0, kept) + event.parts.map((part) => part.text).join("");
+    const written = this.written
+      .filter(([from]) => from < start)
       .map(([from, to]) => [from, Math.min(to, start)]);
     if (text.length > start) written.push([start, text.length]);
     this.text = text;
@@ -316,7 +329,9 @@ class App {
     if (this.busy !== null) return Promise.resolve(false);
     this.busy = what;
     this.#isStopped = false;
-    this.#stopping = new Promise(resolve => { this.#stopNow = resolve; });
+    this.#stopping = new Promise((resolve) => {
+      this.#stopNow = resolve;
+    });
     this.emit("busy");
     this.#running = this.#done(work);
     return this.#running;
@@ -336,8 +351,12 @@ class App {
 
   // -- back and forth -------------------------------------------------------------------------
 
-  undo() { if (this.busy === null) this.goTo(this.history.undo()); }
-  redo() { if (this.busy === null) this.goTo(this.history.redo()); }
+  undo() {
+    if (this.busy === null) this.goTo(this.history.undo());
+  }
+  redo() {
+    if (this.busy === null) this.goTo(this.history.redo());
+  }
 
   /** A branch becomes the text. */
   visit(state) {

@@ -60,7 +60,10 @@ function* findFollowers(config, parts, stateAfter) {
     last += [...part.text].length;
     const state = stateAfter(index);
     const memory = cell === "lstm" ? state.subarray(count * size).map(Math.tanh) : state; // (U)
-    halves[part.end > middle ? 1 : 0].add(wanted.map((values) => values[last]), memory);
+    halves[part.end > middle ? 1 : 0].add(
+      wanted.map((values) => values[last]),
+      memory,
+    );
     yield (index + 1) / parts.length;
   }
   const [first, second] = halves.map((sums) => sums.correlations()); // (K, U)

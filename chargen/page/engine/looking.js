@@ -25,9 +25,7 @@ function memoryBefore({ tree, model }, place) {
   const state = place.parent ? tree.state(place.parent) : tree.start;
   const part = (index) => state.slice(index * size, (index + 1) * size);
   return Array.from({ length: count }, (_, layer) =>
-    cell === "lstm"
-      ? { hidden: part(layer), cell: part(count + layer) }
-      : { hidden: part(layer) },
+    cell === "lstm" ? { hidden: part(layer), cell: part(count + layer) } : { hidden: part(layer) },
   );
 }
 

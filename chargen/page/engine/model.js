@@ -59,10 +59,13 @@ function readConfig(files) {
     );
   }
   const model = { ...ADDED_OPTIONS, ...config.model };
-  if (!isText(model.cell) || !Object.hasOwn(NUM_GATES, model.cell)) throw foreign(`there is no cell “${model.cell}”`);
+  if (!isText(model.cell) || !Object.hasOwn(NUM_GATES, model.cell))
+    throw foreign(`there is no cell “${model.cell}”`);
   const sizes = [model.hidden_size, model.num_layers, model.embedding_size, config.vocab_size];
-  if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1e6)
-      || model.num_layers > MAX_LAYERS) {
+  if (
+    !sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1e6) ||
+    model.num_layers > MAX_LAYERS
+  ) {
     throw foreign("its sizes are none");
   }
   if (!Object.hasOwn(KIND_WORDS, config.tokenizer)) {
@@ -190,7 +193,8 @@ function* chunksOf(text) {
     const line = text.lastIndexOf("\n", stop - 1) + 1;
     const word = text.lastIndexOf(" ", stop - 1);
     if (line > at) stop = line;
-    else if (word > at) stop = word; // a word begins with the space before it
+    else if (word > at)
+      stop = word; // a word begins with the space before it
     else if (/[\udc00-\udfff]/.test(text[stop])) stop--;
     yield text.slice(at, stop);
     at = stop;

@@ -4,12 +4,26 @@
 // that would change the text is refused.
 
 // Fields and types of sentencepiece_model.proto.
-const PIECES = 1, TRAINER_SPEC = 2, NORMALIZER_SPEC = 3;
-const PIECE = 1, SCORE = 2, TYPE = 3;
-const MODEL_TYPE = 3, BYTE_FALLBACK = 35, EOS_PIECE = 47;
-const CHARSMAP = 2, ADD_DUMMY_PREFIX = 3, REMOVE_EXTRA_WHITESPACES = 4, ESCAPE_WHITESPACES = 5;
-const UNIGRAM = 1, BPE = 2;
-const NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, BYTE = 6;
+const PIECES = 1,
+  TRAINER_SPEC = 2,
+  NORMALIZER_SPEC = 3;
+const PIECE = 1,
+  SCORE = 2,
+  TYPE = 3;
+const MODEL_TYPE = 3,
+  BYTE_FALLBACK = 35,
+  EOS_PIECE = 47;
+const CHARSMAP = 2,
+  ADD_DUMMY_PREFIX = 3,
+  REMOVE_EXTRA_WHITESPACES = 4,
+  ESCAPE_WHITESPACES = 5;
+const UNIGRAM = 1,
+  BPE = 2;
+const NORMAL = 1,
+  UNKNOWN = 2,
+  CONTROL = 3,
+  USER_DEFINED = 4,
+  BYTE = 6;
 
 const SPACE = "\u2581"; // what sentencepiece writes for a space
 const WORD_STARTS = /(?=[\u2581\n])|(?<=\n)/;
@@ -22,8 +36,10 @@ const FOREIGN = "only models made by chargen can be read";
 function openSubword(bytes) {
   const model = readSentencepiece(bytes);
   const { pieces, byteIds, end, vocabulary } = model;
-  const cut = model.type === BPE ? byWords(vocabulary, cutByMerging(vocabulary))
-    : cutByLikelihood(vocabulary);
+  const cut =
+    model.type === BPE
+      ? byWords(vocabulary, cutByMerging(vocabulary))
+      : cutByLikelihood(vocabulary);
   // A true U+2581 would come back as a space, so it is spelled in bytes. So is a space where the
   // vocabulary has none.
   const separator = vocabulary.has(SPACE) ? /(\u2581)/ : /([\u2581 ])/;
@@ -47,8 +63,10 @@ function readSentencepiece(bytes) {
   const trainer = readMessage(lastOf(model, TRAINER_SPEC, new Uint8Array(0)));
   const normalizer = readMessage(lastOf(model, NORMALIZER_SPEC, new Uint8Array(0)));
   const type = lastOf(trainer, MODEL_TYPE, UNIGRAM);
-  const keepsText = !lastOf(normalizer, CHARSMAP, []).length &&
-    !lastOf(normalizer, ADD_DUMMY_PREFIX, 1) && !lastOf(normalizer, REMOVE_EXTRA_WHITESPACES, 1) &&
+  const keepsText =
+    !lastOf(normalizer, CHARSMAP, []).length &&
+    !lastOf(normalizer, ADD_DUMMY_PREFIX, 1) &&
+    !lastOf(normalizer, REMOVE_EXTRA_WHITESPACES, 1) &&
     lastOf(normalizer, ESCAPE_WHITESPACES, 1);
   if (!keepsText) {
     throw new PageError("the sentencepiece model changes the text that it reads", FOREIGN);
@@ -76,7 +94,7 @@ function readSentencepiece(bytes) {
     if (!text || !Number.isFinite(score) || vocabulary.has(text)) throw damagedSentencepiece();
     if (text === "\0") return utf8.encode(text); // never used: its byte is
     const isWhole = kind === USER_DEFINED; // the newline, which is merged with nothing
-    if (!isWhole && kind !== NORMAL || isWhole && [...text].length > 1 || text.includes("\0")) {
+    if ((!isWhole && kind !== NORMAL) || (isWhole && [...text].length > 1) || text.includes("\0")) {
       throw new PageError("the sentencepiece model has pieces of a foreign kind", FOREIGN);
     }
     vocabulary.set(text, { token, score: isWhole ? 0 : score, isWhole });
@@ -168,7 +186,7 @@ function cutByMerging(vocabulary) {
       agenda.push({ score: piece.score, left, right, whole });
     };
     for (let right = 1; right < size; right++) consider(right - 1, right);
-    for (let pair; (pair = agenda.pop()); ) {
+    for (let pair; (pair = agenda.pop());) {
       const { left, right, whole } = pair;
       // One of the two may have been merged in the meantime.
       if (!symbols[right] || symbols[left] + symbols[right] !== whole) continue;
@@ -189,11 +207,12 @@ function byWords(vocabulary, cut) {
   const spans = (piece) => piece.includes(SPACE, 1) || (piece.length > 1 && piece.includes("\n"));
   if ([...vocabulary.keys()].some(spans)) return cut;
   const known = new Map();
-  return (text) => text.split(WORD_STARTS).flatMap((word) => {
-    if (known.size > MAX_KNOWN_WORDS) known.clear();
-    if (!known.has(word)) known.set(word, cut(word));
-    return known.get(word);
-  });
+  return (text) =>
+    text.split(WORD_STARTS).flatMap((word) => {
+      if (known.size > MAX_KNOWN_WORDS) known.clear();
+      if (!known.has(word)) known.set(word, cut(word));
+      return known.get(word);
+    });
 }
 
 /** Gives the first of its items, by an order that says whether one comes before another. */
@@ -251,7 +270,7 @@ function readMessage(bytes) {
   while (at < bytes.length) {
     const key = varint();
     const [number, wire] = [Math.floor(key / 8), key % 8];
-    const read = {0: varint, 1: () => take(8), 2: () => take(varint()), 5: () => take(4)}[wire];
+    const read = { 0: varint, 1: () => take(8), 2: () => take(varint()), 5: () => take(4) }[wire];
     if (!read) throw damagedSentencepiece();
     if (!fields.has(number)) fields.set(number, []);
     fields.get(number).push(read());

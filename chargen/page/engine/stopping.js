@@ -15,10 +15,13 @@ function advanceUnit(unit, progress, character) {
   const { stage, pending } = progress;
   const reach = (stage, pending = 0) => ({ stage, pending });
   const isLineEnd = character === "\n" || character === "\r";
-  if (stage === "start" || stage === "before") { // whatever leads up to it, blank lines among it
+  if (stage === "start" || stage === "before") {
+    // whatever leads up to it, blank lines among it
     // The first word of all may go on with a letter that the prompt ends with.
-    const begins = unit !== "word" ? !isBlank(character)
-      : beginsWord(character) || (stage === "start" && inWord(character));
+    const begins =
+      unit !== "word"
+        ? !isBlank(character)
+        : beginsWord(character) || (stage === "start" && inWord(character));
     return reach(begins ? "inside" : "before");
   }
   if (unit === "word") {
@@ -26,7 +29,8 @@ function advanceUnit(unit, progress, character) {
     return stage === "inside" && JOINERS.includes(character) ? reach("joined", 1) : null;
   }
   if (unit === "line") return isLineEnd ? null : progress;
-  if (stage === "returned" || stage === "broken") { // after a CR, or any line end
+  if (stage === "returned" || stage === "broken") {
+    // after a CR, or any line end
     const isSecond = character === "\n" && stage === "returned"; // of a CRLF
     if (isLineEnd && !isSecond) return null;
     return isBlank(character) ? reach("broken", pending + 1) : reach("inside");

@@ -91,8 +91,12 @@ class Text {
     if (this.model.documents !== "file") {
       // What separates documents may be longer now, and at the end of a text is less.
       const isEnd = this.parts[count]?.text.startsWith("\n");
-      return isEnd && this.parts.length > count + 1 && text.startsWith(this.parts[count].text, at)
-        && !/\s/.test(text[at + this.parts[count].text.length] ?? " ");
+      return (
+        isEnd &&
+        this.parts.length > count + 1 &&
+        text.startsWith(this.parts[count].text, at) &&
+        !/\s/.test(text[at + this.parts[count].text.length] ?? " ")
+      );
     }
     if (this.model.tokenizer.kind !== "subword") return true;
     const isWordEnd = (character) => character === " " || character === "\n";

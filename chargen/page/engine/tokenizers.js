@@ -163,8 +163,7 @@ function begunLength(bytes) {
 // What stands between documents, by what they are; and the blank lines before the first.
 const SEPARATORS = {
   line: /(?:\r?\n)+|\r$/g,
-  paragraph: new RegExp(
-    `${LINE_END}(?:[ \\t]*${LINE_END})+(?:[ \\t]*$)?|${LINE_END}[ \\t]*$`, "g"),
+  paragraph: new RegExp(`${LINE_END}(?:[ \\t]*${LINE_END})+(?:[ \\t]*$)?|${LINE_END}[ \\t]*$`, "g"),
 };
 const BLANK_LINES = new RegExp(`^(?:[ \\t]*${LINE_END})+`);
 

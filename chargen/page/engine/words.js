@@ -42,8 +42,9 @@ function isBlank(character) {
 /** Whether it may stand between the end of a sentence and what follows: a closing quote or bracket.
  * After a mark that wants a space, so may a quote that opens elsewhere, as in German. */
 function closes(character, spaced) {
-  return (spaced ? /^["'\uff02\uff07\p{Pe}\p{Pf}\p{Pi}]/u : /^["'\uff02\uff07\p{Pe}\p{Pf}]/u)
-    .test(character);
+  return (spaced ? /^["'\uff02\uff07\p{Pe}\p{Pf}\p{Pi}]/u : /^["'\uff02\uff07\p{Pe}\p{Pf}]/u).test(
+    character,
+  );
 }
 
 /** The text with LF for each of its line ends: LF, CRLF or CR. */
