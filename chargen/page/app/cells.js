@@ -4,18 +4,18 @@
 const FOLLOWS = 0.3; // the correlation from which a cell is said to follow something
 
 const FEATURES_IN_WORDS = {
-  "position in line": "counts how far the line has got",
-  "position in word": "counts how far the word has got",
-  "position in sentence": "counts how far the sentence has got",
-  "inside quotes": "knows whether a quotation is open",
-  "inside brackets": "knows whether a bracket is open",
-  "after a capital": "fires after a capital letter",
-  "inside capitals": "knows whether it is in a run of capitals",
+  "position in line": "how far the line has got",
+  "position in word": "how far the word has got",
+  "position in sentence": "how far the sentence has got",
+  "inside quotes": "whether a quotation is open",
+  "inside brackets": "whether a bracket is open",
+  "after a capital": "whether a capital letter came last",
+  "inside capitals": "whether several capitals came last",
 };
 
 const SEARCHED = {
   text: "Measured on the second half of this text, chosen on the first.",
-  written: "Measured on a text that the model wrote for it: this one is too short.",
+  written: "Measured on a text that the model wrote, since this one is too short.",
 };
 
 class FoundCells {
@@ -39,7 +39,8 @@ class FoundCells {
         "p",
         { className: "what" },
         "Nobody told a cell what to do. Some came to follow something of the text all the same: " +
-          "the number is the correlation, ±1 is perfect. Choose one to color the text by it.",
+          "the first number is the correlation, ±1 is perfect; the second is what the cell " +
+          "remembers at this place. Choose one to color the text by it.",
       ),
       this.#list,
       this.#where,
@@ -48,7 +49,9 @@ class FoundCells {
   }
 
   setModel({ cells }) {
-    this.#where.textContent = cells?.length ? "Measured when the page was made." : "";
+    this.#where.textContent = cells?.length
+      ? "Measured when the page was made."
+      : "Not measured yet for this model.";
     this.#show(cells ?? []);
   }
 
@@ -163,7 +166,7 @@ async function measured(app, button, type, show) {
   button.onclick = () => app.engine.call("stop");
   try {
     const found = await app.engine.call(type, {}, ({ share }) => {
-      button.textContent = `${Math.round(100 * share)} %, stop`;
+      button.textContent = `stop (${Math.round(100 * share)} %)`;
     });
     if (found !== null) show(found);
   } catch (error) {

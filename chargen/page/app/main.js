@@ -4,14 +4,14 @@
 const HINTED = 150; // characters of a text below which there is room for a hint
 const THEME_ITEM = "chargen-theme";
 const KEYS = [
-  ["Ctrl+Enter", "write; in a chat, answer"],
+  ["Ctrl+Enter", "write, in a chat answer; stop"],
   ["Ctrl+Shift+Enter", "several ways side by side; 1 to 9 takes one"],
   ["Alt+Enter", "write on from the character at the cursor"],
   ["Esc", "stop; close what is open"],
   ["Ctrl+Z", "undo"],
   ["Ctrl+Shift+Z, Ctrl+Y", "redo"],
   ["Tab", "from the text to the likeliest"],
-  ["↑ ↓, 1 to 9, 0", "there: choose one and go on from it"],
+  ["↑ ↓ and Enter, or 1 to 9, 0", "there: choose one and go on from it"],
   ["← →", "there: the character before, after"],
   ["?", "this sheet, outside of the text"],
 ];
@@ -65,7 +65,9 @@ function begin() {
     if (chosen === null) return;
     several.close();
     if (settings.mode === "chat" && line.value.trim() !== "") {
-      const before = app.isProposed ? "" : app.text;
+      // A chat begins a new text, as in a session; the old one stays as a branch.
+      const isChat = app.text.includes(app.about.roles[1]);
+      const before = app.isProposed || !isChat ? "" : app.text;
       app.edit(withTurn(before, line.value.trim(), app.about.roles));
       line.value = "";
       app.setCaret(app.text.length);
@@ -191,7 +193,8 @@ function begin() {
     byId("undo-button").disabled = app.busy !== null || !app.history.canUndo;
     byId("redo-button").disabled = app.busy !== null || !app.history.canRedo;
     byId("line").hidden = settings.mode !== "chat";
-    byId("hint").hidden = app.about === null || hasWritten || app.text.length > HINTED;
+    byId("hint").hidden =
+      app.about === null || hasWritten || settings.mode === "chat" || app.text.length > HINTED;
     byId("inside").hidden = app.about === null;
     byId("welcome").hidden = app.about !== null || app.busy === "open";
     byId("colour-button").textContent =

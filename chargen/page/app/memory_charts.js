@@ -76,7 +76,7 @@ function contextInWords(memory, noun) {
   const atBest = contexts[loss.indexOf(best)];
   return (
     `${first}, after ${rounded(atBest, noun)} ${inDecimals(best)}. ` +
-    `Nearly all of that is gained within ${rounded(enough, noun)}: about so far it looks back.`
+    `Nearly all of the difference is made within ${rounded(enough, noun)}: that is about how far it looks back.`
   );
 }
 

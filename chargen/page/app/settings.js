@@ -38,14 +38,14 @@ const SETTINGS = [
     pattern: "[0-9]{1,19}",
     inputMode: "numeric",
     placeholder: "random",
-    help: "the same seed writes the same text again",
+    help: "the same seed writes the same texts, in the same order",
   },
   {
     name: "stop",
     type: "text",
     isTexts: true,
     placeholder: "none",
-    help: "stop before this text; \\n is a new line, | stands between several",
+    help: "stop before this text; \\n is a new line, | separates several",
   },
 ];
 const FURTHER = [
@@ -142,7 +142,7 @@ const FURTHER = [
     type: "text",
     isTexts: true,
     placeholder: "none",
-    help: "never write this; | stands between several",
+    help: "never write this; | separates several",
   },
 ];
 

@@ -1,5 +1,7 @@
 // Continuations side by side, each as it is written; one that is clicked becomes the text's.
 
+const BEFORE = 60; // characters of the text that stand above
+
 class Several {
   #app;
   #panel = byId("several");
@@ -22,7 +24,8 @@ class Several {
   /** Have so many written. */
   async show(count, options) {
     if (this.#app.busy !== null) return;
-    const before = oneLine(this.#app.text.slice(-60).replace(/^[\udc00-\udfff]/, ""));
+    const { text } = this.#app;
+    const before = oneLine(text.slice(-BEFORE).replace(/^[\udc00-\udfff]/, ""));
     this.#ways = [];
     const columns = make("div", { className: "columns" });
     for (let row = 0; row < count; row++) {
@@ -43,7 +46,12 @@ class Several {
     const back = make("button", { type: "button", className: "plain" }, "back");
     back.addEventListener("click", () => this.close());
     this.#panel.replaceChildren(
-      make("p", { className: "dim before" }, make("span", { dir: "auto" }, `…${before}`), back),
+      make(
+        "p",
+        { className: "dim before" },
+        make("span", { dir: "auto" }, (text.length > BEFORE ? "…" : "") + before),
+        back,
+      ),
       columns,
     );
     this.#panel.hidden = false;
@@ -67,7 +75,9 @@ class Several {
     if (this.#app.busy === "several") this.#app.stop();
     this.#panel.hidden = true;
     byId("paper").inert = false;
+    const { caret } = this.#app; // a field that was inert begins anew
     byId("text").focus({ preventScroll: true });
+    byId("text").setSelectionRange(caret, caret);
   }
 
   async #choose(way) {

@@ -11,7 +11,7 @@ const GATES_IN_WORDS = {
   reset: "how much of the old state the new value is made from",
   update: "how much of the old state stays: 1 keeps it all, 0 replaces it",
 };
-const MEMORY_IN_WORDS = "what each unit remembers, from −1 to 1";
+const MEMORY_IN_WORDS = "what each unit remembers, tanh(c) of an LSTM, from −1 to 1";
 
 /** What a layer remembers, (H,): tanh(c) of an LSTM, otherwise h. */
 function memoryOf(layer) {

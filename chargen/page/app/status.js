@@ -1,7 +1,7 @@
 // What the page says of itself in one line, aloud where somebody listens, and by the legend.
 
 const SPOKEN_CHARACTERS = 300;
-const REASONS = { end: "the text has ended", stop: "stop text", stopped: "stopped" };
+const REASONS = { end: "the text has ended", stop: "ended before a stop text", stopped: "stopped" };
 
 class Status {
   #line = byId("status");
@@ -44,13 +44,14 @@ class Status {
     return `${characters}, ${(bits / Math.max(1, known)).toFixed(2)} bits each`;
   }
 
-  #tell({ reason, tokens, microseconds, seed, text }) {
+  #tell({ reason, tokens, microseconds, seed, row, text }) {
     const speed = tokens > 0 ? `${inThousands(Math.round(1e6 / microseconds))} a second` : "";
     const said = [
       REASONS[reason],
       counted(tokens, "token"),
       speed,
       seed === undefined || seed === null ? "" : `seed ${seed}`,
+      row > 0 ? `its text ${row + 1}` : "",
     ];
     this.#say(said.filter(Boolean).join(" · "));
     speak(text === "" ? "nothing was written" : text.slice(0, SPOKEN_CHARACTERS));

@@ -24,7 +24,7 @@ class Tree {
         make(
           "p",
           { className: "dim" },
-          "Each way that the text went stays here, once it goes another.",
+          "A text that is left for another stays here, so that you can go back to it.",
         ),
       );
       return;

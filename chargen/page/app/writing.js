@@ -293,7 +293,7 @@ class App {
     try {
       const result = await this.engine.call("write", { options }, hear);
       show();
-      this.emit("written", { ...result, text: this.text.slice(start) });
+      this.emit("written", { ...result, row: options.row ?? 0, text: this.text.slice(start) });
     } finally {
       if (frame !== null) cancelAnimationFrame(frame);
       show();
