@@ -1,6 +1,6 @@
 // Continuations side by side, each as it is written; one that is clicked becomes the text's.
 
-const BEFORE = 60; // characters of the text that stand above
+const SHOWN_BEFORE = 60; // characters of the text that stand above
 
 class Several {
   #app;
@@ -25,7 +25,7 @@ class Several {
   async show(count, options) {
     if (this.#app.busy !== null) return;
     const { text } = this.#app;
-    const before = oneLine(text.slice(-BEFORE).replace(/^[\udc00-\udfff]/, ""));
+    const before = oneLine(text.slice(-SHOWN_BEFORE).replace(/^[\udc00-\udfff]/, ""));
     this.#ways = [];
     const columns = make("div", { className: "columns" });
     for (let row = 0; row < count; row++) {
@@ -49,7 +49,7 @@ class Several {
       make(
         "p",
         { className: "dim before" },
-        make("span", { dir: "auto" }, (text.length > BEFORE ? "…" : "") + before),
+        make("span", { dir: "auto" }, (text.length > SHOWN_BEFORE ? "…" : "") + before),
         back,
       ),
       columns,
