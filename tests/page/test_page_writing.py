@@ -262,6 +262,33 @@ def test_several_answers_take_the_place_of_one(browser: Browser, url: str) -> No
             assert desk.text == text
 
 
+def test_a_chat_begins_a_new_text_and_undo_brings_the_story_back(
+    browser: Browser, url: str
+) -> None:
+    with open_desk(browser, url) as desk:
+        desk.type("GRANNY")
+        desk.choose_mode("chat")
+        desk.page.locator("#line-field").fill("Hello")
+        desk.page.locator("#line-field").press("Enter")
+        expect(desk.field).to_have_value(re.compile(r"^You: Hello\nBot:"))
+        desk.wait_until_written()
+        while desk.text.startswith("You:"):
+            desk.page.locator("#undo-button").click()
+        assert desk.text == "GRANNY"
+
+
+def test_the_caret_stays_where_it_was_when_side_by_side_is_left(browser: Browser, url: str) -> None:
+    with open_desk(browser, url) as desk:
+        desk.type("GRANNY")
+        desk.set(max_tokens=3)
+        desk.page.locator("#several-button").click()
+        desk.wait_until_idle()
+        desk.page.keyboard.press("Escape")
+        expect(desk.field).to_be_focused()
+        assert desk.field.evaluate("field => field.selectionEnd") == len("GRANNY")
+        assert desk.page.evaluate("app.caret") == len("GRANNY")
+
+
 def test_a_link_opens_the_same(browser: Browser, url: str) -> None:
     text = "GRANNY'S & #1 \N{GREEK SMALL LETTER ALPHA}🍓 + %41\n\tThe "
     with open_desk(browser, url) as desk:
