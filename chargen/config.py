@@ -5,6 +5,7 @@ Each config says which of its options cannot go together; all else about them is
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -27,6 +28,10 @@ TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unle
 MAX_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("small", "medium", "large")
+FORMATS = (  # of files that hold texts; chargen.formats reads them
+    "text", "csv", "tsv", "jsonl", "json", "parquet", "html", "epub", "notebook", "subtitles",
+    "whatsapp", "telegram", "discord", "slack", "irc",
+)  # fmt: skip
 MODES = ("complete", "story", "chat")  # how a session takes what its user writes
 
 
@@ -67,14 +72,54 @@ class CorpusConfig(Config):
         "You:", "how the user's turns begin in the text's dialogues, for the REPL's chat mode"
     )
     bot: str = option("Bot:", "how the model's turns begin in the text's dialogues")
+    me: str | None = option(None, "who of a chat's people you are; the model answers as the other")
+    encoding: str | None = option(
+        None, "encoding of texts without a byte order mark, such as cp1252 (default: UTF-8)"
+    )
+    format: str | None = option(
+        None, "read all files as this, instead of as what they seem to be", choices=FORMATS
+    )
+    field: str | None = option(
+        None, "column or key that holds a record's text (default: text, or the only one)"
+    )
+    include: tuple[str, ...] = option((), "of a folder or an archive, read only files like this")
+    skip_bad: bool = option(False, "leave out files that cannot be read as text, and say which")
+    loss: str | None = option(
+        None,
+        "what counts in the loss: all of the text, or the model's turns alone (default: turns "
+        "in chats and records that have roles, else all)",
+        choices=("all", "turns"),
+    )
+    loss_after: str | None = option(
+        None, "count only what follows this text in each document, or in each line of a file"
+    )
 
     def check_together(self) -> None:
+        if self.encoding is not None:
+            try:
+                known = codecs.lookup(self.encoding)
+            except (LookupError, ValueError):
+                raise ConfigError(
+                    f"must be the name of an encoding, not {self.encoding!r}",
+                    option="encoding",
+                ) from None
+            if not known._is_text_encoding:
+                raise ConfigError(
+                    f"must be an encoding of text, not {self.encoding!r}", option="encoding"
+                )
+        for name in ("field", "me", "loss_after"):
+            if getattr(self, name) == "":
+                raise ConfigError("must not be empty", option=name)
+        if not all(self.include):
+            raise ConfigError("must not be empty", option="include")
+        if self.loss is not None and self.loss_after is not None:
+            raise ConfigError(named("loss", "loss_after") + " cannot be combined", hint="give one")
         if self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError(
                 named("valid_fraction", "test_fraction") + " together leave no text to train on",
                 hint="their sum must be below 1",
             )
-        for name in SPEAKERS:
+        for name in ("user", "bot"):
             text = getattr(self, name)
             if not text:
                 raise ConfigError("must not be empty", option=name)
@@ -91,7 +136,7 @@ class CorpusConfig(Config):
 
 
 # Options that say how to talk to a model of the text, and change nothing in its tokens.
-SPEAKERS = ("user", "bot")
+SPEAKERS = ("user", "bot", "me")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,20 @@ class CorpusOptions(TypedDict, total=False):
     test_fraction: float
     user: str
     bot: str
+    me: str | None
+    encoding: str | None
+    format: (
+        Literal[
+            "text", "csv", "tsv", "jsonl", "json", "parquet", "html", "epub", "notebook",
+            "subtitles", "whatsapp", "telegram", "discord", "slack", "irc",
+        ]
+        | None
+    )  # fmt: skip
+    field: str | None
+    include: Texts
+    skip_bad: bool
+    loss: Literal["all", "turns"] | None
+    loss_after: str | None
 
 
 class ModelOptions(TypedDict, total=False):

@@ -42,7 +42,7 @@ from chargen.runtime.files import (
     to_builtins,
 )
 
-FORMAT = 6
+FORMAT = 7
 SEALED_SINCE = 4
 # The options that a format was the first to name, by groups, as they were before it.
 _ADDED: dict[int, dict[str, dict[str, Any]]] = {
@@ -66,6 +66,18 @@ _ADDED: dict[int, dict[str, dict[str, Any]]] = {
     },
     3: {"corpus_options": {"user": "You:", "bot": "Bot:"}},
     5: {"training": {"accumulate": 1}},
+    7: {
+        "corpus_options": {
+            "me": None,
+            "encoding": None,
+            "format": None,
+            "field": None,
+            "include": (),
+            "skip_bad": False,
+            "loss": "all",
+            "loss_after": None,
+        }
+    },
 }
 
 
@@ -102,7 +114,7 @@ class ConfigFile(Record, forbid_unknown_fields=True):
     tokenizer: str
     vocab_size: int
     model: dict[str, Scalar]
-    corpus_options: dict[str, Scalar]
+    corpus_options: dict[str, Scalar | list[str]]
     training: dict[str, Scalar]
     corpus: CorpusFacts
     scores: Scores

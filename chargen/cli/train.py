@@ -22,6 +22,16 @@ from chargen.runtime.torchrun import is_rank_0
 OPTION_GROUPS = {
     "saving": ("save_every",),
     "length of the run": ("minutes", "epochs", "steps", "patience", "evaluations"),
+    "what is read": (
+        "encoding",
+        "format",
+        "field",
+        "include",
+        "skip_bad",
+        "me",
+        "user",
+        "bot",
+    ),
     "the text": (
         "tokenizer",
         "vocab_size",
@@ -30,8 +40,8 @@ OPTION_GROUPS = {
         "newlines",
         "valid_fraction",
         "test_fraction",
-        "user",
-        "bot",
+        "loss",
+        "loss_after",
     ),
     "the network": (
         "cell",

@@ -1,0 +1,45 @@
+"""Which kind of file a content is, and how each kind is read: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from chargen.config import CorpusConfig
+from chargen.formats.content import Content
+from chargen.formats.documents import Document
+
+Reader = Callable[[Content, CorpusConfig], Iterator[Document]]
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a content begins: its name in lower case, its first bytes, and their text."""
+
+    name: str
+    data: bytes
+    text: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file. `name` is one of config.FORMATS, `title` what people call it."""
+
+    name: str
+    title: str
+    recognises: Callable[[Head], bool]
+    read: Reader
+
+
+# In the order that they are tried. What none of them recognises is plain text, a document as it is.
+KINDS: tuple[Kind, ...] = ()
+
+
+def recognise(content: Content, config: CorpusConfig) -> Kind | None:
+    """The kind that the config names, or else the first that recognises the content; None for plain
+    text."""
+    if config.format is not None:
+        return next((kind for kind in KINDS if kind.name == config.format), None)
+    data = content.head()
+    head = Head(content.name.lower(), data, data.decode(content.encoding, errors="ignore"))
+    return next((kind for kind in KINDS if kind.recognises(head)), None)
