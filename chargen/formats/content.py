@@ -36,3 +36,12 @@ class Content:
         """The first HEAD_BYTES."""
         with self.open() as stream:
             return stream.read(HEAD_BYTES)
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a content begins: its name in lower case, its first bytes, and their text."""
+
+    name: str
+    data: bytes
+    text: str

@@ -26,4 +26,11 @@ class Message:
     time: float | None = None
 
 
-Document = str | Dialogue | Message
+@dataclass(frozen=True)
+class Remark:
+    """What is to be known of how a file was read, such as the column of its texts: some words."""
+
+    words: str
+
+
+Document = str | Dialogue | Message | Remark

@@ -6,29 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from chargen.config import CorpusConfig
-from chargen.formats.content import Content
+from chargen.formats.content import Content, Head
 from chargen.formats.documents import Document
 
 Reader = Callable[[Content, CorpusConfig], Iterator[Document]]
 
 
 @dataclass(frozen=True)
-class Head:
-    """How a content begins: its name in lower case, its first bytes, and their text."""
-
-    name: str
-    data: bytes
-    text: str
-
-
-@dataclass(frozen=True)
 class Kind:
-    """A kind of file. `name` is one of config.FORMATS, `title` what people call it."""
+    """A kind of file. `name` is one of config.FORMATS, `title` what people call it, `unit` one of
+    the documents in it. What `is_binary` is no encoded text, so its reader opens the bytes."""
 
     name: str
     title: str
     recognises: Callable[[Head], bool]
     read: Reader
+    unit: str = "record"
+    is_binary: bool = False
 
 
 # In the order that they are tried. What none of them recognises is plain text, a document as it is.
