@@ -19,11 +19,15 @@ class Dialogue:
 class Message:
     """What one of the people in a chat wrote. `time` is in seconds of whatever clock the chat
     keeps; None where it tells none. Messages follow each other as they were written; where one
-    conversation ends and the next begins, their times say."""
+    conversation ends and the next begins, their times say. One without a text is a picture, a
+    notice or something else that is no text: it is counted, and left out."""
 
     speaker: str
     text: str
     time: float | None = None
+    chat: str = ""  # which of the chats in a file it stands in
+    speaker_id: str = ""  # tells people of one name apart, and knows one who changed his name
+    is_mine: bool = False  # of who exported the chat
 
 
 @dataclass(frozen=True)
