@@ -24,6 +24,7 @@ from chargen.options import (
 )
 
 DEFAULT_MINUTES = 10.0
+VOCAB_SIZES = {"subword": 2000, "word": 10_000}  # at most, of the vocabularies that are learned
 TEMPLATE = "{text} => {label}"  # how a text and its label stand in a line, unless asked
 MAX_PROMPT = 100_000_000  # characters, or bytes of a file; a CPU reads some 10,000 a second
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -41,11 +42,15 @@ class CorpusConfig(Config):
 
     tokenizer: str = option(
         "char",
-        "what a token is: a character, a byte or a subword",
-        choices=("char", "byte", "subword"),
+        "what a token is: a character, a byte, a subword or a word",
+        choices=("char", "byte", "subword", "word"),
     )
-    vocab_size: int = option(
-        2000, "maximum size of a subword vocabulary, in tokens", at_least=270, at_most=1_000_000
+    vocab_size: int | None = option(
+        None,
+        "maximum size of a vocabulary of subwords or words, in tokens (default: "
+        f"{VOCAB_SIZES['subword']:,} or {VOCAB_SIZES['word']:,})",
+        at_least=270,
+        at_most=1_000_000,
     )
     subword_model: str = option("unigram", "subword algorithm", choices=("unigram", "bpe"))
     documents: str = option(
@@ -190,7 +195,9 @@ class ModelConfig(Config):
     )
     nonlinearity: str = option("tanh", "activation of the rnn cell", choices=("tanh", "relu"))
     tie_weights: bool = option(
-        False, "tie the embedding to the output layer (needs embedding size = hidden size)"
+        False,
+        "tie the embedding to the output layer (needs embedding size = hidden size), as is planned for words",
+        planned=True,
     )
 
     def check_together(self) -> None:
@@ -372,7 +379,7 @@ class SampleConfig(Config):
         None, "generate only text that matches this regular expression as a whole"
     )
     heal: bool = option(
-        True, "token healing: the text may continue the prompt's last word (subwords)"
+        True, "token healing: the text may continue the prompt's last word (subwords, words)"
     )
     num_samples: int | None = option(None, "number of texts to sample, in batches", at_least=1)
     batch_size: int = option(

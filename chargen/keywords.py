@@ -17,8 +17,8 @@ Texts = str | Sequence[str] | None
 class CorpusOptions(TypedDict, total=False):
     """The options of CorpusConfig, as a typed dictionary."""
 
-    tokenizer: Literal["char", "byte", "subword"]
-    vocab_size: int
+    tokenizer: Literal["char", "byte", "subword", "word"]
+    vocab_size: int | None
     subword_model: Literal["unigram", "bpe"]
     documents: Literal["file", "line", "paragraph"]
     newlines: Literal["keep", "lf"]

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 # Inside a word they are part of it: apostrophes, hyphens, the Hebrew and Catalan points.
 JOINERS = "'\u2019\uff07\u055a-\u2010\u2011\u05f3\u05f4\u00b7\u2027"
+HYPHENS = "-\u2010\u2011"  # those of them that join words of their own
 # They end a sentence where a space or a closing quote follows: not in 3.14 or example.org.
 SPACED_ENDS = ".!?\u2026"
 # They always do: the rest of Unicode's Sentence_Terminal (UAX 44), and the Greek question mark.
@@ -24,6 +25,23 @@ SENTENCE_ENDS = (
     "\uaaf1\uabeb\ufe52\ufe56\ufe57\uff01\uff0e\uff1f\uff61"
 )
 ZERO_WIDTH_SPACE = "\u200b"
+# Scripts that leave no spaces between words: first and last code point of their blocks.
+UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x19DF),  # Tai Le, New Tai Lue
+    (0x1A20, 0x1AAF),  # Tai Tham
+    (0x1B00, 0x1B7F),  # Balinese
+    (0x2E80, 0x312F),  # Chinese radicals, kana, Bopomofo
+    (0x31A0, 0xA4CF),  # kana, Chinese, Yi
+    (0xA980, 0xA9FF),  # Javanese, Burmese
+    (0xAA60, 0xAADF),  # Burmese, Tai Viet
+    (0xF900, 0xFAFF),  # Chinese
+    (0xFF66, 0xFF9F),  # kana of half width
+    (0x1AFF0, 0x1B2FF),  # kana, Tangut, Nushu
+    (0x20000, 0x3FFFF),  # Chinese
+)
 
 # A pattern of LF, CRLF or CR. No other line end begins between a CR and its LF.
 LINE_END = "(?>\r\n|\r|(?<!\r)\n)"
@@ -41,6 +59,11 @@ def in_word(character: str) -> bool:
         return True
     category = unicodedata.category(character)
     return category[0] == "M" or (category == "Cf" and character != ZERO_WIDTH_SPACE)
+
+
+def leaves_no_spaces(character: str) -> bool:
+    """Whether it belongs to a script that leaves no spaces between words, as Thai or Chinese."""
+    return any(first <= ord(character) <= last for first, last in UNSPACED)
 
 
 def word_end(text: str, at: int) -> int:

@@ -24,7 +24,7 @@ MARK = (
     "# Written by chargen from config.json at every save. To keep your own text, remove this line."
 )
 MAX_FILES = 8  # of the training text, by name
-UNITS = {"char": "character", "byte": "byte", "subword": "subword"}
+UNITS = {"char": "character", "byte": "byte", "subword": "subword", "word": "word"}
 
 
 def write_card(folder: Path, metadata: CheckpointMetadata, name: str | None = None) -> None:

@@ -26,7 +26,10 @@ from chargen.runtime.user_folders import user_folder
 from chargen.tokenizers.base import Tokenizer
 
 CACHE_FORMAT = 4
-SUBWORD_OPTIONS = ("vocab_size", "subword_model")
+VOCABULARY_OPTIONS = {  # of a tokenizer, those that change what it learns
+    "subword": ("vocab_size", "subword_model"),
+    "word": ("vocab_size",),
+}
 
 
 def cache_folder() -> Path:
@@ -89,7 +92,8 @@ def tokens_folder(
     tokenizer: Tokenizer | None,
 ) -> Path:
     """Where token files belong, by what they hold: the content, how it is split, the tokenizer."""
-    idle = SPEAKERS if config.tokenizer == "subword" else SPEAKERS + SUBWORD_OPTIONS
+    idle = {*SPEAKERS, *VOCABULARY_OPTIONS["subword"]}
+    idle -= set(VOCABULARY_OPTIONS.get(config.tokenizer, ()))
     identity = {
         "format": CACHE_FORMAT,
         "sources": [source.sha256 for source in sources],

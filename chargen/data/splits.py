@@ -230,7 +230,7 @@ def _chunks(opened: SourceReader, at: int, stop: int) -> Iterator[bytes]:
 
 def _cut(chunk: bytes, name: str) -> int:
     """How much of a chunk to take, so that what follows spells the same tokens by itself: up to the
-    end of a line, else to a space, with which a subword begins, else to a character."""
+    end of a line, else to a space, with which a subword or a word begins, else to a character."""
     length = chunk.rfind(b"\n") + 1 or max(0, chunk.rfind(b" "))
     if not length:
         # Not at its very end, so that the next byte is known: it is no LF after a CR.

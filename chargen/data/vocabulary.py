@@ -7,7 +7,7 @@ from contextlib import closing
 
 import numpy as np
 
-from chargen.config import CorpusConfig
+from chargen.config import VOCAB_SIZES, CorpusConfig
 from chargen.data.splits import Split
 from chargen.progress import OnProgress, OnShare, part_of
 from chargen.runtime.workers import each
@@ -16,6 +16,7 @@ from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
 from chargen.tokenizers.subword import SAMPLE_BYTES, SubwordTokenizer
 from chargen.tokenizers.unicode import NUM_CODE_POINTS, count_characters
+from chargen.tokenizers.word import WordTokenizer
 
 
 def train_tokenizer(
@@ -35,9 +36,10 @@ def train_tokenizer(
         doing += f" from {_readable_size(train.size / every)} of {_readable_size(train.size)}"
     on_progress(doing, 0)
     sample = (text[: -(-len(text) // every)] for text, _ in train)
-    return SubwordTokenizer.train(
-        sample, vocab_size=config.vocab_size, algorithm=config.subword_model
-    )
+    vocab_size = config.vocab_size or VOCAB_SIZES[config.tokenizer]
+    if config.tokenizer == "word":
+        return WordTokenizer.train(sample, vocab_size=vocab_size)
+    return SubwordTokenizer.train(sample, vocab_size=vocab_size, algorithm=config.subword_model)
 
 
 def _character_counts(parts: Sequence[Split], total: int, on_share: OnShare) -> Tokens:

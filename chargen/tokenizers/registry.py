@@ -7,9 +7,10 @@ from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
 from chargen.tokenizers.subword import SubwordTokenizer
+from chargen.tokenizers.word import WordTokenizer
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {
-    cls.kind: cls for cls in (CharTokenizer, ByteTokenizer, SubwordTokenizer)
+    cls.kind: cls for cls in (CharTokenizer, ByteTokenizer, SubwordTokenizer, WordTokenizer)
 }
 
 

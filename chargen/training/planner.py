@@ -52,6 +52,7 @@ class Task:
     network_is_given: bool = False  # one that was trained before
     memory: int | None = None  # bytes that are free there; None where nobody tells
     ranks: int = 1  # processes that share the streams, each on a device of its own
+    tokenizer: str = "char"  # its kind
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def make_plan(
             chosen[name] = PlannedOption(name, value, reason)
             options[name] = value
 
+    if _ties(task, given):
+        choose("tie_weights", True, "what reads a word also predicts it")
     batch_size, bptt, reason = _streams(task, options, step_seconds)
     choose("batch_size", batch_size, reason)
     choose("bptt", bptt, "gradients are cut after so many tokens, the state is not")
@@ -111,6 +114,14 @@ def make_plan(
     return sorted(chosen.values(), key=lambda choice: in_order.index(choice.name))
 
 
+def _ties(task: Task, given: Mapping[str, Any]) -> bool:
+    """Whether words share their embedding with the output layer, unless two sizes are asked for: a
+    word that is rare is learned from wherever it stands, and half of the weights are left."""
+    embedding_size = given.get("embedding_size")
+    sizes_agree = embedding_size is None or embedding_size == given.get("hidden_size")
+    return task.tokenizer == "word" and not task.network_is_given and sizes_agree
+
+
 def _streams(
     task: Task, options: Mapping[str, Any], step_seconds: StepSeconds
 ) -> tuple[int, int, str]:
@@ -128,6 +139,8 @@ def _streams(
     if task.seconds is None or task.device == "cpu" or "batch_size" in options:
         return batch_size, bptt, "small batches make many steps"
     network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, **options, "bptt": bptt}
+    if options.get("tie_weights"):
+        network["embedding_size"] = network["hidden_size"]
     while 2 * batch_size * bptt <= room and 2 * batch_size <= MAX_STREAMS * task.ranks:
         if not fits(task, {**network, "batch_size": 2 * batch_size}):
             return batch_size, bptt, "twice as many would not fit into memory"

@@ -38,6 +38,7 @@ class Trials:
         return Task(
             train_tokens=len(self._corpus.train),
             vocab_size=self._corpus.tokenizer.vocab_size,
+            tokenizer=self._corpus.tokenizer.kind,
             device=self._device.type,
             memory=memory,
             ranks=self._ranks.world_size,

@@ -16,7 +16,7 @@ from chargen.runtime import workers as processes
 
 
 @pytest.mark.parametrize("documents", ["file", "line", "paragraph"])
-@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword", "word"])
 def test_neither_shards_nor_processes_show(
     many: Path, tokenizer: str, documents: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,7 +104,7 @@ def test_lines_are_shuffled_whole_and_the_same_for_one_seed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
-@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword", "word"])
 def test_lines_of_several_files_long_and_short(
     tmp_path: Path, chunk_bytes: int, tokenizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +123,7 @@ def test_lines_of_several_files_long_and_short(
 
 
 @pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
-@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword", "word"])
 def test_paragraphs_are_shuffled_whole_with_their_exact_bytes(
     tmp_path: Path, chunk_bytes: int, tokenizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +169,7 @@ def test_documents_may_be_longer_than_four_gigabytes() -> None:
 
 def test_every_tokenizer_validates_on_the_same_text(corpus_file: Path) -> None:
     found = []
-    for kind in ("char", "byte", "subword"):
+    for kind in ("char", "byte", "subword", "word"):
         corpus = open_corpus([corpus_file], CorpusConfig(tokenizer=kind, vocab_size=320))
         found.append("".join(spell(corpus, corpus.valid)))
-    assert found[0] and found[0] == found[1] == found[2]
+    assert found[0] and all(text == found[0] for text in found)

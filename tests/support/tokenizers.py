@@ -9,6 +9,7 @@ from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
 from chargen.tokenizers.subword import SubwordTokenizer
+from chargen.tokenizers.word import WordTokenizer
 
 SAMPLE = "The strawberry is red.\nἄνθρωπος ἄνθρωπος 漢字漢字 🍓🍓\n" * 20
 MAKERS: dict[str, Callable[[], Tokenizer]] = {
@@ -16,6 +17,7 @@ MAKERS: dict[str, Callable[[], Tokenizer]] = {
     "char": lambda: CharTokenizer.train([SAMPLE]),
     "unigram": lambda: SubwordTokenizer.train([SAMPLE], vocab_size=330),
     "bpe": lambda: SubwordTokenizer.train([SAMPLE], vocab_size=330, algorithm="bpe"),
+    "word": lambda: WordTokenizer.train([SAMPLE], vocab_size=400),
 }
 
 

@@ -59,18 +59,20 @@ def plan(
     preset: str | None = None,
     memory: int | None = None,
     ranks: int = 1,
+    tokenizer: str = "char",
 ) -> dict[str, Any]:
     """The values of a plan, those that were given included."""
-    task = Task(tokens, 257, device, seconds, memory=memory, ranks=ranks)
+    task = Task(tokens, 257, device, seconds, memory=memory, ranks=ranks, tokenizer=tokenizer)
     choices = make_plan(task, options or {}, machine, preset)
     assert all(choice.reason for choice in choices)
     return {choice.name: choice.value for choice in choices} | (options or {})
 
 
 def test_every_planned_option_is_chosen() -> None:
-    assert plan().keys() == PLANNED
+    assert plan(tokenizer="word").keys() == PLANNED
+    assert plan().keys() == PLANNED - {"tie_weights"}
     by_steps = plan(seconds=None, options={"steps": 10}, machine=unknown_machine)
-    assert by_steps.keys() - {"steps"} == PLANNED - {"patience"}
+    assert by_steps.keys() - {"steps"} == PLANNED - {"patience", "tie_weights"}
 
 
 @given(
@@ -97,10 +99,13 @@ def test_what_is_given_is_not_chosen(name: str) -> None:
         "batch_size": 5,
         "bptt": 21,
         "patience": 2,
+        "tie_weights": False,
     }.get(name, 0.25)
-    task = Task(10**6, 257, "cpu", 60.0)
+    task = Task(10**6, 257, "cpu", 60.0, tokenizer="word")
     choices = make_plan(task, {name: given_value}, steady_machine)
-    assert {choice.name for choice in choices} == PLANNED - {name}
+    assert {choice.name for choice in choices} == PLANNED - (
+        {name, "tie_weights"} if name == "embedding_size" else {name}
+    )
 
 
 def test_more_time_and_more_text_never_give_a_narrower_network() -> None:
@@ -176,16 +181,38 @@ def test_tied_weights_have_one_size() -> None:
         split_options(options)  # whatever is timed can be built
         return steady_machine(options)
 
-    planned = plan(options={"tie_weights": True}, machine=machine)
-    assert planned["embedding_size"] == planned["hidden_size"]
-    split_options(planned)
+    for device in ("cpu", "cuda"):
+        planned = plan(options={"tie_weights": True}, machine=machine, device=device)
+        assert planned["embedding_size"] == planned["hidden_size"]
+        split_options(planned)
+
+
+@pytest.mark.parametrize(
+    ("options", "ties"),
+    [
+        ({}, True),
+        ({"hidden_size": 100}, True),
+        ({"hidden_size": 100, "embedding_size": 100}, True),
+        ({"hidden_size": 100, "embedding_size": 50}, False),
+        ({"embedding_size": 50}, False),
+        ({"tie_weights": False}, False),
+    ],
+)
+def test_words_tie_weights_unless_other_sizes_are_asked_for(
+    options: dict[str, Any], ties: bool
+) -> None:
+    for device in ("cpu", "cuda"):
+        planned = plan(options=options, device=device, tokenizer="word")
+        assert planned.get("tie_weights", False) == ties
+        split_options(planned)
+        assert options.items() <= planned.items()
 
 
 def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) -> None:
     options = {"steps": 2, "hidden_size": 24}
     run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=options))
     values = {choice.name: choice.value for choice in run.plan}
-    assert values.keys() == PLANNED - {"hidden_size", "patience"}
+    assert values.keys() == PLANNED - {"hidden_size", "patience", "tie_weights"}
     made = dataclasses.asdict(run.model.config) | dataclasses.asdict(run.trainer.config)
     assert {name: made[name] for name in values} == values
     assert run.model.config.hidden_size == 24
