@@ -16,7 +16,7 @@ from chargen.cli.flags import (
     options_given,
 )
 from chargen.cli.inputs import is_file, picture_to_draw
-from chargen.config import InspectConfig, LookBackConfig
+from chargen.config import CorpusConfig, InspectConfig, LookBackConfig
 from chargen.errors import ConfigError, named
 from chargen.options import build_config
 from chargen.scoring.units import NATS_PER_BIT
@@ -79,9 +79,11 @@ def run(arguments: Arguments) -> int:
     from chargen.insight.from_checkpoint import inspect as look
 
     out = picture_to_draw(arguments.out, (".html", *FORMATS), as_json=arguments.json)
-    text = None if arguments.text is None else _read_text(arguments.text, config.max_chars)
+    generator = load(arguments.checkpoint[0], arguments.device)
+    text = None
+    if arguments.text is not None:
+        text = _read_text(arguments.text, config.max_chars, generator.corpus_options)
     with Bar("reading", stays=False) as bar:
-        generator = load(arguments.checkpoint[0], arguments.device)
         seen = look(generator, text, on_progress=bar.show, **given)
     inspection = seen.inspection
     if arguments.json:
@@ -107,12 +109,12 @@ def run(arguments: Arguments) -> int:
     return 0
 
 
-def _read_text(given: str, most: int) -> str:
+def _read_text(given: str, most: int, corpus_options: CorpusConfig) -> str:
     """So many characters of a text that was given itself, in a file or on standard input."""
     from chargen.data.reading import read_beginning
     from chargen.display.console import show_note
 
-    text = read_beginning(given, most + 1) if is_file(given) else given
+    text = read_beginning(given, most + 1, corpus_options) if is_file(given) else given
     if len(text) > most:
         show_note(f"only the first {most:,} characters were read; raise it with --max-chars")
     return text[:most]

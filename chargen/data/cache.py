@@ -18,18 +18,20 @@ from functools import cache
 from pathlib import Path
 
 from chargen.config import SPEAKERS, CorpusConfig
-from chargen.data.sources import Paths, Source, read_sources
+from chargen.data.sources import Paths, Source, Texts, read_sources
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress, no_progress
 from chargen.runtime.files import Lock, sync_folder
 from chargen.runtime.user_folders import user_folder
 from chargen.tokenizers.base import Tokenizer
 
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 VOCABULARY_OPTIONS = {  # of a tokenizer, those that change what it learns
     "subword": ("vocab_size", "subword_model"),
     "word": ("vocab_size",),
 }
+# They change which text is read, by whose hash it is known.
+READING_OPTIONS = ("encoding", "format", "field", "include", "skip_bad")
 
 
 def cache_folder() -> Path:
@@ -75,13 +77,15 @@ def scratch_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def open_sources(paths: Paths, on_progress: OnProgress = no_progress) -> Iterator[list[Source]]:
-    """The texts, each read once, to be read again until this is left. Files are read where they
-    are; the cache is used, and need be there, for copies of what is gzipped or piped alone. Raises
+def open_sources(
+    paths: Paths, config: CorpusConfig, on_progress: OnProgress = no_progress
+) -> Iterator[Texts]:
+    """The texts, each read once, to be read again until this is left. Plain files are read where
+    they are; the cache is used, and need be there, for copies of all else alone. Raises
     CorpusError."""
     with ExitStack() as stack:
         spool = cache(lambda: stack.enter_context(scratch_folder()))
-        yield read_sources(paths, spool, on_progress)
+        yield read_sources(paths, config, spool, on_progress)
 
 
 def tokens_folder(
@@ -92,13 +96,17 @@ def tokens_folder(
     tokenizer: Tokenizer | None,
 ) -> Path:
     """Where token files belong, by what they hold: the content, how it is split, the tokenizer."""
-    idle = {*SPEAKERS, *VOCABULARY_OPTIONS["subword"]}
+    idle = {*READING_OPTIONS, *VOCABULARY_OPTIONS["subword"]}
     idle -= set(VOCABULARY_OPTIONS.get(config.tokenizer, ()))
+    if config.loss != "turns":
+        idle |= set(SPEAKERS)
     identity = {
         "format": CACHE_FORMAT,
         "sources": [source.sha256 for source in sources],
         "config": {n: v for n, v in asdict(config).items() if n not in idle},
-        "seed": None if config.documents == "file" else seed,
+        "seed": None
+        if config.documents == "file" and all(s.ends is None for s in sources)
+        else seed,
         "tokenizer": tokenizer and hashlib.sha256(tokenizer.serialize()).hexdigest(),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

@@ -8,7 +8,7 @@ Letters: V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class Corpus:
     valid: Shards
     test: Shards
     counts: Tokens  # (V,) how often each token stands in the training split
+    config: CorpusConfig = field(default_factory=CorpusConfig)  # with what the text has decided
+    notes: tuple[str, ...] = ()  # what its files were taken for, in a few lines
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in SPLITS)
@@ -73,14 +75,15 @@ def open_corpus(
     """
     with scratch_folder() as spool:
         cache = spool.parent
-        sources = read_sources(paths, lambda: spool, on_progress)
+        texts = read_sources(paths, config, lambda: spool, on_progress)
+        sources = texts.sources
         name = name_of(paths)
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):
             folder = tokens_folder(cache, sources, config, seed, made_by)
             corpus = _open_tokens(folder, sources, name, config, verify=verify)
             if corpus and (not tokenizer or corpus.tokenizer == tokenizer):
-                return corpus
+                return replace(corpus, notes=texts.notes)
         folder = tokens_folder(cache, sources, config, seed, tokenizer)
         unfinished = spool / "tokens"
         write_tokens(unfinished, sources, config, seed, tokenizer, on_progress)
@@ -95,7 +98,7 @@ def open_corpus(
                 "written",
                 hint="let nothing else write there, or set XDG_CACHE_HOME to another folder",
             )
-        return corpus
+        return replace(corpus, notes=texts.notes)
 
 
 def _open_tokens(
@@ -118,4 +121,14 @@ def _open_tokens(
     if len(counts) != tokenizer.vocab_size or counts.sum() != len(splits["train"]):
         return None
     identity = tuple((source.name, source.size, source.sha256) for source in sources)
-    return Corpus(name, identity, config.documents, tokenizer, **splits, counts=counts)
+    return Corpus(
+        name=name,
+        sources=identity,
+        documents=config.documents,
+        tokenizer=tokenizer,
+        train=splits["train"],
+        valid=splits["valid"],
+        test=splits["test"],
+        counts=counts,
+        config=config,
+    )

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from chargen.config import CorpusConfig
+from chargen.data.boundaries import Places
 from chargen.data.cache import cannot_write
 from chargen.data.shards import ShardFacts, create_shard, shard_path
 from chargen.data.sources import Source, check_unchanged
-from chargen.data.splits import SPLITS, Split, split_texts
+from chargen.data.splits import SPLITS, Part, split_texts
 from chargen.data.vocabulary import train_tokenizer
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress
@@ -75,7 +76,7 @@ def write_tokens(
 
 def _encode_parts(
     folder: Path,
-    parts: Mapping[str, Sequence[Split]],
+    parts: Mapping[str, Sequence[Part]],
     tokenizer: Tokenizer,
     total: int,
     on_progress: OnProgress,
@@ -96,15 +97,18 @@ def _encode_parts(
         counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
         with create_shard(shard_path(folder, name, index), facts.dtype) as shard:
             between = len(parts[name][index].between)
-            for text, ends in parts[name][index]:
-                tokens = tokenizer.encode_array(text)
-                tokens = _end_documents(tokens, newline, between, tokenizer.end)
-                if ends:
+            for chunk in parts[name][index]:
+                tokens = tokenizer.encode_array(chunk.text)
+                if chunk.breaks is not None:
+                    _end_at(tokens, chunk.breaks, tokenizer)
+                else:
+                    tokens = _end_documents(tokens, newline, between, tokenizer.end)
+                if chunk.ends:
                     tokens = np.append(tokens, tokenizer.end)
                 shard.write(tokens)
                 if name == "train":
                     counts += np.bincount(tokens, minlength=len(counts))
-                yield len(text)
+                yield len(chunk.text)
         yield shard.facts, counts
 
     written: dict[int, ShardFacts] = {}
@@ -122,6 +126,14 @@ def _encode_parts(
         facts.shards[name].append(written[job])
     facts.counts = counts.tolist()
     return facts
+
+
+def _end_at(tokens: Tokens, breaks: Places, tokenizer: Tokenizer) -> None:
+    """Turn the newlines that begin at these bytes into the end-of-document token. No token holds a
+    newline and more."""
+    if len(breaks):
+        starts = np.cumsum(tokenizer.byte_lengths[tokens]) - 1  # of tokens of one byte
+        tokens[np.searchsorted(starts, breaks)] = tokenizer.end
 
 
 def _end_documents(tokens: Tokens, newline: int, between: int, end: int) -> Tokens:

@@ -12,29 +12,31 @@ from chargen.config import CorpusConfig
 from chargen.data.cache import open_sources
 from chargen.data.documents import EncodedText, encode_text
 from chargen.data.sources import Paths, check_unchanged
-from chargen.data.splits import whole_text
+from chargen.data.splits import whole_texts
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 
 def read_documents(
     paths: Paths, tokenizer: Tokenizer, config: CorpusConfig
 ) -> Iterator[Iterator[EncodedText]]:
-    """Each text in parts that are small whatever the text. Raises CorpusError."""
-    with open_sources(paths) as sources:
-        for index in range(len(sources)):
-            yield encode_text(whole_text(sources, index), tokenizer, config)
-        check_unchanged(sources)
+    """Each document in parts that are small whatever the text. Raises CorpusError."""
+    with open_sources(paths, config) as texts:
+        for text in whole_texts(texts.sources):
+            yield encode_text(text, tokenizer, config)
+        check_unchanged(texts.sources)
 
 
-def read_beginning(path: str | os.PathLike[str], most: int) -> str:
-    """The first `most` characters of a text. Raises CorpusError."""
-    with open_sources([path]) as sources:
+def read_beginning(path: str | os.PathLike[str], most: int, config: CorpusConfig) -> str:
+    """The first `most` characters of a text, of its documents one after the other. Raises
+    CorpusError."""
+    with open_sources([path], config) as texts:
         parts: list[str] = []
-        for text in whole_text(sources, 0) if sources else ():
-            parts.append(text[:most])
-            most -= len(parts[-1])
-            if not most:
-                break
+        for text in whole_texts(texts.sources):
+            for chunk in chain(["\n"] if parts else [], text):
+                parts.append(chunk[:most])
+                most -= len(parts[-1])
+                if not most:
+                    return "".join(parts)
         return "".join(parts)
 
 

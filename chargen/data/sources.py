@@ -17,16 +17,24 @@ import stat
 import sys
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
+from chargen.config import CorpusConfig
+from chargen.data.boundaries import JOINTS, Places
+from chargen.data.rendering import Rendering
 from chargen.data.utf8 import Utf8Check
 from chargen.errors import CorpusError
+from chargen.formats.content import Content
+from chargen.formats.kinds import Kind, recognise
 from chargen.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
@@ -52,10 +60,28 @@ class Source:
     sha256: str
     start: int  # bytes of byte order mark to pass over
     version: tuple[int, ...] | None  # what changes when others write to it; None: a copy of ours
+    kind: Kind | None = None  # how it was read; None: as plain text
+    ends: Places | None = None  # where its documents end, N of them; None: it is one, or as asked
+    speakers: Mapping[str, int] = field(default_factory=dict)  # of a chat, turns by name
+    owner: str | None = None  # of a chat, whose copy of it the file is
+    roles: bool = False  # whether it has dialogues between a user and a bot
 
     @property
     def stop(self) -> int:
         return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts that were read, and in a few lines what they were taken for."""
+
+    sources: list[Source]
+    notes: tuple[str, ...]
+
+    @property
+    def identity(self) -> tuple[tuple[str, int, str], ...]:
+        """Name, bytes and sha256 of each."""
+        return tuple((source.name, source.size, source.sha256) for source in self.sources)
 
 
 def find_texts(paths: Paths) -> list[Path]:
@@ -131,18 +157,24 @@ def _matches(pattern: str) -> list[Path]:
 
 def read_sources(
     paths: Paths,
+    config: CorpusConfig,
     spool: Spool,
     on_progress: OnProgress = no_progress,
-) -> list[Source]:
-    """Read every text once: check that it is UTF-8, hash it. What is gzipped or piped is copied to
-    the spool, which is not asked for where nothing is. Raises CorpusError."""
-    return [
-        _read_source(path, spool, f"{index}", on_progress)
-        for index, path in enumerate(find_texts(paths))
-    ]
+) -> Texts:
+    """Read every text once: check that it is UTF-8, hash it. What is gzipped or piped, and what is
+    no plain text, is copied to the spool, which is not asked for where nothing is. Raises
+    CorpusError."""
+    sources, notes = [], []
+    for index, path in enumerate(find_texts(paths)):
+        source, note = _read_source(path, config, spool, f"{index}", on_progress)
+        sources.append(source)
+        notes += [note] if note else []
+    return Texts(sources, tuple(notes))
 
 
-def _read_source(path: Path, spool: Spool, copy_name: str, on_progress: OnProgress) -> Source:
+def _read_source(
+    path: Path, config: CorpusConfig, spool: Spool, copy_name: str, on_progress: OnProgress
+) -> tuple[Source, str | None]:
     piped = str(path) == "-"
     name = "standard input" if piped else readable(path)
     digest = hashlib.sha256()
@@ -154,6 +186,8 @@ def _read_source(path: Path, spool: Spool, copy_name: str, on_progress: OnProgre
         with _open_text(path) as (stream, gzipped):
             in_place = is_file and not gzipped
             place = path if in_place else spool() / copy_name
+            if in_place and (kind := recognise(_content(place, path), config)) is not None:
+                return _read_kind(_content(place, path), kind, config, spool() / copy_name)
             expected = path.stat().st_size if in_place else 0
             left = expected or sys.maxsize  # a file that grows is not run after; some tell no size
             check = Utf8Check(name, path if is_file else None, gzipped=gzipped)
@@ -176,7 +210,61 @@ def _read_source(path: Path, spool: Spool, copy_name: str, on_progress: OnProgre
     except OSError as error:
         raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
     version = version if in_place else None
-    return Source(place, Path(name).name, size - start, digest.hexdigest(), start, version)
+    return Source(place, Path(name).name, size - start, digest.hexdigest(), start, version), None
+
+
+def _content(place: Path, path: Path) -> Content:
+    with open(place, "rb") as file:
+        marked = file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
+    return Content(path.name, lambda: open(place, "rb"), "utf-8-sig" if marked else "utf-8")
+
+
+def _read_kind(
+    content: Content, kind: Kind, config: CorpusConfig, place: Path
+) -> tuple[Source, str]:
+    """The documents that a reader finds, as a text in a file of ours, and what they are."""
+    rendering = Rendering(config)
+    between = JOINTS.get(config.documents, "").encode()
+    digest = hashlib.sha256()
+    size = 0
+    ends = array("q")
+    with open(place, "wb") as copy:
+        parts: list[bytes] = []
+        length = 0
+        for text, is_end in rendering.pieces(kind.read(content, config)):
+            data = text.encode()
+            parts += [data, between] if is_end and between else [data]
+            length += sum(map(len, parts[-2:] if is_end and between else parts[-1:]))
+            if is_end:
+                ends.append(size + length)
+            if length > CHUNK_BYTES:
+                joined = b"".join(parts)
+                digest.update(joined)
+                _keep(copy, joined, content.name)
+                size += length
+                parts.clear()
+                length = 0
+        joined = b"".join(parts)
+        digest.update(joined)
+        _keep(copy, joined, content.name)
+        size += length
+    digest.update(b"" if between else b"\0ends" + ends.tobytes())
+    facts = [kind.title, rendering.counted(len(ends), kind.unit), *rendering.remarks]
+    note = f"{content.name}: " + ", ".join(filter(None, facts))
+    source = Source(
+        place,
+        content.name,
+        size,
+        digest.hexdigest(),
+        0,
+        None,
+        kind,
+        None if between or len(ends) < 2 else np.frombuffer(ends, dtype=np.int64),
+        rendering.speakers,
+        rendering.owner,
+        rendering.has_roles,
+    )
+    return source, note
 
 
 def _keep(copy: IO[bytes], chunk: bytes, name: str) -> None:

@@ -8,10 +8,12 @@ character begins one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +23,17 @@ from chargen.data.boundaries import JOINTS, Places, find_documents
 from chargen.data.sources import CHUNK_BYTES, Source, SourceReader, changed_error
 from chargen.words import with_lf
 
-Chunk = tuple[str, bool]  # some text, and whether a document ends with it
-
 SPLITS = ("train", "valid", "test")
+
+
+class Chunk(NamedTuple):
+    """Some text, and whether a document ends with it. Where it holds many documents that may hold
+    anything, (n,) `breaks` are the places, in its UTF-8, of the newlines that stand between them.
+    """
+
+    text: str
+    ends: bool
+    breaks: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -49,9 +59,9 @@ class FileSplit:
         for span in self.spans:
             opened = SourceReader(self.sources[span.source])
             for data in _chunks(opened, span.start, span.stop):
-                yield _decode(data, self.lf), False
+                yield Chunk(_decode(data, self.lf), False)
             if span.ends:
-                yield "", True
+                yield Chunk("", True)
 
     @property
     def size(self) -> int:
@@ -97,6 +107,7 @@ class DocumentSplit:
     first_document: Places  # of each source
     between: str
     lf: bool = False
+    unbroken: ClassVar[Places | None] = None  # the breaks of a chunk of one document
 
     def __iter__(self) -> Iterator[Chunk]:
         # Few files are held open; shuffled documents come from many in turn.
@@ -106,14 +117,17 @@ class DocumentSplit:
             starts, lengths = self.starts[some].tolist(), self.lengths[some].tolist()
             if len(some) == 1:  # perhaps a long one
                 for data in _chunks(opened(int(found[0])), starts[0], starts[0] + lengths[0]):
-                    yield _decode(data, self.lf), False
-                yield "", True
+                    yield Chunk(_decode(data, self.lf), False, self.unbroken)
+                yield Chunk("", True)
                 continue
             read: list[bytes] = []
             others = np.flatnonzero(np.diff(found)) + 1  # where another source begins
             for a, b in pairwise([0, *others.tolist(), len(some)]):
                 read += opened(int(found[a])).read_each(starts[a:b], lengths[a:b])
-            yield _decode(self.between.encode().join(read), self.lf), True
+            yield self._joined(read)
+
+    def _joined(self, documents: Sequence[bytes]) -> Chunk:
+        return Chunk(_decode(self.between.encode().join(documents), self.lf), True)
 
     @property
     def size(self) -> int:
@@ -140,15 +154,82 @@ class DocumentSplit:
                 some = some[count:]
 
 
-Split = FileSplit | DocumentSplit
+@dataclass(frozen=True)
+class RecordSplit(DocumentSplit):
+    """Documents that a reader found, in their shuffled order: they may hold anything, newlines as
+    well, so that a chunk tells where those stand that are between them."""
+
+    unbroken: ClassVar[Places | None] = np.empty(0, dtype=np.int64)
+
+    def _joined(self, documents: Sequence[bytes]) -> Chunk:
+        if self.lf:  # each by itself: one may end with CR, and the next begin with LF
+            documents = [_decode(data, lf=True).encode() for data in documents]
+        text = _decode(self.between.encode().join(documents), lf=False)
+        stops = np.cumsum([len(data) + 1 for data in documents], dtype=np.int64)
+        return Chunk(text, True, stops[:-1] - 1)
+
+
+@dataclass(frozen=True)
+class JointSplit:
+    """Documents that a reader found, then files, the last of which may go on in another split."""
+
+    splits: Sequence[FileSplit | DocumentSplit]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return chain.from_iterable(self.splits)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(split.size for split in self.splits)
+
+    def parts(self, size: int) -> list[FileSplit | DocumentSplit]:
+        """Parts of each of them, of some `size` bytes."""
+        return [part for split in self.splits for part in split.parts(size)]
+
+
+Part = FileSplit | DocumentSplit
+Split = Part | JointSplit
 
 
 def split_texts(sources: Sequence[Source], config: CorpusConfig, seed: int) -> dict[str, Split]:
-    """Training, validation and test. Files are cut by position, shorter documents shuffled (seeded)
-    first."""
+    """Training, validation and test. Files are cut by position; shorter documents, those asked for
+    and those that a reader found, are shuffled (seeded) first."""
     lf = config.newlines == "lf"
     if config.documents != "file":
-        return _split_documents(sources, config, seed, lf)
+        return {**_shuffled(sources, _found_documents(sources, config), config, seed, lf)}
+    records = [source for source in sources if source.ends is not None]
+    if not records:
+        return {**_by_position(sources, config, lf)}
+    shuffled = _shuffled(records, map(_bounds, records), config, seed, lf)
+    shares = (1.0, config.valid_fraction, config.test_fraction)
+    if any(share and not shuffled[name].size for name, share in zip(SPLITS, shares, strict=True)):
+        return {**_by_position(sources, config, lf)}  # they are too few, or one is too long
+    files = [source for source in sources if source.ends is None]
+    if not files:
+        return {**shuffled}
+    cut = _by_position(files, config, lf)
+    return {name: JointSplit([shuffled[name], cut[name]]) for name in SPLITS}
+
+
+def whole_texts(sources: Iterable[Source]) -> Iterator[Iterator[str]]:
+    """The documents of the sources, each from end to end, in chunks."""
+    for source in sources:
+        opened = SourceReader(source)
+        for start, length in zip(*_bounds(source), strict=True):
+            chunks = _chunks(opened, int(start), int(start + length))
+            yield (_decode(data, lf=False) for data in chunks)
+
+
+def _bounds(source: Source) -> tuple[Places, Places]:
+    """(N,) where the documents of a source start in its bytes, and how long they are."""
+    if source.ends is None:
+        return np.array([source.start]), np.array([source.size])
+    starts = np.insert(source.ends[:-1], 0, source.start)
+    return starts, source.ends - starts
+
+
+def _by_position(sources: Sequence[Source], config: CorpusConfig, lf: bool) -> dict[str, FileSplit]:
     total = sum(source.size for source in sources)
     train_stop, valid_stop = _cuts(total, config)
     spans: dict[str, list[Span]] = {name: [] for name in SPLITS}
@@ -156,18 +237,15 @@ def split_texts(sources: Sequence[Source], config: CorpusConfig, seed: int) -> d
     for index, source in enumerate(sources):
         opened = SourceReader(source)
         cuts = [_align(opened, source, cut - offset) for cut in (0, train_stop, valid_stop, total)]
+        ends = [source.stop] if source.ends is None else source.ends.tolist()
+        ending = set(ends)
         for name, (start, stop) in zip(SPLITS, pairwise(cuts), strict=True):
-            if stop > start:
-                spans[name].append(Span(index, start, stop, ends=stop == source.stop))
+            within = ends[bisect_right(ends, start) : bisect_left(ends, stop)]
+            for a, b in pairwise([start, *within, stop]):
+                if b > a:
+                    spans[name].append(Span(index, a, b, ends=b in ending))
         offset += source.size
     return {name: FileSplit(sources, found, lf) for name, found in spans.items()}
-
-
-def whole_text(sources: Sequence[Source], index: int) -> Iterator[str]:
-    """One of the sources, from end to end, in chunks."""
-    source = sources[index]
-    span = Span(index, source.start, source.stop, ends=False)
-    return (text for text, _ in FileSplit(sources, [span]))
 
 
 def _cuts(total: int, config: CorpusConfig) -> tuple[int, int]:
@@ -186,14 +264,24 @@ def _align(opened: SourceReader, source: Source, position: int) -> int:
     return at
 
 
-def _split_documents(
-    sources: Sequence[Source], config: CorpusConfig, seed: int, lf: bool
-) -> dict[str, Split]:
-    bounds = []
+def _found_documents(
+    sources: Sequence[Source], config: CorpusConfig
+) -> Iterator[tuple[Places, Places]]:
+    """Where the lines or paragraphs of each source start in its bytes, and how long they are."""
     for source in sources:
         chunks = _bytes(SourceReader(source), source.start, source.stop)
-        starts, stops = find_documents(chunks, config.documents, lf=lf)
-        bounds.append((starts + source.start, stops - starts))
+        starts, stops = find_documents(chunks, config.documents, lf=config.newlines == "lf")
+        yield starts + source.start, stops - starts
+
+
+def _shuffled(
+    sources: Sequence[Source],
+    documents: Iterable[tuple[Places, Places]],
+    config: CorpusConfig,
+    seed: int,
+    lf: bool,
+) -> dict[str, DocumentSplit]:
+    bounds = list(documents)
     starts = np.concatenate([start for start, _ in bounds])
     lengths = np.concatenate([length for _, length in bounds])
     first_document = np.cumsum([0] + [len(start) for start, _ in bounds])
@@ -205,10 +293,11 @@ def _split_documents(
     total = int(read[-1]) if len(read) else 0
     # However long the first document is, it is there to be trained on.
     cuts = np.maximum(np.searchsorted(read, _cuts(total, config), side="right"), 1)
-    between = JOINTS[config.documents]
+    shape = RecordSplit if config.documents == "file" else DocumentSplit
+    between = JOINTS.get(config.documents, "\n")
     return {
-        name: DocumentSplit(sources, documents, starts, lengths, first_document, between, lf)
-        for name, documents in zip(SPLITS, np.split(order, cuts), strict=True)
+        name: shape(sources, chosen, starts, lengths, first_document, between, lf)
+        for name, chosen in zip(SPLITS, np.split(order, cuts), strict=True)
     }
 
 

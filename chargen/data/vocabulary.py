@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 
 from chargen.config import VOCAB_SIZES, CorpusConfig
-from chargen.data.splits import Split
+from chargen.data.splits import Part, Split
 from chargen.progress import OnProgress, OnShare, part_of
 from chargen.runtime.workers import each
 from chargen.tokenizers.base import Tokenizer, Tokens
@@ -20,7 +20,7 @@ from chargen.tokenizers.word import WordTokenizer
 
 
 def train_tokenizer(
-    train: Split, parts: Sequence[Split], config: CorpusConfig, on_progress: OnProgress
+    train: Split, parts: Sequence[Part], config: CorpusConfig, on_progress: OnProgress
 ) -> Tokenizer:
     """The tokenizer that `config` asks for, of the training split, whose `parts` may be read side
     by side. Raises TokenizerError."""
@@ -35,21 +35,21 @@ def train_tokenizer(
     if every > 1:
         doing += f" from {_readable_size(train.size / every)} of {_readable_size(train.size)}"
     on_progress(doing, 0)
-    sample = (text[: -(-len(text) // every)] for text, _ in train)
+    sample = (text[: -(-len(text) // every)] for text, *_ in train)
     vocab_size = config.vocab_size or VOCAB_SIZES[config.tokenizer]
     if config.tokenizer == "word":
         return WordTokenizer.train(sample, vocab_size=vocab_size)
     return SubwordTokenizer.train(sample, vocab_size=vocab_size, algorithm=config.subword_model)
 
 
-def _character_counts(parts: Sequence[Split], total: int, on_share: OnShare) -> Tokens:
+def _character_counts(parts: Sequence[Part], total: int, on_share: OnShare) -> Tokens:
     """(NUM_CODE_POINTS,) how often each character stands in the parts together."""
 
     def count_part(index: int) -> Iterator[int | tuple[Tokens, Tokens]]:
         """Yields the characters of each chunk once they are counted, at last which ones they were
         and how many of each."""
         counts = np.zeros(NUM_CODE_POINTS, dtype=np.int64)
-        for text, _ in parts[index]:
+        for text, *_ in parts[index]:
             count_characters(text, counts)
             yield len(text)
         found = np.flatnonzero(counts)

@@ -270,9 +270,9 @@ def index_of(metadata: CheckpointMetadata, text: Paths | None = None) -> CopyInd
     """The same for a model that is loaded already, by what its checkpoint says. Raises
     CorpusError."""
     paths = find_origin(metadata) if text is None else text
-    with open_sources(paths) as sources:
-        check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
-        splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
+    with open_sources(paths, metadata.corpus_options) as texts:
+        check_same_text(metadata, texts.identity)
+        splits = split_texts(texts.sources, metadata.corpus_options, metadata.training.seed)
         training = beginning([splits["train"]])
         held_out = beginning([splits["valid"], splits["test"]], HELD_OUT_CHARACTERS)
     return CopyIndex(training, held_out, documents=metadata.corpus_options.documents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from chargen.checkpoint.files import TRAINING
@@ -13,7 +14,7 @@ from chargen.checkpoint.metadata import CheckpointMetadata, open_training
 from chargen.data.cache import open_sources
 from chargen.data.corpus import open_corpus
 from chargen.data.shards import Ids, Shards
-from chargen.data.splits import SPLITS, Split, split_texts
+from chargen.data.splits import SPLITS, JointSplit, Split, split_texts
 from chargen.errors import CheckpointError, CorpusError, setting
 from chargen.progress import OnProgress, no_progress
 from chargen.tokenizers.base import Tokenizer
@@ -92,22 +93,23 @@ def held_out_text(
 ) -> tuple[str, str]:
     """The same in characters, `most` of them, which takes no tokens: the beginning of the split,
     and its name. Raises CorpusError."""
-    with open_sources(find_origin(metadata), on_progress) as sources:
-        check_same_text(metadata, [(source.name, source.size, source.sha256) for source in sources])
-        splits = split_texts(sources, metadata.corpus_options, metadata.training.seed)
-        texts = {name: beginning([splits[name]], most) for name in reversed(SPLITS)}
-    for name, text in texts.items():
+    with open_sources(find_origin(metadata), metadata.corpus_options, on_progress) as texts:
+        check_same_text(metadata, texts.identity)
+        splits = split_texts(texts.sources, metadata.corpus_options, metadata.training.seed)
+        found = {name: beginning([splits[name]], most) for name in reversed(SPLITS)}
+    for name, text in found.items():
         if len(text) >= at_least:
             return text, name
-    raise _too_short(metadata, max(map(len, texts.values())), at_least, "characters")
+    raise _too_short(metadata, max(map(len, found.values())), at_least, "characters")
 
 
 def beginning(splits: Iterable[Split], length: int | None = None) -> str:
     """The first so many characters of splits, one after the other, or all; between shorter
     documents than files stands what separates them."""
     parts: list[str] = []
-    for split in splits:
-        for text, ends in split:
+    simple = chain.from_iterable(s.splits if isinstance(s, JointSplit) else [s] for s in splits)
+    for split in simple:
+        for text, ends, _ in split:
             parts.append((text + split.between if ends else text)[:length])
             if length is not None:
                 length -= len(parts[-1])

@@ -90,6 +90,7 @@ def _make_parts(setup: Setup) -> _Parts:
     corpus_config, _, train_config = split_options(options)
     tokenizer = None if source is None else source.tokenizer
     corpus = setup.open_corpus(request.paths, corpus_config, train_config.seed, tokenizer)
+    corpus_config = corpus.config
     given = {} if source is None else _shape(source.metadata.model)
     given, plan = setup.plan(corpus, given | options, network_is_given=source is not None)
     if source is not None:

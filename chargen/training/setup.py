@@ -9,7 +9,7 @@ import base64
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ import torch
 from chargen.config import DEFAULT_MINUTES, CorpusConfig, split_options
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import CorpusError
+from chargen.options import build_config
 from chargen.runtime.distributed import Ranks
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import deserialize
@@ -58,14 +59,20 @@ class Setup:
             raise CorpusError(
                 f"standard input cannot be shared by {ranks.world_size} ranks", hint="name a file"
             )
-        kind, content = ranks.broadcast(
-            tokenizer and (tokenizer.kind, base64.b64encode(tokenizer.serialize()).decode())
+        kind, content, effective = ranks.broadcast(
+            corpus
+            and (
+                corpus.tokenizer.kind,
+                base64.b64encode(corpus.tokenizer.serialize()).decode(),
+                asdict(corpus.config),
+            )
         )
         with ranks.local_first():
             if corpus is None:
                 tokenizer = deserialize(kind, base64.b64decode(content))
                 # What one rank of a machine has read through, the others need not.
                 is_first = ranks.local_rank == 0
+                config = build_config(CorpusConfig, effective)
                 corpus = open_corpus(paths, config, seed=seed, tokenizer=tokenizer, verify=is_first)
         identity = [sha256 for *_, sha256 in corpus.sources]
         if ranks.broadcast(identity) != identity:

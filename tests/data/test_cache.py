@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chargen.config import CorpusConfig
 from chargen.data.cache import cache_folder, open_sources
 from chargen.errors import CorpusError
 from tests.support.texts import write
@@ -34,8 +35,12 @@ def test_without_a_home_there_is_no_folder_called_tilde(
 
 def test_a_plain_file_needs_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(write(tmp_path, "a file", "x")))
-    with open_sources([write(tmp_path, "a.txt", "text")]) as [source]:
+    with open_sources([write(tmp_path, "a.txt", "text")], CorpusConfig()) as texts:
+        [source] = texts.sources
         assert (source.name, source.size) == ("a.txt", 4)
     packed = write(tmp_path, "a.txt.gz", gzip.compress(b"text"))
-    with pytest.raises(CorpusError, match="set XDG_CACHE_HOME"), open_sources([packed]):
+    with (
+        pytest.raises(CorpusError, match="set XDG_CACHE_HOME"),
+        open_sources([packed], CorpusConfig()),
+    ):
         pass

@@ -39,7 +39,7 @@ def test_no_more_of_a_text_is_read_than_is_wanted(
     end = tokenizer.end
     assert whole == [*tokenizer.encode("a text"), end, *tokenizer.encode("b text"), end]
     assert read_tokens(paths, tokenizer, FILES, 9).tolist() == whole[:9]
-    assert read_beginning(paths[0], 3) == "a t"
+    assert read_beginning(paths[0], 3, FILES) == "a t"
 
     def parts() -> Iterator[EncodedText]:
         yield EncodedText.spelled(np.arange(5), tokenizer)

@@ -13,7 +13,7 @@ from chargen.config import CorpusConfig
 from chargen.data import sources, splits
 from chargen.data.corpus import open_corpus
 from chargen.data.sources import read_sources
-from chargen.data.splits import DocumentSplit, FileSplit, Span, Split, split_texts
+from chargen.data.splits import DocumentSplit, FileSplit, JointSplit, Span, Split, split_texts
 from tests.support.texts import spell, write
 
 
@@ -27,12 +27,12 @@ def test_chunks_do_not_show(
     with pytest.MonkeyPatch.context() as patch:
         for module in (sources, splits):
             patch.setattr(module, "CHUNK_BYTES", chunk_bytes)
-        found = read_sources([path], path.parent.resolve)
+        found = read_sources([path], CorpusConfig(), path.parent.resolve).sources
         spans = [Span(0, 0, found[0].size, ends=True)]
         chunks = list(FileSplit(found, spans))
-        lf = "".join(chunk for chunk, _ in FileSplit(found, spans, lf=True))
-    assert "".join(chunk for chunk, _ in chunks) == text
-    assert [ends for _, ends in chunks] == [False] * (len(chunks) - 1) + [True]
+        lf = "".join(chunk for chunk, *_ in FileSplit(found, spans, lf=True))
+    assert "".join(chunk for chunk, *_ in chunks) == text
+    assert [ends for _, ends, _ in chunks] == [False] * (len(chunks) - 1) + [True]
     assert lf == text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -52,12 +52,13 @@ def test_parts_do_not_show(
     """Part after part, each split is spelled as it is as a whole."""
 
     def spelled(split: Split) -> str:
-        parts = [text + ("\0" if ends else "") for text, ends in split]
+        assert not isinstance(split, JointSplit)
+        parts = [text + ("\0" if ends else "") for text, ends, _ in split]
         return "".join(parts).replace(split.between or "\0", "\0")
 
     folder = tmp_path_factory.mktemp("parts")
     paths = [write(folder, str(index), text) for index, text in enumerate(contents)]
-    sources = read_sources(paths, folder.resolve)
+    sources = read_sources(paths, CorpusConfig(), folder.resolve).sources
     config = CorpusConfig(documents=documents, valid_fraction=0.3, newlines=newlines)
     for split in split_texts(sources, config, seed=0).values():
         parts = split.parts(size)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from chargen.config import CorpusConfig
 from chargen.data.cache import open_sources
 from chargen.data.utf8 import decode_utf8, wide_encoding
 from chargen.errors import CorpusError
@@ -30,7 +31,7 @@ needs_iconv = pytest.mark.skipif(
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(CorpusError) as refused, open_sources([path]):
+    with pytest.raises(CorpusError) as refused, open_sources([path], CorpusConfig()):
         pass
     return str(refused.value)
 
