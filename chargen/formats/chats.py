@@ -6,6 +6,7 @@ a document. Pure: knows no files, and not which of the speakers a model will ans
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
 from collections import Counter
@@ -23,6 +24,7 @@ MAX_TEXT = 1 << 20  # characters of a line or a message; longer ones come in par
 PIECE = 1 << 16  # characters of a conversation at a time
 NOBODY = "Someone"  # has a name of which nothing can be shown
 JOINERS = "\u200c\u200d"  # between letters of some scripts, and inside of emojis
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)")
 _LINE_END = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -39,11 +41,11 @@ class ChatWriter:
         self.without_text = 0
         self._names: dict[str, str] = {}  # by who it is
         self._namesakes: Counter[str] = Counter()
-        self._mine: Counter[str] = Counter()
+        self._mine: set[str] = set()
 
     @property
     def owner(self) -> str | None:
-        return max(self._mine, key=self._mine.__getitem__, default=None)
+        return next(iter(self._mine)) if len(self._mine) == 1 else None
 
     @property
     def summary(self) -> str:
@@ -73,7 +75,7 @@ class ChatWriter:
                 continue
             name = self._name(message)
             if message.is_mine:
-                self._mine[name] += 1
+                self._mine.add(name)
             if not is_open or name != speaker:
                 self.turns[name] += 1
                 lines[0] = f"{name}: {lines[0]}"
@@ -137,6 +139,19 @@ def name_of(speaker: str) -> str:
             kept.append(character)
     name = " ".join("".join(kept).split()).strip(JOINERS + " ")
     return name[:MAX_NAME].strip(JOINERS + " ") or NOBODY
+
+
+def iso_seconds(date: object) -> float | None:
+    """A moment as in 2023-12-31T21:15:03, with or without fractions and zone; None if it is none
+    such."""
+    match = _ISO.match(date) if isinstance(date, str) else None
+    if match is None:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(match[1].replace(" ", "T"))
+    except ValueError:
+        return None
+    return (moment - datetime.datetime.min) / datetime.timedelta(seconds=1)
 
 
 def text_lines(stream: TextIO) -> Iterator[str]:

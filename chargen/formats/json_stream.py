@@ -5,9 +5,11 @@ Knows where a value begins and ends; what is inside it, a decoder checks. Pure.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 from chargen.errors import CorpusError, setting
 from chargen.formats.content import Content
@@ -16,7 +18,7 @@ from chargen.runtime.files import decode_any
 Path = tuple[str | int, ...]  # keys of objects and places in arrays, from the outermost in
 
 CHUNK = 1 << 20  # characters that are read at a time
-MAX_VALUE = 1 << 26  # bytes of a value that is given as a whole
+MAX_VALUE = 1 << 25  # bytes of a value that is given as a whole
 MAX_DEPTH = 500  # of brackets in one: what decodes it has a limit of its own
 
 _BLANK = re.compile(rb"[ \t\n\r]*+")
@@ -45,6 +47,26 @@ def json_values(content: Content, descend: Callable[[Path], bool]) -> Iterator[t
     """
     with closing(_Scanner(content)) as scanner:
         yield from _values(scanner, descend)
+
+
+def decoded_values(content: Content, descend: Callable[[Path], bool]) -> Iterator[tuple[Path, Any]]:
+    """The same, decoded: dicts, lists, texts, numbers."""
+    with closing(_Scanner(content)) as scanner:
+        for path, value in _values(scanner, descend):
+            try:
+                decoded = decode_json(value)
+            except ValueError as error:
+                raise scanner.error(str(error)) from None
+            yield path, decoded
+
+
+def decode_json(value: bytes) -> Any:
+    """What a value spells. A half of a surrogate pair is taken as others write it. Raises
+    ValueError."""
+    try:
+        return decode_any(value)
+    except ValueError:
+        return json.loads(value)
 
 
 def _values(scanner: _Scanner, descend: Callable[[Path], bool]) -> Iterator[tuple[Path, bytes]]:
@@ -117,7 +139,7 @@ class _Scanner:
         if self.peek() != b'"':
             raise self.error("a key was expected")
         try:
-            return str(decode_any(self.value()))
+            return str(decode_json(self.value()))
         except ValueError:
             raise self.error("a key is no text") from None
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from chargen.config import CorpusConfig
 from chargen.formats.content import Content, Head
+from chargen.formats.discord import is_discord, read_discord
 from chargen.formats.documents import Document
+from chargen.formats.irc import is_irc, read_irc
+from chargen.formats.slack import is_slack, is_slack_export, read_slack, read_slack_export
+from chargen.formats.telegram import is_telegram, read_telegram
+from chargen.formats.whatsapp import is_whatsapp, read_whatsapp
 
 Reader = Callable[[Content, CorpusConfig], Iterator[Document]]
 
@@ -38,9 +43,15 @@ class Export:
 
 
 # In the order that they are tried. What none of them recognises is plain text, a document as it is.
-KINDS: tuple[Kind, ...] = ()
+KINDS: tuple[Kind, ...] = (
+    Kind("telegram", "Telegram chat", is_telegram, read_telegram),
+    Kind("discord", "Discord chat", is_discord, read_discord),
+    Kind("slack", "Slack channel", is_slack, read_slack),
+    Kind("whatsapp", "WhatsApp chat", is_whatsapp, read_whatsapp),
+    Kind("irc", "IRC log", is_irc, read_irc),
+)
 
-EXPORTS: tuple[Export, ...] = ()
+EXPORTS: tuple[Export, ...] = (Export("slack", "Slack export", is_slack_export, read_slack_export),)
 
 
 def recognise(content: Content, config: CorpusConfig) -> Kind | None:
