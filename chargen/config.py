@@ -196,7 +196,8 @@ class ModelConfig(Config):
     nonlinearity: str = option("tanh", "activation of the rnn cell", choices=("tanh", "relu"))
     tie_weights: bool = option(
         False,
-        "tie the embedding to the output layer (needs embedding size = hidden size), as is planned for words",
+        "tie the embedding to the output layer, as is planned for words (needs embedding size = "
+        "hidden size)",
         planned=True,
     )
 

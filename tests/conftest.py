@@ -87,6 +87,15 @@ def subword_checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus_file: Pa
     return out
 
 
+@pytest.fixture(scope="session")
+def word_checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus_file: Path) -> Path:
+    """The same over words."""
+    out = tmp_path_factory.mktemp("checkpoints") / "words"
+    options = SMALL | {"learning_rate": 0.02, "test_fraction": 0.0, "precision": "float32"}
+    chargen.train(corpus_file, out=out, steps=300, tokenizer="word", vocab_size=310, **options)
+    return out
+
+
 @pytest.fixture
 def folder(checkpoint: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil, of another name and place."""

@@ -72,7 +72,7 @@ def test_it_is_read_as_json() -> None:
     assert [list(row) for row in spelled["labels"]] == [["label", "probability", "logprob"]] * 2
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
+@pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint", "word_checkpoint"])
 def test_a_trained_model_knows_which_goes_with_which(
     request: pytest.FixtureRequest, name: str
 ) -> None:

@@ -29,7 +29,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize(
     ("trained", "weights"),
-    [("checkpoint", "float32"), ("checkpoint", "float16"), ("subword_checkpoint", "int8")],
+    [
+        ("checkpoint", "float32"),
+        ("checkpoint", "float16"),
+        ("subword_checkpoint", "int8"),
+        ("word_checkpoint", "float32"),
+    ],
 )
 def test_the_file_writes_what_python_writes(
     browser: Browser, request: pytest.FixtureRequest, tmp_path: Path, trained: str, weights: Any

@@ -178,7 +178,7 @@ def test_a_text_ends_by_the_chance_of_all_that_may_not_follow() -> None:
     assert limited[0] == pytest.approx([0.4, 0.0, 0.0, 0.6])
 
 
-@pytest.mark.parametrize("tokenizer", ["checkpoint", "subword_checkpoint"])
+@pytest.mark.parametrize("tokenizer", ["checkpoint", "subword_checkpoint", "word_checkpoint"])
 @pytest.mark.parametrize("options", [{}, {"beams": 4}, {"num_samples": 10, "seed": 1}])
 @pytest.mark.parametrize(
     ("prompt", "limit", "pattern"),

@@ -104,13 +104,14 @@ def test_characters_and_bytes_need_no_healing(
     assert take_back(tokenizer, tokens) == (tokens, b"")
 
 
+@pytest.mark.parametrize("name", ["subword_checkpoint", "word_checkpoint"])
 @pytest.mark.parametrize(
     ("prompt", "rest"), [("GRANN", "Y'S"), ("The strawb", "erry is "), ("UNCLE JO", "E'S")]
 )
 def test_a_word_goes_on_that_would_break_without_healing(
-    subword_checkpoint: Path, prompt: str, rest: str
+    request: pytest.FixtureRequest, name: str, prompt: str, rest: str
 ) -> None:
-    model = chargen.load(subword_checkpoint)
+    model = chargen.load(request.getfixturevalue(name))
     options: dict[str, Any] = {"temperature": 0, "max_tokens": 12}
     healed = model.generate(prompt, **options)
     assert healed.text.startswith(rest)

@@ -18,6 +18,7 @@ from chargen.config import CorpusConfig
 from chargen.data.documents import EncodedText, encode_text
 from chargen.tokenizers.base import StreamDecoder, Tokenizer
 from chargen.tokenizers.subword import SubwordTokenizer
+from chargen.tokenizers.word import WordTokenizer
 from tests.support.browser import as_base64, open_browser, open_engine
 from tests.support.tokenizers import MAKERS, tokenizer
 
@@ -28,6 +29,13 @@ CORPORA = {
     "वह पानी पीता है। यह अच्छा है।\nבְּרֵאשִׁית בָּרָא\n漢字を書く人。日本語の文章。\n🍓🍓 👩‍👩‍👧\t\r\n",
     "unspaced": "漢字を書く人。日本語の文章。\nnospaceshereatall\n",
 }
+# Eight more, with what joins the parts of words in them.
+SCRIPTS = (
+    "l'eau, aujourd\u2019hui, col\u00b7laborar: well-known don't don't... --- ?!\n"
+    "\u05e6\u05d4\u05f4\u05dc \u05d2\u05f3 שָׁלוֹם\nعَرَبِيّ می\u200cخواهم\nবাংলা ভাষা\nதமிழ் மொழி\n"
+    "한국어 글자를 쓰다\nภาษาไทย\nမြန်မာ ខ្មែរ\nབོད་ཡིག\n"
+    "е\u0301ж ёлка snake_case 3,141.59\t\u3000\u00a0x\n"
+)
 # Bytes that begin characters, go on with them, or stand in none.
 BYTES = st.lists(
     st.binary(max_size=3)
@@ -90,6 +98,18 @@ def test_subwords_are_those_of_sentencepiece(engine: Page, text: str, algorithm:
     open_tokenizer(engine, "trained", made)
     random = Random(1)
     check_cut(engine, "trained", made, [random_text(random) for _ in range(300)])
+
+
+@pytest.mark.parametrize("text", [*CORPORA.values(), SCRIPTS], ids=[*CORPORA, "scripts"])
+def test_words_are_those_of_python(engine: Page, text: str) -> None:
+    made = WordTokenizer.train([text * 20], vocab_size=600)
+    assert made.words
+    open_tokenizer(engine, "trained", made)
+    random = Random(1)
+    check_cut(engine, "trained", made, [random_text(random) for _ in range(300)])
+    letters = [chr(code) for code in (*range(0x20, 0x250), 0x2019, 0x301, 0x4E00, 0x1F353, 0xFEFF)]
+    texts = ["".join(random.choices(letters + list(text) * 9, k=40)) for _ in range(200)]
+    check_cut(engine, "trained", made, [text, *texts])
 
 
 def check_cut(page: Page, name: str, made: Tokenizer, texts: list[str]) -> None:
@@ -214,6 +234,12 @@ def test_documents_end_where_they_end_in_python(
         assert rows == [EncodedText.joined(each).tokens.tolist() for each in parts]
 
 
+def word_file(**content: Any) -> bytes:
+    return json.dumps(
+        {"kind": "word", "letters": "", "others": "", "words": [], **content}
+    ).encode()
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "says"),
     [
@@ -228,6 +254,16 @@ def test_documents_end_where_they_end_in_python(
         ("morse", b"{}", "no tokenizer of kind"),
         ("subword", b"", "changes the text"),
         ("subword", b"\xff", "is damaged"),
+        ("word", b'{"kind": "word"}', "no lists of characters"),
+        ("word", word_file(letters="a"), "no list of characters"),
+        ("word", word_file(letters="\u00e9", others="\u00e9"), "no list of characters"),
+        ("word", word_file(words=None), "no list of words"),
+        ("word", word_file(words=[" a", " a"]), "no list of words"),
+        ("word", word_file(words=["a b"]), "no list of words"),
+        ("word", word_file(words=["a"]), "no list of words"),
+        ("word", word_file(words=[" \ud800"]), "no list of words"),
+        ("word", word_file(words=["x" * 65]), "no list of words"),
+        ("word", word_file(words=[["a", "b"]]), "no list of words"),
     ],
 )
 def test_a_foreign_file_is_refused(engine: Page, kind: str, content: bytes, says: str) -> None:

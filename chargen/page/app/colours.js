@@ -1,7 +1,7 @@
 // What a number looks like behind the text: surprise in bits, a gate from 0 to 1, memory from -1 to
 // 1. Pure, but for the theme's colours, which it names.
 
-const MOST_BITS = { char: 8, byte: 8, subword: 16 }; // of a token, as strong as a colour gets
+const MOST_BITS = { char: 8, byte: 8, subword: 16, word: 16 }; // of a token, as strong as a colour gets
 const NARROW = 0.5; // a memory that moves less, on one side of 0, has the colours for itself
 const SHADES = 24; // so few that neighbours often share one, and with it an element
 const STRONGEST = 0.62; // ink stays readable on it

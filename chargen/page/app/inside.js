@@ -363,11 +363,11 @@ class Inside {
   }
 
   #drawWhole(place) {
-    const { parts, view, values } = this.#app;
+    const { about, parts, view, values } = this.#app;
     const isSurprise = view.kind !== "cell" || !values;
     const shown = isSurprise ? parts.map((part) => part.bits) : [...values];
     let low = 0,
-      high = isSurprise ? MOST_BITS : 1;
+      high = isSurprise ? MOST_BITS[about.kind] : 1;
     for (const value of shown) {
       if (value > high) high = value;
       if (value < low) low = value;

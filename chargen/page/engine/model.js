@@ -7,7 +7,7 @@ const NEWEST_EXPORT = 1;
 const MAX_LAYERS = 64; // of ModelConfig: more would only take time until they are missed
 const MODES = ["story", "complete", "chat"];
 const LINE_TOKENS = 1000; // in which a line should have ended
-const KIND_WORDS = { char: "characters", byte: "bytes", subword: "subwords" };
+const KIND_WORDS = { char: "characters", byte: "bytes", subword: "subwords", word: "words" };
 // What formats before these had no names for.
 const ADDED_OPTIONS = { layer_norm: false, residual: false };
 const DAMAGED_HINT = "copy it again, or use another";

@@ -98,7 +98,7 @@ class Text {
         !/\s/.test(text[at + this.parts[count].text.length] ?? " ")
       );
     }
-    if (this.model.tokenizer.kind !== "subword") return true;
+    if (!this.model.tokenizer.looksAhead) return true;
     const isWordEnd = (character) => character === " " || character === "\n";
     const before = this.parts[count]?.text[0];
     return isWordEnd(text[at]) && (before === undefined || isWordEnd(before));
@@ -242,7 +242,7 @@ class Text {
    *  tokens: {kept, spellings}; null where that is the word as it is. */
   #respelled() {
     const { tokenizer, network } = this.model;
-    if (this.isIntact || tokenizer.kind !== "subword") return null;
+    if (this.isIntact || !tokenizer.looksAhead) return null;
     if (this.spelled.place === this.place) return this.spelled.found;
     this.spelled = { ...this.spelled, place: this.place, found: null };
     const tokens = this.path.map(({ token }) => token);

@@ -31,6 +31,11 @@ class Tokenizer {
     return this.pieces.length;
   }
 
+  /** Whether the tokens of a text depend on what follows it: it may end inside one. */
+  get looksAhead() {
+    return this.kind === "subword" || this.kind === "word";
+  }
+
   /** The ids that spell `text`. */
   encode(text) {
     return this.split(wellFormed(text));
@@ -47,6 +52,7 @@ function openTokenizer(kind, bytes) {
   if (kind === "byte") return openByte(bytes);
   if (kind === "char") return openChar(bytes);
   if (kind === "subword") return openSubword(bytes);
+  if (kind === "word") return openWord(bytes);
   throw new PageError(`there is no tokenizer of kind “${kind}”`);
 }
 
@@ -60,6 +66,13 @@ function openByte(bytes) {
  * bytes. */
 function openChar(bytes) {
   const { characters } = readTokenizerFile("char", bytes);
+  const { pieces, spell } = characterTokens(characters);
+  return new Tokenizer("char", pieces, NUM_BYTES, spell);
+}
+
+/** The tokens of characters beyond ASCII, after those of bytes: the `pieces`, and what gives the
+ * ids that `spell` a text. */
+function characterTokens(characters) {
   const known = new Map(); // character -> id
   for (const character of typeof characters === "string" ? characters : "") {
     known.set(character, NUM_BYTES + 1 + known.size);
@@ -69,7 +82,7 @@ function openChar(bytes) {
     throw new PageError("the tokenizer file has no list of characters");
   }
   const pieces = [...bytePieces(), ...[...known.keys()].map((character) => utf8.encode(character))];
-  return new Tokenizer("char", pieces, NUM_BYTES, (text) => {
+  const spell = (text) => {
     const tokens = [];
     for (const character of text) {
       const token = known.get(character);
@@ -78,7 +91,60 @@ function openChar(bytes) {
       else tokens.push(...utf8.encode(character));
     }
     return tokens;
+  };
+  return { pieces, spell };
+}
+
+const ASCII_LETTERS = "0-9A-Za-z_";
+const MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~";
+const APOSTROPHES = [...JOINERS].filter((mark) => !HYPHENS.includes(mark)).join("");
+const MAX_WORD_LENGTH = 64; // characters
+const MAX_WORDS = 1_000_000;
+
+/** One token a word that is known, with the space before it or without, else as by characters: see
+ * chargen/tokenizers/word.py. */
+function openWord(bytes) {
+  const { letters, others, words } = readTokenizerFile("word", bytes);
+  if (typeof letters !== "string" || typeof others !== "string") {
+    throw new PageError("the tokenizer file has no lists of characters");
+  }
+  const { pieces, spell } = characterTokens(letters + others);
+  const { whole, parts } = wordPatterns(letters);
+  const ids = new Map(); // word -> id
+  for (const word of Array.isArray(words) && words.length <= MAX_WORDS ? words : []) {
+    ids.set(word, pieces.length + ids.size);
+  }
+  const isWord = (word) =>
+    typeof word === "string" &&
+    [...word].length > 1 &&
+    [...word].length <= MAX_WORD_LENGTH &&
+    word.match(whole)[0] === word &&
+    !/\p{Cs}/u.test(word);
+  if (!Array.isArray(words) || ids.size !== words.length || !words.every(isWord)) {
+    throw new PageError("the tokenizer file has no list of words");
+  }
+  for (const word of words) pieces.push(utf8.encode(word));
+  const spellPart = (part) => {
+    if (ids.has(part)) return [ids.get(part)];
+    const rest = part.slice(1);
+    return part[0] === " " && ids.has(rest) ? [32, ids.get(rest)] : spell(part);
+  };
+  return new Tokenizer("word", pieces, NUM_BYTES, (text) => {
+    const tokens = [];
+    for (const word of text.match(whole) ?? []) {
+      if (ids.has(word)) tokens.push(ids.get(word));
+      else for (const part of word.match(parts)) extend(tokens, spellPart(part));
+    }
+    return tokens;
   });
+}
+
+/** What finds the tokens of a text, words with their apostrophes as one; and the parts of those. */
+function wordPatterns(letters) {
+  const word = `[${ASCII_LETTERS}${letters}]+`;
+  const mark = [...MARKS].map((mark) => `\\x${mark.charCodeAt(0).toString(16)}+`).join("|");
+  const pattern = (word) => new RegExp(` ?(?:${word}|${mark}|[^\\x00-\\x7f])|[^]`, "gu");
+  return { whole: pattern(`${word}(?:[${APOSTROPHES}]${word})*`), parts: pattern(word) };
 }
 
 /** The 256 bytes, then the end of a document, which spells nothing. */

@@ -4,6 +4,7 @@
 
 // Inside a word they are part of it: apostrophes, hyphens, the Hebrew and Catalan points.
 const JOINERS = "'\u2019\uff07\u055a-\u2010\u2011\u05f3\u05f4\u00b7\u2027";
+const HYPHENS = "-\u2010\u2011"; // those of them that join words of their own
 // They end a sentence where a space or a closing quote follows: not in 3.14 or example.org.
 const SPACED_ENDS = ".!?\u2026";
 // They always do: the rest of Unicode's Sentence_Terminal (UAX 44), and the Greek question mark.
