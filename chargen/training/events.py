@@ -47,6 +47,9 @@ class EvalReport:
     learning_rate: float
     best: bool  # whether no earlier one was better
     sample: str = ""
+    # Of a model that is fine-tuned: text of the old kind, and how much more it costs than before.
+    old_bits_per_character: float | None = None
+    forgotten_bits_per_character: float | None = None
 
 
 @dataclass(frozen=True)
