@@ -119,6 +119,13 @@ class CorpusConfig(Config):
             raise ConfigError("must not be empty", option="include")
         if self.loss is not None and self.loss_after is not None:
             raise ConfigError(named("loss", "loss_after") + " cannot be combined", hint="give one")
+        if self.loss == "turns" and self.user == self.bot:
+            raise ConfigError(
+                setting("loss", "turns")
+                + " needs two sides that begin differently, and both begin with "
+                + repr(self.bot),
+                hint="learn both sides, with " + setting("loss", "all"),
+            )
         if self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError(
                 named("valid_fraction", "test_fraction") + " together leave no text to train on",

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from chargen.config import SPEAKERS, CorpusConfig
+from chargen.data.answers import AnswerRule
 from chargen.data.sources import Paths, Source, Texts, read_sources
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress, no_progress
@@ -94,12 +95,12 @@ def tokens_folder(
     config: CorpusConfig,
     seed: int,
     tokenizer: Tokenizer | None,
+    rule: AnswerRule | None = None,
 ) -> Path:
-    """Where token files belong, by what they hold: the content, how it is split, the tokenizer."""
-    idle = {*READING_OPTIONS, *VOCABULARY_OPTIONS["subword"]}
+    """Where token files belong, by what they hold: the content, how it is split, the tokenizer, and
+    what of it counts, where that is not all."""
+    idle = {*READING_OPTIONS, *VOCABULARY_OPTIONS["subword"], *SPEAKERS, "loss", "loss_after"}
     idle -= set(VOCABULARY_OPTIONS.get(config.tokenizer, ()))
-    if config.loss != "turns":
-        idle |= set(SPEAKERS)
     identity = {
         "format": CACHE_FORMAT,
         "sources": [source.sha256 for source in sources],
@@ -109,6 +110,8 @@ def tokens_folder(
         else seed,
         "tokenizer": tokenizer and hashlib.sha256(tokenizer.serialize()).hexdigest(),
     }
+    if rule is not None:
+        identity["answers"] = rule.pattern.decode("latin-1")
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
     return within / f"tokens-{key}"
 

@@ -65,7 +65,8 @@ def create_shard(path: Path, dtype: type[np.integer]) -> Iterator[ShardWriter]:
 
 
 class Shards:
-    """(N,) token ids, read as an array is: by slices and by arrays of places.
+    """(N,) token ids, or as many bytes that say something of them, read as an array is: by slices
+    and by arrays of places.
 
     What is read is an array in memory; of the rest, nothing is. A device may hold a copy of the
     whole, for all that read these shards.
@@ -127,7 +128,7 @@ class Shards:
         import torch
 
         if self._copy is None or self._copy[0] != device:
-            dtype = torch.int16 if self.dtype.itemsize == 2 else torch.int32
+            dtype = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[self.dtype.itemsize]
             copy = torch.empty(len(self), dtype=dtype, device=device)
             for at in range(0, len(self), SENT_AT_ONCE):
                 chunk = torch.from_numpy(np.array(self[at : at + SENT_AT_ONCE]))

@@ -37,6 +37,10 @@ class Score:
     tokens: int
     bytes: int
     characters: int
+    # Where only answers count: how many there are, and those of which every token is the most
+    # likely one, so that the model would write them.
+    answers: int = 0
+    exact: int = 0
 
     def __add__(self, other: Score) -> Score:
         return Score(
@@ -44,6 +48,8 @@ class Score:
             self.tokens + other.tokens,
             self.bytes + other.bytes,
             self.characters + other.characters,
+            self.answers + other.answers,
+            self.exact + other.exact,
         )
 
     def __repr__(self) -> str:
@@ -61,6 +67,11 @@ class Score:
     def perplexity(self) -> float:
         """exp(loss), per token."""
         return math.exp(min(self.loss, 700.0))
+
+    @property
+    def exact_share(self) -> float | None:
+        """Of the answers; None where there are none."""
+        return self.exact / self.answers if self.answers else None
 
     @property
     def bits_per_byte(self) -> float:

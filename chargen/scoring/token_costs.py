@@ -31,7 +31,7 @@ class TokenCost:
 class TextScore(Score):
     """The score of one text, and in `costs` the surprise of each of its tokens."""
 
-    costs: tuple[TokenCost, ...]
+    costs: tuple[TokenCost, ...] = ()
 
     __repr__ = Score.__repr__
 
@@ -64,4 +64,4 @@ def score_tokens(engine: Engine, tokenizer: Tokenizer, parts: Iterable[EncodedTe
     for score, costs in token_costs(engine, tokenizer, parts):
         total += score
         every += costs
-    return TextScore(total.nats, total.tokens, total.bytes, total.characters, tuple(every))
+    return TextScore(total.nats, total.tokens, total.bytes, total.characters, costs=tuple(every))

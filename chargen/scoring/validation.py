@@ -1,6 +1,6 @@
 """The score of a split while a model trains: fast, on its device, with carried state.
 
-Shapes: B streams, T tokens read at once, N of a step's tokens, V vocabulary, H hidden.
+Shapes: B streams, T tokens read at once, N of them that count, V vocabulary, H hidden.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from chargen.data.answers import ENDS_ANSWER
 from chargen.data.documents import EncodedText
 from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel, State
@@ -26,51 +28,104 @@ VALIDATION_BURN_IN = 128
 
 
 def validate(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    tokens: Shards | Ids,
+    limit: int | None = None,
+    answers: Shards | None = None,
 ) -> Score:
     """The score of a split, or of its first `limit` tokens: fast, with carried state.
 
     The split is read as it was in training, end-of-document tokens included, though what they cost
-    is not counted.
+    is not counted. Where there are `answers`, masks of its tokens, these alone are scored, and the
+    end of a document that ends one is of it: it counts, as the one byte that the end of a line is.
     """
-    return sum(validation(model, tokenizer, tokens, limit), NOTHING)
+    return sum(validation(model, tokenizer, tokens, limit, answers), NOTHING)
 
 
 @torch.inference_mode()
 def validation(
-    model: LanguageModel, tokenizer: Tokenizer, tokens: Shards | Ids, limit: int | None = None
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    tokens: Shards | Ids,
+    limit: int | None = None,
+    answers: Shards | None = None,
 ) -> Iterator[Score]:
     """`validate` part by part: it may take long, and can be left between any two."""
     total = len(tokens) if limit is None else min(limit, len(tokens))
     length = max(-(-total // VALIDATION_STREAMS), VALIDATION_BURN_IN)
     starts = np.arange(0, total, length)
     state = model.initial_state(len(starts))
+    tally = None if answers is None else AnswerTally(answers[:total])
     for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
         columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
         places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
         rows = tokens[np.clip(places, 0, total - 1)].astype(np.int64)  # (B, T + 1)
-        rows[(places < 0) | (places >= total)] = tokenizer.end  # beyond the text
-        nats, state = _nats(model, rows[:, :-1], rows[:, 1:], state)
+        beyond = (places < 0) | (places >= total)
+        rows[beyond] = tokenizer.end
+        # What stands before a stream's own text only warms it up.
+        counts = np.zeros_like(beyond) if at == 0 else ~beyond
+        if tally is None:
+            counts &= rows != tokenizer.end
+        else:
+            counts &= tally.mask[np.clip(places, 0, total - 1)] > 0
+        counts = counts[:, 1:]
+        targets = rows[:, 1:][counts]  # (N,)
+        costs, hits, state = _score(model, rows[:, :-1], targets, counts, state)
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
-        else:
-            targets, costs = rows[:, 1:].ravel(), nats.ravel()
-            spells = targets != tokenizer.end
-            yield score_of(EncodedText.spelled(targets[spells], tokenizer), costs[spells])
+            continue
+        score = score_of(EncodedText.spelled(targets, tokenizer), costs)
+        if tally is not None:
+            tally.add(places[:, 1:][counts], hits)
+            ends = int((targets == tokenizer.end).sum())
+            score += Score(0.0, 0, ends, ends)
+        yield score
+    if tally is not None:
+        yield tally.score()
 
 
-def _nats(
-    model: LanguageModel, inputs: Tokens, targets: Tokens, state: State
-) -> tuple[Nats, State]:
-    """What each target costs, in nats, (B, T), and the state after them."""
+class AnswerTally:
+    """Which tokens of answers were predicted; `mask` says of each token what answers.py does."""
+
+    def __init__(self, mask: Ids) -> None:
+        self.mask = mask
+        self._missed = np.zeros(len(mask), np.bool_)
+
+    def add(self, places: npt.NDArray[np.int64], hits: npt.NDArray[np.bool_]) -> None:
+        """At (N,) places, whether the most likely token was the right one."""
+        self._missed[places] = ~hits
+
+    def score(self) -> Score:
+        """How many answers there are, and how many are right to the last token."""
+        ends = np.flatnonzero(self.mask == ENDS_ANSWER)
+        if not len(ends):
+            return NOTHING
+        missed = np.add.reduceat(self._missed, np.insert(ends[:-1] + 1, 0, 0), dtype=np.int64)
+        if ends[-1] + 1 < len(self.mask):  # the last one goes on beyond what was read
+            missed[-1] = self._missed[ends[-2] + 1 if len(ends) > 1 else 0 : ends[-1] + 1].sum()
+        return Score(0.0, 0, 0, 0, answers=len(ends), exact=int((missed == 0).sum()))
+
+
+def _score(
+    model: LanguageModel,
+    inputs: Tokens,
+    targets: Tokens,
+    counts: npt.NDArray[np.bool_],
+    state: State,
+) -> tuple[Nats, npt.NDArray[np.bool_], State]:
+    """What each of (N,) targets costs, in nats, where it `counts` among the (B, T) inputs, whether
+    it is the most likely token, and the state after them."""
     device = model.head.weight.device
-    expected = torch.from_numpy(targets.ravel()).to(device)
-    nats = []
+    expected = torch.from_numpy(targets).to(device)
+    nats, hits = [torch.zeros(0, device=device)], [torch.zeros(0, dtype=torch.bool, device=device)]
     with autocast(device):
         x, state = model.read(torch.from_numpy(inputs).to(device), state)  # (B, T, H)
-        x = x.flatten(0, 1)[None]  # (1, B * T, H)
+        x = x[torch.from_numpy(counts).to(device)][None]  # (1, N, H)
         at_once = max(1, MAX_LOGITS // model.vocab_size)
         for at in range(0, len(expected), at_once):
-            logits = model.output_logits(x[:, at : at + at_once])[0].float()  # (N, V)
-            nats.append(F.cross_entropy(logits, expected[at : at + at_once], reduction="none"))
-    return torch.cat(nats).cpu().double().numpy().reshape(targets.shape), state
+            logits = model.output_logits(x[:, at : at + at_once])[0].float()
+            some = expected[at : at + at_once]
+            nats.append(F.cross_entropy(logits, some, reduction="none"))
+            hits.append(logits.argmax(dim=1) == some)
+    return torch.cat(nats).cpu().double().numpy(), torch.cat(hits).cpu().numpy(), state

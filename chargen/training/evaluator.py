@@ -7,12 +7,12 @@ from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
-from chargen.data.shards import Ids, Shards
+from chargen.data.shards import Shards
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
 from chargen.runtime.files import convert
 from chargen.scoring.scores import NOTHING, Score
-from chargen.scoring.validation import validate, validation
+from chargen.scoring.validation import validation
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.events import EvalReport
 
@@ -20,8 +20,6 @@ from chargen.training.events import EvalReport
 # on between two of them, so that it takes a small share of the time.
 VALIDATION_TOKENS = 1 << 17
 VALIDATION_SHARE = 0.25
-OLD_TEXT_TOKENS = 1 << 15  # that are read of an old text, to see what a model forgets
-OF_OLD_TEXT = ("old_bits_per_character", "forgotten_bits_per_character")
 
 
 class Evaluator:
@@ -33,9 +31,9 @@ class Evaluator:
         tokenizer: Tokenizer,
         text: Shards,
         patience: int | None,
-        old_text: Shards | Ids | None = None,
+        answers: Shards | None = None,
     ) -> None:
-        """`old_text` is one that a model which is fine-tuned should not forget."""
+        """`answers` are the masks of the text, where not all of it counts."""
         self.history: list[EvalReport] = []
         self.best: Tensors = {}  # weights; empty before the first evaluation
         self.limit: int | None = None  # tokens that a validation reads
@@ -43,8 +41,8 @@ class Evaluator:
         self._model = model
         self._tokenizer = tokenizer
         self._text = text
+        self._answers = answers
         self._patience = patience
-        self._old_text = old_text
 
     @property
     def out_of_patience(self) -> bool:
@@ -57,32 +55,21 @@ class Evaluator:
     def validate(self, tokens_between: float) -> Generator[Score, None, None]:
         """Yields what the parts of the validation text that were read so far cost; nothing where
         there is none. `tokens_between` are those trained on from one evaluation to the next."""
-        if not len(self._text):
-            return
         if self.limit is None:
             self.limit = max(VALIDATION_TOKENS, int(VALIDATION_SHARE * tokens_between))
+        counted = self._text if self._answers is None else self._answers[: self.limit]
+        if not len(counted) or (self._answers is not None and not counted[:].any()):
+            return
         self._model.eval()
         try:
             score = NOTHING
-            for part in validation(self._model, self._tokenizer, self._text, self.limit):
+            for part in validation(
+                self._model, self._tokenizer, self._text, self.limit, self._answers
+            ):
                 score += part
                 yield score
         finally:
             self._model.train()
-
-    def old_text(self) -> float | None:
-        """What the old text costs now, in bits per character, where there is one."""
-        if self._old_text is None or not len(self._old_text):
-            return None
-        self._model.eval()
-        score = validate(self._model, self._tokenizer, self._old_text, OLD_TEXT_TOKENS)
-        self._model.train()
-        return score.bits_per_character
-
-    def old_text_before(self, now: float) -> float:
-        """The same at the first evaluation, which this one may be."""
-        first = self.history[0].old_bits_per_character if self.history else None
-        return now if first is None else first
 
     def is_best(self, score: Score | None) -> bool:
         """Whether no earlier one was better."""
@@ -93,11 +80,7 @@ class Evaluator:
     def metrics(self) -> list[dict[str, Any]]:
         """One line an evaluation, without its sample."""
         return [
-            {
-                name: value
-                for name, value in asdict(report).items()
-                if name != "sample" and not (name in OF_OLD_TEXT and value is None)
-            }
+            {name: value for name, value in asdict(report).items() if name != "sample"}
             for report in self.history
         ]
 

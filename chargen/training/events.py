@@ -33,7 +33,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """The model against text that it did not train on; losses in nats per token."""
+    """The model against text that it did not train on; losses in nats per token that counts."""
 
     kind: ClassVar[Literal["eval"]] = "eval"
     step: int
@@ -46,10 +46,10 @@ class EvalReport:
     bits_per_character: float | None
     learning_rate: float
     best: bool  # whether no earlier one was better
+    # Share of the held-out answers of which every token is the most likely one; None where all of
+    # the text counts in the loss.
+    answers: float | None = None
     sample: str = ""
-    # Of a model that is fine-tuned: text of the old kind, and how much more it costs than before.
-    old_bits_per_character: float | None = None
-    forgotten_bits_per_character: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from chargen.nn.transfer import Tensors
-from chargen.training.stepper import TrainStepper
+from chargen.training.stepper import StepLoss, TrainStepper
 from chargen.training.trainer_state import Position, RunningMean, StepNumbers, nan_if_none
 
 # So many nats per token above what a guess costs, or above where the run began, the loss exploded.
@@ -39,14 +39,15 @@ class LossGuard:
         self._ceiling: float | None = None  # nats per token above which the loss has exploded
         self._good: _Good | None = None
 
-    def watch(self, losses: list[float]) -> None:
+    def watch(self, losses: list[StepLoss]) -> None:
         """Take in the losses of steps, in their order."""
         if losses and self._ceiling is None:
             # Nothing is worse than a guess, but another's model on a new text may begin so.
             guess = math.log(self._stepper.model.vocab_size)
-            self._ceiling = EXPLOSION + (losses[0] if guess < losses[0] < math.inf else guess)
+            first = losses[0].nats
+            self._ceiling = EXPLOSION + (first if guess < first < math.inf else guess)
         for loss in losses:
-            self._since_check.add(loss)
+            self._since_check.add(*loss)
 
     @property
     def has_seen_nan(self) -> bool:

@@ -5,6 +5,7 @@ Shapes: B streams, T tokens a step, V vocabulary, H hidden.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,21 +15,34 @@ from chargen.nn.model import LanguageModel, State
 
 class Objective(nn.Module):
     """The loss, and the penalties on the top layer's output (B, T, H), which
-    ask it to be small and to change slowly (AR and TAR: Merity, McCann and Socher 2017)."""
+    ask it to be small and to change slowly (AR and TAR: Merity, McCann and Socher 2017).
 
-    def __init__(self, model: LanguageModel, config: TrainConfig) -> None:
+    Where only a `share` of the targets counts, the sum of what they cost is divided by how many of
+    so many would count on average: each weighs as much wherever it stands, and a step without any
+    has no loss. None: all count.
+    """
+
+    def __init__(
+        self, model: LanguageModel, config: TrainConfig, share: float | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self._config = config
+        self._share = share
 
     def forward(
         self, inputs: Tensor, targets: Tensor, state: State
     ) -> tuple[Tensor, Tensor, State]:
-        """(objective, loss, state after): the first two are means over the (B, T) targets."""
+        """(objective, loss, state after) over the (B, T) targets: the mean loss; or, where not all
+        count, (2,) what those cost that do, in nats, and how many they are."""
         x, state = self.model.read(inputs, state)  # (B, T, H)
         logits = self.model.output_logits(x)  # (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        objective = loss
+        if self._share is None:
+            objective = loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        else:
+            nats = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+            objective = nats / (self._share * targets.numel())
+            loss = torch.stack([nats, (targets >= 0).sum().to(nats.dtype)])
         if self._config.activation_penalty:
             objective = objective + self._config.activation_penalty * x.float().square().mean()
         if self._config.temporal_penalty and x.shape[1] > 1:

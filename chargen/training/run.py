@@ -15,7 +15,7 @@ from chargen.nn.model import LanguageModel
 from chargen.reprs import counted
 from chargen.runtime.device import describe
 from chargen.runtime.distributed import Ranks
-from chargen.runtime.files import Lock
+from chargen.runtime.files import Lock, Unset
 from chargen.runtime.memory import within_memory
 from chargen.training.advice import about_run, about_text
 from chargen.training.events import EvalReport, Event
@@ -32,7 +32,8 @@ class TrainReport:
 
     `seconds` count from the start of the run. `valid_loss` is in nats per token; it and the other
     scores are None if no text was held out for validation. `stopped_early` says whether the run
-    ended because the validation loss stopped improving.
+    ended because the validation loss stopped improving. Where only answers count in the loss,
+    `answers` is the share of the held-out ones that were exactly right, token by token.
     """
 
     checkpoint: Path
@@ -43,11 +44,7 @@ class TrainReport:
     bits_per_byte: float | None
     bits_per_character: float | None
     stopped_early: bool
-    # Of a model that was fine-tuned: the validation loss that it began with; text of the old kind,
-    # and how much more it costs than before.
-    start_loss: float | None = None
-    old_bits_per_character: float | None = None
-    forgotten_bits_per_character: float | None = None
+    answers: float | None = None
 
     def __fspath__(self) -> str:
         """The folder: a report stands for its checkpoint wherever one is named."""
@@ -57,6 +54,8 @@ class TrainReport:
         scores = ""
         if self.valid_loss is not None and self.bits_per_byte is not None:
             scores = f", loss {self.valid_loss:.3f}, {self.bits_per_byte:.3f} bits per byte"
+        if self.answers is not None:
+            scores += f", {self.answers:.1%} of the answers right"
         steps = counted(self.steps, "step")
         return f"<TrainReport {self.checkpoint}: {steps} in {self.seconds:.0f} s{scores}>"
 
@@ -105,7 +104,7 @@ class Run:
 
     def advice(self) -> list[Wording]:
         """What the run has shown that another option would do better."""
-        return about_run(self.trainer.history, self.corpus.counts)
+        return about_run(self.trainer.history, self.corpus.target_counts)
 
     def release(self) -> None:
         """Let others train in the folder."""
@@ -169,8 +168,7 @@ class Run:
         """What has come of it so far; at ranks that follow, once it has ended."""
         if self._report is not None:
             return self._report
-        scores, best = self.trainer.scores(), self.trainer.best_evaluation
-        start = self.trainer.history[0] if best and best.old_bits_per_character else None
+        scores = self.trainer.scores()
         return TrainReport(
             self.folder,
             scores.steps,
@@ -180,9 +178,7 @@ class Run:
             scores.bits_per_byte,
             scores.bits_per_character,
             self.trainer.out_of_patience,
-            None if start is None else start.valid_loss,
-            getattr(best, "old_bits_per_character", None),
-            getattr(best, "forgotten_bits_per_character", None),
+            None if isinstance(scores.answers, Unset) else scores.answers,
         )
 
     def _with_sample(self, report: EvalReport) -> EvalReport:

@@ -63,9 +63,10 @@ class RunningMean:
     def value(self) -> float | None:
         return self.total / self.count if self.count else None
 
-    def add(self, value: float) -> None:
-        self.total += value
-        self.count += 1
+    def add(self, value: float, weight: int = 1) -> None:
+        """Take in a value that stands for so many."""
+        self.total += value * weight
+        self.count += weight
 
     def reset(self, total: float | None = 0.0, count: int = 0) -> None:
         """Begin anew, or go on from there."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from chargen.data.batches import BatchLoader
+from chargen.data.batches import IGNORE_INDEX, BatchLoader
 from chargen.data.shards import Shards
 from chargen.errors import CorpusError
 
@@ -55,17 +55,32 @@ def test_a_text_on_the_device_gives_the_same_batches(kind: Any, rows: range | No
     """Wide tokens too, whose bits are those of negative numbers, and once round the text."""
     tokens = (np.arange(97) * 677 + 65_000 - 32_000).astype(kind)
     assert tokens.max() > 1 << 15
-    plain, resident = (
-        BatchLoader(tokens, batch_size=3, bptt=8, end=7, rows=rows, device=CPU) for _ in range(2)
+    answers = Shards([np.array([0, 1, 0, 2], np.uint8).repeat(25)[:97]], np.uint8)
+    plain, resident, unmasked = (
+        BatchLoader(tokens, batch_size=3, bptt=8, end=7, answers=some, rows=rows, device=CPU)
+        for some in (answers, answers, None)
     )
     resident.make_resident()
     assert resident.is_resident and not plain.is_resident
     for place in (0, 1, 30, 96, 250):
         for elsewhere in (None, torch.tensor([-1, 0, 90])[: 2 if rows else 3]):
             expected = plain.batch(place, 8, elsewhere)
+            whole = unmasked.batch(place, 8, elsewhere)
+            ignored = expected[1] == IGNORE_INDEX
+            assert torch.equal(expected[0], whole[0])
+            assert torch.equal(expected[1][~ignored], whole[1][~ignored])
             for where in (place, torch.tensor(place)):
                 found = resident.batch(where, 8, elsewhere)
                 assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_targets_outside_the_answers_are_ignored() -> None:
+    answers = Shards([np.array([0, 1, 2, 0, 0, 1, 1, 2], np.uint8)], np.uint8)
+    streams = BatchLoader(np.arange(8), batch_size=2, bptt=3, end=9, answers=answers)
+    x = IGNORE_INDEX
+    assert streams.batch(0, 3)[1].tolist() == [[x, 1, 2], [x, 5, 6]]
+    assert streams.batch(3, 3)[1].tolist() == [[x, x, 5], [7, x, 1]]  # once round the text
+    assert streams.batch(0, 3, torch.tensor([5, -1]))[1].tolist() == [[5, 6, 7], [x, 5, 6]]
 
 
 def test_a_text_is_copied_to_the_device_once() -> None:

@@ -73,6 +73,7 @@ HOUSE = Path(__file__).parents[2]
     [
         (2, []),
         (4, ['cell="gru"', "activation_penalty=0.5", "temporal_penalty=0.5", "accumulate=2"]),
+        (2, ['loss_after="is "', "accumulate=2"]),
     ],
 )
 def test_ranks_learn_as_one_process_does(
@@ -90,12 +91,15 @@ def test_ranks_learn_as_one_process_does(
 
 
 @pytest.mark.parametrize("parts", [2, 4, 6, 100])
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize(
+    ("cell", "after"), [*((cell, None) for cell in CELL_NAMES), ("lstm", "s ")]
+)
 def test_streams_that_are_read_in_parts_give_the_same_steps(
-    corpus_file: Path, cell: str, parts: int
+    corpus_file: Path, cell: str, after: str | None, parts: int
 ) -> None:
     options: dict[str, Any] = {
         "cell": cell,
+        "loss_after": after,
         "reset": 0.3,
         "random_bptt": True,
         "temporal_penalty": 0.5,

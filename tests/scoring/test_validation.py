@@ -9,11 +9,15 @@ import pytest
 import torch
 
 import chargen
+from chargen.config import CorpusConfig
+from chargen.data.answers import ENDS_ANSWER, AnswerScanner, answer_rule
 from chargen.data.documents import EncodedText
+from chargen.data.shards import Shards
 from chargen.generation.generator import TextGenerator
 from chargen.scoring import validation
 from chargen.scoring.scores import score_text
 from chargen.scoring.validation import validate
+from tests.support.tiny import tiny
 
 TEXT = "The caf\u00e9 is brown.\nGRANNY'S \u6f22\u5b57\n" * 9
 
@@ -77,3 +81,30 @@ def test_a_short_validation_text_is_scored_exactly(model: TextGenerator) -> None
     assert validate(model.model, model.tokenizer, tokens).nats == pytest.approx(
         exact.nats, rel=1e-5
     )
+
+
+def test_of_answers_alone_these_are_scored_and_the_end_of_a_document_with_them() -> None:
+    """Whatever the cut into streams and parts: by one pass of the plain model, token by token."""
+    generator = tiny(3, "a", "b", "=", "c")
+    tokenizer, generate = generator.tokenizer, np.random.default_rng(1)
+    tokens = generate.choice([0, 1, 2, 3, 4], size=700, p=[0.2, 0.1, 0.3, 0.1, 0.3])
+    rule = answer_rule(CorpusConfig(loss_after="=", documents="line"))
+    assert rule is not None
+    scanner = AnswerScanner(rule, tokenizer)
+    mask = np.concatenate([scanner.feed(tokens), scanner.finish()])
+    row = torch.from_numpy(np.insert(tokens, 0, tokenizer.end))[None]
+    with torch.inference_mode():
+        logits, _ = generator.model(row[:, :-1], generator.model.initial_state(1))
+    costs = -logits[0].log_softmax(-1)[range(700), tokens].double().numpy()
+    hits = logits[0].argmax(-1).numpy() == tokens
+    held = mask > 0
+    found = validate(generator.model, tokenizer, tokens, answers=Shards([mask], mask.dtype.type))
+    assert found.tokens == held.sum() == found.bytes == found.characters  # an end is one byte
+    assert found.nats == pytest.approx(costs[held].sum(), rel=0.02)  # of streams that warm up
+    ends = np.flatnonzero(mask == ENDS_ANSWER)
+    firsts = [np.flatnonzero(held[:stop] == 0)[-1] + 1 for stop in ends]
+    right = sum(hits[first : stop + 1].all() for first, stop in zip(firsts, ends, strict=True))
+    assert found.answers == scanner.answers == len(ends) and right > 0
+    assert abs(found.exact - right) <= 2
+    few = validate(generator.model, tokenizer, tokens, 200, Shards([mask], mask.dtype.type))
+    assert few.tokens == held[:200].sum() and few.answers == (ends < 200).sum()

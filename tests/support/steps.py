@@ -21,10 +21,14 @@ from chargen.training.stepper import TrainStepper
 
 
 def stepper_of(
-    text: Path, ranks: Ranks = ALONE, cell: str = "lstm", **options: Any
+    text: Path,
+    ranks: Ranks = ALONE,
+    cell: str = "lstm",
+    loss_after: str | None = None,
+    **options: Any,
 ) -> TrainStepper:
     """The same at every rank."""
-    corpus = open_corpus([text], CorpusConfig())
+    corpus = open_corpus([text], CorpusConfig(loss_after=loss_after))
     torch.manual_seed(1)
     config = ModelConfig(cell=cell, hidden_size=24, num_layers=2, embedding_size=8)
     model = LanguageModel(config, corpus.tokenizer.vocab_size)
@@ -38,7 +42,7 @@ def take_steps(stepper: TrainStepper, steps: int) -> tuple[list[float], Tensors]
     for _ in range(steps):
         stepper.step(0.01)
     weights = {f"model.{name}": tensor for name, tensor in stepper.weights().items()}
-    return stepper.losses(), weights | stepper.tensors()
+    return [loss.nats for loss in stepper.losses()], weights | stepper.tensors()
 
 
 def main(text: str, out: str, steps: str, *options: str) -> None:

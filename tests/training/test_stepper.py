@@ -5,18 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from chargen.data.batches import IGNORE_INDEX, BatchLoader
+from chargen.data.shards import Shards
 from chargen.runtime.cuda_graphs import GraphedStep
+from chargen.training.objective import Objective
+from chargen.training.stepper import TrainStepper
 from tests.support.networks import CELL_NAMES
 from tests.support.steps import stepper_of, take_steps
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{}, {"accumulate": 2, "temporal_penalty": 0.5}, {"loss_after": "is "}]
+)
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_what_is_recorded_is_the_plain_step(
     corpus_file: Path, cell: str, options: dict[str, Any]
@@ -93,3 +100,47 @@ def test_work_that_is_not_on_cuda_is_called_each_time() -> None:
     for _ in range(5):
         replay()
     assert calls == [0, 1, 2, 3, 4] and not replay.is_captured
+
+
+def test_the_loss_is_the_mean_of_what_counts_and_weighs_alike_in_all_steps(
+    corpus_file: Path,
+) -> None:
+    """A step in which nothing counts moves nothing; penalties apart, of which there are none."""
+    stepper = stepper_of(corpus_file, loss_after="is ", bptt=3, batch_size=1, weight_decay=0.0)
+    weights = {name: tensor.clone() for name, tensor in stepper.model.named_parameters()}
+    answers = stepper.streams._answers
+    assert answers is not None
+    held = answers[:] > 0
+    before = int(np.flatnonzero(held)[0]) // 3
+    for _ in range(before):
+        stepper.step(0.01)
+    assert before > 2 and not stepper.losses()
+    for name, tensor in stepper.model.named_parameters():
+        assert torch.equal(tensor, weights[name])
+    stepper.step(0.01)
+    [(nats, tokens)] = stepper.losses()
+    assert tokens == held[3 * before : 3 * before + 3].sum() and nats > 0
+
+    share = held.mean()
+    whole = Objective(stepper.model, stepper.config)
+    some = Objective(stepper.model, stepper.config, float(share))
+    inputs, targets = targets_of(stepper, answers)
+    state = stepper.model.initial_state(len(inputs))
+    with torch.no_grad():
+        objective, (total, number), _ = some(inputs, targets, state)
+        mean, loss, _ = whole(inputs, targets.clamp(min=0), state)
+        logits, _ = stepper.model(inputs, state)
+    each = torch.nn.functional.cross_entropy(logits[targets >= 0], targets[targets >= 0])
+    assert float(total / number) == pytest.approx(float(each), abs=1e-5)
+    assert float(objective) == pytest.approx(float(total / share / targets.numel()), abs=1e-5)
+    assert mean is loss
+
+
+def targets_of(stepper: TrainStepper, answers: Shards) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both (1, 60): inputs, and the targets that count, by plain indexing."""
+    tokens = torch.from_numpy(stepper.streams._tokens[:61].astype(np.int64))
+    kept = torch.from_numpy(answers[1:61] > 0)
+    targets = torch.where(kept, tokens[1:], IGNORE_INDEX)[None]
+    plain = BatchLoader(stepper.streams._tokens, batch_size=1, bptt=60, end=0, answers=answers)
+    assert torch.equal(plain.batch(1, 60)[1], targets)
+    return tokens[None, :60], targets
