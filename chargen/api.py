@@ -36,6 +36,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     init_from: str | os.PathLike[str] | None = None,
+    replay: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     preset: Preset | None = None,
     tensorboard: bool = False,
     device: Device = "auto",
@@ -48,8 +49,9 @@ def train(
     `corpus` is a file, a folder, a glob, or a list of them. The model is saved in `out`, a new
     folder (default: one in `checkpoints`, named after the text); `overwrite` replaces what is
     there. `resume` continues the run in `out`, or the last one. `init_from` is a checkpoint whose
-    weights and tokenizer to start from, `preset` a size of the network; `tensorboard` also writes
-    the events for TensorBoard; `device` is where to compute.
+    weights and tokenizer to start from, and `replay` names texts to mix some of in, so that it
+    forgets less of them. `preset` is a size of the network; `tensorboard` also writes the events
+    for TensorBoard; `device` is where to compute.
 
     Progress is shown in a terminal, as by `chargen train`, and in a notebook, as a line and curves
     that change in place; nowhere else, and not if `quiet`.
@@ -81,6 +83,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             init_from=init_from,
+            replay=paths_of(replay, "replay"),
             preset=preset,
             tensorboard=tensorboard,
             device=device,

@@ -14,11 +14,11 @@ from pathlib import Path
 from shlex import quote
 
 from chargen.checkpoint.files import CARD, MAX_CARD_BYTES
-from chargen.checkpoint.metadata import CheckpointMetadata, read_config
+from chargen.checkpoint.metadata import CheckpointMetadata, Scores, read_config
 from chargen.errors import CheckpointError
 from chargen.nn.weights import count_parameters
 from chargen.reprs import counted, printable
-from chargen.runtime.files import open_regular, read_file, write_file
+from chargen.runtime.files import Unset, open_regular, read_file, write_file
 
 MARK = (
     "# Written by chargen from config.json at every save. To keep your own text, remove this line."
@@ -134,8 +134,16 @@ def _scores(metadata: CheckpointMetadata) -> str:
         f"| loss | {nats:.4f} nats per token |\n"
         f"| perplexity | {perplexity:.4g} per token |\n"
         f"| bits per byte | {per_byte:.4f} |\n"
-        f"| bits per character | {per_character:.4f} |"
+        f"| bits per character | {per_character:.4f} |" + _forgetting(scores)
     )
+
+
+def _forgetting(scores: Scores) -> str:
+    """Of a model that was fine-tuned, a row: how well it still knows what it knew."""
+    now, more = scores.old_bits_per_character, scores.forgotten_bits_per_character
+    if isinstance(now, Unset) or isinstance(more, Unset):
+        return ""
+    return f"\n| bits per character of its old text | {now:.4f}, before {now - more:.4f} |"
 
 
 def _use(metadata: CheckpointMetadata, name: str) -> str:

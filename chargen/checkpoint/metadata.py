@@ -32,6 +32,7 @@ from chargen.options import ConfigType, build_config
 from chargen.runtime.files import (
     MAX_BYTES,
     UNSET,
+    Count,
     Record,
     Scalar,
     Unset,
@@ -98,6 +99,10 @@ class Scores(Record, forbid_unknown_fields=True, frozen=True):
     valid_loss: float | None = None
     bits_per_byte: float | None = None
     bits_per_character: float | None = None
+    # Of a model that was fine-tuned, since format 7: text of the old kind, and how much more it
+    # costs than before.
+    old_bits_per_character: float | Unset = UNSET
+    forgotten_bits_per_character: float | Unset = UNSET
     answers: float | Unset = UNSET  # share of them exactly right; since format 7, if they count
 
 
@@ -129,6 +134,26 @@ class ConfigFile(Record, forbid_unknown_fields=True):
         return hashlib.sha256(unsealed(self)).hexdigest()
 
 
+class Replayed(Record, forbid_unknown_fields=True, frozen=True):
+    """An old text that is mixed into what a model learns: where it lies, what it is, how it is read
+    and split, and how many streams read it."""
+
+    paths: list[str]
+    corpus: CorpusFacts
+    corpus_options: dict[str, Scalar | list[str]]
+    seed: Count
+    streams: Count
+
+
+class FineTuned(Record, forbid_unknown_fields=True, frozen=True):
+    """What a run that began with another model's weights knows of that: its name, and the old text
+    that shows what is forgotten: tokens that the model wrote itself, or what is replayed."""
+
+    origin: str
+    old_text: list[Count]
+    replayed: Replayed | Unset = UNSET
+
+
 class TrainingFile(Record, forbid_unknown_fields=True):
     """What stands in the header of training.safetensors, beside the tensors. `seal` is the sha256
     of all the rest and of the tensors."""
@@ -139,6 +164,7 @@ class TrainingFile(Record, forbid_unknown_fields=True):
     progress: dict[str, Scalar | list[Scalar] | dict[str, Scalar]]
     metrics: list[dict[str, Scalar]]
     seal: str = ""
+    fine_tuned: FineTuned | Unset = UNSET  # since format 7, if it was
 
 
 def unsealed(record: ConfigFile | TrainingFile) -> bytes:

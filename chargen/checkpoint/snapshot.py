@@ -23,6 +23,7 @@ from chargen.checkpoint.metadata import (
     CheckpointMetadata,
     ConfigFile,
     CorpusFacts,
+    FineTuned,
     Scores,
     TrainingFile,
     metadata_of,
@@ -37,7 +38,7 @@ from chargen.checkpoint.store import (
 )
 from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig
 from chargen.nn.weights import Array, Arrays
-from chargen.runtime.files import encode, read_rest
+from chargen.runtime.files import UNSET, Unset, encode, read_rest
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import TOKENIZERS, deserialize, file_name_of
 
@@ -59,6 +60,7 @@ class Snapshot:
     progress: dict[str, Any]  # numbers beside the arrays
     metrics: list[dict[str, Any]] = field(default_factory=list)
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    fine_tuned: FineTuned | None = None  # where the run began with the weights of another model
 
 
 def snapshot_to_bytes(snapshot: Snapshot, config: ConfigFile) -> bytes:
@@ -69,6 +71,7 @@ def snapshot_to_bytes(snapshot: Snapshot, config: ConfigFile) -> bytes:
         paths=snapshot.paths,
         progress=snapshot.progress,
         metrics=snapshot.metrics,
+        fine_tuned=snapshot.fine_tuned or UNSET,
     )
     groups = {"model": snapshot.weights, "best": snapshot.best, "learner": snapshot.learner}
     arrays = {
@@ -116,6 +119,7 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
         progress=progress,
         metrics=state.metrics,
         sampling=metadata.sampling,
+        fine_tuned=None if isinstance(state.fine_tuned, Unset) else state.fine_tuned,
     )
     return snapshot, metadata
 

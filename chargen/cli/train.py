@@ -100,6 +100,13 @@ def add_flags(command: Parser) -> None:
         help="fine-tune: start from the weights and tokenizer of this model",
     )
     group.add_argument(
+        "--replay",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="with --init-from: mix in some of this text, so that it is not forgotten (repeatable)",
+    )
+    group.add_argument(
         "--tensorboard",
         action="store_true",
         help="also write the events for TensorBoard, into tensorboard/ in the checkpoint",
@@ -134,6 +141,7 @@ def run(arguments: Arguments) -> int:
             resume=arguments.resume,
             overwrite=arguments.overwrite,
             init_from=arguments.init_from,
+            replay=arguments.replay,
             preset=arguments.preset,
             tensorboard=arguments.tensorboard,
             device=arguments.device,

@@ -41,11 +41,12 @@ class BatchLoader:
         answers: Shards | None = None,
         rows: range | None = None,
         device: torch.device = CPU,
+        name: str = "the training text",
     ) -> None:
         needed = batch_size * (bptt + 1)
         if len(tokens) < needed:
             raise CorpusError(
-                f"the training text holds {len(tokens):,} tokens, too few for batch size "
+                f"{name} holds {len(tokens):,} tokens, too few for batch size "
                 f"{batch_size} and bptt {bptt}, which need {needed:,}",
                 hint=_fitting(len(tokens)),
             )

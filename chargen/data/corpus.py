@@ -19,7 +19,13 @@ from chargen.config import CorpusConfig
 from chargen.data.answers import AnswerRule, answer_rule
 from chargen.data.beginnings import find_beginnings
 from chargen.data.cache import cannot_open, move_into_cache, scratch_folder, tokens_folder
-from chargen.data.encoding import FACTS, TokenFacts, open_answers, write_tokens
+from chargen.data.encoding import (
+    FACTS,
+    TokenFacts,
+    extended_tokenizer,
+    open_answers,
+    write_tokens,
+)
 from chargen.data.shards import Shards, open_shards
 from chargen.data.sources import Paths, Source, Texts, name_of, read_sources
 from chargen.data.splits import SPLITS
@@ -87,16 +93,17 @@ def open_corpus(
     *,
     seed: int = 0,
     tokenizer: Tokenizer | None = None,
+    extend: bool = False,
     verify: bool = True,
     on_progress: OnProgress = no_progress,
 ) -> Corpus:
     """Read, split and encode the texts, or find the token files that an earlier run left.
 
     `paths` are files, folders (`*.txt` below them, in any case, hidden ones left out), globs, `-`
-    for standard input, any of them gzipped. A `tokenizer` is used as it is, else one is trained on
-    the training split. `seed` shuffles documents that are shorter than files. Without `verify`,
-    token files that are there and of the right size are trusted: where another process has just
-    read them through.
+    for standard input, any of them gzipped. A `tokenizer` is used as it is, or where it is to
+    `extend` with what it can learn from the training split, on which one is trained where there is
+    none. `seed` shuffles documents that are shorter than files. Without `verify`, token files that
+    are there and of the right size are trusted: where another process has just read them through.
 
     A text of more than one part is encoded by all cores. Raises CorpusError.
     """
@@ -105,6 +112,8 @@ def open_corpus(
         texts = read_sources(paths, config, lambda: spool, on_progress)
         sources = texts.sources
         name = name_of(paths)
+        if tokenizer is not None and extend:
+            tokenizer = extended_tokenizer(tokenizer, sources, config, seed, on_progress)
         rule = _answer_rule(texts, config)
         # A tokenizer that was trained on this very text finds the files of that run.
         for made_by in dict.fromkeys((tokenizer, None)):

@@ -20,8 +20,8 @@ from chargen.data.boundaries import Places
 from chargen.data.cache import cannot_write
 from chargen.data.shards import ShardFacts, Shards, create_shard, open_shards, shard_path
 from chargen.data.sources import Source, check_unchanged
-from chargen.data.splits import SPLITS, Part, split_texts
-from chargen.data.vocabulary import train_tokenizer
+from chargen.data.splits import SPLITS, Part, Split, split_texts
+from chargen.data.vocabulary import extend_tokenizer, train_tokenizer
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress
 from chargen.runtime.files import Count, Record, encode, write_file
@@ -69,14 +69,12 @@ def write_tokens(
 ) -> None:
     """Write tokenizer and token files into a new folder, and masks of what counts by the `rule`.
     Raises CorpusError, TokenizerError."""
-    splits = split_texts(sources, config, seed)
+    splits, parts = _in_parts(sources, config, seed)
     if not any(split.size for split in splits.values()):
         names = ", ".join(source.name for source in sources)
         what = "has only blank lines" if any(source.size for source in sources) else "is empty"
         raise CorpusError(f"{names}: the text {what}", hint="give a text with some words in it")
     total = sum(source.size for source in sources)
-    size = max(PART_BYTES, total // MAX_PARTS)
-    parts = {name: split.parts(size) for name, split in splits.items()}
     if tokenizer is None:
         tokenizer = train_tokenizer(splits["train"], parts["train"], config, on_progress)
     try:
@@ -89,6 +87,27 @@ def write_tokens(
     except OSError as error:
         raise cannot_write(folder.parent.parent, error) from error
     check_unchanged(sources)
+
+
+def extended_tokenizer(
+    tokenizer: Tokenizer,
+    sources: Sequence[Source],
+    config: CorpusConfig,
+    seed: int,
+    on_progress: OnProgress,
+) -> Tokenizer:
+    """The tokenizer with what it can learn from the training split of the texts."""
+    splits, parts = _in_parts(sources, config, seed)
+    return extend_tokenizer(tokenizer, splits["train"], parts["train"], on_progress)
+
+
+def _in_parts(
+    sources: Sequence[Source], config: CorpusConfig, seed: int
+) -> tuple[dict[str, Split], dict[str, Sequence[Part]]]:
+    """The splits of the texts, and the parts that each is read in."""
+    splits = split_texts(sources, config, seed)
+    size = max(PART_BYTES, sum(source.size for source in sources) // MAX_PARTS)
+    return splits, {name: split.parts(size) for name, split in splits.items()}
 
 
 def _encode_parts(

@@ -42,6 +42,17 @@ def train_tokenizer(
     return SubwordTokenizer.train(sample, vocab_size=vocab_size, algorithm=config.subword_model)
 
 
+def extend_tokenizer(
+    tokenizer: Tokenizer, train: Split, parts: Sequence[Part], on_progress: OnProgress
+) -> Tokenizer:
+    """The tokenizer of a model that is to learn the training split, too. One of characters learns
+    those that it lacks, as it would have learned them from the beginning; others have no room."""
+    if not isinstance(tokenizer, CharTokenizer):
+        return tokenizer
+    on_share = part_of(on_progress, "learning new characters")
+    return tokenizer.extended(_character_counts(parts, train.size, on_share))
+
+
 def _character_counts(parts: Sequence[Part], total: int, on_share: OnShare) -> Tokens:
     """(NUM_CODE_POINTS,) how often each character stands in the parts together."""
 

@@ -95,6 +95,8 @@ def metrics(evaluation: EvalReport | None, report: StepReport | None) -> list[tu
         found.append(("valid", f"{evaluation.valid_loss:.3f}", VALID_STYLE))
     if evaluation is not None and evaluation.bits_per_byte is not None:
         found.append(("bits/byte", f"{evaluation.bits_per_byte:.3f}", "bold"))
+    if evaluation is not None and (old := old_text(evaluation)) is not None:
+        found.append(("old bits/char", old, "default"))
     if report is not None:
         found.append(("tokens/s", f"{report.tokens_per_second:,.0f}", "default"))
         found.append(("step", f"{report.step:,}", "default"))
@@ -102,6 +104,13 @@ def metrics(evaluation: EvalReport | None, report: StepReport | None) -> list[tu
         found.append(("lr", f"{report.learning_rate:.2g}", "default"))
         found.append(("grad", f"{report.gradient_norm:.2f}", "default"))
     return found
+
+
+def old_text(of: EvalReport | TrainReport) -> str | None:
+    """What the old text of a model that is fine-tuned cost at first, and costs now, in bits per
+    character."""
+    now, more = of.old_bits_per_character, of.forgotten_bits_per_character
+    return None if now is None or more is None else f"{now - more:.2f} -> {now:.2f}"
 
 
 def progress_line(report: StepReport, width: int) -> RenderableType:
@@ -174,9 +183,15 @@ def closing(report: TrainReport, stopped: bool, in_python: bool = False) -> Text
             f"validation {report.valid_loss:.3f} nats per token, "
             f"{report.bits_per_byte:.3f} bits per byte, "
         )
+    tuned = ""
+    if (old := old_text(report)) is not None:
+        if report.start_loss is not None and report.valid_loss is not None:
+            tuned = f"fine-tuned: validation {report.start_loss:.3f} -> {report.valid_loss:.3f}, "
+        tuned += f"old text {old} bits per character\n"
     early = ", stopped early: no improvement" if report.stopped_early else ""
     return Text.assemble(
         (f"{score}{counted(report.steps, 'step')}, {clock(report.seconds)}{early}\n", "default"),
+        (tuned, "default"),
         ("load it: " if in_python else "talk to it: ", "dim"),
         (
             f"chargen.load({str(report.checkpoint)!r})"

@@ -62,6 +62,13 @@ class CharTokenizer(Tokenizer):
         known = np.flatnonzero(counts >= 2)
         return cls("".join(map(chr, known[known >= 128])))
 
+    def extended(self, counts: Tokens) -> CharTokenizer:
+        """One that also knows the characters of a text that stand there at least twice, by the
+        (NUM_CODE_POINTS,) `counts` of it. Tokens of before stay what they are."""
+        more = CharTokenizer.from_counts(counts).characters
+        new = "".join(character for character in more if character not in set(self.characters))
+        return CharTokenizer(self.characters + new) if new else self
+
     def encode_array(self, text: str) -> Tokens:
         if text.isascii():
             return to_byte_ids(text)

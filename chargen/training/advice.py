@@ -119,6 +119,13 @@ def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
     if len(losses) < 2:
         return []
     best, lowest = min(validated, key=lambda pair: pair[1])
+    if best == 0:
+        return [
+            f"no validation was better than {lowest:.3f}, that of the model that it began with, "
+            "whose weights are kept; more text or a lower "
+            + setting("learning_rate", fill_in="F")
+            + " may give better ones"
+        ]
     if losses[-1] > ROSE * lowest:
         return [
             f"the validation loss rose from {lowest:.3f} at step {best:,} to {losses[-1]:.3f}, "

@@ -7,12 +7,12 @@ from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
-from chargen.data.shards import Shards
+from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
 from chargen.runtime.files import convert
 from chargen.scoring.scores import NOTHING, Score
-from chargen.scoring.validation import validation
+from chargen.scoring.validation import validate, validation
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.events import EvalReport
 
@@ -20,6 +20,9 @@ from chargen.training.events import EvalReport
 # on between two of them, so that it takes a small share of the time.
 VALIDATION_TOKENS = 1 << 17
 VALIDATION_SHARE = 0.25
+OLD_TEXT_TOKENS = 1 << 15  # that are read of an old text, to see what a model forgets
+OF_OLD_TEXT = ("old_bits_per_character", "forgotten_bits_per_character")
+AT_TIMES = (*OF_OLD_TEXT, "answers")  # what a line of metrics has where it is known alone
 
 
 class Evaluator:
@@ -32,8 +35,10 @@ class Evaluator:
         text: Shards,
         patience: int | None,
         answers: Shards | None = None,
+        old_text: Shards | Ids | None = None,
     ) -> None:
-        """`answers` are the masks of the text, where not all of it counts."""
+        """`answers` are the masks of the text, where not all of it counts; `old_text` is one that a
+        model which is fine-tuned should not forget."""
         self.history: list[EvalReport] = []
         self.best: Tensors = {}  # weights; empty before the first evaluation
         self.limit: int | None = None  # tokens that a validation reads
@@ -43,6 +48,7 @@ class Evaluator:
         self._text = text
         self._answers = answers
         self._patience = patience
+        self._old_text = old_text
 
     @property
     def out_of_patience(self) -> bool:
@@ -71,6 +77,20 @@ class Evaluator:
         finally:
             self._model.train()
 
+    def old_text(self) -> float | None:
+        """What the old text costs now, in bits per character, where there is one."""
+        if self._old_text is None or not len(self._old_text):
+            return None
+        self._model.eval()
+        score = validate(self._model, self._tokenizer, self._old_text, OLD_TEXT_TOKENS)
+        self._model.train()
+        return score.bits_per_character
+
+    def old_text_before(self, now: float) -> float:
+        """The same at the first evaluation, which this one may be."""
+        first = self.history[0].old_bits_per_character if self.history else None
+        return now if first is None else first
+
     def is_best(self, score: Score | None) -> bool:
         """Whether no earlier one was better."""
         return score is None or all(
@@ -80,7 +100,11 @@ class Evaluator:
     def metrics(self) -> list[dict[str, Any]]:
         """One line an evaluation, without its sample."""
         return [
-            {name: value for name, value in asdict(report).items() if name != "sample"}
+            {
+                name: value
+                for name, value in asdict(report).items()
+                if name != "sample" and not (name in AT_TIMES and value is None)
+            }
             for report in self.history
         ]
 

@@ -50,6 +50,9 @@ class EvalReport:
     # the text counts in the loss.
     answers: float | None = None
     sample: str = ""
+    # Of a model that is fine-tuned: text of the old kind, and how much more it costs than before.
+    old_bits_per_character: float | None = None
+    forgotten_bits_per_character: float | None = None
 
 
 @dataclass(frozen=True)

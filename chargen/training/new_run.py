@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,35 @@ import torch
 
 from chargen.checkpoint.files import TENSORBOARD
 from chargen.checkpoint.folder import Checkpoint, load_checkpoint
-from chargen.checkpoint.metadata import CorpusFacts
-from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig, split_options
+from chargen.checkpoint.metadata import CorpusFacts, FineTuned, Replayed
+from chargen.config import CorpusConfig, SamplingDefaults, TrainConfig, split_options
 from chargen.data.corpus import Corpus
 from chargen.data.sources import find_texts, name_of
-from chargen.errors import CheckpointError, named
+from chargen.errors import ConfigError, named
 from chargen.nn.model import LanguageModel
+from chargen.nn.new_tokens import start_new_tokens, with_more_tokens
 from chargen.nn.transfer import load_tensors, to_tensors
 from chargen.runtime.memory import within_memory
+from chargen.tokenizers.base import Tokenizer
 from chargen.training.advice import about_speakers, about_stopped
+from chargen.training.fine_tuning import (
+    check_shape,
+    notes_on_tokens,
+    plan_of_text,
+    shape_of,
+    text_options,
+    write_old_text,
+)
 from chargen.training.planner import PlannedOption
+from chargen.training.replay import Replay, corpus_options, old_text_of, replay_streams
 from chargen.training.run import Run
-from chargen.training.run_folder import FolderSaver, claim_folder, lock_folder, stopped_run
+from chargen.training.run_folder import (
+    FolderSaver,
+    claim_folder,
+    lock_folder,
+    saved_path,
+    stopped_run,
+)
 from chargen.training.sampling_defaults import sampling_defaults
 from chargen.training.setup import Setup
 from chargen.training.tensorboard import Recorder
@@ -38,6 +54,22 @@ class _Parts:
     model: LanguageModel
     sampling: SamplingDefaults
     plan: list[PlannedOption]
+    fine_tuned: FineTuned | None  # at rank 0, where there is a model that it began with
+    replay: Replay | None
+
+    def trainer(self, **more: Any) -> Trainer:
+        """Of these parts, and of what rank 0 has `more`."""
+        old_text = None
+        if self.fine_tuned is not None:
+            old_text = old_text_of(self.fine_tuned, self.replay)
+        return Trainer(
+            self.model,
+            self.corpus,
+            self.train_config,
+            old_text=old_text,
+            replay=self.replay,
+            **more,
+        )
 
 
 def begin_run(setup: Setup) -> Run:
@@ -47,7 +79,7 @@ def begin_run(setup: Setup) -> Run:
     with ranks.failing_together(), within_memory():
         if not ranks.is_main:
             parts = _make_parts(setup)
-            trainer = Trainer(parts.model, parts.corpus, parts.train_config, ranks=ranks)
+            trainer = parts.trainer(ranks=ranks)
             return Run(Path(ranks.broadcast(None)), parts.corpus, trainer, resumed=False)
         folder, is_new = claim_folder(request.out, name_of(request.paths), request.overwrite)
         lock = lock_folder(folder)
@@ -55,14 +87,16 @@ def begin_run(setup: Setup) -> Run:
             parts = _make_parts(setup)
             corpus = parts.corpus
             facts = CorpusFacts(corpus.name, list(corpus.sources))
-            trainer = Trainer(
-                parts.model,
+            saver = FolderSaver(
+                folder,
                 corpus,
-                parts.train_config,
-                save=FolderSaver(folder, corpus, facts, parts.corpus_config, found, parts.sampling),
-                started=request.started,
-                ranks=ranks,
+                facts,
+                parts.corpus_config,
+                found,
+                parts.sampling,
+                parts.fine_tuned,
             )
+            trainer = parts.trainer(save=saver, started=request.started, ranks=ranks)
             hints = about_speakers(corpus, parts.corpus_config)
             if request.out is None and (stopped := stopped_run(corpus)) is not None:
                 hints += about_stopped(stopped)
@@ -84,66 +118,87 @@ def _make_parts(setup: Setup) -> _Parts:
     source = None
     if setup.ranks.is_main and request.init_from is not None:
         source = load_checkpoint(request.init_from)
-        _check_shape(source, request.options)
-    kept = {} if source is None else _text_options(source)
+        check_shape(source, request.options)
+    kept = {} if source is None else text_options(source, request.options)
     options: dict[str, Any] = setup.ranks.broadcast(kept | dict(request.options))
     corpus_config, _, train_config = split_options(options)
     tokenizer = None if source is None else source.tokenizer
-    corpus = setup.open_corpus(request.paths, corpus_config, train_config.seed, tokenizer)
+    corpus = setup.open_corpus(
+        request.paths,
+        corpus_config,
+        train_config.seed,
+        tokenizer,
+        extend=request.init_from is not None,
+    )
     corpus_config = corpus.config
-    given = {} if source is None else _shape(source.metadata.model)
-    given, plan = setup.plan(corpus, given | options, network_is_given=source is not None)
+    old = _open_old_text(setup, source, corpus.tokenizer) if request.replay else None
+    given = {} if source is None else shape_of(source.metadata.model)
+    given, plan = setup.plan(
+        corpus, given | options, network_is_given=source is not None, replays=old is not None
+    )
     if source is not None:
-        plan = _plan_of_text(source, request.options) + plan
+        plan = plan_of_text(source, request.options) + plan
     _, model_config, train_config = split_options(given)
+    replay = None
+    if old is not None:
+        if train_config.batch_size < 2:
+            raise ConfigError(
+                named("replay") + " needs two streams at least, one for each text",
+                hint="give a " + named("batch_size") + " of 2 or more",
+            )
+        replay = Replay(old, replay_streams(train_config.batch_size))
     torch.manual_seed(train_config.seed)
     model = LanguageModel(model_config, corpus.tokenizer.vocab_size)
     counts = torch.from_numpy(corpus.counts)
+    fine_tuned = None
     if source is None:
         model.start_from_counts(counts)
     else:
-        load_tensors(model, to_tensors(source.weights.arrays))
-        model.seen |= counts > 0
+        tensors = to_tensors(source.weights.arrays)
+        load_tensors(model, with_more_tokens(tensors, corpus.tokenizer.vocab_size))
+        notes = notes_on_tokens(corpus.tokenizer, corpus.counts, model.seen.numpy())
+        corpus = replace(corpus, notes=corpus.notes + notes)
+        fine_tuned = _record(setup, source, model, replay)
+        if replay is not None:
+            counts = counts + torch.from_numpy(replay.corpus.counts)
+        start_new_tokens(model, counts, train_config.seed)
     sampling = sampling_defaults(
         corpus, corpus_config, None if source is None else source.metadata.sampling
     )
-    return _Parts(corpus, corpus_config, train_config, model.to(setup.device), sampling, plan)
+    model = model.to(setup.device)
+    return _Parts(corpus, corpus_config, train_config, model, sampling, plan, fine_tuned, replay)
 
 
-def _shape(config: ModelConfig) -> dict[str, Any]:
-    """The options that a model's weights are made for; the others are free to change."""
-    return {name: value for name, value in asdict(config).items() if "dropout" not in name}
+def _open_old_text(setup: Setup, source: Checkpoint | None, tokenizer: Tokenizer) -> Corpus:
+    """The text to replay, read and split as the model that is gone on with, known at rank 0, read
+    its own: what was held out of that is held out again."""
+    how = None
+    if source is not None:
+        how = asdict(source.metadata.corpus_options), source.metadata.training.seed
+    options, seed = setup.ranks.broadcast(how)
+    return setup.open_corpus(setup.request.replay, corpus_options(options), seed, tokenizer)
 
 
-def _text_options(source: Checkpoint) -> dict[str, Any]:
-    """How a model knows texts to be read: what its documents and turns are, and its tokenizer."""
-    options = asdict(source.metadata.corpus_options) | {"tokenizer": source.tokenizer.kind}
-    return {name: value for name, value in options.items() if "fraction" not in name}
-
-
-def _plan_of_text(source: Checkpoint, options: Mapping[str, Any]) -> list[PlannedOption]:
-    """What of it nobody asked for, and is not as usual."""
-    usual = asdict(CorpusConfig())
-    return [
-        PlannedOption(name, value, f"as in {source.metadata.folder}")
-        for name, value in _text_options(source).items()
-        if name not in options and value != usual[name]
-    ]
-
-
-def _check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
-    """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
-    kept = _shape(source.metadata.model) | {"tokenizer": source.tokenizer.kind}
-    for name, value in options.items():
-        if name in kept and value != kept[name]:
-            raise CheckpointError(
-                named(name)
-                + f" is {kept[name]} in {source.metadata.folder} and cannot become {value}",
-                hint="leave it out, or train without " + named("init_from"),
-            )
-    for name in ("vocab_size", "subword_model"):
-        if name in options:
-            raise CheckpointError(
-                named(name, "init_from") + " cannot be combined",
-                hint=f"the tokenizer of {source.metadata.folder} is used",
-            )
+def _record(
+    setup: Setup, source: Checkpoint, model: LanguageModel, replay: Replay | None
+) -> FineTuned:
+    """What the run will know of the model that it began with."""
+    end, seed = source.tokenizer.end, source.metadata.training.seed
+    old_text: list[int] = []
+    if replay is None or not len(replay.corpus.valid):
+        old_text = write_old_text(model, end, seed).tolist()
+    origin = source.metadata.folder.name
+    if replay is None:
+        return FineTuned(origin, old_text)
+    corpus = replay.corpus
+    return FineTuned(
+        origin,
+        old_text,
+        Replayed(
+            [saved_path(path) for path in find_texts(setup.request.replay)],
+            CorpusFacts(corpus.name, list(corpus.sources)),
+            asdict(source.metadata.corpus_options),
+            seed,
+            replay.streams,
+        ),
+    )

@@ -25,6 +25,9 @@ WEIGHTS_PER_TOKEN = 2.5
 WIDEST_WITHOUT_TIME = 512
 BATCH_SIZE, BPTT = 16, 64
 PEAK_RATES = {"lstm": 0.012, "gru": 0.006, "rnn": 0.004}  # of learning, with 16 streams
+# Of that rate, for a model that was trained before: about where another bit that it learns of the
+# new text costs a bit of what it knew (benchmarks/finetune.py).
+FINE_TUNING_RATE = 0.25
 WIDEST_AT_PEAK = 512  # wider layers learn at a rate that falls with their width
 # Where reading twice the streams takes less than this many times as long, they are doubled.
 WORTH_DOUBLING = 1.25
@@ -50,6 +53,7 @@ class Task:
     device: str  # its type, as torch names it
     seconds: float | None  # of training; None where steps or epochs are given
     network_is_given: bool = False  # one that was trained before
+    replays: bool = False  # some of the streams read an old text
     memory: int | None = None  # bytes that are free there; None where nobody tells
     ranks: int = 1  # processes that share the streams, each on a device of its own
     tokenizer: str = "char"  # its kind
@@ -103,7 +107,11 @@ def make_plan(
             choose("hidden_size", *_hidden_size(task, options, step_seconds, preset))
         if options.get("tie_weights"):
             choose("embedding_size", options["hidden_size"], "the same, as weights are tied")
-    choose("learning_rate", _learning_rate(options), "for this cell, width, depth and batch size")
+    rate, reason = _learning_rate(options), "for this cell, width, depth and batch size"
+    if task.network_is_given:
+        rate = float(f"{FINE_TUNING_RATE * rate:.2g}")
+        reason = "a quarter of a new model's, so that less is forgotten"
+    choose("learning_rate", rate, reason)
     epochs = _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
     dropout, weight_dropout, reason = _regularisation(epochs)
     choose("dropout", dropout, reason)
@@ -127,14 +135,15 @@ def _streams(
 ) -> tuple[int, int, str]:
     """Batch size and bptt: small batches make many steps; a GPU takes more streams at once for
     nearly nothing; a short text has room for few."""
-    batch_size = options.get("batch_size", max(BATCH_SIZE, task.ranks))
+    least = max(task.ranks, 2 if task.replays else 1)
+    batch_size = options.get("batch_size", max(BATCH_SIZE, least))
     bptt = options.get("bptt", BPTT)
     room = task.train_tokens // 8  # so that an epoch has some steps
     if batch_size * bptt > room:
         if room >= MIN_TOKENS_A_STEP:
             bptt = options.get("bptt", min(bptt, max(8, room // batch_size)))
             fewest = min(batch_size, room // bptt)
-            batch_size = options.get("batch_size", max(task.ranks, fewest))
+            batch_size = options.get("batch_size", max(least, fewest))
         return batch_size, bptt, "few, since the text is short"
     if task.seconds is None or task.device == "cpu" or "batch_size" in options:
         return batch_size, bptt, "small batches make many steps"

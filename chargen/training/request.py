@@ -29,6 +29,7 @@ class RunRequest:
     resume: bool = False
     overwrite: bool = False
     init_from: str | os.PathLike[str] | None = None
+    replay: Sequence[str | os.PathLike[str]] = ()  # texts that a model which is fine-tuned keeps
     preset: str | None = None
     tensorboard: bool = False
     device: str = "auto"
@@ -53,6 +54,11 @@ class RunRequest:
                         hint="resume continues what is there",
                     )
             return  # the options are compared with those that the run has
+        if self.replay and self.init_from is None:
+            raise ConfigError(
+                named("replay") + " needs " + named("init_from"),
+                hint="it mixes some of an old text into what a trained model learns",
+            )
         if self.preset is not None and self.init_from is not None:
             raise ConfigError(
                 named("preset", "init_from") + " cannot be combined",
@@ -64,14 +70,14 @@ class RunRequest:
             )
 
 
-def paths_of(corpus: object) -> list[str | os.PathLike[str]]:
-    """One path or several, as a list. Raises ConfigError for what is none."""
+def paths_of(corpus: object, option: str = "corpus") -> list[str | os.PathLike[str]]:
+    """One path or several, as a list, of this option. Raises ConfigError for what is none."""
     if isinstance(corpus, str | bytes | os.PathLike) or not isinstance(corpus, Iterable):
         corpus = [corpus]
     paths: list[str | os.PathLike[str]] = []
     for path in corpus:
         if not isinstance(path, str | os.PathLike):
             kind = type(path).__name__
-            raise ConfigError(f"must be a path or a list of paths, not {kind}", option="corpus")
+            raise ConfigError(f"must be a path or a list of paths, not {kind}", option=option)
         paths.append(path)
     return paths

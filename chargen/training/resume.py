@@ -9,17 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chargen.checkpoint.files import TENSORBOARD
+from chargen.checkpoint.files import TENSORBOARD, TRAINING, blaming
 from chargen.checkpoint.folder import is_complete, load_snapshot
 from chargen.checkpoint.locate import require_checkpoint
+from chargen.checkpoint.metadata import CorpusFacts, Replayed
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus
+from chargen.data.shards import Ids, Shards
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, CorpusError, named, setting
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import to_tensors
+from chargen.runtime.files import Unset
 from chargen.runtime.memory import is_out_of_memory, within_memory
+from chargen.tokenizers.base import Tokenizer
+from chargen.training.replay import Replay, corpus_options, old_text_of
 from chargen.training.run import Run
 from chargen.training.run_folder import FolderSaver, last_run, lock_folder
 from chargen.training.setup import Setup
@@ -58,21 +63,23 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
     """The run in a folder; ranks that follow name no folder and receive what is in it."""
     request, ranks = setup.request, setup.ranks
     snapshot = None if folder is None else load_snapshot(folder)
-    agreed = None
+    agreed, replayed = None, None
+    if folder is not None and snapshot is not None:
+        replayed = _replayed(folder, snapshot, request.replay)
     try:
         if snapshot is not None:
             train_config = _resumed_config(snapshot, request.options)
             paths = find_texts(request.paths) if request.paths else _files(snapshot.paths)
             configs = (snapshot.corpus_config, snapshot.model_config, train_config)
-            agreed = str(folder), list(map(str, paths)), list(map(asdict, configs))
-        name, found, (of_corpus, of_model, of_training) = ranks.broadcast(agreed)
+            agreed = str(folder), list(map(str, paths)), list(map(asdict, configs)), replayed
+        name, found, (of_corpus, of_model, of_training), replayed = ranks.broadcast(agreed)
         train_config = TrainConfig(**of_training)
         corpus = setup.open_corpus(
             found,
             CorpusConfig(**of_corpus),
             train_config.seed,
             None if snapshot is None else snapshot.tokenizer,
-            None if snapshot is None else partial(_check_same_text, folder, snapshot),
+            None if snapshot is None else partial(_check_same_text, folder, snapshot.corpus),
         )
     except CorpusError as error:
         if request.paths:
@@ -84,9 +91,12 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             + " and "
             + setting("out", folder, fill_in="FOLDER"),
         ) from error
+    replay = None
+    if replayed is not None:
+        replay = _open_replay(setup, folder, snapshot, corpus.tokenizer, **replayed)
     model = LanguageModel(ModelConfig(**of_model), corpus.tokenizer.vocab_size).to(setup.device)
     if snapshot is None or folder is None:
-        trainer = Trainer(model, corpus, train_config, ranks=ranks)
+        trainer = Trainer(model, corpus, train_config, ranks=ranks, replay=replay)
         return Run(Path(name), corpus, trainer, resumed=True)
     trainer = Trainer(
         model,
@@ -99,9 +109,12 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             snapshot.corpus_config,
             paths,
             snapshot.sampling,
+            snapshot.fine_tuned,
         ),
         started=request.started,
         ranks=ranks,
+        old_text=_old_text(folder, snapshot, replay),
+        replay=replay,
     )
     try:
         with ranks.failing_together():
@@ -126,9 +139,76 @@ def _state_of(snapshot: Snapshot) -> TrainerState:
     )
 
 
-def _check_same_text(folder: Path | None, snapshot: Snapshot, corpus: Corpus) -> None:
+def _replayed(
+    folder: Path, snapshot: Snapshot, named_again: Sequence[str | os.PathLike[str]]
+) -> dict[str, Any] | None:
+    """The old text of a run, JSON-able: where it lies, how it is read, by how many streams. Raises
+    CorpusError, CheckpointError."""
+    record = None if snapshot.fine_tuned is None else snapshot.fine_tuned.replayed
+    if record is None or isinstance(record, Unset):
+        if named_again:
+            raise CheckpointError(
+                f"{folder} has no text that it replays",
+                hint="a run begins with " + named("replay") + ", or goes on without",
+            )
+        return None
+    try:
+        paths = find_texts(named_again) if named_again else _files(record.paths)
+    except CorpusError as error:
+        raise CorpusError(
+            f"the text that {folder} replays cannot be read again: {error.message}",
+            hint="name it again, with "
+            + setting("resume", True)
+            + ", "
+            + setting("out", folder)
+            + " and "
+            + setting("replay", fill_in="FILE"),
+        ) from error
+    return {
+        "paths": list(map(str, paths)),
+        "options": record.corpus_options,
+        "seed": record.seed,
+        "streams": record.streams,
+    }
+
+
+def _open_replay(
+    setup: Setup,
+    folder: Path | None,
+    snapshot: Snapshot | None,
+    tokenizer: Tokenizer,
+    *,
+    paths: Sequence[str],
+    options: Mapping[str, Any],
+    seed: int,
+    streams: int,
+) -> Replay:
+    """Raises CorpusError where it is not the text of before."""
+    check = None
+    if snapshot is not None and snapshot.fine_tuned is not None:
+        record = snapshot.fine_tuned.replayed
+        assert isinstance(record, Replayed)
+        check = partial(_check_same_text, folder, record.corpus)
+    return Replay(
+        setup.open_corpus(paths, corpus_options(options), seed, tokenizer, check), streams
+    )
+
+
+def _old_text(folder: Path, snapshot: Snapshot, replay: Replay | None) -> Shards | Ids | None:
+    """The text that shows what the run forgets, where it began with another model's weights. Raises
+    CheckpointError."""
+    if snapshot.fine_tuned is None:
+        return None
+    tokens = snapshot.fine_tuned.old_text
+    with blaming(folder, TRAINING):
+        if max(tokens, default=0) >= snapshot.tokenizer.vocab_size:
+            raise ValueError("its old text has tokens that there are none of")
+    return old_text_of(snapshot.fine_tuned, replay)
+
+
+def _check_same_text(folder: Path | None, facts: CorpusFacts, corpus: Corpus) -> None:
     """Raises CorpusError where a run did not begin with this text."""
-    if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in snapshot.corpus.files]:
+    if [sha256 for *_, sha256 in corpus.sources] != [s for *_, s in facts.files]:
         raise CorpusError(
             f"this is not the text that {folder} was trained on",
             hint="to train these weights on another text, use "

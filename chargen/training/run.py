@@ -44,6 +44,11 @@ class TrainReport:
     bits_per_byte: float | None
     bits_per_character: float | None
     stopped_early: bool
+    # Of a model that was fine-tuned: the validation loss that it began with; text of the old kind,
+    # and how much more it costs than before.
+    start_loss: float | None = None
+    old_bits_per_character: float | None = None
+    forgotten_bits_per_character: float | None = None
     answers: float | None = None
 
     def __fspath__(self) -> str:
@@ -168,7 +173,8 @@ class Run:
         """What has come of it so far; at ranks that follow, once it has ended."""
         if self._report is not None:
             return self._report
-        scores = self.trainer.scores()
+        scores, best = self.trainer.scores(), self.trainer.best_evaluation
+        start = self.trainer.history[0] if best and best.old_bits_per_character else None
         return TrainReport(
             self.folder,
             scores.steps,
@@ -178,6 +184,9 @@ class Run:
             scores.bits_per_byte,
             scores.bits_per_character,
             self.trainer.out_of_patience,
+            None if start is None else start.valid_loss,
+            getattr(best, "old_bits_per_character", None),
+            getattr(best, "forgotten_bits_per_character", None),
             None if isinstance(scores.answers, Unset) else scores.answers,
         )
 

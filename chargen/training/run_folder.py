@@ -9,7 +9,7 @@ from pathlib import Path
 from chargen.checkpoint.files import TRAINING
 from chargen.checkpoint.folder import save
 from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
-from chargen.checkpoint.metadata import CorpusFacts
+from chargen.checkpoint.metadata import CorpusFacts, FineTuned
 from chargen.checkpoint.recent import is_finished
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, SamplingDefaults
@@ -128,13 +128,15 @@ class FolderSaver:
         config: CorpusConfig,
         paths: Sequence[str | os.PathLike[str]],
         sampling: SamplingDefaults,
+        fine_tuned: FineTuned | None = None,
     ) -> None:
         self._folder = folder
         self._corpus = corpus
         self._facts = facts
         self._config = config
         self._sampling = sampling
-        self._paths = [_absolute(path) for path in paths]
+        self._fine_tuned = fine_tuned
+        self._paths = [saved_path(path) for path in paths]
 
     def __call__(self, trainer: Trainer) -> None:
         """Raises CheckpointError."""
@@ -153,9 +155,11 @@ class FolderSaver:
             progress=state.position,
             metrics=state.metrics,
             sampling=self._sampling,
+            fine_tuned=self._fine_tuned,
         )
         save(self._folder, snapshot)
 
 
-def _absolute(path: str | os.PathLike[str]) -> str:
+def saved_path(path: str | os.PathLike[str]) -> str:
+    """How a checkpoint names a text, to find it again."""
     return "-" if os.fspath(path) == "-" else readable(os.path.abspath(path))

@@ -41,13 +41,21 @@ class Setup:
         seed: int,
         tokenizer: Tokenizer | None,
         check: Callable[[Corpus], None] | None = None,
+        *,
+        extend: bool = False,
     ) -> Corpus:
-        """The corpus, which all ranks must have alike; rank 0 knows the tokenizer, and may `check`
-        it before the others open theirs. Raises CorpusError."""
+        """The corpus, which all ranks must have alike; rank 0 knows the tokenizer, `extend`s it
+        where it should, and may `check` the corpus before the others open theirs. Raises
+        CorpusError."""
         ranks, corpus = self.ranks, None
         if ranks.is_main:
             corpus = open_corpus(
-                paths, config, seed=seed, tokenizer=tokenizer, on_progress=self.request.on_progress
+                paths,
+                config,
+                seed=seed,
+                tokenizer=tokenizer,
+                extend=extend,
+                on_progress=self.request.on_progress,
             )
             tokenizer = corpus.tokenizer
             if check is not None:
@@ -83,7 +91,12 @@ class Setup:
         return corpus
 
     def plan(
-        self, corpus: Corpus, given: Mapping[str, Any], *, network_is_given: bool
+        self,
+        corpus: Corpus,
+        given: Mapping[str, Any],
+        *,
+        network_is_given: bool,
+        replays: bool = False,
     ) -> tuple[dict[str, Any], list[PlannedOption]]:
         """The options of a run, those `given` and those planned, at all ranks; and at rank 0, where
         the time is counted, the choices. Raises ConfigError, DeviceError."""
@@ -91,7 +104,11 @@ class Setup:
         trials = Trials(corpus, self.ranks, self.device)
         if self.ranks.is_main:
             self.request.on_progress("planning", 0)
-            task = trials.task(seconds=self._seconds_left(given), network_is_given=network_is_given)
+            task = trials.task(
+                seconds=self._seconds_left(given),
+                network_is_given=network_is_given,
+                replays=replays,
+            )
             choices = make_plan(task, given, trials.step_seconds, self.request.preset)
             trials.end()
             given = dict(given) | {choice.name: choice.value for choice in choices}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from chargen.config import TrainConfig
 from chargen.data.batches import BatchLoader
 from chargen.data.corpus import Corpus
+from chargen.data.mixture import MixedLoader
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors, tensors_of
 from chargen.runtime.device import send
@@ -29,6 +31,7 @@ from chargen.runtime.precision import autocast, uses_bfloat16
 from chargen.training.learner import Learner
 from chargen.training.objective import Objective
 from chargen.training.recorded_step import GraphedTrainStep
+from chargen.training.replay import Replay
 
 
 class StepLoss(NamedTuple):
@@ -53,7 +56,9 @@ class TrainStepper:
         corpus: Corpus,
         config: TrainConfig,
         ranks: Ranks = ALONE,
+        replay: Replay | None = None,
     ) -> None:
+        """Where there is a text to `replay`, the last streams read that one."""
         self.model = model
         self.config = config
         self.ranks = ranks
@@ -63,24 +68,35 @@ class TrainStepper:
         self.gradient_norm = torch.zeros(())  # of the last gradient, before clipping
         self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
-        self.streams = BatchLoader(
-            corpus.train,
-            batch_size=config.batch_size,
-            bptt=max(self._lengths),
-            end=corpus.tokenizer.end,
-            answers=corpus.mask("train"),
-            rows=self._rows,
-            device=self.device,
-        )
+        self._texts = _texts(corpus, replay, config, self._rows)
+        own = [text for text in self._texts if len(text.rows)]
+        loaders = [
+            BatchLoader(
+                text.corpus.train,
+                batch_size=text.streams,
+                bptt=max(self._lengths),
+                end=corpus.tokenizer.end,
+                answers=text.corpus.mask("train"),
+                rows=text.rows,
+                device=self.device,
+                name=text.name,
+            )
+            for text in own
+        ]
+        self.streams: BatchLoader | MixedLoader = loaders[0]
+        if len(loaders) > 1:
+            self.streams = MixedLoader(loaders, [len(text.rows) for text in own])
         self.parts = min(config.accumulate, len(self._rows))
         self._learner = Learner(model, config, ranks)
         self.state, self.average = self._learner.state, self._learner.average
         self._optimizer, self._random = self._learner.optimizer, self._learner.random
-        share = None if corpus.answers is None else corpus.counted / len(corpus.train)
+        self._counts_all = all(text.corpus.answers is None for text in self._texts)
+        shares = [
+            text.streams / config.batch_size * text.corpus.counted / len(text.corpus.train)
+            for text in self._texts
+        ]
+        share = None if self._counts_all else sum(shares)
         self._objective = ranks.wrap_ddp(Objective(model, config, share))
-        self._counts_all = share is None
-        places = corpus.beginnings if config.reset else np.zeros(1, dtype=np.int64)
-        self._beginnings = torch.from_numpy(places)
         self._loss = torch.zeros(())
         self._pending: list[Tensor] = []  # losses that nobody has looked at yet
         self._recorded: GraphedTrainStep | None = None
@@ -233,10 +249,15 @@ class TrainStepper:
         """(B,) where the streams that forget read a text from its beginning for a step, -1 for the
         others. With the state always carried a network drifts into saturation and never learns to
         begin; and if streams forgot where they are, it would learn that texts begin there."""
-        count = self.config.batch_size
-        forget = torch.rand(count, generator=self._random) < self.config.reset
-        drawn = torch.randint(len(self._beginnings), (count,), generator=self._random)
-        elsewhere = torch.where(forget, self._beginnings[drawn], -1)
+        forget = torch.rand(self.config.batch_size, generator=self._random) < self.config.reset
+        drawn = []
+        for text in self._texts:
+            places = text.beginnings
+            drawn.append(
+                places[torch.randint(len(places), (text.streams,), generator=self._random)]
+            )
+        begins = drawn[0] if len(drawn) == 1 else torch.cat(drawn)
+        elsewhere = torch.where(forget, begins, -1)
         return elsewhere[self._rows.start : self._rows.stop]
 
     def _sample_length(self) -> int:
@@ -301,6 +322,31 @@ class TrainStepper:
         """Let the others go, with what came of it, JSON-able."""
         self.ranks.send_command(END)
         self.ranks.broadcast(outcome)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text that is read, by so many of all streams, `rows` of which are this rank's."""
+
+    corpus: Corpus
+    name: str
+    streams: int
+    rows: range
+    beginnings: Tensor
+
+
+def _texts(corpus: Corpus, replay: Replay | None, config: TrainConfig, rows: range) -> list[_Text]:
+    """What is read, in the order of the streams; `rows` of all are this rank's."""
+    read = [("the training text", corpus, config.batch_size - (replay.streams if replay else 0))]
+    if replay is not None:
+        read.append(("the text to replay", replay.corpus, replay.streams))
+    texts, at = [], 0
+    for name, text, streams in read:
+        own = range(max(0, rows.start - at), max(0, min(streams, rows.stop - at)))
+        places = text.beginnings if config.reset else np.zeros(1, dtype=np.int64)
+        texts.append(_Text(text, name, streams, own, torch.from_numpy(places)))
+        at += streams
+    return texts
 
 
 def _seed_of(*numbers: int) -> int:

@@ -10,7 +10,12 @@ from chargen.training.events import Event
 
 SCALARS = {
     "step": ("train_loss", "gradient_norm", "learning_rate", "tokens_per_second"),
-    "eval": ("valid_loss", "bits_per_byte", "bits_per_character"),
+    "eval": (
+        "valid_loss",
+        "bits_per_byte",
+        "bits_per_character",
+        "old_bits_per_character",
+    ),
 }
 
 

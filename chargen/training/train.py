@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Protocol
 
+from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint
 from chargen.checkpoint.recent import remember_training
-from chargen.errors import Spelling
+from chargen.errors import CorpusError, Spelling, setting
 from chargen.runtime.device import pick_device
 from chargen.runtime.distributed import join
 from chargen.runtime.signals import Interrupts, SignalHandler
@@ -65,8 +68,27 @@ def run_training(
     return report, interrupts
 
 
+def check_is_text(path: str | os.PathLike[str]) -> None:
+    """Raises CorpusError where it names a checkpoint, by its folder or its name."""
+    folder = Path(path)
+    if not folder.exists() and len(folder.parts) == 1:
+        folder = CHECKPOINTS / folder
+    if is_checkpoint(folder):
+        raise CorpusError(
+            f"{path} is a checkpoint, not a text",
+            hint="to resume its run, use "
+            + setting("resume", True)
+            + " and "
+            + setting("out", folder)
+            + "; to train it on another text, name that, with "
+            + setting("init_from", folder),
+        )
+
+
 def prepare(request: RunRequest) -> Run:
     """Everything up to the first step. Raises a ChargenError, and then leaves nothing behind."""
+    for path in (*request.paths, *request.replay):
+        check_is_text(path)
     ranks, device = join(pick_device(request.device))
     setup = Setup(request, ranks, device)
     return resume_run(setup) if request.resume else begin_run(setup)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from chargen.checkpoint.metadata import Scores
 from chargen.config import TrainConfig
 from chargen.data.corpus import Corpus
+from chargen.data.shards import Ids, Shards
 from chargen.errors import TrainingError, named
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
@@ -24,9 +26,10 @@ from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import convert, to_builtins
 from chargen.scoring.scores import Score
 from chargen.tokenizers.base import Tokenizer
-from chargen.training.evaluator import Evaluator
+from chargen.training.evaluator import OF_OLD_TEXT, Evaluator
 from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
 from chargen.training.loss_guard import MAX_ROLLBACKS, LossGuard, copies
+from chargen.training.replay import Replay
 from chargen.training.schedule import Schedule
 from chargen.training.stepper import StepLoss, TrainStepper
 from chargen.training.trainer_state import Position, RunningMean, TrainerState
@@ -52,14 +55,21 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         started: float | None = None,
         ranks: Ranks = ALONE,
+        old_text: Shards | Ids | None = None,
+        replay: Replay | None = None,
     ) -> None:
         """`started` is the reading of `clock` at which the time of the run began to count. Of
-        several `ranks` the first runs, and the others' `stepper` follows."""
+        several `ranks` the first runs, and the others' `stepper` follows.
+
+        A model that is fine-tuned comes with an `old_text`, to see what it forgets: so it is
+        evaluated before its first step. What it is to `replay` is mixed into what it reads.
+        """
         self.model = model
         self.config = config
         self.tokenizer: Tokenizer = corpus.tokenizer
-        self.stepper = TrainStepper(model, corpus, config, ranks)
-        self._stream_tokens = len(corpus.train) / config.batch_size  # of each stream, in an epoch
+        self.stepper = TrainStepper(model, corpus, config, ranks, replay)
+        streams = config.batch_size - (replay.streams if replay else 0)
+        self._stream_tokens = len(corpus.train) / streams  # of each stream, in an epoch
         self._schedule = Schedule(
             config,
             stream_tokens=self._stream_tokens,
@@ -67,8 +77,9 @@ class Trainer:
             clock=clock,
             started=started,
         )
+        self._is_fine_tuning = old_text is not None
         self._evaluator = Evaluator(
-            model, corpus.tokenizer, corpus.valid, config.patience, corpus.mask("valid")
+            model, corpus.tokenizer, corpus.valid, config.patience, corpus.mask("valid"), old_text
         )
         self._loss_mean = RunningMean()  # since the last evaluation
         self._guard = LossGuard(self.stepper, self._loss_mean)
@@ -95,7 +106,8 @@ class Trainer:
         try:
             while True:
                 schedule.advance(self.step)
-                due = schedule.evaluation_is_due(self.step)
+                is_start = self._is_fine_tuning and not self.step and not self.history
+                due = is_start or schedule.evaluation_is_due(self.step)
                 # An evaluation may take long, so what would be old after it is saved before it. How
                 # long the first one takes is not known.
                 wait = (schedule.reserve or config.save_every) if due else 0.0
@@ -107,7 +119,7 @@ class Trainer:
                 # The last report comes though nothing was learned since the one before. A save may
                 # just have fetched the losses.
                 unreported = self.stepper.has_losses or self._unreported
-                if due and (unreported or schedule.is_over):
+                if due and (unreported or schedule.is_over or is_start):
                     yield self.report()
                 check_due = due or self._guard.has_seen_nan or self.step % CHECK_STEPS == 0
                 if check_due and (rollback := self._check()):
@@ -180,6 +192,7 @@ class Trainer:
         ):
             for score in scores:  # noqa: B007, the last one counts
                 yield from self._report_at_times()
+            old_text = evaluator.old_text()
             is_best = evaluator.is_best(score)
             if is_best or not evaluator.best:
                 evaluator.best = copies(self.weights())
@@ -197,6 +210,12 @@ class Trainer:
             learning_rate=self._learning_rate,
             best=is_best,
         )
+        if old_text is not None:
+            report = replace(
+                report,
+                old_bits_per_character=old_text,
+                forgotten_bits_per_character=old_text - evaluator.old_text_before(old_text),
+            )
         self._loss_mean.reset()
         evaluator.history.append(report)
         yield report
@@ -261,6 +280,11 @@ class Trainer:
         return self._evaluator.history
 
     @property
+    def best_evaluation(self) -> EvalReport | None:
+        """That of the weights that are kept."""
+        return next((report for report in reversed(self.history) if report.best), None)
+
+    @property
     def best(self) -> Tensors:
         """The best weights so far; empty before the first evaluation."""
         return self._evaluator.best
@@ -292,10 +316,11 @@ class Trainer:
     def scores(self) -> Scores:
         """What the run has come to: the best evaluation, and how long it took."""
         names = ("train_loss", "valid_loss", "bits_per_byte", "bits_per_character")
-        best = [report for report in self.history if report.best][-1:]
-        found = {name: getattr(report, name) for report in best for name in names}
-        if best and best[0].answers is not None:
-            found["answers"] = best[0].answers
+        best = self.best_evaluation
+        found = {name: getattr(best, name) for name in names if best is not None}
+        for name in (*OF_OLD_TEXT, "answers"):
+            if getattr(best, name, None) is not None:
+                found[name] = getattr(best, name)
         return Scores(steps=self.step, epochs=self.epoch, seconds=self.seconds, **found)
 
     # -- the state, as tensors and numbers ----------------------------------------------------

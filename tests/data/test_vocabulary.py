@@ -12,6 +12,9 @@ import pytest
 from chargen.config import CorpusConfig
 from chargen.data import sources, splits, vocabulary
 from chargen.data.corpus import open_corpus
+from chargen.tokenizers.base import Tokenizer
+from chargen.tokenizers.byte import ByteTokenizer
+from chargen.tokenizers.char import CharTokenizer
 from chargen.tokenizers.subword import SubwordTokenizer
 from tests.support.texts import WHOLE, write
 
@@ -50,3 +53,27 @@ def test_subwords_say_how_much_they_are_learnt_from(
     every = -(-size // 6_000)
     assert list(told)[1] == f"learning the vocabulary from {size / every:.0f} B of {size} B"
     assert learnt_from == [pytest.approx(size / every, rel=0.02)]
+
+
+def test_a_tokenizer_is_extended_by_what_stands_twice_in_the_training_split(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "a.txt", "aéé漢漢Ω" * 20 + "ßß" * 10)
+    known = CharTokenizer("é")
+    config = CorpusConfig(valid_fraction=0.2, test_fraction=0)
+    corpus = open_corpus([path], config, tokenizer=known, extend=True)
+    assert isinstance(corpus.tokenizer, CharTokenizer)
+    assert corpus.tokenizer.characters == "éΩ漢", "those of before first, and none of the held-out"
+    assert corpus.tokenizer.encode("aé") == known.encode("aé")
+    again = open_corpus([path], config, tokenizer=corpus.tokenizer)
+    assert (
+        again.tokenizer == corpus.tokenizer and again.train[:].tolist() == corpus.train[:].tolist()
+    )
+
+
+@pytest.mark.parametrize("tokenizer", [CharTokenizer("é漢"), ByteTokenizer()], ids=repr)
+def test_a_tokenizer_that_knows_all_or_has_no_room_stays(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    path = write(tmp_path, "a.txt", "aéé漢漢" * 20)
+    assert open_corpus([path], WHOLE, tokenizer=tokenizer, extend=True).tokenizer == tokenizer

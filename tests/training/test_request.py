@@ -16,6 +16,7 @@ from chargen.training.request import RunRequest, paths_of
         ({"resume": True, "overwrite": True}, "`resume` and `overwrite` cannot be combined"),
         ({"resume": True, "init_from": "x"}, "`resume` and `init_from` cannot be combined"),
         ({"preset": "small", "init_from": "x"}, "`preset` and `init_from` cannot be combined"),
+        ({"replay": ["x"]}, "`replay` needs `init_from`"),
         ({"preset": "huge"}, "must be one of small, medium, large, not 'huge'"),
         ({"options": {"colour": "red"}}, "colour"),
     ],
