@@ -140,7 +140,8 @@ class CorpusConfig(Config):
                 raise ConfigError(
                     f"must be one line without control characters, not {text!r}", option=name
                 )
-        if self.user == self.bot:
+        # Both sides may begin with one mark, as where all lines begin with >.
+        if self.user == self.bot and any(map(str.isalnum, self.user)):
             raise ConfigError(
                 named("user", "bot") + f" must differ, but both are {self.user!r}",
                 hint="give what a turn of each begins with",

@@ -148,6 +148,7 @@ def run(arguments: Arguments) -> int:
             options=options,
             started=started,
             on_progress=view.preparing,
+            ask_me=None if "-" in arguments.corpus else view.ask_me,
         )
         _, interrupts = run_training(request, view, in_flags, on_second_sigint=exit_at_once)
     return interrupts.exit_code

@@ -26,6 +26,7 @@ from chargen.data.encoding import (
     open_answers,
     write_tokens,
 )
+from chargen.data.roles import ANY_ROLES, Cast, RoleChoice, find_roles
 from chargen.data.shards import Shards, open_shards
 from chargen.data.sources import Paths, Source, Texts, name_of, read_sources
 from chargen.data.splits import SPLITS
@@ -62,6 +63,7 @@ class Corpus:
     config: CorpusConfig = field(default_factory=CorpusConfig)  # with what the text has decided
     notes: tuple[str, ...] = ()  # what its files were taken for, in a few lines
     answers: Answers | None = None  # what counts in the loss; None: all
+    cast: Cast = field(default_factory=Cast)  # who speaks in it
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in SPLITS)
@@ -95,6 +97,7 @@ def open_corpus(
     tokenizer: Tokenizer | None = None,
     extend: bool = False,
     verify: bool = True,
+    roles: RoleChoice = ANY_ROLES,
     on_progress: OnProgress = no_progress,
 ) -> Corpus:
     """Read, split and encode the texts, or find the token files that an earlier run left.
@@ -104,6 +107,7 @@ def open_corpus(
     `extend` with what it can learn from the training split, on which one is trained where there is
     none. `seed` shuffles documents that are shorter than files. Without `verify`, token files that
     are there and of the right size are trusted: where another process has just read them through.
+    `roles` says who of a chat's people is who.
 
     A text of more than one part is encoded by all cores. Raises CorpusError.
     """
@@ -111,6 +115,7 @@ def open_corpus(
         cache = spool.parent
         texts = read_sources(paths, config, lambda: spool, on_progress)
         sources = texts.sources
+        config, cast = find_roles(sources, config, roles)
         name = name_of(paths)
         if tokenizer is not None and extend:
             tokenizer = extended_tokenizer(tokenizer, sources, config, seed, on_progress)
@@ -120,7 +125,7 @@ def open_corpus(
             folder = tokens_folder(cache, sources, config, seed, made_by, rule)
             corpus = _open_tokens(folder, sources, name, config, verify=verify)
             if corpus and (not tokenizer or corpus.tokenizer == tokenizer):
-                return _with_notes(corpus, texts)
+                return replace(_with_notes(corpus, texts), cast=cast)
         folder = tokens_folder(cache, sources, config, seed, tokenizer, rule)
         unfinished = spool / "tokens"
         write_tokens(unfinished, sources, config, seed, tokenizer, on_progress, rule)
@@ -135,7 +140,7 @@ def open_corpus(
                 "written",
                 hint="let nothing else write there, or set XDG_CACHE_HOME to another folder",
             )
-        return _with_notes(corpus, texts)
+        return replace(_with_notes(corpus, texts), cast=cast)
 
 
 def _answer_rule(texts: Texts, config: CorpusConfig) -> AnswerRule | None:

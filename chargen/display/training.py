@@ -5,6 +5,7 @@ Events come in; nothing is computed that another module could want.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from chargen.display.asking import ask_who
 from chargen.display.console import console, in_lines, print_json, redrawn_in_place
 from chargen.display.losses import LossCurves
 from chargen.display.numbers import clock
@@ -38,6 +40,7 @@ from chargen.errors import in_flags, in_python
 from chargen.runtime.signals import has_terminal
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
+    from chargen.data.roles import AskMe
     from chargen.training.events import EvalReport, Event, StepReport
     from chargen.training.run import Run, TrainReport
 
@@ -47,6 +50,11 @@ class View:
 
     def preparing(self, doing: str, share: float) -> None:
         """What is being done to the text, and the share that is done."""
+
+    @property
+    def ask_me(self) -> AskMe | None:
+        """Asks who of a chat's people the user is, where there is somebody to answer."""
+        return None
 
     def begin(self, run: Run) -> None:
         """The first step is about to be taken."""
@@ -172,6 +180,21 @@ class LiveView(View):
     def preparing(self, doing: str, share: float) -> None:
         if self._pace.due():
             self._draw(Text(f"{doing} {share:.0%}", style="dim"))
+
+    @property
+    def ask_me(self) -> AskMe | None:
+        # Somebody's program in Python is not stopped to be asked.
+        is_answered = not self._in_python and sys.stdin is not None and sys.stdin.isatty()
+        return self._ask if is_answered else None
+
+    def _ask(self, names: Sequence[str], suggested: str) -> str:
+        """Below what is shown, which goes on afterwards. Raises KeyboardInterrupt."""
+        self._live.stop()
+        try:
+            return ask_who(self._out, names, suggested)
+        finally:
+            self._live.start()
+            self._forget_width()
 
     def begin(self, run: Run) -> None:
         if run.plan:

@@ -17,7 +17,7 @@ import numpy as np
 
 from chargen.config import CorpusConfig
 from chargen.data.corpus import Corpus
-from chargen.errors import Wording, action, setting
+from chargen.errors import Wording, action, named, setting
 from chargen.tokenizers.base import Tokens
 from chargen.training.events import EvalReport
 
@@ -42,9 +42,14 @@ def about_text(corpus: Corpus) -> list[Wording]:
     return [*_about_list(corpus), *_about_single_document(corpus), *_about_copies(corpus)]
 
 
-def about_speakers(corpus: Corpus, config: CorpusConfig) -> list[Wording]:
-    """Of a dialogue, whose turns begin otherwise than the config says."""
+def about_speakers(corpus: Corpus, config: CorpusConfig, *, chosen: bool = False) -> list[Wording]:
+    """Of a chat, who is who in it, and unless somebody has `chosen` that, how to; of a dialogue,
+    whose turns begin otherwise than the config says."""
     if config.documents == "line":
+        return []
+    if corpus.cast.speakers:
+        return _about_roles(corpus, config, chosen)
+    if config.user == config.bot:
         return []
     lines = [line for line in _beginning(corpus).splitlines() if line.strip()]
     found = [match[0].rstrip() for match in map(_SPEAKER.match, lines) if match]
@@ -59,6 +64,21 @@ def about_speakers(corpus: Corpus, config: CorpusConfig) -> list[Wording]:
         f"the lines begin with {user} and {bot}; to chat with the model, train with "
         + action(f"user={user!r}, bot={bot!r}", join(["--user", user, "--bot", bot]))
     ]
+
+
+def _about_roles(corpus: Corpus, config: CorpusConfig, chosen: bool) -> list[Wording]:
+    names = corpus.cast.most_active
+    if len(names) == 1:
+        return [Wording((f"only {names[0]} speaks in this chat, so there is nobody to answer as",))]
+    user, bot = config.user.removesuffix(":"), config.bot.removesuffix(":")
+    if user not in names or bot not in names:  # records with roles stand beside the chat
+        return []
+    who = Wording((f"you are {user}, the model answers as {bot}",))
+    if chosen:
+        return [who]
+    if len(names) == 2:
+        return [who + "; " + setting("me", bot) + " turns that around"]
+    return [who + "; " + named("me", "bot") + " choose others"]
 
 
 def about_stopped(folder: Path) -> list[Wording]:

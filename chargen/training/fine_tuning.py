@@ -47,13 +47,15 @@ def text_options(source: Checkpoint, options: Mapping[str, Any]) -> dict[str, An
     return {name: value for name, value in kept.items() if name not in options}
 
 
-def plan_of_text(source: Checkpoint, options: Mapping[str, Any]) -> list[PlannedOption]:
-    """What of it nobody asked for, and is not as usual."""
+def plan_of_text(
+    source: Checkpoint, options: Mapping[str, Any], effective: CorpusConfig
+) -> list[PlannedOption]:
+    """What of it nobody asked for, is not as usual, and fits the text."""
     usual = asdict(CorpusConfig())
     return [
         PlannedOption(name, value, f"as in {source.metadata.folder}")
         for name, value in text_options(source, options).items()
-        if value != usual[name]
+        if value == getattr(effective, name) != usual[name]
     ]
 
 

@@ -14,6 +14,7 @@ from chargen.checkpoint.folder import Checkpoint, load_checkpoint
 from chargen.checkpoint.metadata import CorpusFacts, FineTuned, Replayed
 from chargen.config import CorpusConfig, SamplingDefaults, TrainConfig, split_options
 from chargen.data.corpus import Corpus
+from chargen.data.roles import RoleChoice
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import ConfigError, named
 from chargen.nn.model import LanguageModel
@@ -97,7 +98,8 @@ def begin_run(setup: Setup) -> Run:
                 parts.fine_tuned,
             )
             trainer = parts.trainer(save=saver, started=request.started, ranks=ranks)
-            hints = about_speakers(corpus, parts.corpus_config)
+            chosen = request.ask_me is not None or not {"me", "user"}.isdisjoint(request.options)
+            hints = about_speakers(corpus, parts.corpus_config, chosen=chosen)
             if request.out is None and (stopped := stopped_run(corpus)) is not None:
                 hints += about_stopped(stopped)
             ranks.broadcast(str(folder))
@@ -129,6 +131,7 @@ def _make_parts(setup: Setup) -> _Parts:
         train_config.seed,
         tokenizer,
         extend=request.init_from is not None,
+        roles=RoleChoice(frozenset(request.options), request.ask_me),
     )
     corpus_config = corpus.config
     old = _open_old_text(setup, source, corpus.tokenizer) if request.replay else None
@@ -137,7 +140,7 @@ def _make_parts(setup: Setup) -> _Parts:
         corpus, given | options, network_is_given=source is not None, replays=old is not None
     )
     if source is not None:
-        plan = plan_of_text(source, request.options) + plan
+        plan = plan_of_text(source, request.options, corpus_config) + plan
     _, model_config, train_config = split_options(given)
     replay = None
     if old is not None:

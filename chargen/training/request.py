@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any
 
 from chargen.config import PRESETS, split_options
+from chargen.data.roles import AskMe
 from chargen.errors import ConfigError, named
 from chargen.progress import OnProgress, no_progress
 
@@ -35,6 +36,7 @@ class RunRequest:
     device: str = "auto"
     started: float = field(default_factory=time.monotonic)
     on_progress: OnProgress = no_progress
+    ask_me: AskMe | None = None  # which of a chat's people the user is; None: as it seems
 
     def __post_init__(self) -> None:
         # As configs have them, to be compared with those of another run: choices in lower case.

@@ -16,6 +16,7 @@ import torch
 
 from chargen.config import DEFAULT_MINUTES, CorpusConfig, split_options
 from chargen.data.corpus import Corpus, open_corpus
+from chargen.data.roles import ANY_ROLES, RoleChoice
 from chargen.errors import CorpusError
 from chargen.options import build_config
 from chargen.runtime.distributed import Ranks
@@ -43,10 +44,11 @@ class Setup:
         check: Callable[[Corpus], None] | None = None,
         *,
         extend: bool = False,
+        roles: RoleChoice = ANY_ROLES,
     ) -> Corpus:
         """The corpus, which all ranks must have alike; rank 0 knows the tokenizer, `extend`s it
-        where it should, and may `check` the corpus before the others open theirs. Raises
-        CorpusError."""
+        where it should, chooses `roles`, and may `check` the corpus before the others open theirs.
+        Raises CorpusError."""
         ranks, corpus = self.ranks, None
         if ranks.is_main:
             corpus = open_corpus(
@@ -55,6 +57,7 @@ class Setup:
                 seed=seed,
                 tokenizer=tokenizer,
                 extend=extend,
+                roles=roles,
                 on_progress=self.request.on_progress,
             )
             tokenizer = corpus.tokenizer

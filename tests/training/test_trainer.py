@@ -498,6 +498,7 @@ def test_fine_tuning_reads_its_text_as_the_model_knows_texts(tmp_path: Path) -> 
     list(run.events())
     options = asdict(read_metadata(tmp_path / "next").corpus_options)
     asked = {"bot": "Bo:", "valid_fraction": 0.2, "tokenizer": "subword", "vocab_size": 270}
+    asked["loss"] = "all"  # which the text has decided
     assert options == asdict(CorpusConfig()) | known | asked
     said = {choice.name: choice.value for choice in run.plan}
     assert known.items() - {("bot", "Ben:")} <= said.items(), "what nobody asked for is shown"
