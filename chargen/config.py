@@ -300,6 +300,7 @@ class TrainConfig(Config):
 
 # What is done to the logits before a token is sampled, in this order, each where its option is set.
 PROCESSOR_ORDER = (
+    "relevance",
     "repetition_penalty",
     "presence_penalty",
     "frequency_penalty",
@@ -334,6 +335,12 @@ class SampleConfig(Config):
     )
     stop: tuple[str, ...] = option((), "stop before this text; \\n is a newline")
     until: str | None = option(None, "stop after a whole unit of text", choices=UNITS)
+    relevance: float = option(
+        0.0,
+        "favor what fits the prompt, or in a chat the last turn, over what fits any; try 0.4",
+        at_least=0,
+        below=1,
+    )
     repetition_penalty: float | None = option(
         None,
         "divide logits of recent tokens by this; above 1 discourages repetition",

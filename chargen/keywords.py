@@ -93,6 +93,7 @@ class TextOptions(TypedDict, total=False):
     min_chars: int | None
     stop: Texts
     until: Literal["word", "sentence", "line", "paragraph"] | None
+    relevance: float
     repetition_penalty: float | None
     presence_penalty: float | None
     frequency_penalty: float | None

@@ -20,8 +20,8 @@ from chargen.options import field_types, help_of, parse
 # Of SampleConfig; a conversation has one answer at a time, which is streamed.
 SAMPLING = (
     "max_tokens", "max_chars", "stop", "until", "temperature", "top_k", "top_p", "min_p",
-    "typical_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram",
-    "ban", "charset", "regex", "seed",
+    "typical_p", "relevance", "repetition_penalty", "presence_penalty", "frequency_penalty",
+    "no_repeat_ngram", "ban", "charset", "regex", "seed",
 )  # fmt: skip
 MODE_HELP = (
     "complete: continue each prompt on its own; story: continue the whole conversation as one "

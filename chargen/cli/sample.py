@@ -43,7 +43,16 @@ if TYPE_CHECKING:  # types alone: what computes is imported where it is used
 # In the order of the help.
 OPTION_GROUPS = {
     "length": ("max_tokens", "max_chars", "min_chars", "stop", "until"),
-    "sampling": ("temperature", "top_k", "top_p", "min_p", "typical_p", "heal", "seed"),
+    "sampling": (
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "typical_p",
+        "relevance",
+        "heal",
+        "seed",
+    ),
     "penalties": (
         "repetition_penalty",
         "presence_penalty",

@@ -20,8 +20,9 @@ import numpy as np
 
 from chargen.generation.completion import CompletionBuilder, Piece
 from chargen.generation.healing import Spellings, spell
-from chargen.generation.logits import divergence
-from chargen.generation.prompt_state import PromptState
+from chargen.generation.logits import divergence, relevance
+from chargen.generation.prompt_state import PromptState, after_tokens
+from chargen.generation.rows import StepRows
 from chargen.generation.rules import Rules
 from chargen.generation.sampling import (
     BUFFERED_NUMBERS,
@@ -32,12 +33,12 @@ from chargen.generation.sampling import (
     uniform_numbers,
 )
 from chargen.generation.stopping import FinishReason
-from chargen.nn.engine import Engine, Floats, initial_state
-from chargen.nn.softmax import Doubles, log_probabilities, quiet
+from chargen.generation.unprompted import UnpromptedRows
+from chargen.nn.engine import Engine, Floats
+from chargen.nn.softmax import AnyFloats, Doubles, log_probabilities, quiet
 from chargen.tokenizers.base import Tokenizer, Tokens
 
 NO_STATES = np.empty(0, np.int32)  # of rows that no guide limits
-SLACK = 8  # up to one row in so many stands idle before a step gets smaller
 
 
 class TokenScore(NamedTuple):
@@ -114,6 +115,11 @@ class BatchedText(GeneratedText):
         self._scores: deque[TokenScore] = deque()  # of tokens that no piece shows yet
 
     @property
+    def compares(self) -> bool:
+        """Whether it depends on what the text would be without its prompt."""
+        return self.rules.config.relevance > 0 and self.start.unprompted is not None
+
+    @property
     def is_over(self) -> bool:
         return self._finish_reason is not None or self.error is not None
 
@@ -173,14 +179,21 @@ class _Group:
         self.at = slice(len(rows)) if is_all else self.places  # of which numpy need make no copy
         self._batch = batch
         self._sampler = Sampler(rules.config, self, rules.banned, rules.shortlist)
+        self._compare = relevance(rules.config.relevance)
+        self.unprompted: Tokens | None = None  # (B,) rows of the same texts without their prompts
+        if self.texts[0].compares and self.texts[0] in batch.unprompted.texts:
+            self.unprompted = np.array([batch.unprompted.texts.index(t) for t in self.texts])
 
     def next(self) -> Doubles:
         """(B, 1) random numbers, each from the stream of its text."""
         return self._batch.next_numbers(self.places)
 
-    def sample(self, logits: Floats) -> Tokens:
-        """The (B, V) logits of these rows -> a token for each."""
+    def sample(self, logits: AnyFloats, unprompted: Floats | None = None) -> Tokens:
+        """The (B, V) logits of these rows, and where they are compared with those the ones of the
+        same texts without their prompts -> a token for each."""
         rules, texts = self.rules, self.texts
+        if unprompted is not None:
+            logits = self._compare(logits, unprompted)
         states = NO_STATES
         if rules.guide is not None:
             states = np.array([text.guided for text in texts], np.int32)
@@ -218,9 +231,8 @@ class Batch:
         self._used = np.zeros(capacity, np.int64)  # of each row, all that it has used here
         self._phases: _Phases | None = None  # None: to be found again
         self._spelled: tuple[PromptState, Rules, Spellings] | None = None  # the last of them
-        size = self._size(0)
-        self._tokens = np.zeros(size, np.int64)  # (B,) that the next step reads
-        self._stepper = engine.start(initial_state(engine.config, size), independent=True)
+        self._rows = StepRows(engine, capacity)
+        self.unprompted: UnpromptedRows[BatchedText] = UnpromptedRows(engine, capacity)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -231,15 +243,14 @@ class Batch:
 
     def add(self, *texts: BatchedText) -> None:
         """Go on with these texts from the next step on."""
-        self._resize(len(self.texts) + len(texts))
+        self._rows.resize(len(self.texts) + len(texts))
         for row, text in enumerate(texts, len(self.texts)):
             first, *rest = text.start.unread
             self.texts.append(text)
             self._unread.append(rest[::-1])
             self._generators.append(text.stream.generator())
             self._used[row] = 0
-            self._stepper.set_row(row, text.start.state)
-            self._tokens[row] = first
+            self._rows.set(row, text.start.state, first)
         self._phases = None
 
     def remove(self, *texts: BatchedText) -> None:
@@ -248,24 +259,27 @@ class Batch:
             row = self.texts.index(text)
             text.start = replace(
                 text.start,
-                state=self._stepper.row(row),
-                unread=(int(self._tokens[row]), *reversed(self._unread[row])),
+                state=self._rows.state(row),
+                unread=(self._rows.tokens.item(row), *reversed(self._unread[row])),
                 recent=tuple(text.recent),
             )
+            if text in self.unprompted.texts:
+                text.start = replace(text.start, unprompted=self.unprompted.remove(text))
             text.stream = replace(text.stream, used=text.stream.used + int(self._used[row]))
             self._free(row)
-        self._resize(len(self.texts))
+        self._rows.resize(len(self.texts))
 
     @quiet
     def step(self) -> list[BatchedText]:
         """Read a token of each text, and sample the next one where its prompt is read. Gives the
         texts that have something to show for the first time, and those that have ended, which are
         in the batch no more."""
-        logits = self._stepper.step(self._tokens)  # (B, V)
+        logits = self._rows.step()  # (B, V)
+        tokens = self._rows.tokens
         phases = self._phases = self._phases or self._find_phases()
-        news = self._fail_diverged(logits)
+        news = self._fail_diverged(logits, self.texts)
         for row in phases.reading:
-            self._tokens[row] = self._unread[row].pop()
+            tokens[row] = self._unread[row].pop()
             if not self._unread[row]:
                 self._phases = None
         for row in phases.spelling:
@@ -273,9 +287,18 @@ class Batch:
             if self.texts[row].error is None:
                 self._spell(row, logits[row : row + 1])
                 news.append(self.texts[row])
+        beside: Floats | None = None  # (U, V)
+        if self.unprompted.texts:
+            beside = self.unprompted.step()
+            news += self._fail_diverged(beside, self.unprompted.texts)
         for group in phases.groups:
             try:
-                self._tokens[group.at] = group.sample(logits[group.at])
+                if group.unprompted is None or beside is None:
+                    tokens[group.at] = group.sample(logits[group.at])
+                else:
+                    found = group.sample(logits[group.at], beside[group.unprompted])
+                    tokens[group.at] = found
+                    self.unprompted.read_next(group.unprompted, found)
             except Exception as error:  # what one request asks for must not end the others
                 sound = [text for text in group.texts if text.error is None]
                 for text in sound:
@@ -285,40 +308,43 @@ class Batch:
         for text in news:
             if text.is_over:
                 self._free(self.texts.index(text))
-        self._resize(len(self.texts))
+        self._rows.resize(len(self.texts))
         return news
 
     def _show(self, groups: list[_Group], logits: Floats) -> list[BatchedText]:
         """Give each text its token; those of which there is news."""
         news = []
         size = len(self.texts)
-        costs, tokens = own_logprobs(logits[:size], self._tokens[:size]), self._tokens.tolist()
+        tokens = self._rows.tokens[:size]
+        costs, written = own_logprobs(logits[:size], tokens), tokens.tolist()
         for group in groups:
             for row, text in zip(group.rows, group.texts, strict=True):
                 if text.error is not None:
                     continue
-                token, cost = tokens[row], costs[row]
+                token, cost = written[row], costs[row]
                 if text.num_top is not None:
                     text.score(token, cost, log_probabilities(logits[row]))
                 if text.add(token, cost) or text.is_over:
                     news.append(text)
         return news
 
-    def _fail_diverged(self, logits: Floats) -> list[BatchedText]:
-        """Those texts for which the network gives no numbers any more; their logits become zeros,
-        so that others can be sampled beside them."""
-        if math.isfinite(np.add.reduce(logits[: len(self.texts)], None)):  # the quickest to tell
+    def _fail_diverged(self, logits: Floats, texts: list[BatchedText]) -> list[BatchedText]:
+        """Those texts, row by row, for which the network gives no numbers any more; their logits
+        become zeros, so that others can be sampled beside them."""
+        if math.isfinite(np.add.reduce(logits[: len(texts)], None)):  # the quickest to tell
             return []
-        largest = logits[: len(self.texts)].max(axis=1)
-        rows = np.flatnonzero(~np.isfinite(largest)).tolist()
-        for row in rows:
+        largest = logits[: len(texts)].max(axis=1)
+        failed = []
+        for row in np.flatnonzero(~np.isfinite(largest)).tolist():
             logits[row] = 0
-            self.texts[row].error = divergence()
-        return [self.texts[row] for row in rows]
+            if texts[row].error is None:
+                texts[row].error = divergence()
+                failed.append(texts[row])
+        return failed
 
     def _find_phases(self) -> _Phases:
         reading, spelling = [], []
-        rows_of: dict[tuple[int, int], list[int]] = {}
+        rows_of: dict[tuple[int, int, bool], list[int]] = {}
         for row, text in enumerate(self.texts):
             if self._unread[row]:
                 reading.append(row)
@@ -326,8 +352,11 @@ class Batch:
                 spelling.append(row)
             else:
                 # What looks back looks back equally far in all rows of an array.
-                key = id(text.rules), len(text.recent) if text.rules.looks_back else 0
-                rows_of.setdefault(key, []).append(row)
+                recent = len(text.recent) if text.rules.looks_back else 0
+                rows_of.setdefault((id(text.rules), recent, text.compares), []).append(row)
+                unprompted = text.start.unprompted
+                if text.compares and unprompted and text not in self.unprompted.texts:
+                    self.unprompted.add(text, unprompted)
         groups = [_Group(self, self.texts[rows[0]].rules, rows) for rows in rows_of.values()]
         return _Phases(reading, spelling, groups)
 
@@ -340,7 +369,7 @@ class Batch:
             # What several texts go on from is spelled once.
             known = self._spelled
             if known is None or known[0] is not start or known[1] is not rules:
-                state = self._stepper.row(row)
+                state = self._rows.state(row)
                 ways = spell(self._engine, self._tokenizer, start.tail, logits, state)
                 known = self._spelled = start, rules, rules.limited(ways)
             spellings = known[2]
@@ -354,8 +383,11 @@ class Batch:
         if rules.guide is not None:
             text.guided = rules.guide.begin(token, inside)
         text.recent.append(token)
-        self._stepper.set_row(row, spellings.state[spellings.parents[way]][None])
-        self._tokens[row] = token
+        parent = spellings.parents[way]
+        self._rows.set(row, spellings.state[parent][None], token)
+        if start.unprompted is not None:
+            path = (*spellings.paths[parent], token)
+            text.start = replace(text.start, unprompted=after_tokens(start.unprompted, path))
         if inside < len(self._tokenizer.pieces[token]):  # else it stands in the prompt
             text.score(token, cost)
         text.add(token, cost, inside)
@@ -377,33 +409,14 @@ class Batch:
 
     def _free(self, row: int) -> None:
         """The last row takes the place of this one."""
+        if self.texts[row] in self.unprompted.texts:
+            self.unprompted.remove(self.texts[row])
         last = len(self.texts) - 1
         if row < last:
-            self._stepper.set_row(row, self._stepper.row(last))
-            self._tokens[row] = self._tokens[last]
+            self._rows.move(last, row)
             self._numbers[row], self._used[row] = self._numbers[last], self._used[last]
         columns: tuple[list[Any], ...] = (self.texts, self._unread, self._generators)
         for column in columns:
             column[row] = column[last]
             column.pop()
         self._phases = None
-
-    def _size(self, count: int) -> int:
-        """How many rows a step has that is to have room for so many."""
-        group = self._engine.row_group
-        if group is None:
-            return self.capacity
-        return -(-max(count, 1) // group) * group
-
-    def _resize(self, count: int) -> None:
-        """Make room in a step for so many texts, and not for many more: each row costs."""
-        size, needed = len(self._tokens), self._size(count)
-        if needed <= size <= needed + max(needed // SLACK, self._size(1)):
-            return
-        kept = min(size, needed)
-        state = initial_state(self._engine.config, needed)
-        state[:kept] = self._stepper.state[:kept]
-        tokens = np.zeros(needed, np.int64)
-        tokens[:kept] = self._tokens[:kept]
-        self._tokens = tokens
-        self._stepper = self._engine.start(state, independent=True)

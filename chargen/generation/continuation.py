@@ -29,7 +29,8 @@ class Continuation:
         config: SampleConfig,
         on_progress: OnShare = no_progress,
     ) -> None:
-        """The `prompt` is read after the `start`. Raises ConfigError, TokenizerError."""
+        """The `prompt` is read after the `start`, where the text is without it. Raises ConfigError,
+        TokenizerError."""
         self.tokenizer, self.engine = tokenizer, engine
         self.prompt, self.config = prompt, config
         check_prompt(tokenizer, prompt)
@@ -42,6 +43,7 @@ class Continuation:
             prompt,
             heal=config.heal,
             window=config.penalty_window,
+            kept="" if config.relevance else None,
             on_progress=on_progress,
         )
         self.decoding_start = start_decoding(engine, tokenizer, self.prompt_state)
@@ -50,6 +52,11 @@ class Continuation:
         else:
             spellings = self.rules.limited(self.decoding_start.spellings)
             self.decoding_start = replace(self.decoding_start, spellings=spellings)
+
+    @property
+    def compares(self) -> bool:
+        """Whether what is sampled depends on what the text would be without its prompt."""
+        return self.config.relevance > 0 and self.prompt_state.unprompted is not None
 
     def builder(self) -> CompletionBuilder:
         """An empty one, for one of the texts."""

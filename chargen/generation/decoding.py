@@ -17,6 +17,7 @@ from chargen.generation.completion import Completion, CompletionBuilder, Piece, 
 from chargen.generation.continuation import Continuation
 from chargen.generation.healing import Spellings
 from chargen.generation.logits import NEG_INF, check_finite
+from chargen.generation.prompt_state import PromptState, after_tokens
 from chargen.generation.sampling import (
     RandomStream,
     Sampler,
@@ -26,6 +27,7 @@ from chargen.generation.sampling import (
     spelling_sampler,
 )
 from chargen.generation.sampling import streams as streams_of
+from chargen.generation.unprompted import UnpromptedTexts
 from chargen.nn.engine import Stepper
 from chargen.progress import OnShare, no_progress
 from chargen.runtime.threads import in_threads
@@ -40,6 +42,7 @@ class SampledTokens(NamedTuple):
     stepper: Stepper  # its state is that before these tokens, until the next step
     used: int  # random numbers of each row so far
     inside: list[int] | None = None  # where the prompt's end was spelled anew: see Spellings
+    unprompted: Stepper | None = None  # the same without the prompts, where that is compared with
 
 
 def write(
@@ -85,7 +88,7 @@ def write_each(works: Sequence[Continuation], each: int) -> list[list[Completion
     """So many texts from each of the prompts, whose config they share; of its seed every prompt
     uses the same streams. Those of one kind are sampled side by side."""
     found: list[list[Completion]] = [[] for _ in works]
-    places_of: dict[tuple[bool, int], list[int]] = {}
+    places_of: dict[tuple[bool, int, bool], list[int]] = {}
     for place, work in enumerate(works):
         places_of.setdefault(_kind(work), []).extend([place] * each)
     for places in places_of.values():
@@ -97,10 +100,10 @@ def write_each(works: Sequence[Continuation], each: int) -> list[list[Completion
     return found
 
 
-def _kind(work: Continuation) -> tuple[bool, int]:
+def _kind(work: Continuation) -> tuple[bool, int, bool]:
     """What prompts must have in common to be rows of one batch."""
     recent = len(work.prompt_state.recent) if work.rules.looks_back else 0
-    return work.decoding_start.spellings is None, recent
+    return work.decoding_start.spellings is None, recent, work.compares
 
 
 def sample(
@@ -122,9 +125,12 @@ def sample(
     states = np.zeros(len(works), dtype=np.int32)
     starts = [work.decoding_start for work in works]
     spellings = [start.spellings for start in starts if start.spellings is not None]
+    places = [work.prompt_state.unprompted for work in works if work.compares]
+    unprompted = None
     if not spellings:
         logits = np.concatenate([start.logits for start in starts])  # (B, V)
         stepper = engine.start(np.concatenate([start.state for start in starts]))
+        unprompted = _unprompted(common, places, [()] * len(places))
     else:
         ways = _sample_spellings(common, spellings, uniforms)
         rows = list(zip(spellings, ways, strict=True))
@@ -135,22 +141,38 @@ def sample(
             states = np.array([guide.begin(*pair) for pair in pairs], dtype=np.int32)
         costs = [float(spelling.logprobs[way]) for spelling, way in rows]
         stepper = engine.start(np.stack([s.state[s.parents[way]] for s, way in rows]))
+        unprompted = _unprompted(common, places, [s.paths[s.parents[way]] for s, way in rows])
         pieces = _add(builders, tokens, costs, inside)
-        yield SampledTokens(pieces, tokens, stepper, uniforms.used, inside)
+        beside = None if unprompted is None else unprompted.stepper
+        yield SampledTokens(pieces, tokens, stepper, uniforms.used, inside, beside)
         before = _append(common, before, tokens)
         logits = stepper.step(tokens)
+        if unprompted is not None:
+            unprompted.step(tokens)
     while not all(builder.finish_reason for builder in needed):
         check_finite(logits)
         may_end = [builder.may_end for builder in builders] if common.config.min_chars else ()
-        tokens = sampler(rules.allowed(logits, states, may_end), before)
-        costs = own_logprobs(logits, tokens)
-        yield SampledTokens(_add(builders, tokens, costs), tokens, stepper, uniforms.used)
+        compared = logits if unprompted is None else unprompted.compare(logits)
+        tokens = sampler(rules.allowed(compared, states, may_end), before)
+        pieces = _add(builders, tokens, own_logprobs(logits, tokens))
+        beside = None if unprompted is None else unprompted.stepper
+        yield SampledTokens(pieces, tokens, stepper, uniforms.used, None, beside)
         if all(builder.finish_reason for builder in needed):
             return
         before = _append(common, before, tokens)
         if guide is not None:
             states = guide.advance(states, tokens)
         logits = stepper.step(tokens)
+        if unprompted is not None:
+            unprompted.step(tokens)
+
+
+def _unprompted(
+    work: Continuation, places: Sequence[PromptState | None], paths: Sequence[Sequence[int]]
+) -> UnpromptedTexts | None:
+    """The texts without their prompts, after these tokens of each; None where there are none."""
+    after = [after_tokens(place, path) for place, path in zip(places, paths, strict=False) if place]
+    return UnpromptedTexts(work.engine, after, work.config.relevance) if after else None
 
 
 def _append(work: Continuation, before: Tokens, tokens: Tokens) -> Tokens:

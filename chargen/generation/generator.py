@@ -290,9 +290,12 @@ class TextGenerator:
         text: str,
         config: SampleConfig,
         on_progress: OnShare = no_progress,
+        *,
+        kept: str | None = None,
     ) -> PromptState:
         """The state after some more text; the config says whether to heal its end, and how far
-        penalties will look back. Raises TokenizerError."""
+        penalties will look back. Where the text is a prompt, its end that would stand there
+        without it is `kept`, so that `relevance` can compare. Raises TokenizerError."""
         check_prompt(self.tokenizer, text)
         heal, window = config.heal, config.penalty_window
         return prefill(
@@ -302,6 +305,7 @@ class TextGenerator:
             text,
             heal=heal,
             window=window,
+            kept=kept,
             on_progress=on_progress,
         )
 

@@ -33,6 +33,7 @@ class Spellings:
     """
 
     state: State  # (W, P, H)
+    paths: list[tuple[int, ...]]  # of each row of it: the tokens of the prompt's end that led there
     parents: Tokens  # (N,)
     tokens: Tokens  # (N,)
     inside: list[int]
@@ -72,6 +73,7 @@ def spell(
     """
     pieces, seen = tokenizer.pieces, engine.seen
     states: list[State] = []
+    paths: list[tuple[int, ...]] = []
     rows = 0
     # By how many bytes are spelled: log-probability, row of the state before, and token.
     begun: list[list[tuple[float, int, int]]] = [[] for _ in word]
@@ -101,10 +103,12 @@ def spell(
             else:
                 begun[at + len(piece)] += grown
         states.append(state)
+        paths += [(*paths[parent], token) for _, parent, token in ways] or [()]
         rows += len(costs)
     total = np.array([logprob for logprob, *_ in ended])
     return Spellings(
         np.concatenate(states),
+        paths,
         np.array([parent for _, parent, _, _ in ended]),
         np.array([token for *_, token, _ in ended]),
         [inside for *_, inside in ended],

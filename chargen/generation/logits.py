@@ -23,6 +23,7 @@ from chargen.tokenizers.base import Tokens
 
 Processor = Callable[[AnyFloats, Tokens], AnyFloats]
 NEG_INF = float("-inf")
+PLAUSIBLE = 0.1  # of the most likely token's probability: only from there on relevance raises
 COLD = 0.1  # below it products with the logits may be too large to keep their last digits
 MIN_TEMPERATURE = 1e-30  # below it nothing is different any more, and its reciprocal overflows
 # The options whose processors look at the tokens before.
@@ -38,7 +39,7 @@ def processors(config: SampleConfig, banned: Bools | None = None) -> list[Proces
     """The chain that a config asks for, in its one order; `banned` are (V,) booleans, true where
     a token holds a text of `config.ban`."""
     chain = []
-    for name in PROCESSOR_ORDER:
+    for name in PROCESSOR_ORDER[1:]:  # the first compares with other logits: see `relevance`
         value = getattr(config, name)
         if name == "ban":
             value = banned
@@ -70,6 +71,28 @@ def mask_logits(logits: AnyFloats, dropped: Bools) -> AnyFloats:
     left = np.where(dropped, NEG_INF, logits)
     none = left.max(axis=-1, keepdims=True) == NEG_INF  # (B, 1)
     return np.where(none, logits, left) if none.any() else left
+
+
+def relevance(share: float) -> Callable[[AnyFloats, AnyFloats], AnyFloats]:
+    """Prefer what is likelier after the prompt than without it: from (B, V) logits and those of the
+    same network without the prompt, (B, V), to (B, V) logits, the most likely of which has the
+    largest log p - share * log q, p with the prompt and q without (MMI-antiLM, Li et al. 2016).
+
+    All of that is divided by 1 - share, so that a token keeps its logit where the prompt makes no
+    difference to it (classifier-free guidance, Sanchez et al. 2023): without that, a temperature
+    would mean less and less as the share grows. And of what is implausible nothing is raised
+    (contrastive decoding, Li et al. 2023): q of what nobody would write is noise, and from a share
+    of about a half on, such tokens would be all that is written (benchmarks/relevance.py).
+    """
+    strength, floor = share / (1 - share), math.log(PLAUSIBLE)
+
+    def compare(logits: AnyFloats, unprompted: AnyFloats) -> AnyFloats:
+        gained = log_probabilities(logits) - log_probabilities(unprompted)
+        implausible = logits < logits.max(axis=-1, keepdims=True) + floor
+        np.minimum(gained, 0, out=gained, where=implausible)
+        return logits + (strength * gained).astype(logits.dtype)
+
+    return compare
 
 
 def repetition_penalty(value: float) -> Processor:

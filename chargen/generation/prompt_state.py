@@ -6,8 +6,9 @@ Shapes: P parts of the state, H hidden, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -32,6 +33,9 @@ class PromptState:
     unread: tuple[int, ...]
     tail: bytes = b""
     recent: tuple[int, ...] = ()  # the last tokens of the text, which penalties look at
+    # Where it would stand without its prompt, before the tail, which `relevance` compares with;
+    # None: it has none.
+    unprompted: PromptState | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,19 @@ class DecodingStart:
     logits: Floats
     state: State
     spellings: Spellings | None = None
+
+
+def without_tail(text: str, tail: bytes) -> str:
+    """The text without the end that it has in common with a tail."""
+    ends = zip(reversed(text), reversed(tail.decode()), strict=False)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    return text[: len(text) - common]
+
+
+def after_tokens(place: PromptState, tokens: Sequence[int]) -> PromptState:
+    """The place where these tokens are still to be read, too, with and without its prompt."""
+    unprompted = place.unprompted and after_tokens(place.unprompted, tokens)
+    return replace(place, unread=(*place.unread, *tokens), unprompted=unprompted)
 
 
 def document_start(config: ModelConfig, tokenizer: Tokenizer) -> PromptState:
@@ -57,19 +74,45 @@ def prefill(
     *,
     heal: bool,
     window: int,
+    kept: str | None = None,
     on_progress: OnShare = no_progress,
 ) -> PromptState:
     """The state after some more text. With `heal` its last word is taken back into the tail, should
-    a token go beyond it; `window` tokens are remembered as recent. `on_progress` gets the share
-    that is read, and what it raises leaves all as it was.
+    a token go beyond it; `window` tokens are remembered as recent. Where the text is a prompt, its
+    end that would stand there without it is `kept`. `on_progress` gets the share that is read, and
+    what it raises leaves all as it was.
     """
     if not text and (heal or not start.tail):
         return start
+    read = _read_on(engine, tokenizer, start, text, heal, window, on_progress)
+    if kept is not None and text:
+        # What is spelled anew of the text's end is read there once it is.
+        before = without_tail(kept, read.tail)
+        unprompted = replace(start, recent=(), unprompted=None)
+        if before or start.tail:
+            unprompted = _read_on(engine, tokenizer, unprompted, before, False, 0, no_progress)
+        return replace(read, unprompted=unprompted)
+    if not text and start.unprompted is not None:  # what was the tail is read there, too
+        tail = tokenizer.encode(start.tail.decode())
+        return replace(read, unprompted=after_tokens(start.unprompted, tail))
+    return read
+
+
+def _read_on(
+    engine: Engine,
+    tokenizer: Tokenizer,
+    start: PromptState,
+    text: str,
+    heal: bool,
+    window: int,
+    on_progress: OnShare,
+) -> PromptState:
+    """The place after some more text; what it would be without a prompt is not looked at."""
     state, unread, recent = start.state, start.unread, start.recent
     for tokens, tail, share in _encoded(tokenizer, start.tail.decode() + text, heal):
         on_progress(share)
         word = tail
-        recent = (*recent, *tokens[-window:].tolist())[-window:]
+        recent = (*recent, *tokens[-window:].tolist())[-window:] if window else ()
         unread = (*unread, *tokens.tolist())
         if unread[:-1]:
             _, state = read_tokens(engine, np.array(unread[:-1]), state)

@@ -149,6 +149,8 @@ def _read(path: Path) -> _Kept:
 def _name_of_run(generator: TextGenerator, prompt: str, config: SampleConfig) -> str:
     """Twelve digits that stand for all that decides a sample, but not for how many there are."""
     options = asdict(config) | {"num_samples": None}
+    if not config.relevance:  # a file that was begun before there was such a thing goes on
+        del options["relevance"]
     digest = hashlib.sha256(json.dumps([SCHEME, prompt, options], sort_keys=True).encode())
     digest.update(generator.tokenizer.serialize())
     for name, array in sorted(generator.weights.arrays.items()):

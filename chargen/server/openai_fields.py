@@ -67,6 +67,7 @@ class GenerationBody(Record, frozen=True):
     top_k: int | None = None
     min_p: float | None = None
     typical_p: float | None = None
+    relevance: float | None = None
     repetition_penalty: float | None = None
     no_repeat_ngram: int | None = None
     penalty_window: int | None = None

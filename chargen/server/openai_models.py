@@ -56,7 +56,7 @@ def tokenize_body(body: TokenizeBody, generator: TextGenerator) -> bytes:
     client can ask for its id; within a text it is a text like any other. Raises ApiError."""
     tokenizer = generator.tokenizer
     if body.messages is not None:
-        text, _ = dialogue_of(body.messages, generator)
+        text, _, _ = dialogue_of(body.messages, generator)
     else:
         text = body.prompt or ""
     tokens = [tokenizer.end] if text == END_TOKEN else tokenizer.encode(text)

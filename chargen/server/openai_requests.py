@@ -73,7 +73,10 @@ def completion_request(body: CompletionBody, generator: TextGenerator) -> Comple
     if scores:
         options["heal"] = False  # the tokens of the prompt are scored as they are, and go on
     one = text_request(body, generator, options, num_texts, top)
-    texts = tuple(replace(one, prompt=prompt, score_prompt=scores) for prompt in prompts)
+    texts = tuple(
+        replace(one, prompt=prompt, unprompted="" if prompt else None, score_prompt=scores)
+        for prompt in prompts
+    )
     check_size(texts)
     return CompletionRequest(
         texts=texts,
@@ -161,7 +164,7 @@ def _num_texts(body: CompletionBody, num_choices: int) -> int:
 def chat_request(body: ChatBody, generator: TextGenerator) -> CompletionRequest:
     """What the body asks of this model. Raises ApiError."""
     check_supported(body)
-    prompt, goes_on = dialogue_of(body.messages, generator)
+    prompt, goes_on, unprompted = dialogue_of(body.messages, generator)
     top = (body.top_logprobs or 0) if body.logprobs else None
     check_range("top_logprobs", body.top_logprobs, 0, MAX_TOP_LOGPROBS)
     if body.top_logprobs and not body.logprobs:
@@ -175,7 +178,7 @@ def chat_request(body: ChatBody, generator: TextGenerator) -> CompletionRequest:
     stops = options.get("stop", own.get("stop", ()))
     options["stop"] = (*stops, *turn_stops((corpus.user, corpus.bot)))
     one = text_request(body, generator, options, num_choices, top)
-    texts = (replace(one, prompt=prompt),)
+    texts = (replace(one, prompt=prompt, unprompted=unprompted),)
     check_size(texts)
     return CompletionRequest(
         texts=texts,
@@ -187,9 +190,11 @@ def chat_request(body: ChatBody, generator: TextGenerator) -> CompletionRequest:
     )
 
 
-def dialogue_of(messages: Sequence[Message] | None, generator: TextGenerator) -> tuple[str, bool]:
-    """The messages as the model has learned dialogues, and whether the last one is the model's
-    own, to be continued. Raises ApiError."""
+def dialogue_of(
+    messages: Sequence[Message] | None, generator: TextGenerator
+) -> tuple[str, bool, str | None]:
+    """The messages as the model has learned dialogues; whether the last one is the model's own, to
+    be continued; and the same without the user's last turn, if there is one. Raises ApiError."""
     if not messages:
         raise ApiError("`messages` must hold at least one message", param="messages")
     if len(messages) > MAX_MESSAGES:
@@ -221,8 +226,14 @@ def dialogue_of(messages: Sequence[Message] | None, generator: TextGenerator) ->
     if goes_on and not turns[-1][1]:  # nothing to continue: as if it were not there
         turns.pop()
         goes_on = False
-    dialogue = dialogue_text(turns, next_role=None if goes_on else corpus.bot)
-    return generator.with_own_line_ends("\n".join([*filter(None, before), dialogue])), goes_on
+
+    def spelled(turns: Sequence[tuple[str, str]]) -> str:
+        dialogue = dialogue_text(turns, next_role=None if goes_on else corpus.bot)
+        return generator.with_own_line_ends("\n".join([*filter(None, before), dialogue]))
+
+    asked = [index for index, (role, _) in enumerate(turns) if role == corpus.user]
+    unasked = spelled(turns[: asked[-1]] + turns[asked[-1] + 1 :]) if asked else None
+    return spelled(turns), goes_on, unasked
 
 
 def _content(message: Message, path: str) -> str:

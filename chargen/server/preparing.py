@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,7 +24,7 @@ from chargen.generation.automata import on_wait
 from chargen.generation.continuation import check_prompt
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_reader import state_keys
-from chargen.generation.prompt_state import encode_prompt
+from chargen.generation.prompt_state import encode_prompt, without_tail
 from chargen.generation.rules import Rules
 from chargen.server.text_requests import Busy, Closed, Prepared, TextRequest
 
@@ -119,7 +120,14 @@ class Preparer:
             rules.check_not_hopeless()
         is_sampled = not request.samples_nothing and request.config.beams is None
         keys = state_keys(tokens, on_progress) if is_sampled else []
-        return Prepared(request, rules, whole, tokens, tail, keys)
+        prepared = Prepared(request, rules, whole, tokens, tail, keys)
+        if not request.compares or request.unprompted is None:
+            return prepared
+        text = without_tail(request.unprompted, tail)
+        beside, _ = encode_prompt(tokenizer, text, heal=False, on_progress=on_progress)
+        beside = np.concatenate([[tokenizer.end], beside])
+        others = state_keys(beside, on_progress)
+        return replace(prepared, unprompted=beside, unprompted_keys=others)
 
 
 class _KnownRules:

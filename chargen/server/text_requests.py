@@ -29,6 +29,8 @@ class TextRequest:
 
     `prompt` is a text, or token ids, which are taken as they are. The `config` says how many texts
     (`num_samples`) are sampled, text i from stream i of its seed, or searched for (`beams`).
+    `unprompted` is the text that would stand there without the prompt, or without the last turn of
+    a chat, which `relevance` compares with; None: there is nothing to compare.
     `bias` is added to the logits of some tokens. With `top_logprobs` each token comes with its
     log-probability and those of so many of the most likely ones; with `score_prompt` those of the
     prompt, too. Where it `samples_nothing`, that is all.
@@ -36,6 +38,7 @@ class TextRequest:
 
     prompt: str | tuple[int, ...]
     config: SampleConfig
+    unprompted: str | None = None
     bias: Mapping[int, float] = field(default_factory=dict)
     top_logprobs: int | None = None
     score_prompt: bool = False
@@ -44,6 +47,12 @@ class TextRequest:
     @property
     def num_texts(self) -> int:
         return self.config.beams or self.config.num_samples or 1
+
+    @property
+    def compares(self) -> bool:
+        """Whether what is sampled depends on what the text would be without its prompt."""
+        is_sampled = self.config.beams is None and not self.samples_nothing
+        return self.config.relevance > 0 and is_sampled and self.unprompted is not None
 
     @property
     def max_tokens(self) -> int:
@@ -74,6 +83,14 @@ class Prepared:
     tokens: Tokens  # (N,) that are read: what a document begins after, and the prompt without
     tail: bytes  # its end, where a token may continue that
     state_keys: list[bytes]  # of those tokens; none where no text is sampled
+    # (M,) that are read beside them, without the prompt, and their keys, where that is compared.
+    unprompted: Tokens | None = None
+    unprompted_keys: list[bytes] | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """That are read before any text begins."""
+        return len(self.tokens) + (0 if self.unprompted is None else len(self.unprompted))
 
 
 class Generation:
@@ -92,6 +109,7 @@ class Generation:
         self.error: BaseException | None = None
         self.is_cancelled = False
         self.prompt: PromptInChunks | None = None
+        self.unprompted: PromptInChunks | None = None
         self._forget = forget
         self._loop = asyncio.get_running_loop()
         self._news = news
@@ -100,6 +118,11 @@ class Generation:
     def is_reading(self) -> bool:
         """Whether no text has begun yet."""
         return not self.is_done and not any(text.num_tokens for text in self.texts)
+
+    @property
+    def prompts(self) -> list[PromptInChunks]:
+        """What is to be read before any text begins."""
+        return [prompt for prompt in (self.prompt, self.unprompted) if prompt is not None]
 
     @property
     def is_done(self) -> bool:

@@ -109,7 +109,7 @@ class Worker:
                 raise Closed
             if (
                 self._num_texts + request.num_texts > self._max_texts
-                or self._num_prompt_tokens + len(prepared.tokens) > MAX_PROMPT_TOKENS
+                or self._num_prompt_tokens + prepared.num_tokens > MAX_PROMPT_TOKENS
                 or self._num_scores + request.max_scores > MAX_SCORES
             ):
                 raise Busy
@@ -117,7 +117,7 @@ class Worker:
             generation.texts = self._texts_of(prepared)
             self._active.add(generation)
             self._num_texts += request.num_texts
-            self._num_prompt_tokens += len(prepared.tokens)
+            self._num_prompt_tokens += prepared.num_tokens
             self._num_scores += request.max_scores
             self._submitted.append(generation)
             self._lock.notify()
@@ -228,22 +228,29 @@ class Worker:
             self._searching.submit(self._search, generation)
         else:
             prepared = generation.prepared
-            prompt = self._reader.begin(prepared.tokens, prepared.state_keys)
-            generation.prompt = prompt
+            generation.prompt = self._reader.begin(prepared.tokens, prepared.state_keys)
+            if prepared.unprompted is not None:
+                beside = self._reader.begin(prepared.unprompted, prepared.unprompted_keys)
+                generation.unprompted = beside
             self._owners |= dict.fromkeys(generation.texts, generation)
-            if prompt.is_read:
-                self._start(generation)
-            else:
+            unread = [prompt for prompt in generation.prompts if not prompt.is_read]
+            if unread:
                 self._reading.append(generation)
+            else:
+                self._start(generation)
+            for prompt in unread:
                 self._reader.add(prompt)
 
     def _start(self, generation: Generation) -> None:
-        """Its prompt is read but for the last token, which is read in the batch."""
+        """What is read before is read but for the last token, which is read in the batch."""
         prompt, texts = generation.prompt, generation.batched
         assert prompt is not None
         generation.cached_tokens = max(0, prompt.cached_tokens - 1)
         unread = tuple(prompt.unread.tolist())
         start = replace(texts[0].start, state=prompt.state, unread=unread)  # one for all of them
+        if (beside := generation.unprompted) is not None:
+            unprompted = PromptState(beside.state, tuple(beside.unread.tolist()))
+            start = replace(start, unprompted=unprompted)
         for text in texts:
             text.start = start
         self._ready[generation] = deque(texts)
@@ -252,8 +259,8 @@ class Worker:
         """Read and score a chunk of what is long, and make a step; those with news that should not
         wait."""
         if len(self._reader):
-            read = self._reader.read_on()
-            for generation in [g for g in self._reading if g.prompt in read]:
+            self._reader.read_on()
+            for generation in [g for g in self._reading if all(p.is_read for p in g.prompts)]:
                 self._reading.remove(generation)
                 self._start(generation)
         if self._scoring:
@@ -326,9 +333,10 @@ class Worker:
         if len(sampled) < len(texts):
             self._ready.pop(generation, None)
             self._parked = [text for text in self._parked if text not in texts]
-        if generation in self._reading and generation.prompt is not None:
+        if generation in self._reading:
             self._reading.remove(generation)
-            self._reader.remove(generation.prompt)
+            for prompt in generation.prompts:
+                self._reader.remove(prompt)
         self._scoring = deque(work for work in self._scoring if work[0] is not generation)
         self._release(generation)
 
@@ -348,7 +356,7 @@ class Worker:
             self._num_texts -= ended
             if num_texts is None:
                 self._active.discard(generation)
-                self._num_prompt_tokens -= len(generation.prepared.tokens)
+                self._num_prompt_tokens -= generation.prepared.num_tokens
                 self._num_scores -= generation.prepared.request.max_scores
 
     # -- beside the thread --------------------------------------------------------------------

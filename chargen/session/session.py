@@ -301,9 +301,9 @@ class Session:
         text = self.text.removesuffix(self.exchanges[-1].text)
         other = load(folder, self.device)
         [mine] = self.state.sample_rows(before, 1, on_progress)
-        [theirs] = other.generate_batch(
-            other.document_start, text, self.state.sampling, [stream], on_progress
-        )
+        place = other.prefill(other.document_start, text, self.state.sampling, on_progress)
+        place = self.state.with_unprompted(place, before, other)
+        [theirs] = other.generate_batch(place, "", self.state.sampling, [stream], on_progress)
         return mine, theirs
 
     def undo(self) -> Moment:
@@ -321,6 +321,7 @@ class Session:
     def _write(self, before: Moment, start: PromptState | None = None) -> Events:
         """Go on from a moment; the answer is kept once this is closed, as far as it has come."""
         config = self.config
+        before = replace(before, place=self.state.with_unprompted(before.place, before))
         if before.finish_reason == "stop":
             config = replace(config, min_chars=max(1, config.min_chars or 0))
         stream = before.stream or self.state.fresh_stream()

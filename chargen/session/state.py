@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from chargen.config import CHAT_TEMPERATURE, SampleConfig
 from chargen.generation.completion import Completion
 from chargen.generation.generator import TextGenerator
-from chargen.generation.prompt_state import PromptState
+from chargen.generation.prompt_state import PromptState, after_tokens
 from chargen.generation.sampling import RandomStream, new_seed
 from chargen.progress import OnShare, no_progress
 from chargen.session.dialogue import dialogue_text, turn_stops
@@ -94,10 +94,15 @@ class SessionState:
     # -- what the network reads ---------------------------------------------------------------
 
     def read(
-        self, place: PromptState, text: str, on_progress: OnShare = no_progress
+        self,
+        place: PromptState,
+        text: str,
+        on_progress: OnShare = no_progress,
+        kept: str | None = None,
     ) -> PromptState:
-        """The place after some more text. Raises TokenizerError."""
-        return self.generator.prefill(place, text, self.sampling, on_progress)
+        """The place after some more text, of which the end that is `kept` would stand there without
+        its prompt. Raises TokenizerError."""
+        return self.generator.prefill(place, text, self.sampling, on_progress, kept=kept)
 
     def place_for(self, text: str) -> PromptState:
         """The place after the text so far and this one, or in complete mode after this one."""
@@ -107,16 +112,16 @@ class SessionState:
     def begin(self, prompt: str, on_progress: OnShare) -> tuple[PromptState, Moment]:
         """Where an exchange begins, and the moment with its prompt and no answer yet. Raises
         TokenizerError."""
-        now, read = self.now, prompt
+        now, read, kept = self.now, prompt, ""
         place, stream, begun = now.place, now.stream, now.begun
         if now.mode == "complete":
             place, stream, begun = self.generator.document_start, None, now.count
         elif now.mode == "chat":
             user, bot = self.roles
-            line = "" if now.count == now.begun else "\n"
             turns = dialogue_text([(user, prompt)], next_role=bot)
-            read = self.generator.with_own_line_ends(line + turns)
-        end = self.read(place, read, on_progress)
+            read = self.generator.with_own_line_ends(self._line + turns)
+            kept = self.generator.with_own_line_ends(self._line + bot)
+        end = self.read(place, read, on_progress, kept)
         stream = stream or self.fresh_stream()
         return place, Moment(
             now.mode,
@@ -128,6 +133,30 @@ class SessionState:
             sampled_with=stream,
         )
 
+    @property
+    def _line(self) -> str:
+        """What stands before the next turn of a chat."""
+        return "" if self.now.count == self.now.begun else "\n"
+
+    def with_unprompted(
+        self, place: PromptState, moment: Moment, generator: TextGenerator | None = None
+    ) -> PromptState:
+        """The place of a moment where a model stands, which knows how it would be without the
+        last prompt, if that is asked for: it does not where it was read before that was."""
+        lacks = place.unprompted is None and moment.last is not None and moment.last.read
+        if not self.sampling.relevance or not lacks:
+            return place
+        assert moment.last is not None
+        generator, kept = generator or self.generator, ""
+        before = self.history.exchanges[moment.begun : moment.count - 1]
+        if moment.mode == "chat":
+            kept = generator.with_own_line_ends(("\n" if before else "") + self.roles[1])
+        text = "".join(exchange.read + exchange.text for exchange in before)
+        text = (text + kept + moment.last.text).removesuffix(place.tail.decode())
+        config = replace(self.sampling, heal=False)
+        unprompted = generator.prefill(generator.document_start, text, config)
+        return replace(place, unprompted=unprompted)
+
     def past_the_end(self) -> Moment:
         """Now, but past the end of the document, should the model have ended it: another begins."""
         now = self.now
@@ -136,8 +165,7 @@ class SessionState:
         # What was taken back to be spelled anew stands before the end.
         config = replace(self.sampling, heal=False)
         place = self.generator.prefill(now.place, "", config)
-        end = self.generator.tokenizer.end
-        return replace(now, place=replace(place, unread=(*place.unread, end)))
+        return replace(now, place=after_tokens(place, (self.generator.tokenizer.end,)))
 
     # -- several answers at once --------------------------------------------------------------
 
@@ -145,8 +173,11 @@ class SessionState:
         self, before: Moment, count: int, on_progress: OnShare = no_progress
     ) -> list[Completion]:
         """So many answers at a moment, each from a random stream of its own."""
-        first = before.stream or self.fresh_stream()
+        first, place = (
+            before.stream or self.fresh_stream(),
+            self.with_unprompted(before.place, before),
+        )
         streams: Sequence[RandomStream] = [
             replace(first, row=first.row + index) for index in range(count)
         ]
-        return self.generator.generate_batch(before.place, "", self.sampling, streams, on_progress)
+        return self.generator.generate_batch(place, "", self.sampling, streams, on_progress)

@@ -33,6 +33,7 @@ from chargen.session.state import SessionState
 FORMAT = 1
 MAX_BYTES = 1 << 28
 HINT = "pass a file that /save wrote"
+_NEWER_SETTINGS = {"relevance": 0.0}  # of what was not in older files
 _BEGINNING = b'{"chargen_session":'
 
 
@@ -42,12 +43,14 @@ class _Head(Record):
 
 
 class SavedPromptState(Record, forbid_unknown_fields=True, frozen=True):
-    """A `PromptState`; `state` and `tail` in base64, the state as float32, little end first."""
+    """A `PromptState`; `state` and `tail` in base64, the state as float32, little end first; with
+    that of the same text without its prompt where it is known."""
 
     state: str
     unread: list[int]
     tail: str
     recent: list[int]
+    unprompted: SavedPromptState | None = None  # not in older files
 
 
 class SavedSession(Record, forbid_unknown_fields=True, frozen=True):
@@ -144,7 +147,8 @@ def unpack(saved: SavedSession, state: SessionState) -> SessionState:
     """The session, for the model of another one, which is the one that it was saved with. Raises
     ValueError, TypeError, ConfigError where it cannot be."""
     history = _unpack_history(saved, state.generator.weights)
-    settings = settings_from_json(saved.settings)
+    newer = {name: value for name, value in _NEWER_SETTINGS.items() if name not in saved.settings}
+    settings = settings_from_json(saved.settings | newer)
     if saved.given != tuple(name for name in settings if name in saved.given):
         raise ValueError("it names unknown settings")
     roles = saved.user, saved.bot
@@ -176,6 +180,7 @@ def _unpack_history(saved: SavedSession, weights: Weights) -> History:
 
 def _pack_prompt_state(place: PromptState, num_layers: int) -> SavedPromptState:
     state = place.state.reshape(-1, num_layers, place.state.shape[-1])
+    unprompted = place.unprompted
     # Layer by layer, an LSTM's h and c together.
     ordered = state.swapaxes(0, 1).astype("<f4").tobytes()
     return SavedPromptState(
@@ -183,6 +188,7 @@ def _pack_prompt_state(place: PromptState, num_layers: int) -> SavedPromptState:
         list(place.unread),
         base64.b64encode(place.tail).decode(),
         list(place.recent),
+        None if unprompted is None else _pack_prompt_state(unprompted, num_layers),
     )
 
 
@@ -203,4 +209,9 @@ def _unpack_prompt_state(saved: SavedPromptState, weights: Weights) -> PromptSta
     tail = base64.b64decode(saved.tail, validate=True)
     tail.decode()
     state = ordered.swapaxes(0, 1).reshape(blank.shape)
-    return PromptState(state, tuple(saved.unread), tail, tuple(saved.recent))
+    place = PromptState(state, tuple(saved.unread), tail, tuple(saved.recent))
+    if saved.unprompted is not None:
+        if saved.unprompted.tail or saved.unprompted.unprompted is not None:
+            raise ValueError("what it would be without its prompt has a tail or a prompt")
+        place = replace(place, unprompted=_unpack_prompt_state(saved.unprompted, weights))
+    return place

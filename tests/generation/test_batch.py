@@ -47,6 +47,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"regex": r"[a-z]+( [a-z]+){2,5}\."},
     {"charset": "a-z ", "min_chars": 12, "max_chars": 30},
     {"until": "sentence", "ban": ("x",)},
+    {"relevance": 0.5},
+    {"relevance": 0.3, "temperature": 0, "repetition_penalty": 1.2},
 ]
 
 
@@ -75,6 +77,7 @@ def text_for(
         (tokenizer.end, *tokens),
         tail,
         tuple(tokens[-config.penalty_window :]),
+        generator.document_start if prompt else None,
     )
     rules = Rules(config, tokenizer, engine.seen, bias)
     builder = CompletionBuilder(tokenizer, config)

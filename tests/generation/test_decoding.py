@@ -36,6 +36,7 @@ def told(completion: Completion) -> tuple[object, ...]:
         {"seed": 5, "repetition_penalty": 1.2, "no_repeat_ngram": 4, "stop": "\n"},
         {"seed": 6, "charset": "A-Za-z '", "min_chars": 5, "until": "word"},
         {"seed": 7, "batch_size": 2},
+        {"seed": 10, "relevance": 0.5},
         {"beams": 2},
         {"seed": 8, "num_samples": 3},
         {"seed": 9, "num_samples": 3, "batch_size": 2},

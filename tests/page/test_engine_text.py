@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from chargen.config import CorpusConfig
+from chargen.config import CorpusConfig, SampleConfig
 from chargen.data.documents import EncodedText, encode_text
 from chargen.generation.generator import TextGenerator
+from chargen.generation.sampling import RandomStream
 from chargen.insight.reading import parts_of
 from chargen.scoring.scores import token_nats
 from chargen.scoring.units import NATS_PER_BIT
@@ -160,6 +162,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"seed": 11, "ban": ["e"]},
     {"seed": 12, "heal": False},
     {"seed": 13, "min_chars": 90},
+    {"seed": 14, "relevance": 0.5},
+    {"temperature": 0, "relevance": 0.8, "repetition_penalty": 1.2},
+    {"seed": 15, "relevance": 0.3, "heal": False, "ban": ["e"]},
 ]
 
 
@@ -203,6 +208,25 @@ def test_several_are_the_samples_of_python(engine: EngineWorker, kind: str) -> N
         shown = [event["text"] for event in answer["events"] if event["row"] == row]
         assert all(completion.text.startswith(text) for text in shown)
     assert engine.call("read", text=PROMPT)["parts"] == []  # the text stays
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("before", ["", "A: is\nB: red.\n"])
+def test_a_turn_is_compared_as_in_python(engine: EngineWorker, kind: str, before: str) -> None:
+    model = opened(engine, kind)
+    turn, label = "A: The strawb?\n", "B:"
+    options: dict[str, Any] = {"seed": 2, "max_tokens": 30, "relevance": 0.6}
+    config = SampleConfig(**options)
+    place = model.prefill(model.document_start, before, replace(config, heal=False))
+    start = model.prefill(place, turn + label, config, kept=label)
+    [completion] = model.generate_batch(start, "", config, [RandomStream(2)])
+    [plain] = model.generate_batch(replace(start, unprompted=None), "", config, [RandomStream(2)])
+    assert completion.text != plain.text
+    prompt = [len(before), len(before + turn)]
+    text, _ = written(engine, before + turn + label, prompt=prompt, **options)
+    assert text == completion.text
+    text, _ = written(engine, before + turn + label, prompt=[0, 0], **options)
+    assert text == plain.text, "without a prompt there is nothing to compare"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -94,6 +94,7 @@ def test_options_keep_their_names(model: TextGenerator) -> None:
         "top_k": 7, "min_p": 0.1, "typical_p": 0.8, "repetition_penalty": 1.1,
         "no_repeat_ngram": 4, "penalty_window": 64, "min_chars": 3, "max_chars": 9,
         "until": "line", "charset": "a-z", "heal": False, "seed": 5, "max_tokens": 30,
+        "relevance": 0.5,
     }  # fmt: skip
     wanted = SampleConfig(**options, ban=("q", "z"), stop=("a", "b"), num_samples=2)
     assert config_of(completion(model, **options, ban=["q", "z"], stop=["a", "b"], n=2)) == wanted
@@ -264,6 +265,23 @@ def test_messages_are_turns(
     request = chat(model, messages=messages)
     assert [text.prompt for text in request.texts] == [prompt]
     assert request.goes_on == goes_on
+
+
+def test_the_last_turn_is_what_answers_are_to_fit(model: TextGenerator) -> None:
+    said = [("system", "A talk."), ("user", "hi"), ("assistant", "Hi!"), ("user", "so?")]
+    messages = [{"role": role, "content": text} for role, text in said]
+    for count, unprompted in (
+        (1, None),
+        (2, "A talk.\nBot:"),
+        (3, "A talk.\nBot: Hi!"),
+        (4, "A talk.\nYou: hi\nBot: Hi!\nBot:"),
+    ):
+        [text] = chat(model, messages=messages[:count], relevance=0.5).texts
+        assert text.unprompted == unprompted
+        assert text.compares == (count > 1)
+    assert not chat(model).texts[0].compares
+    assert [t.unprompted for t in completion(model, prompt=["", "so"]).texts] == [None, ""]
+    assert refused(model, relevance=1).param == "relevance"
 
 
 def test_turns_begin_as_the_checkpoint_has_learned(model: TextGenerator) -> None:

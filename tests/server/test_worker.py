@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from chargen.generation.automata import on_wait
 from chargen.generation.batch import Written
 from chargen.generation.generator import TextGenerator
 from chargen.generation.prompt_reader import CHUNK
+from chargen.generation.sampling import RandomStream
 from chargen.server import preparing
 from chargen.server import worker as worker_module
 from chargen.server.text_requests import Busy, Closed, Generation, TextRequest
@@ -83,6 +85,35 @@ def test_a_text_is_what_the_generator_samples(worker: Worker, everyday: TextGene
         assert words(written) == everyday.generate(prompt, max_tokens=30, seed=1).text
     assert worker.is_idle
     assert worker.running == worker.waiting == 0
+
+
+def test_what_fits_the_prompt_is_what_the_generator_samples(
+    worker: Worker, everyday: TextGenerator
+) -> None:
+    dialogue, unprompted = "You: hi\nBot: Hi!\nYou: What color is a crow?\nBot:", "Bot:"
+    plain: dict[str, Any] = {"seed": 4, "max_tokens": 30}
+    options = plain | {"relevance": 0.6}
+
+    async def ask(prompt: str, beside: str | None, **more: Any) -> str:
+        asked = replace(request(prompt, **options | more), unprompted=beside)
+        [written] = await answer(worker, asked)
+        return "".join(part.piece.text for part in written)
+
+    async def all_of_them() -> list[str]:
+        others = [ask("The color of a", ""), ask("The", None)]
+        others.append(ask(dialogue, unprompted, relevance=0.0))
+        return await asyncio.gather(ask(dialogue, unprompted), *others)
+
+    found = run(all_of_them())
+    config = SampleConfig(**options)
+    start = everyday.prefill(everyday.document_start, dialogue, config, kept=unprompted)
+    [done] = everyday.generate_batch(start, "", config, [RandomStream(4)])
+    assert found == [
+        done.text,
+        everyday.generate("The color of a", **options).text,
+        everyday.generate("The", **plain).text,
+        everyday.generate(dialogue, **plain).text,
+    ]
 
 
 def test_several_texts_are_those_of_the_streams_of_a_seed(

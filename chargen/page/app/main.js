@@ -38,8 +38,10 @@ function begin() {
   /** The options of a text; those of a turn in a chat. null where a field makes no sense. */
   function options() {
     const chosen = settings.options();
-    if (chosen === null || settings.mode !== "chat" || app.about === null) return chosen;
-    return { ...chosen, stop: [...(chosen.stop ?? []), ...turnStops(app.about.roles)] };
+    if (chosen === null || app.about === null) return chosen;
+    const { mode } = settings;
+    if (mode !== "chat") return { ...chosen, mode };
+    return { ...chosen, mode, stop: [...(chosen.stop ?? []), ...turnStops(app.about.roles)] };
   }
 
   /** Whether the text ends with an answer that another one may take the place of. */

@@ -50,6 +50,15 @@ const SETTINGS = [
 ];
 const FURTHER = [
   {
+    name: "relevance",
+    type: "range",
+    min: 0,
+    max: 0.9,
+    step: 0.05,
+    value: 0,
+    help: "favor what fits the prompt, or in a chat the last turn, over what fits any; try 0.4",
+  },
+  {
     name: "top_k",
     label: "top-k",
     type: "number",

@@ -264,7 +264,8 @@ class App {
   several(count, options, onText) {
     return this.#during("several", async () => {
       await this.#settled();
-      return this.#isStopped ? [] : this.engine.call("several", { count, options }, onText);
+      const given = { count, options: this.#withPrompt(options) };
+      return this.#isStopped ? [] : this.engine.call("several", given, onText);
     });
   }
 
@@ -272,6 +273,17 @@ class App {
     this.#isStopped = true;
     this.#stopNow(); // also before it has begun, while the text is being read
     if (this.busy === "write" || this.busy === "several") await this.engine.call("stop");
+  }
+
+  /** The options with where the prompt stands in the text, which relevance needs to know. */
+  #withPrompt({ mode, ...options }) {
+    if (!options.relevance) return options;
+    const nothing = [0, 0];
+    if (mode === "chat") {
+      return { ...options, prompt: lastTurn(this.text, this.about.roles) ?? nothing };
+    }
+    if (mode === "complete") return { ...options, prompt: [0, this.answer ?? this.text.length] };
+    return { ...options, prompt: lastPrompt(this.text, this.written) ?? nothing };
   }
 
   async #stream(options) {
@@ -291,7 +303,8 @@ class App {
       frame ??= requestAnimationFrame(show);
     };
     try {
-      const result = await this.engine.call("write", { options }, hear);
+      const given = { options: this.#withPrompt(options) };
+      const result = await this.engine.call("write", given, hear);
       show();
       this.emit("written", { ...result, row: options.row ?? 0, text: this.text.slice(start) });
     } finally {

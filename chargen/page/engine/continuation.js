@@ -5,8 +5,12 @@
 
 class Continuation {
   /** After a place in a tree of states. `before` are the tokens of the text up to there, `stream`
-   *  the random numbers; with `spellings` the text's last word is spelled anew from there. */
-  constructor(model, tree, place, before, options, stream, spellings = null) {
+   *  the random numbers; with `spellings` the text's last word is spelled anew from there. With
+   *  `unprompted`, {state, unread}, what is sampled fits the prompt better: it is compared with
+   *  what would follow without it, after that state (P * H) and those tokens. */
+  constructor(model, tree, place, before, options, stream, spellings = null, unprompted = null) {
+    this.network = model.network;
+    this.unprompted = unprompted && { ...unprompted };
     this.tokenizer = model.tokenizer;
     this.tree = tree;
     this.place = place;
@@ -28,12 +32,29 @@ class Continuation {
   /** Sample one more token. Gives {text, places} where there is something to show, else null. */
   step() {
     if (this.spellings) return this.#spell();
-    const logits = this.tree.logits(this.place);
+    const unprompted = this.#readUnprompted();
+    let logits = this.tree.logits(this.place);
     checkFinite(logits);
+    if (unprompted !== null) logits = relevant(this.options.relevance, logits, unprompted);
     const token = this.sampler.choose(logits, this.before, this.#mayEnd);
+    if (unprompted !== null) this.unprompted.unread = [token];
     const place = this.tree.follow(this.place, token);
     this.#moveTo(place);
     return this.#add([place], -place.bits * Math.LN2, 0);
+  }
+
+  /** The logits (V) of what would follow without the prompt; null where that is not asked for. */
+  #readUnprompted() {
+    if (this.unprompted === null) return null;
+    let logits;
+    let { state } = this.unprompted;
+    for (const token of this.unprompted.unread) {
+      ({ logits, state } = this.network.step(token, state));
+    }
+    this.unprompted.state = state;
+    this.tree.forgetLogits();
+    checkFinite(logits);
+    return logits.slice(); // which the text's own step overwrites
   }
 
   /** Sample the end of the prompt and the first token, as one. */
@@ -41,7 +62,9 @@ class Continuation {
     const { tokens, parents, inside, logprobs, paths } = this.spellings;
     const way = this.sampler.chooseSpelling(this.spellings, this.tokenizer.pieces);
     const places = [];
-    for (const token of [...paths[parents[way]], tokens[way]]) {
+    const spelled = [...paths[parents[way]], tokens[way]];
+    if (this.unprompted !== null) this.unprompted.unread = [...this.unprompted.unread, ...spelled];
+    for (const token of spelled) {
       places.push(this.tree.follow(places.at(-1) ?? this.place, token));
     }
     this.spellings = null;

@@ -5,6 +5,7 @@
 // Shapes: V vocabulary, N tokens before.
 
 const PROCESSOR_ORDER = [
+  "relevance",
   "repetition_penalty",
   "presence_penalty",
   "frequency_penalty",
@@ -16,7 +17,8 @@ const PROCESSOR_ORDER = [
   "typical_p",
   "temperature",
 ];
-const LOOKING_BACK = PROCESSOR_ORDER.slice(0, 4);
+const LOOKING_BACK = PROCESSOR_ORDER.slice(1, 5);
+const PLAUSIBLE = 0.1; // of the likeliest: only from there on relevance raises
 const COLD = 0.1; // below it products with the logits may be too large to keep their last digits
 const MIN_TEMPERATURE = 1e-30;
 const DEFAULT_TOKENS = 200;
@@ -31,6 +33,7 @@ const NUMBER_OPTIONS = {
   max_tokens: [null, 1, MAX_COUNT, true],
   max_chars: [null, 1, MAX_COUNT, true],
   min_chars: [null, 1, MAX_COUNT, true],
+  relevance: [0, 0, 1],
   repetition_penalty: [null, 0.01, 100],
   presence_penalty: [null, -1e6, 1e6],
   frequency_penalty: [null, -1e6, 1e6],
@@ -56,6 +59,8 @@ function sampleOptions(given) {
     }
     options[name] = value;
   }
+  if (options.relevance === 1) throw new PageError("relevance must be below 1");
+  options.prompt = given.prompt ?? null;
   for (const name of ["stop", "ban"]) {
     options[name] = given[name] ?? [];
     const isList = Array.isArray(options[name]);
@@ -177,13 +182,27 @@ function holds(piece, bytes) {
  *  infinity. */
 function processors(options, banned) {
   const chain = [];
-  for (const name of PROCESSOR_ORDER) {
+  for (const name of PROCESSOR_ORDER.slice(1)) {
     let value = options[name] ?? null;
     if (name === "ban") value = banned;
     if (name === "temperature" && (value === 0 || value === 1)) value = null;
     if (value !== null) chain.push(PROCESSORS[name](value));
   }
   return chain;
+}
+
+/** Prefer what is likelier after the prompt than without it: from logits (V) and those of the same
+ *  network without the prompt, (V), to logits (V). See chargen/generation/logits.py. */
+function relevant(share, logits, unprompted) {
+  const strength = share / (1 - share);
+  const [own, others] = [logProbabilities(logits), logProbabilities(unprompted)];
+  const round = rounding(logits);
+  const least = round(logits[indexOfMost(logits)] + round(Math.log(PLAUSIBLE)));
+  return logits.map((logit, token) => {
+    const gained = own[token] - others[token];
+    const counted = logit < least ? Math.min(gained, 0) : gained;
+    return logit + round(strength * counted);
+  });
 }
 
 const PROCESSORS = {

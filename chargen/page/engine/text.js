@@ -275,9 +275,38 @@ class Text {
     const place = this.#placeAfter(kept);
     const recent = this.path.slice(Math.max(0, kept - options.penalty_window), kept);
     const before = recent.map(({ token }) => token);
+    const unprompted = this.#unprompted(options, kept);
     const start = (stream) =>
-      new Continuation(this.model, this.tree, place, before, options, stream, spellings);
+      new Continuation(
+        this.model,
+        this.tree,
+        place,
+        before,
+        options,
+        stream,
+        spellings,
+        unprompted,
+      );
     return { kept, start };
+  }
+
+  /** Where the network would stand after so many tokens of the text without its prompt, as
+   *  {state, unread}; null where that makes no difference, or is not asked for. The prompt is
+   *  between two offsets, or all of the text. */
+  #unprompted({ relevance, prompt }, kept) {
+    const text = this.toString();
+    const [from, to] = prompt ?? [0, text.length];
+    if (!relevance || from >= Math.min(to, text.length)) return null;
+    const index = this.partAt(from);
+    const place = this.placeBefore(index);
+    const state = place.parent ? this.tree.state(place.parent) : this.tree.start;
+    const respelled = this.parts.find(({ end }) => end > kept)?.start ?? text.length;
+    // What is spelled anew of the text's end is read there once it is.
+    const rest = withoutTail(text.slice(to), text.slice(respelled));
+    const left = text.slice(this.parts[index].start, from) + rest;
+    const unread = [place.token];
+    for (const { token } of this.model.tokensOf(left, index > 0)) unread.push(token);
+    return { state, unread };
   }
 
   /** Cut off all but so many tokens. */
@@ -389,6 +418,14 @@ class Text {
     this.isIntact = true;
     this.hasEnded = false;
   }
+}
+
+/** A text without the end that it has in common with a tail. */
+function withoutTail(text, tail) {
+  let common = 0;
+  while (common < Math.min(text.length, tail.length) && text.at(-1 - common) === tail.at(-1 - common))
+    common++;
+  return text.slice(0, text.length - common);
 }
 
 /** The likeliest of the ways to spell a word that end with a token; -1 where none does. */
