@@ -52,6 +52,7 @@ def test_a_flag_belongs_to_one_training_config() -> None:
         (CorpusConfig, {"bot": "\x1b[31m"}, "must be one line without control characters"),
         (CorpusConfig, {"bot": "\ud800"}, "must be one line without control characters"),
         (CorpusConfig, {"user": "Bot:"}, "`user` and `bot` must differ"),
+        (CorpusConfig, {"user": "> a", "bot": "> a"}, "`user` and `bot` must differ"),
         (SampleConfig, {"temperature": -0.1}, "must be at least 0"),
         (SampleConfig, {"beams": 3, "temperature": 0.5}, "`beams` and `temperature` cannot"),
         (SampleConfig, {"beams": 3, "seed": 1}, "`beams` and `seed` cannot"),

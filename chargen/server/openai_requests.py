@@ -206,6 +206,7 @@ def dialogue_of(
     roles = {"user": corpus.user, "assistant": corpus.bot}
     before: list[str] = []
     turns: list[tuple[str, str]] = []
+    last: str | None = None  # whose the last of them is; both sides may begin alike
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
         text = _content(message, path)
@@ -217,12 +218,13 @@ def dialogue_of(
                 f"{message.role!r}; these models call no tools",
                 param=f"{path}.role",
             )
-        elif turns and turns[-1][0] == roles[message.role]:
-            role, said = turns.pop()
-            turns.append((role, f"{said}\n{text}"))
+        elif message.role == last:
+            label, said = turns.pop()
+            turns.append((label, f"{said}\n{text}"))
         else:
             turns.append((roles[message.role], text))
-    goes_on = bool(turns) and turns[-1][0] == corpus.bot
+            last = message.role
+    goes_on = last == "assistant"
     if goes_on and not turns[-1][1]:  # nothing to continue: as if it were not there
         turns.pop()
         goes_on = False

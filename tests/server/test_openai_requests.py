@@ -293,6 +293,25 @@ def test_turns_begin_as_the_checkpoint_has_learned(model: TextGenerator) -> None
     assert config_of(request).stop == ("\nQ>", "\nA>", "\n\n")
 
 
+@pytest.mark.parametrize(
+    ("who", "prompt", "goes_on"),
+    [
+        (["user"], "> 0\n>", False),
+        (["user", "assistant", "user"], "> 0\n> 1\n> 2\n>", False),
+        (["user", "user", "assistant"], "> 0\n1\n> 2", True),
+    ],
+)
+def test_both_sides_may_begin_alike(
+    model: TextGenerator, who: list[str], prompt: str, goes_on: bool
+) -> None:
+    assert model.metadata is not None
+    metadata = replace(model.metadata, corpus_options=CorpusConfig(user=">", bot=">"))
+    alike = TextGenerator(model.weights, model.tokenizer, metadata)
+    messages = [{"role": role, "content": str(number)} for number, role in enumerate(who)]
+    request = chat(alike, messages=messages)
+    assert (request.texts[0].prompt, request.goes_on) == (prompt, goes_on)
+
+
 # -- what is refused --------------------------------------------------------------------------
 
 LONG = "x" * (MAX_TEXT_CHARS + 1)

@@ -128,6 +128,22 @@ def test_who_speaks_is_told_to_who_would_chat(
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "chosen", "says"),
+    [
+        ("Ann Ben", False, "you are Ann, the model answers as Ben; --me Ben turns that around"),
+        ("Ann Ben", True, "you are Ann, the model answers as Ben"),
+        ("Ann Ben Cy", False, "you are Ben, the model answers as Cy; --me and --bot choose others"),
+        ("Ann Ann", False, "only Ann speaks in this chat, so there is nobody to answer as"),
+    ],
+)
+def test_who_is_who_in_a_chat(tmp_path: Path, names: str, chosen: bool, says: str) -> None:
+    lines = [f"<{name}> hi" for name in names.split() * 30]
+    corpus = open_corpus([write(tmp_path, "a.log", "\n".join(lines))], CorpusConfig(format="irc"))
+    found = about_speakers(corpus, corpus.config, chosen=chosen)
+    assert [line.spelled(in_flags) for line in found] == [says]
+
+
 def test_a_stopped_run_of_the_same_text_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,25 @@ def test_the_turns_are_those_of_the_text(tmp_path: Path) -> None:
     assert defaults_of(tmp_path, TALK * 40, documents="line") == NOTHING
 
 
+def test_a_chat_of_many_ends_where_any_other_speaks(tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    names = ("Ann", "Ben", "Cy") * 20
+    path.write_text("".join(f"[10:{n % 60:02}] <{name}> hi\n" for n, name in enumerate(names)))
+    corpus = open_corpus([path], CorpusConfig())
+    stop = ("\nBen:", "\nAnn:")
+    expected = SamplingDefaults(temperature=CHAT_TEMPERATURE, stop=stop, mode="chat")
+    assert corpus.config.bot == "Cy:"
+    assert sampling_defaults(corpus, corpus.config) == expected
+
+
+def test_sides_that_are_alike_are_talked_to(tmp_path: Path) -> None:
+    path = tmp_path / "talk.txt"
+    path.write_text("> How are you?\n> I am fine.\n\n" * 40)
+    corpus = open_corpus([path], CorpusConfig())
+    expected = SamplingDefaults(temperature=CHAT_TEMPERATURE, stop=("\n>",), mode="chat")
+    assert sampling_defaults(corpus, corpus.config) == expected
+
+
 def test_fine_tuning_keeps_what_the_new_text_does_not_decide(tmp_path: Path) -> None:
     cold = SamplingDefaults(temperature=0.2)
     assert defaults_of(tmp_path, PROSE * 100, cold) == cold

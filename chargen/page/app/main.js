@@ -68,7 +68,7 @@ function begin() {
     several.close();
     if (settings.mode === "chat" && line.value.trim() !== "") {
       // A chat begins a new text, as in a session; the old one stays as a branch.
-      const isChat = app.text.includes(app.about.roles[1]);
+      const isChat = app.text.includes(`\n${app.about.roles[1]}`);
       const before = app.isProposed || !isChat ? "" : app.text;
       app.edit(withTurn(before, line.value.trim(), app.about.roles));
       line.value = "";
