@@ -85,10 +85,12 @@ class CorpusConfig(Config):
         None, "read all files as this, instead of as what they seem to be", choices=FORMATS
     )
     field: str | None = option(
-        None, "column or key that holds a record's text (default: text, or the only one)"
+        None,
+        "column or key of a record's text, or several as in '{title} {body}' (default: text, or "
+        "the only one)",
     )
     include: tuple[str, ...] = option((), "of a folder or an archive, read only files like this")
-    skip_bad: bool = option(False, "leave out files that cannot be read as text, and say which")
+    skip_bad: bool = option(False, "leave out files and records that cannot be read, and say so")
     loss: str | None = option(
         None,
         "what counts in the loss: all of the text, or the model's turns alone (default: turns "

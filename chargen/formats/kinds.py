@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from chargen.config import CorpusConfig
+from chargen.formats import delimited, epub, html, json_records, notebook, parquet, subtitles
 from chargen.formats.content import Content, Head
 from chargen.formats.discord import is_discord, read_discord
 from chargen.formats.documents import Document
@@ -49,6 +50,15 @@ KINDS: tuple[Kind, ...] = (
     Kind("slack", "Slack channel", is_slack, read_slack),
     Kind("whatsapp", "WhatsApp chat", is_whatsapp, read_whatsapp),
     Kind("irc", "IRC log", is_irc, read_irc),
+    Kind("epub", "EPUB book", epub.recognises, epub.read, unit="book", is_binary=True),
+    Kind("parquet", "Parquet", parquet.recognises, parquet.read, is_binary=True),
+    Kind("notebook", "Jupyter notebook", notebook.recognises, notebook.read, unit="notebook"),
+    Kind("subtitles", "subtitles", subtitles.recognises, subtitles.read, unit="film"),
+    Kind("jsonl", "JSON Lines", json_records.recognises_lines, json_records.read_lines),
+    Kind("json", "JSON", json_records.recognises_json, json_records.read_list),
+    Kind("csv", "CSV", delimited.recognises_csv, delimited.read_csv),
+    Kind("tsv", "TSV", delimited.recognises_tsv, delimited.read_tsv),
+    Kind("html", "HTML page", html.recognises, html.read, unit="page"),
 )
 
 EXPORTS: tuple[Export, ...] = (Export("slack", "Slack export", is_slack_export, read_slack_export),)
