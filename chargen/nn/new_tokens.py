@@ -12,7 +12,6 @@ from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
 
 OF_TOKENS = ("embedding.weight", "head.weight", "head.bias", "seen")  # a row a token
-NOISE = 0.1  # of the spread of the rows that are known
 
 
 def with_more_tokens(tensors: Tensors, vocab_size: int) -> Tensors:
@@ -32,8 +31,9 @@ def start_new_tokens(model: LanguageModel, counts: Tensor, seed: int) -> Tensor:
     """Have the network begin to know tokens of a text that holds each of (V,) `counts` times: (V,)
     which of them it did not know. What it has of the others stays as it is, bit for bit.
 
-    A new token's rows are the mean of those that are known, and a little noise, so that no two are
-    alike; its bias is that of a token that is as frequent.
+    A new token's rows are drawn with the mean and the spread of those that are known, which is
+    learned from sooner than their mean alone or than a new network's rows are; its bias is that of
+    a token that is as frequent.
     """
     known, new = model.seen.clone(), (counts > 0) & ~model.seen
     if not new.any():
@@ -44,7 +44,7 @@ def start_new_tokens(model: LanguageModel, counts: Tensor, seed: int) -> Tensor:
         rows = weight[known]
         spread, mean = torch.std_mean(rows, dim=0, correction=0)
         noise = torch.randn(int(new.sum()), rows.shape[1], generator=random)
-        weight[new] = mean + NOISE * spread * noise
+        weight[new] = mean + spread * noise
     shares = (counts.double() + 1) / (counts + 1).sum()
     bias = model.head.bias
     # How much the bias of a token that is known lies above the log of its share.
