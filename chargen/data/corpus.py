@@ -185,7 +185,8 @@ def _with_notes(corpus: Corpus, texts: Texts) -> Corpus:
         raise CorpusError(
             f"no {unit} of {corpus.name} holds {config.loss_after!r}, so nothing would count in "
             "the loss",
-            hint="give the text that stands before each answer, as it is written there",
+            hint="give the text that stands before each answer, as it is written there, or learn "
+            "all of the text, with " + setting("loss", "all") + " in its place",
         )
     if answers.without:
         lacking = f"{answers.without:,} of {counted(answers.units, unit)}"

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
-from chargen.data.shards import Ids, Shards
+from chargen.data.shards import Shards
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
 from chargen.runtime.files import convert
@@ -15,6 +15,7 @@ from chargen.scoring.scores import NOTHING, Score
 from chargen.scoring.validation import validate, validation
 from chargen.tokenizers.base import Tokenizer
 from chargen.training.events import EvalReport
+from chargen.training.replay import OldText
 
 # A validation reads the whole text where that is short, else at most this share of what is trained
 # on between two of them, so that it takes a small share of the time.
@@ -35,7 +36,7 @@ class Evaluator:
         text: Shards,
         patience: int | None,
         answers: Shards | None = None,
-        old_text: Shards | Ids | None = None,
+        old_text: OldText | None = None,
     ) -> None:
         """`answers` are the masks of the text, where not all of it counts; `old_text` is one that a
         model which is fine-tuned should not forget."""
@@ -79,12 +80,15 @@ class Evaluator:
 
     def old_text(self) -> float | None:
         """What the old text costs now, in bits per character, where there is one."""
-        if self._old_text is None or not len(self._old_text):
+        if self._old_text is None or not len(self._old_text.tokens):
             return None
+        tokens, answers = self._old_text
+        if answers is not None and not answers[:OLD_TEXT_TOKENS].any():
+            answers = None
         self._model.eval()
-        score = validate(self._model, self._tokenizer, self._old_text, OLD_TEXT_TOKENS)
+        score = validate(self._model, self._tokenizer, tokens, OLD_TEXT_TOKENS, answers)
         self._model.train()
-        return score.bits_per_character
+        return score.bits_per_character if math.isfinite(score.bits_per_character) else None
 
     def old_text_before(self, now: float) -> float:
         """The same at the first evaluation, which this one may be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,12 +31,20 @@ def replay_streams(batch_size: int) -> int:
     return max(1, min(round(SHARE * batch_size), batch_size - 1))
 
 
-def old_text_of(fine_tuned: FineTuned, replay: Replay | None) -> Shards | Ids:
+class OldText(NamedTuple):
+    """A text that a model which is fine-tuned should not forget, and which of its tokens count;
+    None: all."""
+
+    tokens: Shards | Ids
+    answers: Shards | None = None
+
+
+def old_text_of(fine_tuned: FineTuned, replay: Replay | None) -> OldText:
     """The text that shows what is forgotten: what was held out of the replayed one, or what the
     model wrote itself."""
     if replay is None or fine_tuned.old_text:
-        return np.array(fine_tuned.old_text, dtype=np.uint32)
-    return replay.corpus.valid
+        return OldText(np.array(fine_tuned.old_text, dtype=np.uint32))
+    return OldText(replay.corpus.valid, replay.corpus.mask("valid"))
 
 
 def corpus_options(options: Mapping[str, Any]) -> CorpusConfig:

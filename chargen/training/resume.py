@@ -16,7 +16,6 @@ from chargen.checkpoint.metadata import CorpusFacts, Replayed
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus
-from chargen.data.shards import Ids, Shards
 from chargen.data.sources import find_texts, name_of
 from chargen.errors import CheckpointError, CorpusError, named, setting
 from chargen.nn.model import LanguageModel
@@ -24,7 +23,7 @@ from chargen.nn.transfer import to_tensors
 from chargen.runtime.files import Unset
 from chargen.runtime.memory import is_out_of_memory, within_memory
 from chargen.tokenizers.base import Tokenizer
-from chargen.training.replay import Replay, corpus_options, old_text_of
+from chargen.training.replay import OldText, Replay, corpus_options, old_text_of
 from chargen.training.run import Run
 from chargen.training.run_folder import FolderSaver, last_run, lock_folder
 from chargen.training.setup import Setup
@@ -194,7 +193,7 @@ def _open_replay(
     )
 
 
-def _old_text(folder: Path, snapshot: Snapshot, replay: Replay | None) -> Shards | Ids | None:
+def _old_text(folder: Path, snapshot: Snapshot, replay: Replay | None) -> OldText | None:
     """The text that shows what the run forgets, where it began with another model's weights. Raises
     CheckpointError."""
     if snapshot.fine_tuned is None:

@@ -18,7 +18,6 @@ import torch
 from chargen.checkpoint.metadata import Scores
 from chargen.config import TrainConfig
 from chargen.data.corpus import Corpus
-from chargen.data.shards import Ids, Shards
 from chargen.errors import TrainingError, named
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
@@ -29,7 +28,7 @@ from chargen.tokenizers.base import Tokenizer
 from chargen.training.evaluator import OF_OLD_TEXT, Evaluator
 from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
 from chargen.training.loss_guard import MAX_ROLLBACKS, LossGuard, copies
-from chargen.training.replay import Replay
+from chargen.training.replay import OldText, Replay
 from chargen.training.schedule import Schedule
 from chargen.training.stepper import StepLoss, TrainStepper
 from chargen.training.trainer_state import Position, RunningMean, TrainerState
@@ -55,7 +54,7 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         started: float | None = None,
         ranks: Ranks = ALONE,
-        old_text: Shards | Ids | None = None,
+        old_text: OldText | None = None,
         replay: Replay | None = None,
     ) -> None:
         """`started` is the reading of `clock` at which the time of the run began to count. Of
