@@ -7,6 +7,7 @@ python examples/onnx_sample.py everyday.onnx "The color of a strawberry is"
 import base64
 import codecs
 import json
+import re
 import sys
 
 import numpy as np
@@ -23,9 +24,21 @@ if tokenizer["kind"] == "subword":
 
     model = base64.b64decode(tokenizer["sentencepiece"])
     tokens = SentencePieceProcessor(model_proto=model).encode(prompt)
-else:  # a token a character, and of one that is not known a token a byte
-    spelled = [[c] if c in ids else [bytes([b]) for b in c] for c in map(str.encode, prompt)]
-    tokens = [ids[piece] for character in spelled for piece in character]
+else:  # a token a word, if the tokenizer has words, else a character, else a byte
+
+    def spell(text):
+        if text.encode() in ids:
+            return [ids[text.encode()]]
+        if text[0] == " " and text[1:].encode() in ids:  # a word that is known without its space
+            return [ids[b" "], ids[text[1:].encode()]]
+        spelled = [[c] if c in ids else [bytes([b]) for b in c] for c in map(str.encode, text)]
+        return [ids[piece] for character in spelled for piece in character]
+
+    cut = re.findall(tokenizer.get("word", "(?s)."), prompt)
+    parts = [
+        [w] if w.encode() in ids else re.findall(tokenizer.get("parts", ".+"), w) for w in words
+    ]
+    tokens = [token for word in parts for part in word for token in spell(part)]
 state = np.zeros((1, *session.get_inputs()[1].shape[1:]), np.float32)  # (batch, parts, hidden)
 decoder, random = codecs.getincrementaldecoder("utf-8")("replace"), np.random.default_rng(seed)
 to_read = [tokenizer["end"], *tokens]  # a text begins where another has ended

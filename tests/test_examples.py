@@ -104,7 +104,7 @@ def test_what_a_model_knows_comes_first_and_surprises_are_marked(run: Run) -> No
     assert set(marks.strip()) <= {"^", " "} and marks[printed[1].index("moo")] == "^"
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint"])
+@pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint", "word_checkpoint"])
 def test_an_exported_model_is_sampled_without_chargen(
     run: Run, name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

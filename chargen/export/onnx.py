@@ -33,6 +33,7 @@ from chargen.nn.weights import Array, Bools, Weights
 from chargen.runtime.files import encode
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.subword import SubwordTokenizer
+from chargen.tokenizers.word import WordTokenizer
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
@@ -302,7 +303,7 @@ def tokenizer_facts(tokenizer: Tokenizer, seen: Bools, options: CorpusConfig) ->
     token in base64; `end`, the token between documents, after which a text begins; `unseen`, the
     tokens that training never saw, which are not to be sampled; how `documents` end in a text and
     what becomes of its `newlines`. Of subwords also what sentencepiece knows: each piece's score
-    and type, and its model."""
+    and type, and its model. Of words also the expressions by which a text is cut."""
     facts: dict[str, Any] = {
         "kind": tokenizer.kind,
         "end": tokenizer.end,
@@ -313,6 +314,8 @@ def tokenizer_facts(tokenizer: Tokenizer, seen: Bools, options: CorpusConfig) ->
     }
     if isinstance(tokenizer, SubwordTokenizer):
         facts |= tokenizer.rules() | {"sentencepiece": _base64(tokenizer.serialize())}
+    if isinstance(tokenizer, WordTokenizer):
+        facts |= tokenizer.rules()
     return facts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def test_a_folder_without_a_card_gets_one(folder: Path) -> None:
     assert not (folder / "README.md").exists()
 
 
-@pytest.mark.parametrize("kind", ["byte", "char", "unigram", "bpe"])
+@pytest.mark.parametrize("kind", ["byte", "char", "unigram", "bpe", "word"])
 def test_tokens_are_bytes_and_those_never_seen_are_named(kind: str) -> None:
     known = tokenizer(kind)
     seen = np.random.default_rng(1).random(known.vocab_size) < 0.5
@@ -125,6 +126,15 @@ def test_subwords_come_with_the_rules_of_sentencepiece(algorithm: str) -> None:
         assert (kind == "control") == model.is_control(token)
         assert (kind == "unknown") == model.is_unknown(token)
         assert (kind == "user_defined") == (known.pieces[token] == b"\n" and kind != "byte")
+
+
+def test_words_come_with_the_expressions_that_find_them() -> None:
+    known = tokenizer("word")
+    facts = tokenizer_facts(known, np.ones(known.vocab_size, np.bool_), CorpusConfig())
+    found = re.findall(facts["word"], SAMPLE)
+    assert "".join(found) == SAMPLE
+    ids = {base64.b64decode(piece): token for token, piece in enumerate(facts["pieces"])}
+    assert [ids[word.encode()] for word in found] == known.encode(SAMPLE)
 
 
 # -- the files --------------------------------------------------------------------------------
