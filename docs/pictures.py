@@ -34,6 +34,7 @@ from chargen.tokenizers.base import Tokenizer, spelled
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
 from chargen.tokenizers.subword import SubwordTokenizer
+from chargen.tokenizers.word import WordTokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "pictures"
@@ -553,18 +554,19 @@ def gates() -> Figure:
 
 @picture
 def tokens() -> Figure:
-    """One line as bytes, as characters and as subwords of a bundled text."""
-    text = "die gr\u00fcne T\u00fcr: 3 \u20ac"
+    """One line as bytes, as characters, as subwords and as words of a bundled text."""
+    text = "now: gr\u00fcne M\u00e4use \u20ac"
     learned = (ROOT / "corpora" / "translations.txt").read_text(encoding="utf-8")
     kinds: dict[str, Tokenizer] = {
         "byte": ByteTokenizer(),
         "char": CharTokenizer.train([learned]),
-        "subword": SubwordTokenizer.train([learned], vocab_size=500),
+        "subword": SubwordTokenizer.train([learned], vocab_size=400),
+        "word": WordTokenizer.train([learned], vocab_size=1000),
     }
-    figure, axes = canvas(8, 1.75)
-    colors = (BLUE, PURPLE, GREEN)
+    figure, axes = canvas(8, 2.27)
+    colors = (BLUE, PURPLE, GREEN, BLUE)
     for row, (color, (kind, tokenizer)) in enumerate(zip(colors, kinds.items(), strict=True)):
-        y = 1.4 - 0.52 * row
+        y = 1.92 - 0.52 * row
         ids = tokenizer.encode(text)
         write(axes, 0.2, y, kind, weight="bold", ha="left")
         write(axes, 7.8, y, f"{len(ids)}", FAINT, ha="right")

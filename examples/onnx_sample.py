@@ -35,9 +35,7 @@ else:  # a token a word, if the tokenizer has words, else a character, else a by
         return [ids[piece] for character in spelled for piece in character]
 
     cut = re.findall(tokenizer.get("word", "(?s)."), prompt)
-    parts = [
-        [w] if w.encode() in ids else re.findall(tokenizer.get("parts", ".+"), w) for w in words
-    ]
+    parts = [[w] if w.encode() in ids else re.findall(tokenizer.get("parts", ".+"), w) for w in cut]
     tokens = [token for word in parts for part in word for token in spell(part)]
 state = np.zeros((1, *session.get_inputs()[1].shape[1:]), np.float32)  # (batch, parts, hidden)
 decoder, random = codecs.getincrementaldecoder("utf-8")("replace"), np.random.default_rng(seed)

@@ -20,7 +20,7 @@ from chargen.nn.engine import Engine, Floats, State
 from chargen.nn.softmax import Doubles, log_probabilities, logsumexp
 from chargen.tokenizers.base import Tokenizer, Tokens
 
-MAX_WORD_BYTES = 32  # bytes that are taken back at most
+MAX_WORD_BYTES = 64  # bytes that are taken back at most: some twenty letters of Hindi
 MAX_WAYS = 32  # that are followed from one place in the word
 
 

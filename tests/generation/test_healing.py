@@ -16,6 +16,7 @@ from chargen.generation.healing import spell, take_back
 from chargen.nn.engine import initial_state, read_tokens
 from chargen.tokenizers.byte import ByteTokenizer
 from chargen.tokenizers.char import CharTokenizer
+from chargen.tokenizers.word import WordTokenizer
 from tests.support.tiny import logprob_of, tiny
 
 PIECES = ("a", "b", "ab", "ba", "aba", " ", " a", " ab", "bb")
@@ -93,6 +94,21 @@ def test_the_state_is_that_of_the_way() -> None:
 def test_the_last_word_is_taken_back(prompt: str, kept: list[int], word: bytes) -> None:
     tokenizer = tiny(0, *PIECES).tokenizer
     assert take_back(tokenizer, tokenizer.encode(prompt)) == (kept, word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [" strawb", " it'", " свекло", " विश्वविद्याल", " "],
+    ids=["en", "join", "ru", "hi", "blank"],
+)
+def test_a_word_is_taken_back_with_its_space_in_any_script(word: str) -> None:
+    text = "The strawberry it's свекловодство विश्वविद्यालय " * 3
+    tokenizer = WordTokenizer.train([text], vocab_size=400)
+    before = tokenizer.encode("The strawberry")
+    assert take_back(tokenizer, tokenizer.encode("The strawberry" + word)) == (
+        before,
+        word.encode(),
+    )
 
 
 @pytest.mark.parametrize("tokenizer", [ByteTokenizer(), CharTokenizer("é漢")])

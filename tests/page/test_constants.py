@@ -12,6 +12,7 @@ from chargen.generation import healing, logits, prompt_state
 from chargen.insight import followers, inspection
 from chargen.page.assemble import page as page_of
 from chargen.session.dialogue import dialogue_text, turn_stops
+from chargen.tokenizers import word
 from tests.support.browser import open_browser, open_engine, open_page
 
 ROLES = ("You:", "Bot:")
@@ -30,6 +31,7 @@ ENGINE = {
     "CHARACTER_BYTES": config.CHARACTER_BYTES,
     "UNITS": list(config.UNITS),
     "[MAX_WORD_BYTES, MAX_WAYS]": [healing.MAX_WORD_BYTES, healing.MAX_WAYS],
+    "[MAX_WORD_LENGTH, MAX_WORDS]": [word.MAX_WORD_LENGTH, word.MAX_WORDS],
     "ENCODED_AT_ONCE": prompt_state.ENCODED_AT_ONCE,
     "MIN_TO_SEARCH": followers.MIN_TO_SEARCH,
     "[OPEN, SHUT]": [inspection.OPEN, inspection.SHUT],

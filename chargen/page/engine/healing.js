@@ -6,7 +6,7 @@
 // Shapes: W ways to have spelled the word short of one token, N ways with that token, P parts of
 // the state, H hidden, V vocabulary.
 
-const MAX_WORD_BYTES = 32; // that are taken back at most
+const MAX_WORD_BYTES = 64; // that are taken back at most
 const MAX_WAYS = 32; // that are followed from one place in the word
 const MAX_KNOWN_FLOATS = 1 << 22; // of logits: a word that grows is spelled again with each letter
 const BLANK_BYTES = new Set([9, 10, 11, 12, 13, 32]);
