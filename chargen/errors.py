@@ -141,7 +141,7 @@ class ChargenError(Exception):
 
     `message` says what is wrong and why, `hint` what to do about it, or None; `str()` joins them in
     one line, and so does `spelled()`, with options written as on the command line, say. `about` are
-    the options that the message names.
+    the options that the message names, `way_out` is the hint as it was given.
     """
 
     def __init__(self, message: str | Wording, *, hint: str | Wording | None = None) -> None:
@@ -149,12 +149,18 @@ class ChargenError(Exception):
         self.hint = None if hint is None else str(hint)
         super().__init__(self.message)
         self._wording = Wording(_parts(message))
+        self.way_out = hint
         self.about = [part.option for part in self._wording.parts if isinstance(part, Mention)]
         if hint:
             self._wording += "; " + Wording(_parts(hint))
 
     def __str__(self) -> str:
         return str(self._wording)
+
+    @property
+    def wording(self) -> Wording:
+        """Message and hint, for another error to be made of."""
+        return self._wording
 
     def spelled(self, spell: Spelling) -> str:
         return self._wording.spelled(spell)

@@ -19,7 +19,9 @@ from pathlib import Path
 
 from chargen.config import SPEAKERS, CorpusConfig
 from chargen.data.answers import AnswerRule
-from chargen.data.sources import Paths, Source, Texts, read_sources
+from chargen.data.finding import Paths
+from chargen.data.intake import read_sources
+from chargen.data.sources import Source, Texts
 from chargen.errors import CorpusError
 from chargen.progress import OnProgress, no_progress
 from chargen.runtime.files import Lock, sync_folder
@@ -86,7 +88,7 @@ def open_sources(
     CorpusError."""
     with ExitStack() as stack:
         spool = cache(lambda: stack.enter_context(scratch_folder()))
-        yield read_sources(paths, config, spool, on_progress)
+        yield read_sources(paths, config, spool, on_progress, can_set=False)
 
 
 def tokens_folder(

@@ -26,9 +26,11 @@ from chargen.data.encoding import (
     open_answers,
     write_tokens,
 )
+from chargen.data.finding import Paths, name_of
+from chargen.data.intake import read_sources
 from chargen.data.roles import ANY_ROLES, Cast, RoleChoice, find_roles
 from chargen.data.shards import Shards, open_shards
-from chargen.data.sources import Paths, Source, Texts, name_of, read_sources
+from chargen.data.sources import Source, Texts
 from chargen.data.splits import SPLITS
 from chargen.errors import ChargenError, CorpusError, setting
 from chargen.progress import OnProgress, no_progress
@@ -64,6 +66,7 @@ class Corpus:
     notes: tuple[str, ...] = ()  # what its files were taken for, in a few lines
     answers: Answers | None = None  # what counts in the loss; None: all
     cast: Cast = field(default_factory=Cast)  # who speaks in it
+    paths: tuple[str, ...] = ()  # where its files lie; - is standard input
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in SPLITS)
@@ -102,8 +105,8 @@ def open_corpus(
 ) -> Corpus:
     """Read, split and encode the texts, or find the token files that an earlier run left.
 
-    `paths` are files, folders (`*.txt` below them, in any case, hidden ones left out), globs, `-`
-    for standard input, any of them gzipped. A `tokenizer` is used as it is, or where it is to
+    `paths` are files, folders (all texts below them, hidden ones left out), globs, archives, `-`
+    for standard input, any of them packed. A `tokenizer` is used as it is, or where it is to
     `extend` with what it can learn from the training split, on which one is trained where there is
     none. `seed` shuffles documents that are shorter than files. Without `verify`, token files that
     are there and of the right size are trusted: where another process has just read them through.
@@ -164,7 +167,7 @@ def _with_notes(corpus: Corpus, texts: Texts) -> Corpus:
     count in the loss and nothing does."""
     notes, config, answers = texts.notes, corpus.config, corpus.answers
     if answers is None:
-        return replace(corpus, notes=notes)
+        return replace(corpus, notes=notes, paths=texts.paths)
     has_documents = any(source.ends is not None for source in texts.sources)
     if config.loss_after is None:
         unit, lacks = "document", f"have no turn that begins with {config.bot!r}"
@@ -191,7 +194,7 @@ def _with_notes(corpus: Corpus, texts: Texts) -> Corpus:
     if answers.without:
         lacking = f"{answers.without:,} of {counted(answers.units, unit)}"
         notes += (f"{lacking} {lacks}, so nothing of them counts in the loss",)
-    return replace(corpus, notes=notes)
+    return replace(corpus, notes=notes, paths=texts.paths)
 
 
 def _open_tokens(

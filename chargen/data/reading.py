@@ -11,7 +11,8 @@ import numpy as np
 from chargen.config import CorpusConfig
 from chargen.data.cache import open_sources
 from chargen.data.documents import EncodedText, encode_text
-from chargen.data.sources import Paths, check_unchanged
+from chargen.data.finding import Paths
+from chargen.data.sources import check_unchanged
 from chargen.data.splits import whole_texts
 from chargen.tokenizers.base import Tokenizer, Tokens
 

@@ -37,6 +37,7 @@ from chargen.display.training_lines import (
 )
 from chargen.display.wrapping import flow
 from chargen.errors import in_flags, in_python
+from chargen.reprs import printable
 from chargen.runtime.signals import has_terminal
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
@@ -91,6 +92,8 @@ class JsonView(View):
     """One JSON line an event on stdout; what people want to know goes to stderr."""
 
     def begin(self, run: Run) -> None:
+        for note in run.corpus.notes:
+            print_json({"event": "note", "text": note})
         if run.plan:
             print_json({"event": "plan", "choices": [asdict(choice) for choice in run.plan]})
 
@@ -120,6 +123,8 @@ class PlainView(View):
             self._print(f"{doing} {share:.0%}")
 
     def begin(self, run: Run) -> None:
+        for note in run.corpus.notes:
+            self._print(printable(note))
         what, facts = headline(run, in_python if self._in_python else in_flags)
         self._print(what.plain)
         self._print(fact_lines(facts, 1000).plain)
@@ -197,6 +202,8 @@ class LiveView(View):
             self._forget_width()
 
     def begin(self, run: Run) -> None:
+        for note in run.corpus.notes:
+            self._live.console.print(Text(printable(note), "cyan"))
         if run.plan:
             self._live.console.print(plan_table(run.plan))
         self._head = headline(run, in_python if self._in_python else in_flags)

@@ -22,7 +22,7 @@ from chargen.checkpoint.locate import require_checkpoint
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
 from chargen.data.boundaries import JOINTS
 from chargen.data.cache import cache_folder, open_sources, scratch_folder
-from chargen.data.sources import Paths
+from chargen.data.finding import Paths
 from chargen.data.splits import split_texts
 from chargen.errors import CorpusError
 from chargen.evaluation.held_out import beginning, check_same_text, find_origin

@@ -31,13 +31,14 @@ def find_origin(metadata: CheckpointMetadata) -> list[Path]:
     """The files that a model was trained on: where the run read them, or by their names in the
     folder where we are or in `corpora`. Whether they are still the same, `check_same_text` tells.
     Raises CorpusError."""
-    names = [name for name, _, _ in metadata.corpus.files]
+    names = _file_names(metadata)
     candidates = [[folder / name for name in names] for folder in (Path(), Path("corpora"))]
     candidates.append([BUNDLED.parent.parent / "corpora" / name for name in names])
     if os.path.isfile(metadata.folder / TRAINING):
         with suppress(CheckpointError), open_training(metadata.folder) as (state, _):
-            if [os.path.basename(path) for path in state.paths] == names:
-                candidates.insert(0, [Path(path) for path in state.paths])
+            recorded = [Path(path) for path in state.paths]
+            if {path.name for path in recorded} == set(names) and all(map(_is_text, recorded)):
+                return recorded
     for files in candidates:
         if all(os.path.isfile(path) for path in files):  # no pipe, no device
             return files
@@ -45,6 +46,21 @@ def find_origin(metadata: CheckpointMetadata) -> list[Path]:
         f"the training text was not found: {', '.join(names)}",
         hint="give it with " + setting("text", fill_in="FILE"),
     )
+
+
+def _is_text(path: Path) -> bool:
+    """Whether it may be one: a file, or an exported folder, but no pipe, no device."""
+    return path.is_file() or path.is_dir()
+
+
+def _file_names(metadata: CheckpointMetadata) -> list[str]:
+    """What the files are called that its texts were in, without folders: an archive once."""
+    names: list[str] = []
+    for name, _, _ in metadata.corpus.files:
+        file, inside, _ = name.partition("/")
+        if not inside or file not in names[-1:]:
+            names.append(file)
+    return names
 
 
 def check_same_text(metadata: CheckpointMetadata, files: Sequence[tuple[str, int, str]]) -> None:

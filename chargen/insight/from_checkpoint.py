@@ -11,9 +11,9 @@ from typing import Unpack
 
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.config import InspectConfig, LookBackConfig
+from chargen.data.finding import Paths
 from chargen.data.reading import read_tokens
 from chargen.data.shards import Ids
-from chargen.data.sources import Paths
 from chargen.errors import CheckpointError, CorpusError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text, held_out_tokens
 from chargen.evaluation.surprisal import Surprisal

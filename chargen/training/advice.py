@@ -29,6 +29,7 @@ MAX_BLANK = 0.02
 MAX_OTHERS = 0.2  # of the lines, those that speak of something else than a list
 DIALOGUE = 0.5  # of the lines, those of the two who speak most
 MIN_TURNS = 10  # of each
+MOSTLY = 0.5  # of the line ends
 _SPEAKER = re.compile(r"\S[^:]{0,20}:\s")
 _MARKS = (".", "!", "?", ",", ";", ":", "{", "}", ")")  # prose, verse and code end lines so
 ROSE = 1.02  # times the best validation loss
@@ -39,7 +40,12 @@ STILL_FALLS = 0.98  # times the loss in the middle of the run
 
 def about_text(corpus: Corpus) -> list[Wording]:
     """Before a training."""
-    return [*_about_list(corpus), *_about_single_document(corpus), *_about_copies(corpus)]
+    return [
+        *_about_list(corpus),
+        *_about_single_document(corpus),
+        *_about_copies(corpus),
+        *_about_line_ends(corpus),
+    ]
 
 
 def about_speakers(corpus: Corpus, config: CorpusConfig, *, chosen: bool = False) -> list[Wording]:
@@ -115,6 +121,23 @@ def _about_single_document(corpus: Corpus) -> list[Wording]:
     return [
         f"the whole text is one {corpus.documents}, so none of it is held out for validation; "
         + way_out
+    ]
+
+
+def _about_line_ends(corpus: Corpus) -> list[Wording]:
+    """Of a text whose lines mostly end with CRLF, which a model learns as it is."""
+    if corpus.config.newlines != "keep":
+        return []
+    cr, lf = (
+        sum(int(corpus.counts[t]) * piece.count(end) for t, piece in enumerate(pieces))
+        for pieces in [corpus.tokenizer.pieces]
+        for end in (b"\r", b"\n")
+    )
+    if not lf or cr < MOSTLY * lf:
+        return []
+    return [
+        "its lines end with CRLF, as on Windows, and the model learns to write them so; to have "
+        "them end with LF, train with " + setting("newlines", "lf")
     ]
 
 

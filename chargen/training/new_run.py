@@ -14,8 +14,8 @@ from chargen.checkpoint.folder import Checkpoint, load_checkpoint
 from chargen.checkpoint.metadata import CorpusFacts, FineTuned, Replayed
 from chargen.config import CorpusConfig, SamplingDefaults, TrainConfig, split_options
 from chargen.data.corpus import Corpus
+from chargen.data.finding import find_texts, name_of
 from chargen.data.roles import RoleChoice
-from chargen.data.sources import find_texts, name_of
 from chargen.errors import ConfigError, named
 from chargen.nn.model import LanguageModel
 from chargen.nn.new_tokens import start_new_tokens, with_more_tokens
@@ -76,7 +76,7 @@ class _Parts:
 def begin_run(setup: Setup) -> Run:
     """Everything up to the first step. Raises a ChargenError, and then leaves nothing behind."""
     request, ranks = setup.request, setup.ranks
-    found = find_texts(request.paths)  # a wrong path is reported before a folder is made
+    find_texts(request.paths)  # a wrong path is reported before a folder is made
     with ranks.failing_together(), within_memory():
         if not ranks.is_main:
             parts = _make_parts(setup)
@@ -93,7 +93,7 @@ def begin_run(setup: Setup) -> Run:
                 corpus,
                 facts,
                 parts.corpus_config,
-                found,
+                corpus.paths,
                 parts.sampling,
                 parts.fine_tuned,
             )
@@ -198,7 +198,7 @@ def _record(
         origin,
         old_text,
         Replayed(
-            [saved_path(path) for path in find_texts(setup.request.replay)],
+            [saved_path(path) for path in corpus.paths],
             CorpusFacts(corpus.name, list(corpus.sources)),
             asdict(source.metadata.corpus_options),
             seed,

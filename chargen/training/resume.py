@@ -16,7 +16,7 @@ from chargen.checkpoint.metadata import CorpusFacts, Replayed
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus
-from chargen.data.sources import find_texts, name_of
+from chargen.data.finding import name_of
 from chargen.errors import CheckpointError, CorpusError, named, setting
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import to_tensors
@@ -68,7 +68,7 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
     try:
         if snapshot is not None:
             train_config = _resumed_config(snapshot, request.options)
-            paths = find_texts(request.paths) if request.paths else _files(snapshot.paths)
+            paths = request.paths or _files(snapshot.paths)
             configs = (snapshot.corpus_config, snapshot.model_config, train_config)
             agreed = str(folder), list(map(str, paths)), list(map(asdict, configs)), replayed
         name, found, (of_corpus, of_model, of_training), replayed = ranks.broadcast(agreed)
@@ -106,7 +106,7 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             corpus,
             snapshot.corpus,
             snapshot.corpus_config,
-            paths,
+            corpus.paths,
             snapshot.sampling,
             snapshot.fine_tuned,
         ),
@@ -152,7 +152,7 @@ def _replayed(
             )
         return None
     try:
-        paths = find_texts(named_again) if named_again else _files(record.paths)
+        paths = list(named_again) or _files(record.paths)
     except CorpusError as error:
         raise CorpusError(
             f"the text that {folder} replays cannot be read again: {error.message}",
@@ -216,12 +216,12 @@ def _check_same_text(folder: Path | None, facts: CorpusFacts, corpus: Corpus) ->
 
 
 def _files(paths: Sequence[str]) -> list[Path]:
-    """The texts that a checkpoint names. It may come from anybody, so it names files alone: no
-    pipe, no device, no pattern for them. Raises CorpusError."""
+    """The texts that a checkpoint names. It may come from anybody, so it names files and folders
+    alone: no pipe, no device, no pattern for them. Raises CorpusError."""
     for path in paths:
         if path == "-":
             raise CorpusError("it came from standard input")
-        if not os.path.isfile(path):
+        if not os.path.isfile(path) and not os.path.isdir(path):
             exists = os.path.exists(path)
             raise CorpusError(f"{path} is not a file" if exists else f"no such text: {path}")
     return [Path(path) for path in paths]

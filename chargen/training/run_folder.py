@@ -14,7 +14,7 @@ from chargen.checkpoint.recent import is_finished
 from chargen.checkpoint.snapshot import Snapshot
 from chargen.config import CorpusConfig, SamplingDefaults
 from chargen.data.corpus import Corpus
-from chargen.data.sources import readable
+from chargen.data.finding import readable
 from chargen.errors import CheckpointError, named, setting
 from chargen.nn.transfer import to_arrays
 from chargen.runtime.files import Lock, is_locked, is_part, remove_parts, sync_folder

@@ -14,7 +14,8 @@ import pytest
 
 from chargen.config import CorpusConfig
 from chargen.data.corpus import open_corpus
-from chargen.data.sources import CHUNK_BYTES, find_texts, name_of
+from chargen.data.finding import find_texts, name_of
+from chargen.data.sources import CHUNK_BYTES
 from chargen.errors import CorpusError
 from tests.support.texts import WHOLE, spell, write
 
@@ -28,9 +29,9 @@ def test_files_folders_globs_and_gzip(tmp_path: Path) -> None:
     write(tmp_path, "x2.text", "two")
     packed = write(tmp_path, "z.txt.gz", gzip.compress(b"zed", mtime=0))
     corpus = open_corpus([tmp_path / "books", str(tmp_path / "x*.text"), packed], WHOLE)
-    assert spell(corpus, corpus.train) == ["bee", "ay", "zip", "one", "two", "zed"]
+    assert spell(corpus, corpus.train) == ["bee", "ay", "no", "zip", "one", "two", "zed"]
     assert [name for name, *_ in corpus.sources] == [
-        "b.txt", "a.txt", "z.txt.gz", "x1.text", "x2.text", "z.txt.gz",
+        "b.txt", "a.txt", "notes.md", "z.txt.gz", "x1.text", "x2.text", "z.txt.gz",
     ]  # fmt: skip
 
 
@@ -61,13 +62,10 @@ def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None
     [
         (b"piped text", None),
         (gzip.compress(b"piped text", mtime=0), None),
-        ("piped text".encode("utf-16-le"), "piping it through: iconv -f UTF-16LE -t UTF-8"),
-        (
-            gzip.compress("caf\u00e9 au lait".encode("cp1252"), mtime=0),
-            "gzip -dc | iconv -f WINDOWS-1252",
-        ),
-        (bz2.compress(b"piped text"), "unpack it first, piping it through: bzip2 -dc"),
-        (gzip.compress(b"piped text" * 99, mtime=0)[:-9], "not a complete gzip file"),
+        (bz2.compress(b"piped text"), None),
+        ("piped text".encode("utf-16-le"), "read it with encoding='utf-16-le'"),
+        (gzip.compress("caf\u00e9 au lait".encode("cp1252"), mtime=0), "encoding='cp1252'"),
+        (gzip.compress(b"piped text" * 99, mtime=0)[:-9], "it cannot be unpacked"),
     ],
 )
 def test_what_comes_through_a_pipe_is_seen_as_it_is_in_a_file(
@@ -115,12 +113,11 @@ def test_byte_order_mark_goes_and_newlines_stay_unless_asked(
         (b"caf\xe9", 3),
         (b"abc\xe6\xbc", 3),
         (b"x" * (CHUNK_BYTES - 1) + b"\xe6\xbc!", CHUNK_BYTES - 1),
-        ("héllo".encode("utf-16"), 0),
     ],
 )
 def test_text_that_is_not_utf8_names_the_byte(tmp_path: Path, content: bytes, byte: int) -> None:
     path = write(tmp_path, "bad.txt", content)
-    with pytest.raises(CorpusError, match=rf"bad.txt is not UTF-8: byte {byte} .*iconv"):
+    with pytest.raises(CorpusError, match=rf"bad.txt is not UTF-8: byte {byte} "):
         open_corpus([path], WHOLE)
 
 
@@ -130,9 +127,13 @@ def test_text_that_is_not_utf8_names_the_byte(tmp_path: Path, content: bytes, by
         ("nowhere.txt", None, "no such text"),
         ("empty.txt", b"", "the text is empty"),
         ("bom.txt", b"\xef\xbb\xbf", "the text is empty"),
-        ("folder/readme.md", b"x", "has no text"),
-        ("torn.txt.gz", gzip.compress(b"hello" * 99, mtime=0)[:-9], "not a complete gzip file"),
-        ("false.txt.gz", b"hello", "not a complete gzip file"),
+        (
+            "folder/picture.png",
+            b"\x89PNG\r\n\x1a\n\0",
+            "there is no text in .*folder; left out: picture.png",
+        ),
+        ("hidden/.notes.txt", b"x", "hidden has no text"),
+        ("torn.txt.gz", gzip.compress(b"hello" * 99, mtime=0)[:-9], "it cannot be unpacked"),
     ],
 )
 def test_useless_texts_are_refused(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.config import CorpusConfig
-from chargen.data import sources, splits
+from chargen.data import intake, sources, splits
 from chargen.data.corpus import open_corpus
-from chargen.data.sources import read_sources
+from chargen.data.intake import read_sources
 from chargen.data.splits import DocumentSplit, FileSplit, JointSplit, Span, Split, split_texts
 from tests.support.texts import spell, write
 
@@ -25,7 +25,7 @@ def test_chunks_do_not_show(
     """Wherever reading is cut, the tokens are those of the text as a whole."""
     path = write(tmp_path_factory.getbasetemp(), f"chunks{chunk_bytes}.txt", text)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sources, splits):
+        for module in (intake, sources, splits):
             patch.setattr(module, "CHUNK_BYTES", chunk_bytes)
         found = read_sources([path], CorpusConfig(), path.parent.resolve).sources
         spans = [Span(0, 0, found[0].size, ends=True)]
@@ -109,7 +109,7 @@ def test_lines_are_shuffled_whole_and_the_same_for_one_seed(tmp_path: Path) -> N
 def test_lines_of_several_files_long_and_short(
     tmp_path: Path, chunk_bytes: int, tokenizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sources, splits):
+    for module in (intake, sources, splits):
         monkeypatch.setattr(module, "CHUNK_BYTES", chunk_bytes)
     lines = ["short", "é" * 100, "a line of words " * 9, "x", "漢字"]
     paths = [
@@ -128,7 +128,7 @@ def test_lines_of_several_files_long_and_short(
 def test_paragraphs_are_shuffled_whole_with_their_exact_bytes(
     tmp_path: Path, chunk_bytes: int, tokenizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sources, splits):
+    for module in (intake, sources, splits):
         monkeypatch.setattr(module, "CHUNK_BYTES", chunk_bytes)
     tunes = [f"X:{n}\r\nT: tune {n}\r\n|:ab c2 | \u00e9:|" for n in range(40)]
     tunes += ["  indented\n\ttwice ", "one line", "long \u6f22" * 40 + "\n" + "x" * 99, "a\rb"]

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 import chargen
 from chargen.config import CorpusConfig
-from chargen.data import encoding, sources, splits
+from chargen.data import encoding, finding, intake, sources, splits
 from chargen.data.cache import cache_folder, scratch_folder
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.data.reading import read_documents
 from chargen.data.shards import ShardWriter
-from chargen.data.utf8 import wide_encoding
 from chargen.errors import ChargenError, CorpusError, TokenizerError
+from chargen.formats.compression import compression_of
+from chargen.formats.encodings import wide_encoding
 from chargen.generation.generator import TextGenerator
 from chargen.runtime import workers as processes
 from chargen.runtime.files import Lock
@@ -63,7 +64,7 @@ hostile_bytes = st.one_of(
 def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_reported(
     chunk: int, content: bytes, kind: str, split: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assume(not content.startswith(sources.GZIP))  # which is no UTF-8 either, but unpacked
+    assume(compression_of(content) is None)  # which is no UTF-8 either, but unpacked
     assume(wide_encoding(content[:chunk]) is None)  # as far as is looked, which is refused
     path = tmp_path_factory.mktemp("hostile") / "text.txt"
     path.write_bytes(content)
@@ -74,7 +75,7 @@ def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_reported(
     except UnicodeDecodeError as error:
         bad = error.start
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sources, splits):
+        for module in (intake, sources, splits):
             patch.setattr(module, "CHUNK_BYTES", chunk)
         try:
             corpus = open_corpus([path], config)
@@ -128,8 +129,8 @@ BAD = {
     "bad at the end": (b"a" * 4000 + b"\xe4\xbd", "not UTF-8: byte 4000 (0xE4)"),
     "bad across two reads": (b"a" * ((1 << 20) - 1) + b"\xe4\x41", "byte 1048575 (0xE4)"),
     "a surrogate": (b"\xed\xa0\x80" * 900, "not UTF-8: byte 0 (0xED)"),
-    "utf-16": ("hello world\n".encode("utf-16") * 300, "iconv -f UTF-16"),
-    "gzip that is none": (b"\x1f\x8bhello" * 90, "not a complete gzip file"),
+    "utf-16": ("hello world\n".encode("utf-16-le") * 300, "--encoding utf-16-le"),
+    "gzip that is none": (b"\x1f\x8b\x08hello" * 90, "it cannot be unpacked"),
 }
 
 
@@ -234,7 +235,7 @@ def opened_while(path: Path, doing: str, act: Callable[[], object], **options: A
             happened.append(act())
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sources, splits):
+        for module in (intake, sources, splits):
             patch.setattr(module, "CHUNK_BYTES", 64)
         try:
             return open_corpus([path], CorpusConfig(**WHOLE, **options), on_progress=progress)
@@ -361,9 +362,9 @@ def test_folders_that_lead_back_to_themselves(tmp_path: Path) -> None:
     (tmp_path / "a" / "dead.txt").symlink_to("nowhere")
     os.mkfifo(tmp_path / "a" / "pipe.txt")
     for given_path in (tmp_path / "a", f"{tmp_path}/a/**/one.txt", f"{tmp_path}/**/b"):
-        assert [path.name for path in sources.find_texts([given_path])] == ["one.txt"]
+        assert [path.name for path in finding.find_texts([given_path])] == ["one.txt"]
     same = [tmp_path / "a" / "b" / "one.txt", tmp_path / "a" / "x" / "b" / "y" / "one.txt"]
-    assert sources.find_texts(same) == same[:1]
+    assert finding.find_texts(same) == same[:1]
     with pytest.raises(CorpusError, match=r"cannot read .*self\.txt"):
         open_corpus([tmp_path / "a" / "self.txt"], CorpusConfig())
 
@@ -375,7 +376,7 @@ def test_globs_pass_over_what_is_hidden(tmp_path: Path, monkeypatch: pytest.Monk
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     found = {
-        pattern: [str(path) for path in sources.find_texts([pattern])]
+        pattern: [str(path) for path in finding.find_texts([pattern])]
         for pattern in ("*.txt", "**/*.txt", ".*.txt", "./[ad]*", "a**", ".git/*", "d/../*.txt")
     }
     assert found == {
