@@ -76,7 +76,10 @@ class CorpusConfig(Config):
     user: str = option(
         "You:", "how the user's turns begin in the text's dialogues, for the REPL's chat mode"
     )
-    bot: str = option("Bot:", "how the model's turns begin in the text's dialogues")
+    bot: str = option(
+        "Bot:",
+        "how the model's turns begin in the text's dialogues; of a chat, as whom it answers",
+    )
     me: str | None = option(None, "who of a chat's people you are; the model answers as the other")
     encoding: str | None = option(
         None, "encoding of texts without a byte order mark, such as cp1252 (default: UTF-8)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chargen.config import CorpusConfig
 from chargen.formats import delimited, epub, html, json_records, notebook, parquet, subtitles
+from chargen.formats.chats import head_lines
 from chargen.formats.content import Content, Head
 from chargen.formats.discord import is_discord, read_discord
 from chargen.formats.documents import Document
@@ -14,6 +15,8 @@ from chargen.formats.irc import is_irc, read_irc
 from chargen.formats.slack import is_slack, is_slack_export, read_slack, read_slack_export
 from chargen.formats.telegram import is_telegram, read_telegram
 from chargen.formats.whatsapp import is_whatsapp, read_whatsapp
+
+DIALOGUE_SHARE = 0.5  # of the lines of a text, those that begin turns
 
 Reader = Callable[[Content, CorpusConfig], Iterator[Document]]
 
@@ -66,12 +69,21 @@ EXPORTS: tuple[Export, ...] = (Export("slack", "Slack export", is_slack_export, 
 
 def recognise(content: Content, config: CorpusConfig) -> Kind | None:
     """The kind that the config names, or else the first that recognises the content; None for plain
-    text."""
+    text, such as one whose lines are turns that begin as the config says."""
     if config.format is not None:
         return next((kind for kind in KINDS if kind.name == config.format), None)
     data = content.head()
     head = Head(content.name.lower(), data, data.decode(content.encoding, errors="ignore"))
+    if _is_dialogue(head.text, config):
+        return None
     return next((kind for kind in KINDS if kind.recognises(head)), None)
+
+
+def _is_dialogue(text: str, config: CorpusConfig) -> bool:
+    """Whether each side has turns there, and most of its lines begin one."""
+    lines = [line for line in head_lines(text) if line.strip()]
+    sides = [sum(line.startswith(side) for line in lines) for side in (config.user, config.bot)]
+    return all(sides) and sum(sides) >= DIALOGUE_SHARE * len(lines)
 
 
 def recognise_export(names: Collection[str], config: CorpusConfig) -> Export | None:

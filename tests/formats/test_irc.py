@@ -8,6 +8,7 @@ from chargen.config import CorpusConfig
 from chargen.formats.content import Content, Head
 from chargen.formats.documents import Message
 from chargen.formats.irc import is_irc, read_irc
+from chargen.formats.kinds import recognise
 
 
 def read(text: str) -> list[Message]:
@@ -115,6 +116,14 @@ def test_what_is_no_log(text: str) -> None:
 def test_the_next_day_is_seen_from_the_time() -> None:
     times = [m.time or 0 for m in read("[22:00] <a> x\n[21:00] <b> y\n[09:00] <a> z\n")]
     assert [times[1] - times[0], times[2] - times[1]] == [-3600, 12 * 3600]
+
+
+def test_turns_that_begin_as_is_said_are_no_log() -> None:
+    content = Content.of("x.log", b"<ana> hi\n<benny> ho\n" * 5)
+    found = recognise(content, CorpusConfig())
+    assert found is not None and found.name == "irc"
+    assert recognise(content, CorpusConfig(user="<ana>", bot="<benny>")) is None
+    assert recognise(content, CorpusConfig(user="<ana>", bot="<zoe>")) is found
 
 
 NICKS = st.sampled_from(["ana", "ben_", "[cy]", "d|away", "e-f"])
