@@ -1,6 +1,6 @@
 """What `--relevance` does to the answers of a chat, by its strength.
 
-    python benchmarks/relevance.py [--seeds 1 2 3] [--questions 50]
+    python benchmarks/relevance.py [--seeds 1 2 3] [--questions 50] [--evasive CHECKPOINT]
 
 Two models are asked what color, sound or opposite something has, as in chat_temperature.py, at the
 temperature of a chat: the bundled one, and the same after 1,500 steps on its text with six of ten
@@ -89,10 +89,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--questions", type=int, default=50, help="of the second half")
+    parser.add_argument("--evasive", help="the second model, as this has made it before")
     arguments = parser.parse_args()
     asked = questions(100)[50:][: arguments.questions]
     with tempfile.TemporaryDirectory() as folder:
-        models = {"bundled": chargen.load("everyday"), "evasive": evasive_model(Path(folder))}
+        evasive = arguments.evasive and chargen.load(arguments.evasive)
+        models = {
+            "bundled": chargen.load("everyday"),
+            "evasive": evasive or evasive_model(Path(folder)),
+        }
         for name, model in models.items():
             print(f"{name}\nrelevance  right  evasive  most common  distinct-1  distinct-2  nats")
             for share in SHARES:

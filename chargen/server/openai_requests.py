@@ -203,10 +203,9 @@ def dialogue_of(
             param="messages",
         )
     corpus = generator.corpus_options
-    roles = {"user": corpus.user, "assistant": corpus.bot}
+    roles = {"user": corpus.user, "assistant": corpus.bot}  # which may be alike
     before: list[str] = []
-    turns: list[tuple[str, str]] = []
-    last: str | None = None  # whose the last of them is; both sides may begin alike
+    turns: list[tuple[str, str]] = []  # whose it is, as messages have it, and what was said
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
         text = _content(message, path)
@@ -218,22 +217,22 @@ def dialogue_of(
                 f"{message.role!r}; these models call no tools",
                 param=f"{path}.role",
             )
-        elif message.role == last:
-            label, said = turns.pop()
-            turns.append((label, f"{said}\n{text}"))
+        elif turns and turns[-1][0] == message.role:
+            role, said = turns.pop()
+            turns.append((role, f"{said}\n{text}"))
         else:
-            turns.append((roles[message.role], text))
-            last = message.role
-    goes_on = last == "assistant"
+            turns.append((message.role, text))
+    goes_on = bool(turns) and turns[-1][0] == "assistant"
     if goes_on and not turns[-1][1]:  # nothing to continue: as if it were not there
         turns.pop()
         goes_on = False
 
     def spelled(turns: Sequence[tuple[str, str]]) -> str:
-        dialogue = dialogue_text(turns, next_role=None if goes_on else corpus.bot)
+        lines = [(roles[role], said) for role, said in turns]
+        dialogue = dialogue_text(lines, next_role=None if goes_on else corpus.bot)
         return generator.with_own_line_ends("\n".join([*filter(None, before), dialogue]))
 
-    asked = [index for index, (role, _) in enumerate(turns) if role == corpus.user]
+    asked = [index for index, (role, _) in enumerate(turns) if role == "user"]
     unasked = spelled(turns[: asked[-1]] + turns[asked[-1] + 1 :]) if asked else None
     return spelled(turns), goes_on, unasked
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 import chargen
 from chargen.generation.generator import TextGenerator
+from chargen.session.session import Session
 from tests.support.browser import open_browser
 from tests.support.page import exported, open_desk
 
@@ -241,6 +242,56 @@ def test_a_chat_is_the_text_of_its_turns(browser: Browser, url: str) -> None:
             turn = f"{before}\n" if before and not before.endswith("\n") else before
             assert desk.text.startswith(f"{turn}You: {said}\nBot:")
             assert "\nYou:" not in desk.text.removeprefix(turn + "You: ")
+
+
+@pytest.mark.parametrize("mode", ["complete", "story", "chat"])
+def test_answers_fit_what_they_fit_in_a_session(
+    browser: Browser, url: str, checkpoint: Path, mode: str
+) -> None:
+    session = Session(checkpoint, mode=mode)
+    for name, value in {"relevance": 0.7, "temperature": 0, "max_tokens": 12}.items():
+        session.change(name, value)
+    with open_desk(browser, url) as desk:
+        desk.choose_mode(mode)
+        desk.set(temperature=0, max_tokens=12, relevance=0.7)
+        before = ""
+        for said in ("The sky is", " and GRANNY"):
+            answer = "".join(str(piece) for piece in session.answer(said))
+            if mode == "chat":
+                desk.page.locator("#line-field").fill(said.strip())
+                desk.page.locator("#line-field").press("Enter")
+                desk.wait_until_written()
+            else:
+                desk.type(before + said)
+                desk.write()
+            assert desk.text.endswith(answer) and answer
+            before = desk.text if mode == "story" else ""
+        assert mode == "complete" or desk.text.replace("You: and", "You:  and") == session.text
+
+
+def test_where_the_prompt_stands(browser: Browser, url: str) -> None:
+    with open_desk(browser, url) as desk:
+        turns = [
+            ("You: hi\nBot:", "You:", "Bot:", [0, 8]),
+            ("You: hi\nBot: Hi!\nYou: so?\nBot: O", "You:", "Bot:", [17, 26]),
+            ("> hi\n> Hi!\n> so?\n>", ">", ">", [11, 17]),
+            ("Bot: Hi!", "You:", "Bot:", None),
+            ("You: hi", "You:", "Bot:", None),
+            ("", "You:", "Bot:", None),
+        ]
+        for text, *roles, expected in turns:
+            found = desk.page.evaluate("([text, roles]) => lastTurn(text, roles)", [text, roles])
+            assert found == expected, text
+        for length, written, expected in [
+            (9, [], [0, 9]),
+            (9, [[4, 9]], [0, 4]),
+            (9, [[0, 9]], None),
+            (9, [[0, 4], [6, 9]], [4, 6]),
+            (9, [[0, 4], [4, 6]], [6, 9]),
+            (0, [], None),
+        ]:
+            given = ["x" * length, written]
+            assert desk.page.evaluate("(given) => lastPrompt(...given)", given) == expected
 
 
 def test_several_answers_take_the_place_of_one(browser: Browser, url: str) -> None:
