@@ -43,11 +43,11 @@ class WordTokenizer(Tokenizer):
     kind = "word"
 
     def __init__(self, letters: str, others: str, words: list[str]) -> None:
-        self._by_character = CharTokenizer(letters + others)
-        first = self._by_character.vocab_size
-        super().__init__(self._by_character.pieces + [to_utf8(w) for w in words], end=NUM_BYTES)
+        pieces = CharTokenizer(letters + others).pieces
+        super().__init__(pieces + [to_utf8(word) for word in words], end=NUM_BYTES)
         self.letters, self.others, self.words = letters, others, words
-        self._ids = {word: token for token, word in enumerate(words, start=first)}
+        beyond = enumerate([*letters, *others, *words], start=NUM_BYTES + 1)
+        self._ids = {chr(code): code for code in range(128)} | {text: id for id, text in beyond}
         self._whole, self._parts = _patterns(letters)
 
     @classmethod
@@ -93,11 +93,8 @@ class WordTokenizer(Tokenizer):
             if part not in self._ids and part[1:] in self._ids and part[0] == " ":
                 spelled.append(ord(" "))
                 part = part[1:]
-            token = self._ids.get(part)
-            if token is None:
-                spelled += self._by_character.encode_array(part).tolist()
-            else:
-                spelled.append(token)
+            for text in [part] if part in self._ids else part:
+                spelled += [self._ids[text]] if text in self._ids else text.encode()
         return spelled
 
     def rules(self) -> dict[str, Any]:

@@ -21,6 +21,10 @@ TOKENS_PER_WEIGHT = 2.5
 SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
 # More weights than this for each token of the text only overfit it.
 WEIGHTS_PER_TOKEN = 2.5
+# Most weights of a model of words are in the table of them, of which a step moves few: of 300 kB of
+# Shakespeare, 4.6 weights a token are better than 2, and after 10 epochs dropout 0.5 than 0.3.
+WEIGHTS_PER_WORD = 5.0
+WORD_EPOCHS = 3.0  # of other tokens, as which an epoch of words overfits
 # Where no time is given nobody knows what is too slow: no wider than this.
 WIDEST_WITHOUT_TIME = 512
 BATCH_SIZE, BPTT = 16, 64
@@ -113,7 +117,7 @@ def make_plan(
         reason = "a quarter of a new model's, so that less is forgotten"
     choose("learning_rate", rate, reason)
     epochs = _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
-    dropout, weight_dropout, reason = _regularisation(epochs)
+    dropout, weight_dropout, reason = _regularisation(task, epochs)
     choose("dropout", dropout, reason)
     choose("weight_dropout", weight_dropout, reason)
     if task.seconds is not None:  # a length in steps or epochs is kept
@@ -176,7 +180,8 @@ def _hidden_size(
         if options.get("tie_weights"):
             sized["embedding_size"] = hidden_size
         weights = _num_weights(task, sized)
-        if weights > WEIGHTS_PER_TOKEN * task.train_tokens:
+        most = WEIGHTS_PER_WORD if task.tokenizer == "word" else WEIGHTS_PER_TOKEN
+        if weights > most * task.train_tokens:
             return widest, "a wider one would overfit such a short text"
         if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
             return widest, "a wider one would not fit into memory"
@@ -248,12 +253,13 @@ def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSe
     return float(options["steps"] * options["batch_size"] * options["bptt"])
 
 
-def _regularisation(epochs: float) -> tuple[float, float, str]:
+def _regularisation(task: Task, epochs: float) -> tuple[float, float, str]:
     """Dropout and DropConnect: the more often a text is read, the more, lest it be
     overfitted."""
+    factor = WORD_EPOCHS if task.tokenizer == "word" else 1.0
     dropout, weight_dropout = next(
         (dropout, weight_dropout)
         for most, dropout, weight_dropout in DROPOUT_BY_EPOCHS
-        if epochs < most
+        if factor * epochs < most
     )
     return dropout, weight_dropout, f"the text is read {epochs:.1f} times"

@@ -92,7 +92,7 @@ def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_reported(
             assert learned(corpus) == content.removeprefix(BOM)
 
 
-@pytest.mark.parametrize("kind", ["char", "byte", "subword"])
+@pytest.mark.parametrize("kind", ["char", "byte", "subword", "word"])
 def test_a_hundred_thousand_characters(tmp_path: Path, kind: str) -> None:
     signs = [chr(code) for code in range(0x20, 0x19000) if not 0xD800 <= code < 0xE000][:100_000]
     random.Random(1).shuffle(signs)

@@ -216,3 +216,13 @@ def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) 
     made = dataclasses.asdict(run.model.config) | dataclasses.asdict(run.trainer.config)
     assert {name: made[name] for name in values} == values
     assert run.model.config.hidden_size == 24
+
+
+def test_words_have_more_weights_for_a_token_and_more_dropout() -> None:
+    def planned(tokenizer: str) -> dict[str, Any]:
+        task = Task(113_000, 3000, "cpu", None, tokenizer=tokenizer)
+        choices = make_plan(task, {"epochs": 10.0}, unknown_machine)
+        return {choice.name: choice.value for choice in choices}
+
+    assert (planned("word")["hidden_size"], planned("char")["hidden_size"]) == (128, 64)
+    assert (planned("word")["dropout"], planned("char")["dropout"]) == (0.4, 0.3)
