@@ -21,8 +21,8 @@ TOKENS_PER_WEIGHT = 2.5
 SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
 # More weights than this for each token of the text only overfit it.
 WEIGHTS_PER_TOKEN = 2.5
-# Most weights of a model of words are in the table of them, of which a step moves few: of 300 kB of
-# Shakespeare, 4.6 weights a token are better than 2, and after 10 epochs dropout 0.5 than 0.3.
+# Most weights of a model of words are in their table, of which a step moves few. On 300 kB of
+# Shakespeare 4.6 weights a token are better than 2 or 11, and after 10 epochs dropout 0.5 than 0.3.
 WEIGHTS_PER_WORD = 5.0
 WORD_EPOCHS = 3.0  # of other tokens, as which an epoch of words overfits
 # Where no time is given nobody knows what is too slow: no wider than this.

@@ -221,7 +221,7 @@ def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) 
 def test_words_have_more_weights_for_a_token_and_more_dropout() -> None:
     def planned(tokenizer: str) -> dict[str, Any]:
         task = Task(113_000, 3000, "cpu", None, tokenizer=tokenizer)
-        choices = make_plan(task, {"epochs": 10.0}, unknown_machine)
+        choices = make_plan(task, {"epochs": 11.5}, unknown_machine)
         return {choice.name: choice.value for choice in choices}
 
     assert (planned("word")["hidden_size"], planned("char")["hidden_size"]) == (128, 64)
