@@ -27,9 +27,10 @@ from chargen.training.planner import PlannedOption
 # Of the text that a model writes itself, to show what it forgets: texts, and tokens of each.
 OLD_TEXTS, OLD_LENGTH = 32, 128
 SHOWN = 20  # characters that a note shows
+OF_A_VOCABULARY = ("vocab_size", "subword_model")  # how it was learned
 # Options of the corpus that belong to a model. The others say how files are read and split, which
 # is the text's own matter; what counts in the loss is found out for each text, but for a mark.
-OF_THE_MODEL = ("vocab_size", "subword_model", "documents", "newlines", "user", "bot", "loss_after")
+OF_THE_MODEL = (*OF_A_VOCABULARY, "documents", "newlines", "user", "bot", "loss_after")
 
 
 def shape_of(config: ModelConfig) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def plan_of_text(
     return [
         PlannedOption(name, value, f"as in {source.metadata.folder}")
         for name, value in text_options(source, options).items()
-        if value == getattr(effective, name) != usual[name]
+        if name not in OF_A_VOCABULARY and value == getattr(effective, name) != usual[name]
     ]
 
 
@@ -69,7 +70,7 @@ def check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
                 + f" is {kept[name]} in {source.metadata.folder} and cannot become {value}",
                 hint="leave it out, or train without " + named("init_from"),
             )
-    for name in ("vocab_size", "subword_model"):
+    for name in OF_A_VOCABULARY:
         if name in options:
             raise CheckpointError(
                 named(name, "init_from") + " cannot be combined",
