@@ -213,9 +213,8 @@ class _Intake:
         version = version_of(file.path) if is_file else None
         with ExitStack() as stack:
             named = str(file.path) != "-"
-            opened: IO[bytes] = sys.stdin.buffer
-            if named:
-                opened = stack.enter_context(open(file.path, "rb"))
+            opened: IO[bytes]  # standard input only where it is meant: it may be none at all
+            opened = stack.enter_context(open(file.path, "rb")) if named else sys.stdin.buffer
             stream = cast(BinaryIO, opened)
             stack.enter_context(unpacking(label))
             stream, head, layers = self._unpacked(stream, label)
