@@ -68,7 +68,7 @@ class TrainStepper:
         self.gradient_norm = torch.zeros(())  # of the last gradient, before clipping
         self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
-        self._texts = _texts(corpus, replay, config, self._rows)
+        self._texts = _texts(corpus, replay, config.batch_size, self._rows)
         own = [text for text in self._texts if len(text.rows)]
         loaders = [
             BatchLoader(
@@ -86,6 +86,12 @@ class TrainStepper:
         self.streams: BatchLoader | MixedLoader = loaders[0]
         if len(loaders) > 1:
             self.streams = MixedLoader(loaders, [len(text.rows) for text in own])
+        self._beginnings = [
+            torch.from_numpy(
+                text.corpus.beginnings if config.reset else np.zeros(1, dtype=np.int64)
+            )
+            for text in self._texts
+        ]
         self.parts = min(config.accumulate, len(self._rows))
         self._learner = Learner(model, config, ranks)
         self.state, self.average = self._learner.state, self._learner.average
@@ -251,8 +257,7 @@ class TrainStepper:
         begin; and if streams forgot where they are, it would learn that texts begin there."""
         forget = torch.rand(self.config.batch_size, generator=self._random) < self.config.reset
         drawn = []
-        for text in self._texts:
-            places = text.beginnings
+        for text, places in zip(self._texts, self._beginnings, strict=True):
             drawn.append(
                 places[torch.randint(len(places), (text.streams,), generator=self._random)]
             )
@@ -332,19 +337,17 @@ class _Text:
     name: str
     streams: int
     rows: range
-    beginnings: Tensor
 
 
-def _texts(corpus: Corpus, replay: Replay | None, config: TrainConfig, rows: range) -> list[_Text]:
+def _texts(corpus: Corpus, replay: Replay | None, batch_size: int, rows: range) -> list[_Text]:
     """What is read, in the order of the streams; `rows` of all are this rank's."""
-    read = [("the training text", corpus, config.batch_size - (replay.streams if replay else 0))]
+    read = [("the training text", corpus, batch_size - (replay.streams if replay else 0))]
     if replay is not None:
         read.append(("the text to replay", replay.corpus, replay.streams))
     texts, at = [], 0
     for name, text, streams in read:
         own = range(max(0, rows.start - at), max(0, min(streams, rows.stop - at)))
-        places = text.beginnings if config.reset else np.zeros(1, dtype=np.int64)
-        texts.append(_Text(text, name, streams, own, torch.from_numpy(places)))
+        texts.append(_Text(text, name, streams, own))
         at += streams
     return texts
 
