@@ -22,7 +22,7 @@ EXAMPLES = {
     "min_chars": "100",
     "stop": r'"You:" "\n\n"',
     "until": "line",
-    "relevance": "0.3",
+    "relevance": "0.4",
     "repetition_penalty": "1.2",
     "presence_penalty": "0.5",
     "frequency_penalty": "0.5",
