@@ -3,8 +3,8 @@
     python benchmarks/relevance.py [--seeds 1 2 3] [--questions 50] [--evasive CHECKPOINT]
 
 Two models are asked what color, sound or opposite something has, as in chat_temperature.py, at the
-temperature of a chat: the bundled one, and the same after 1,500 steps on its text with six of ten
-answers replaced by "I do not know.", as people's chats are full of such. PLAUSIBLE and the form of
+temperature of a chat: the bundled one, and the same after 600 steps on the dialogues of its text
+with six of ten answers replaced by "I do not know.", as people's chats are full of such. PLAUSIBLE and the form of
 the formula (chargen/generation/logits.py) were chosen on the other half of the questions.
 
 An answer that names the right word is `right`; `evasive` is the share of "I do not know."; `most
@@ -35,16 +35,20 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 USER, BOT = "You:", "Bot:"
 EVASION = "I do not know."
 EVASIVE = 0.6  # of the answers
-STEPS = 1500
+STEPS = 600
 
 
 def evasive_model(folder: Path) -> TextGenerator:
     """The bundled model, which has learned to say often that it does not know."""
-    chance, lines = random.Random(7), []
-    for line in (CORPORA / "everyday.txt").read_text(encoding="utf-8").split("\n"):
+    text, chance = (CORPORA / "everyday.txt").read_text(encoding="utf-8"), random.Random(7)
+    talks = [talk for talk in text.split("\n\n") if talk.startswith(f"{USER} ")]
+
+    def evasive(line: str) -> str:
         evades = line.startswith(f"{BOT} ") and chance.random() < EVASIVE
-        lines.append(f"{BOT} {EVASION}" if evades else line)
-    (folder / "evasive.txt").write_text("\n".join(lines), encoding="utf-8")
+        return f"{BOT} {EVASION}" if evades else line
+
+    found = "\n\n".join("\n".join(map(evasive, talk.split("\n"))) for talk in talks)
+    (folder / "evasive.txt").write_text(found, encoding="utf-8")
     report = chargen.train(
         str(folder / "evasive.txt"),
         init_from="everyday",
