@@ -4,8 +4,9 @@
 
 Two models are asked what color, sound or opposite something has, as in chat_temperature.py, at the
 temperature of a chat: the bundled one, and the same after 600 steps on the dialogues of its text
-with six of ten answers replaced by "I do not know.", as people's chats are full of such. PLAUSIBLE and the form of
-the formula (chargen/generation/logits.py) were chosen on the other half of the questions.
+with six of ten answers replaced by "I do not know.", as people's chats are full of such. PLAUSIBLE
+and the form of the formula (chargen/generation/logits.py) were chosen on the other half of the
+questions.
 
 An answer that names the right word is `right`; `evasive` is the share of "I do not know."; `most
 common` that of the answer given most often; distinct-1 and distinct-2 are different words and pairs
