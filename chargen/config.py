@@ -101,7 +101,9 @@ class CorpusConfig(Config):
         choices=("all", "turns"),
     )
     loss_after: str | None = option(
-        None, "count only what follows this text in each document, or in each line of a file"
+        None,
+        "count only what follows this text in each document, or in each line of a file; "
+        "\\n is a newline",
     )
 
     def check_together(self) -> None:

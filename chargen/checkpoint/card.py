@@ -134,8 +134,14 @@ def _scores(metadata: CheckpointMetadata) -> str:
         f"| loss | {nats:.4f} nats per token |\n"
         f"| perplexity | {perplexity:.4g} per token |\n"
         f"| bits per byte | {per_byte:.4f} |\n"
-        f"| bits per character | {per_character:.4f} |" + _forgetting(scores)
+        f"| bits per character | {per_character:.4f} |" + _answers(scores) + _forgetting(scores)
     )
+
+
+def _answers(scores: Scores) -> str:
+    """Of a model that learned answers alone, a row: how many it gives to the last token."""
+    share = scores.answers
+    return "" if isinstance(share, Unset) else f"\n| exact answers | {share:.1%} |"
 
 
 def _forgetting(scores: Scores) -> str:

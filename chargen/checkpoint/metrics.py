@@ -28,6 +28,7 @@ class _Line(Record):
     train_loss: float | None
     valid_loss: float | None
     bits_per_byte: float | None
+    answers: float | None = None  # share of them exactly right; where they alone count
 
 
 def encode_metrics(metrics: Iterable[Mapping[str, Any]]) -> bytes:

@@ -41,7 +41,7 @@ class AnswerRule:
     """
 
     pattern: bytes
-    longest: int  # bytes of a match
+    longest: int  # bytes of a match, and what it looks at after it
 
 
 def answer_rule(
@@ -54,9 +54,12 @@ def answer_rule(
     """
     if config.loss_after is not None:
         text = config.loss_after.encode()
+        # A space at its end is of the answer: whoever asks may leave it to the model.
+        asked = text.rstrip(b" ") or text
+        space = b"(?=" + re.escape(text[len(asked) :]) + b")" if asked != text else b""
         in_lines = config.documents == "file" and not has_documents
         ends = _END + b"|" + _LINE_END if in_lines else _END
-        pattern = b"(?P<opens>" + re.escape(text) + b")|(?P<unit>" + ends + b")"
+        pattern = b"(?P<opens>" + re.escape(asked) + space + b")|(?P<unit>" + ends + b")"
         return AnswerRule(pattern, max(len(text), 2))
     if config.loss != "turns":
         return None

@@ -17,6 +17,7 @@ from chargen.display.console import console
 from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
 from chargen.reprs import counted, printable
+from chargen.runtime.files import Unset
 
 if TYPE_CHECKING:  # types alone: an error message must not wait for numpy
     from chargen.checkpoint.folder import Checkpoint
@@ -47,12 +48,10 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
                     f"{clock(scores.seconds)}"),
     ]  # fmt: skip
     if scores.valid_loss is not None:
-        facts.append(
-            (
-                "validation",
-                f"{scores.valid_loss:.4f} nats per token, {scores.bits_per_byte:.4f} bits per byte",
-            )
-        )
+        found = f"{scores.valid_loss:.4f} nats per token, {scores.bits_per_byte:.4f} bits per byte"
+        if not isinstance(scores.answers, Unset):
+            found += f", {scores.answers:.1%} of the answers exact"
+        facts.append(("validation", found))
     if metadata.sampling.given:
         facts.append(("sampling", sampling_in_words(metadata.sampling)))
     return [*facts, ("saved", metadata.saved_at)]

@@ -95,6 +95,8 @@ def metrics(evaluation: EvalReport | None, report: StepReport | None) -> list[tu
         found.append(("valid", f"{evaluation.valid_loss:.3f}", VALID_STYLE))
     if evaluation is not None and evaluation.bits_per_byte is not None:
         found.append(("bits/byte", f"{evaluation.bits_per_byte:.3f}", "bold"))
+    if evaluation is not None and evaluation.answers is not None:
+        found.append(("answers", f"{evaluation.answers:.1%}", "bold"))
     if evaluation is not None and (old := old_text(evaluation)) is not None:
         found.append(("old bits/char", old, "default"))
     if report is not None:
@@ -183,6 +185,8 @@ def closing(report: TrainReport, stopped: bool, in_python: bool = False) -> Text
             f"validation {report.valid_loss:.3f} nats per token, "
             f"{report.bits_per_byte:.3f} bits per byte, "
         )
+    if report.answers is not None:
+        score += f"{report.answers:.1%} of its answers exact, "
     tuned = ""
     if (old := old_text(report)) is not None:
         if report.start_loss is not None and report.valid_loss is not None:

@@ -26,6 +26,8 @@ READ_TOKENS = 1 << 14  # of a training text, to see what it is like
 MIN_ITEMS = 50
 MAX_ITEM = 40
 MAX_BLANK = 0.02
+ANSWER_MARKS = (" => ", " -> ", " > ", " | ", "\t")
+PARTED = 0.98  # of the lines, those in two by such a mark
 MAX_OTHERS = 0.2  # of the lines, those that speak of something else than a list
 DIALOGUE = 0.5  # of the lines, those of the two who speak most
 MIN_TURNS = 10  # of each
@@ -42,6 +44,7 @@ def about_text(corpus: Corpus) -> list[Wording]:
     """Before a training."""
     return [
         *_about_list(corpus),
+        *_about_answers(corpus),
         *_about_single_document(corpus),
         *_about_copies(corpus),
         *_about_line_ends(corpus),
@@ -106,6 +109,25 @@ def _about_list(corpus: Corpus) -> list[Wording]:
         "the lines of this text are short; if each is an item of its own, as in a list of names, "
         "train with " + setting("documents", "line")
     ]
+
+
+def _about_answers(corpus: Corpus) -> list[Wording]:
+    """Of lines that all are a text and what becomes of it, of which all is learned."""
+    if corpus.answers is not None or corpus.config.documents == "paragraph":
+        return []
+    tokens = corpus.train[:READ_TOKENS].copy()
+    [newline] = corpus.tokenizer.encode("\n")
+    tokens[tokens == corpus.tokenizer.end] = newline
+    lines = corpus.tokenizer.decode(tokens.tolist()).splitlines()[:-1]
+    full = [line for line in lines if line.strip()]
+    for mark in ANSWER_MARKS:
+        parted = sum(line.count(mark) == 1 and not line.endswith(mark) for line in full)
+        if len(full) >= MIN_ITEMS and parted >= PARTED * len(full):
+            return [
+                f"each line has {mark!r}; if what follows it answers what stands before it, learn "
+                "the answers alone, with " + setting("loss_after", mark)
+            ]
+    return []
 
 
 def _about_single_document(corpus: Corpus) -> list[Wording]:

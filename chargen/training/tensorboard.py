@@ -15,6 +15,7 @@ SCALARS = {
         "bits_per_byte",
         "bits_per_character",
         "old_bits_per_character",
+        "answers",
     ),
 }
 

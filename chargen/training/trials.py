@@ -41,6 +41,7 @@ class Trials:
             tokenizer=self._corpus.tokenizer.kind,
             device=self._device.type,
             memory=memory,
+            answers=self._corpus.config.loss_after is not None,
             ranks=self._ranks.world_size,
             **{"seconds": None, **more},
         )

@@ -40,10 +40,10 @@ def scanned(rule: AnswerRule, tokens: Tokens, cuts: list[int]) -> tuple[list[int
 
 def answers_after(text: str, opener: str) -> list[tuple[int, int]]:
     """Bytes of the answers in a document that ends with its end-of-document token, by plain
-    search."""
+    search: the space at the end of what they follow is of them."""
     data = text.encode() + b"\xff"
     at = data.find(opener.encode())
-    return [] if at < 0 else [(at + len(opener.encode()), len(data))]
+    return [] if at < 0 else [(at + len(opener.rstrip(" ").encode()), len(data))]
 
 
 def answers_in_lines(text: str, opener: str) -> list[tuple[int, int]]:
@@ -52,7 +52,7 @@ def answers_in_lines(text: str, opener: str) -> list[tuple[int, int]]:
         data = line.replace("\ud800", "").encode() + (b"\xff" if "\ud800" in line else b"")
         begin = data.find(opener.encode())
         if begin >= 0:
-            found.append((at + begin + len(opener.encode()), at + len(data)))
+            found.append((at + begin + len(opener.rstrip(" ").encode()), at + len(data)))
         at += len(data)
     return found
 

@@ -119,7 +119,7 @@ def test_what_counts_lies_beside_the_tokens(many: Path, monkeypatch: pytest.Monk
     assert mask is not None and len(mask) == len(corpus.train)
     text = corpus.tokenizer.decode(corpus.train[:].tolist())
     lines = text.splitlines(keepends=True)
-    assert corpus.counted == sum(len(line) - line.find("is ") - 3 for line in lines if "is" in line)
+    assert corpus.counted == sum(len(line) - line.find("is ") - 2 for line in lines if "is" in line)
     held = corpus.train[:][mask[:] > 0]
     assert np.array_equal(np.bincount(held, minlength=len(corpus.counts)), corpus.target_counts)
     monkeypatch.setattr(corpus_module, "write_tokens", None)  # calling it would fail

@@ -163,3 +163,28 @@ def test_a_stopped_run_of_the_same_text_is_named(
     assert begin(out="elsewhere") == [], "a folder is named"
     assert begin() == [says + "checkpoints/text resumes it"]
     assert begin() == [], "the last one is whole"
+
+
+@pytest.mark.parametrize(
+    ("lines", "mark"),
+    [
+        (["good => yes", "bad one => no"], "=> "),
+        (["house\tHaus", "the dog\tder Hund"], "\\t"),
+        (["good => yes", "bad one"], None),
+        (["a -> b -> c", "d -> e"], None),
+        (["no answer => ", "none => "], None),
+    ],
+)
+def test_lines_that_are_answered_are_told_of(
+    tmp_path: Path, lines: list[str], mark: str | None
+) -> None:
+    path = write(tmp_path, "a.txt", "\n".join(lines * 60))
+    for documents in ("file", "line"):
+        config = CorpusConfig(documents=documents, valid_fraction=0.1)
+        said = [line.spelled(in_flags) for line in about_text(open_corpus([path], config))]
+        found = [line for line in said if "--loss-after" in line]
+        assert len(found) == (mark is not None) and all(mark in line for line in found if mark)
+    if mark:
+        asked = replace(config, loss_after="=> " if "=>" in mark else "\t")
+        said = [line.spelled(in_flags) for line in about_text(open_corpus([path], asked))]
+        assert not any("--loss-after" in line for line in said)

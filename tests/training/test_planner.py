@@ -119,6 +119,15 @@ def test_more_time_and_more_text_never_give_a_narrower_network() -> None:
     assert grid[0, 0] < grid[0, -1] or grid[0, 0] < grid[-1, 0] < grid[-1, -1]
 
 
+def test_answers_alone_are_learned_without_dropout() -> None:
+    """What they follow is long, and few tokens tell of it: dropping units drowns that."""
+    for epochs, weight_dropout in ((5.0, 0.0), (100.0, 0.2)):
+        task = Task(10**5, 60, "cpu", None, answers=True)
+        choices = make_plan(task, {"epochs": epochs}, unknown_machine)
+        values = {choice.name: choice.value for choice in choices}
+        assert (values["dropout"], values["weight_dropout"]) == (0.0, weight_dropout)
+
+
 def test_a_text_read_more_often_is_learnt_with_more_dropout() -> None:
     rates = [plan(seconds=seconds)["dropout"] for seconds in (1, 100, 1000, 10_000)]
     assert rates == sorted(rates)

@@ -15,6 +15,7 @@ import torch
 import chargen
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
 from chargen.checkpoint.metadata import read_metadata
+from chargen.checkpoint.metrics import load_metrics
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
 from chargen.data.corpus import Corpus, open_corpus
 from chargen.errors import TrainingError
@@ -379,19 +380,22 @@ def small_run(corpus_file: Path) -> dict[str, Any]:
     return {"paths": [corpus_file], "options": options}
 
 
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize(
+    ("cell", "after"), [*((cell, None) for cell in CELL_NAMES), ("lstm", "banana is ")]
+)
 @pytest.mark.parametrize("stop", [1, 10, 17, 30])
 def test_resumed_equals_uninterrupted(
     tmp_path: Path,
     small_run: dict[str, Any],
     cell: str,
+    after: str | None,
     stop: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # a report, so an exit, each step
     monkeypatch.setattr("chargen.training.trainer.REPORT_SECONDS", 0)
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 7)
-    small_run["options"] |= {"cell": cell} | EVERY_REGULARISER
+    small_run["options"] |= {"cell": cell, "loss_after": after} | EVERY_REGULARISER
     whole = prepare(RunRequest(out=tmp_path / "whole", **small_run))
     list(whole.events())
 
@@ -536,3 +540,50 @@ def test_streams_begin_anew_where_texts_begin_and_nowhere_else(tmp_path: Path) -
             for part in stepper.state.parts():
                 assert torch.equal((part == 0).all(dim=1), sent)
     assert len(begun) > 60 and set(begun) == {"Name"}
+
+
+def test_answers_alone_are_learned_scored_and_told(tmp_path: Path) -> None:
+    """What stands before them cannot be guessed, so that nothing of it is learned."""
+    draw = np.random.default_rng(1)
+    words = ["".join(draw.choice([*"abcd"], 6)) for _ in range(400)]
+    text = "".join(
+        f"{word}{'xy'[i % 2]} => {'no' if i % 2 else 'yes'}\n" for i, word in enumerate(words)
+    )
+    path = tmp_path / "words.txt"
+    path.write_text(text)
+    options = SMALL | {
+        "steps": 160,
+        "documents": "line",
+        "loss_after": "=> ",
+        "valid_fraction": 0.2,
+    }
+    events: list[Any] = []
+    report = chargen.train(
+        path,
+        out=tmp_path / "run",
+        quiet=True,
+        on_progress=events.append,
+        learning_rate=0.02,
+        **options,
+    )
+    last = evaluations(events)[-1]
+    assert report.answers is not None and report.answers > 0.95
+    assert last.valid_loss is not None and last.valid_loss < 0.1
+    assert read_metadata(report.checkpoint).scores.answers == report.answers
+    assert any(line.get("answers") == report.answers for line in load_metrics(report)[1])
+    assert f"{report.answers:.1%} of the answers" in repr(report)
+    assert "| exact answers |" in (report.checkpoint / "README.md").read_text()
+    model = chargen.load(report)
+    assert model.generate("dabcay =>", temperature=0).text == " no"
+    assert chargen.classify(model, "dabcax", ["yes", "no"]).label == "yes"
+
+
+def test_a_held_out_part_without_answers_is_no_validation(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("some => answer\n" * 60 + "and no other\n" * 20)
+    config = CorpusConfig(valid_fraction=0.1, test_fraction=0, loss_after="=>")
+    corpus = open_corpus([tmp_path / "a.txt"], config)
+    mask = corpus.mask("valid")
+    assert mask is not None and len(mask) and not mask[:].any()
+    trainer = make_trainer(corpus, steps=4, evaluations=1)
+    [evaluation] = evaluations(list(trainer.run()))
+    assert evaluation.valid_loss is evaluation.answers is None
