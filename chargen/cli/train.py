@@ -84,7 +84,7 @@ def add_flags(command: Parser) -> None:
         "corpus",
         nargs="*",
         metavar="CORPUS",
-        help="text files, folders, globs, .gz files, or - for standard input",
+        help="files, folders, globs, archives, or - for standard input; packed or not",
     )
     group = command.group("saving")
     group.add_argument(

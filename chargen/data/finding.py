@@ -83,7 +83,8 @@ def find_files(paths: Paths, include: Sequence[str] = ()) -> FoundFiles:
                 some = [FoundFile(match, name, within)]
             else:
                 some, passed = _below(match, within)
-                left_out.setdefault(within or readable(match), []).extend(passed)
+                if not include:  # else people know what they leave out
+                    left_out.setdefault(within or readable(match), []).extend(passed)
                 if not some and len(matches) == 1:
                     raise CorpusError(f"folder {match} has no text", hint=_nothing_there(passed))
             wanted = [file for file in some if not file.within or is_included(file.name, include)]

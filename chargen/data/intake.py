@@ -51,6 +51,7 @@ from chargen.formats.compression import compression_of, rejoined, unpacked, unpa
 from chargen.formats.content import HEAD_BYTES, Content
 from chargen.formats.documents import Document
 from chargen.formats.encodings import is_text, marked_encoding, no_text, office_document
+from chargen.formats.html import declared_encoding
 from chargen.formats.kinds import Export, Kind, recognise, recognise_export
 from chargen.progress import OnProgress, no_progress
 from chargen.reprs import counted
@@ -62,6 +63,7 @@ UTF8_MARK = codecs.BOM_UTF8
 MAX_LAYERS = 2  # of packing around a text or an archive
 LISTED = 10  # files that are named, of those that cannot be read
 NAMED = 3  # of those that are left out
+PAGES = (".html", ".htm", ".xhtml")  # which declare their encoding
 SAID = 5  # of several files, so many are described one by one
 
 
@@ -237,7 +239,7 @@ class _Intake:
                 return
             if not in_place:
                 is_plain = kind is None and no_text(head) is None
-                if is_plain and codecs.lookup(self._encoding(head)).name in UTF8:
+                if is_plain and codecs.lookup(self._encoding(name, head)).name in UTF8:
                     Utf8Check(label, None, can_set=self._can_set)(head)  # before all is copied
                 place = self._copy(stream, label)
                 self._add(name, label, Path(file.name).name, place, None, file.within)
@@ -312,14 +314,17 @@ class _Intake:
     # -- reading ------------------------------------------------------------------------------
 
     def _kind(self, name: str, head: bytes) -> Kind | None:
-        return recognise(Content.of(name, head, self._encoding(head)), self._config)
+        return recognise(Content.of(name, head, self._encoding(name, head)), self._config)
 
-    def _encoding(self, head: bytes) -> str:
-        return marked_encoding(head) or self._config.encoding or "utf-8"
+    def _encoding(self, name: str, head: bytes) -> str:
+        """By its mark, as was asked for, as a page declares, or else UTF-8."""
+        is_page = self._config.format == "html" or name.lower().endswith(PAGES)
+        declared = declared_encoding(head) if is_page else None
+        return marked_encoding(head) or self._config.encoding or declared or "utf-8"
 
     def _content(self, place: Path, name: str) -> Content:
         with open(place, "rb") as file:
-            encoding = self._encoding(file.read(4))
+            encoding = self._encoding(name, file.read(HEAD_BYTES))
         return Content(name, cast("Callable[[], BinaryIO]", partial(open, place, "rb")), encoding)
 
     def _add(

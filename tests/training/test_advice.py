@@ -45,7 +45,9 @@ def test_lists_are_told_from_other_texts(tmp_path: Path, text: str, is_list: boo
     path = write(tmp_path, "text.txt", text.encode())
     whole = CorpusConfig(valid_fraction=0.0, test_fraction=0.0)
     advice = about_text(open_corpus([path], whole))
-    assert ["--documents line" in line.spelled(in_flags) for line in advice] == [True] * is_list
+    said = [line.spelled(in_flags) for line in advice]
+    said = [line for line in said if "--newlines lf" not in line]
+    assert ["--documents line" in line for line in said] == [True] * is_list
     of_lines = about_text(open_corpus([path], replace(whole, documents="line")))
     assert not any("--documents line" in line.spelled(in_flags) for line in of_lines)
 
@@ -188,3 +190,13 @@ def test_lines_that_are_answered_are_told_of(
         asked = replace(config, loss_after="=> " if "=>" in mark else "\t")
         said = [line.spelled(in_flags) for line in about_text(open_corpus([path], asked))]
         assert not any("--loss-after" in line for line in said)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("newlines", ["keep", "lf"])
+def test_line_ends_of_windows_are_told_of(tmp_path: Path, end: str, newlines: str) -> None:
+    path = write(tmp_path, "a.txt", f"Our teacher likes a silver bell, and so on.{end}" * 30)
+    advice = about_text(open_corpus([path], CorpusConfig(newlines=newlines)))
+    said = [line.spelled(in_flags) for line in advice if "CRLF" in line.spelled(in_flags)]
+    assert bool(said) == (end == "\r\n" and newlines == "keep")
+    assert not said or said[0].endswith("train with --newlines lf")
