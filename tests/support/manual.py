@@ -21,6 +21,7 @@ last digit, bars within one block. A line `...` stands for any lines, `...` in a
 
 from __future__ import annotations
 
+import csv
 import doctest
 import functools
 import io
@@ -32,7 +33,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -87,6 +88,16 @@ def examples(page: Path, folder: Path) -> Generator[Example, None, None]:
         yield from document.examples()
 
 
+def _whatsapp(talks: Sequence[str]) -> str:
+    """Conversations as an Android phone exports them, an hour apart."""
+    lines = []
+    for hour, talk in enumerate(talks):
+        said = talk.replace("You: ", "Ana: ").replace("Bot: ", "Ben: ").splitlines()
+        day, clock = divmod(2 * hour, 24)
+        lines += [f"{day % 28 + 1}/{1 + day // 28}/24, {clock:02}:15 - {turn}" for turn in said]
+    return "\n".join(lines) + "\n"
+
+
 class Reader:
     """Someone at a terminal of 80 columns, in a folder with a clone's files and some texts."""
 
@@ -103,6 +114,10 @@ class Reader:
             (folder / "lyrics" / f"{number}.txt").write_text(song, encoding="utf-8")
         shutil.copytree(ROOT / "chargen" / "nn", folder / "src" / "nn")
         (folder / "chat.txt").write_text("\n\n".join(talks) + "\n", encoding="utf-8")
+        (folder / "whatsapp.txt").write_text(_whatsapp(talks), encoding="utf-8")
+        rows = [[n, line] for n, line in enumerate(texts.splitlines()) if line]
+        with open(folder / "tweets.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["id", "tweet"], *rows])
         shutil.copy(ROOT / "tests" / "support" / "names.txt", folder)
         for name in ("corpora", "examples", "benchmarks"):
             (folder / name).symlink_to(ROOT / name)
