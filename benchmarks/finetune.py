@@ -82,7 +82,7 @@ def rows(folder: Path, held_out: dict[str, str], steps: int) -> None:
             row(f"learning rate x {factor:g}")
     for share in SHARES:
         with patched(replay, "SHARE", share):
-            old = {"replay": folder / "old.txt"} if share else {}
+            old: dict[str, Any] = {"replay": folder / "old.txt"} if share else {}
             row(f"replay {share:.1%}", **old)
     row("new characters", "typographic")
     with patched(setup, "open_corpus", _without_extension):

@@ -26,7 +26,7 @@ if tokenizer["kind"] == "subword":
     tokens = SentencePieceProcessor(model_proto=model).encode(prompt)
 else:  # a token a word, if the tokenizer has words, else a character, else a byte
 
-    def spell(text):
+    def spell(text: str) -> list[int]:
         if text.encode() in ids:
             return [ids[text.encode()]]
         if text[0] == " " and text[1:].encode() in ids:  # a word that is known without its space

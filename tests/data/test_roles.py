@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def answering(name: str) -> Callable[[Sequence[str], str], str]:
     ],
 )
 def test_roles(
-    speakers: Mapping[str, int], given: Mapping[str, str], expected: tuple[str, str]
+    speakers: Mapping[str, int], given: Mapping[str, Any], expected: tuple[str, str]
 ) -> None:
     assert roles(chat(speakers), **given) == expected
 
@@ -92,7 +93,7 @@ def test_what_a_model_was_trained_with_gives_way_to_others() -> None:
         ({"me": "Ana", "bot": "Ana"}, "Ana cannot be both the user and who the model answers as"),
     ],
 )
-def test_nobody_is_taken_for_another(given: Mapping[str, str], message: str) -> None:
+def test_nobody_is_taken_for_another(given: Mapping[str, Any], message: str) -> None:
     with pytest.raises(CorpusError) as caught:
         roles(chat(FOUR), **given)
     assert message in caught.value.spelled(in_flags)

@@ -15,6 +15,7 @@ import torch
 import chargen
 from chargen.checkpoint.folder import load_snapshot
 from chargen.config import CorpusConfig, ModelConfig, TrainConfig
+from chargen.data.batches import BatchLoader
 from chargen.data.corpus import open_corpus
 from chargen.nn.engine import initial_state
 from chargen.nn.model import LanguageModel
@@ -62,6 +63,7 @@ def test_recorded_steps_are_the_plain_ones(corpus_file: Path, cell: str) -> None
 def test_no_step_waits_for_the_gpu(corpus_file: Path, precision: str, resident: bool) -> None:
     stepper = stepper_on("cuda", corpus_file, precision=precision, reset=0.3)
     if not resident:
+        assert isinstance(stepper.streams, BatchLoader)
         stepper.streams._resident = None
         stepper._recapture()
     for _ in range(6):

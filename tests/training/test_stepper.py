@@ -108,6 +108,7 @@ def test_the_loss_is_the_mean_of_what_counts_and_weighs_alike_in_all_steps(
     """A step in which nothing counts moves nothing; penalties apart, of which there are none."""
     stepper = stepper_of(corpus_file, loss_after="is ", bptt=3, batch_size=1, weight_decay=0.0)
     weights = {name: tensor.clone() for name, tensor in stepper.model.named_parameters()}
+    assert isinstance(stepper.streams, BatchLoader)
     answers = stepper.streams._answers
     assert answers is not None
     held = answers[:] > 0
@@ -138,6 +139,7 @@ def test_the_loss_is_the_mean_of_what_counts_and_weighs_alike_in_all_steps(
 
 def targets_of(stepper: TrainStepper, answers: Shards) -> tuple[torch.Tensor, torch.Tensor]:
     """Both (1, 60): inputs, and the targets that count, by plain indexing."""
+    assert isinstance(stepper.streams, BatchLoader)
     tokens = torch.from_numpy(stepper.streams._tokens[:61].astype(np.int64))
     kept = torch.from_numpy(answers[1:61] > 0)
     targets = torch.where(kept, tokens[1:], IGNORE_INDEX)[None]
