@@ -344,7 +344,7 @@ class SampleConfig(Config):
     until: str | None = option(None, "stop after a whole unit of text", choices=UNITS)
     relevance: float = option(
         0.0,
-        "favor what fits the prompt, or in a chat the last turn, over what fits any; try 0.4",
+        "favor what fits the prompt, or a chat's last turn, over what fits any",
         at_least=0,
         below=1,
     )
@@ -401,9 +401,7 @@ class SampleConfig(Config):
     regex: str | None = option(
         None, "generate only text that matches this regular expression as a whole"
     )
-    heal: bool = option(
-        True, "token healing: the text may continue the prompt's last word (subwords, words)"
-    )
+    heal: bool = option(True, "token healing: the text may continue the prompt's last word")
     num_samples: int | None = option(None, "number of texts to sample, in batches", at_least=1)
     batch_size: int = option(
         128, "maximum number of texts sampled side by side", at_least=1, at_most=65536

@@ -59,7 +59,7 @@ def a_run(past: list[EvalReport], finished: bool = False) -> Any:
     return SimpleNamespace(
         model=SimpleNamespace(config=ModelConfig(), num_parameters=123_456),
         corpus=SimpleNamespace(
-            name="tiny", sources=[("tiny", 12_345, "")],
+            name="tiny", sources=[("tiny", 12_345, "")], notes=("tiny: CSV, 12 records",),
             tokenizer=SimpleNamespace(kind="char", vocab_size=257),
         ),
         trainer=SimpleNamespace(config=TrainConfig(minutes=0.5), history=past, finished=finished),

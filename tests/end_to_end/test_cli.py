@@ -52,7 +52,8 @@ def test_json_is_all_there_is_on_stdout(run_chargen: Chargen, text: Path) -> Non
     assert {line["event"] for line in lines} == {"plan", "step", "eval", "saved", "done"}
     assert set(lines[-1]) == {
         "event", "checkpoint", "steps", "seconds", "tokens_per_second", "valid_loss",
-        "bits_per_byte", "bits_per_character", "stopped_early",
+        "bits_per_byte", "bits_per_character", "stopped_early", "answers", "start_loss",
+        "old_bits_per_character", "forgotten_bits_per_character",
     }  # fmt: skip
     assert (lines[-1]["checkpoint"], lines[-1]["steps"]) == ("new", 20)
 
@@ -107,7 +108,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         ("train nowhere.txt", 1, "no such text: nowhere.txt"),
         ("train empty.txt", 1, "the text is empty"),
         ("train latin1.txt", 1, "latin1.txt is not UTF-8: byte 3"),
-        ("train folder", 1, "folder folder has no text"),
+        ("train folder", 1, "notes.md: the text is empty"),
         ("train short.txt", 1, "too few for batch size 16 and bptt 64"),
         ("train story.txt --out folder", 1, "folder exists; name another folder with --out FOLDER"),
         ("train story.txt --out CHECKPOINT", 1, "exists; resume it with --resume"),

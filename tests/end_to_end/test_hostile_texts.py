@@ -25,8 +25,9 @@ from chargen.data.corpus import Corpus, open_corpus
 from chargen.data.reading import read_documents
 from chargen.data.shards import ShardWriter
 from chargen.errors import ChargenError, CorpusError, TokenizerError
+from chargen.formats.archives import is_zip
 from chargen.formats.compression import compression_of
-from chargen.formats.encodings import marked_encoding, wide_encoding
+from chargen.formats.encodings import marked_encoding, no_text, wide_encoding
 from chargen.generation.generator import TextGenerator
 from chargen.runtime import workers as processes
 from chargen.runtime.files import Lock
@@ -67,6 +68,7 @@ def test_every_text_is_learnt_as_it_is_or_its_first_bad_byte_is_reported(
     assume(compression_of(content) is None)  # which is no UTF-8 either, but unpacked
     assume(marked_encoding(content) in (None, "utf-8-sig"))  # by which others are read
     assume(wide_encoding(content[:chunk]) is None)  # as far as is looked, which is refused
+    assume(no_text(content) is None and not is_zip(content))  # which is told as what it is
     path = tmp_path_factory.mktemp("hostile") / "text.txt"
     path.write_bytes(content)
     config = CorpusConfig(tokenizer=kind, **({} if split else WHOLE))

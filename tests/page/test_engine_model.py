@@ -97,7 +97,7 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[
         (changed("config.json", lambda c: c.update(sampling={"temperature": "1"})), "be sampled"),
         (changed("config.json", lambda c: c["model"].update(hidden_size=25)), "wrong shape"),
         (changed("config.json", lambda c: c.update(vocab_size=3)), "wrong shape"),
-        (changed("config.json", lambda c: c.update(tokenizer="word")), "no tokenizer “word”"),
+        (changed("config.json", lambda c: c.update(tokenizer="letter")), "no tokenizer “letter”"),
         (changed("config.json", lambda c: c.update(corpus_options={"documents": 1})), "documents"),
         (changed("config.json", lambda c: c.update(sha256={})), "not the one on record"),
         (lambda files: files.update({"tokenizer.json": b"{}"}), "tokenizer.json is damaged"),
