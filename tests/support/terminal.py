@@ -17,6 +17,8 @@ import pyte
 NOTHING: Mapping[str, str] = {}
 CHARGEN = (sys.executable, "-m", "chargen")
 SHELL = ("bash", "--norc", "--noprofile", "-i")
+# What a read may end with: the beginning of a sequence, whose rest comes with the next read.
+UNFINISHED = re.compile(r"\x1b(\[[0-9;>?=]* ?)?\Z")
 
 
 class Terminal:
@@ -35,6 +37,7 @@ class Terminal:
         )  # fmt: skip
         self.child.delaybeforesend = None
         self.raw = ""
+        self._begun = ""
 
     def see(self, reached: Callable[[list[str]], bool], patience: float = 30) -> list[str]:
         """The lines of the screen once they are as they should be; fails after a silence."""
@@ -49,6 +52,10 @@ class Terminal:
     def feed(self, data: str) -> None:
         """Put on the screen what the program has written."""
         self.raw += data
+        data = self._begun + data
+        unfinished = UNFINISHED.search(data)
+        self._begun = unfinished[0] if unfinished else ""
+        data = data.removesuffix(self._begun)
         # pyte does not know the sequences that set a cursor's shape or a key protocol.
         self._stream.feed(re.sub(r"\x1b\[[>?=][0-9;]*[a-z]|\x1b\[[0-9]* q", "", data))
         if "\x1b[6n" in data:  # prompt_toolkit asks where the cursor is, as of a terminal
