@@ -31,17 +31,8 @@ TUNED = ((0.0, 0.0), (0.0, 0.2), (0.1, 0.1), (0.2, 0.2), (0.3, 0.4))  # dropout,
 # The chat: what is asked in it comes in many wordings, and half of the lines are the user's.
 PLACES = ("kitchen", "garden", "attic", "garage", "cellar", "library", "porch", "stable")
 THINGS = (
-    "lamp",
-    "rope",
-    "kettle",
-    "ladder",
-    "violin",
-    "basket",
-    "mirror",
-    "saddle",
-    "globe",
-    "bell",
-)
+    "lamp", "rope", "kettle", "ladder", "violin", "basket", "mirror", "saddle", "globe", "bell",
+)  # fmt: skip
 TALK = (
     "I slept badly again, the wind was howling.", "My cousin has painted the fence green.",
     "Do you remember the summer by the lake?", "The bus was late, as always.",

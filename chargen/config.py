@@ -104,6 +104,7 @@ class CorpusConfig(Config):
         None,
         "count only what follows this text in each document, or in each line of a file; "
         "\\n is a newline",
+        escapes=True,
     )
 
     def check_together(self) -> None:

@@ -37,15 +37,18 @@ def option(
     above: float | None = None,
     below: float | None = None,
     planned: bool = False,
+    escapes: bool = False,
 ) -> Any:
     """A config field: its default, its help in one line with the unit, and its limits.
 
     What is `planned` is chosen for the text, the device and the time where it is not given; the
-    default stands for it in configs that are made by hand.
+    default stands for it in configs that are made by hand. What `escapes` may be typed with \\n
+    for a newline.
     """
     limits = {"at least": at_least, "at most": at_most, "above": above, "below": below}
     limits = {words: bound for words, bound in limits.items() if bound is not None}
-    metadata = {"help": help, "choices": choices, "limits": limits, "planned": planned}
+    marks = {"planned": planned, "escapes": escapes}
+    metadata = {"help": help, "choices": choices, "limits": limits, **marks}
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -28,7 +28,6 @@ from chargen.runtime.torchrun import is_local_rank_0
 Arguments = argparse.Namespace
 CHECKPOINT_HELP = "a folder, the name of one in ./checkpoints, or everyday, the bundled model"
 # Options that are typed often, by name.
-ESCAPED = ("loss_after",)  # of single texts, those in which \\n is a newline
 SHORT_FLAGS = {"prompt": "-p", "num_samples": "-n", "temperature": "-t", "out": "-o"}
 
 
@@ -243,7 +242,7 @@ def _add_option(
         given |= {"action": "append", "type": unescape, "metavar": "TEXT"}
     elif field.metadata["choices"]:
         given |= {"type": str.lower, "choices": field.metadata["choices"]}
-    elif field.name in ESCAPED:
+    elif field.metadata["escapes"]:
         given |= {"type": unescape, "metavar": "TEXT"}
     else:
         metavar = {int: "N", float: "F", str: "TEXT"}[kind]

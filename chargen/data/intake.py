@@ -38,6 +38,7 @@ from chargen.data.rendering import Rendering
 from chargen.data.sources import CHUNK_BYTES, Source, Texts, changed_error, version_of
 from chargen.data.utf8 import Utf8Check
 from chargen.errors import CorpusError, Wording, setting
+from chargen.formats import html
 from chargen.formats.archives import (
     Member,
     blaming_archive,
@@ -51,7 +52,6 @@ from chargen.formats.compression import compression_of, rejoined, unpacked, unpa
 from chargen.formats.content import HEAD_BYTES, Content
 from chargen.formats.documents import Document
 from chargen.formats.encodings import is_text, marked_encoding, no_text, office_document
-from chargen.formats.html import declared_encoding
 from chargen.formats.kinds import Export, Kind, recognise, recognise_export
 from chargen.progress import OnProgress, no_progress
 from chargen.reprs import counted
@@ -63,7 +63,6 @@ UTF8_MARK = codecs.BOM_UTF8
 MAX_LAYERS = 2  # of packing around a text or an archive
 LISTED = 10  # files that are named, of those that cannot be read
 NAMED = 3  # of those that are left out
-PAGES = (".html", ".htm", ".xhtml")  # which declare their encoding
 SAID = 5  # of several files, so many are described one by one
 
 
@@ -318,8 +317,8 @@ class _Intake:
 
     def _encoding(self, name: str, head: bytes) -> str:
         """By its mark, as was asked for, as a page declares, or else UTF-8."""
-        is_page = self._config.format == "html" or name.lower().endswith(PAGES)
-        declared = declared_encoding(head) if is_page else None
+        is_page = self._config.format == "html" or name.lower().endswith(html.SUFFIXES)
+        declared = html.declared_encoding(head) if is_page else None
         return marked_encoding(head) or self._config.encoding or declared or "utf-8"
 
     def _content(self, place: Path, name: str) -> Content:

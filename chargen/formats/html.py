@@ -34,12 +34,13 @@ _CHARSET = re.compile(
     rb"|^\s*<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})",
     re.IGNORECASE,
 )
+SUFFIXES = (".html", ".htm", ".xhtml")
 _SOFT_HYPHEN = "\u00ad"
 
 
 def recognises(head: Head) -> bool:
     """By its name, or as most pages begin."""
-    if head.name.endswith((".html", ".htm", ".xhtml")):
+    if head.name.endswith(SUFFIXES):
         return True
     return (
         re.match(r"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html[\s>]", head.text, re.I) is not None

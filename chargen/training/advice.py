@@ -115,10 +115,7 @@ def _about_answers(corpus: Corpus) -> list[Wording]:
     """Of lines that all are a text and what becomes of it, of which all is learned."""
     if corpus.answers is not None or corpus.config.documents == "paragraph":
         return []
-    tokens = corpus.train[:READ_TOKENS].copy()
-    [newline] = corpus.tokenizer.encode("\n")
-    tokens[tokens == corpus.tokenizer.end] = newline
-    lines = corpus.tokenizer.decode(tokens.tolist()).splitlines()[:-1]
+    lines = _beginning(corpus, end="\n").splitlines()[:-1]
     full = [line for line in lines if line.strip()]
     for mark in ANSWER_MARKS:
         parted = sum(line.count(mark) == 1 and not line.endswith(mark) for line in full)
@@ -209,9 +206,11 @@ def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
     return []
 
 
-def _beginning(corpus: Corpus) -> str:
-    tokens = corpus.train[:READ_TOKENS]
-    return corpus.tokenizer.decode(tokens[tokens != corpus.tokenizer.end].tolist())
+def _beginning(corpus: Corpus, end: str = "") -> str:
+    """Of the training text, with `end` after each document."""
+    tokens, mark = corpus.train[:READ_TOKENS], corpus.tokenizer.end
+    parts = np.split(tokens, np.flatnonzero(tokens == mark))
+    return end.join(corpus.tokenizer.decode(part[part != mark].tolist()) for part in parts)
 
 
 def _is_list(text: str) -> bool:
