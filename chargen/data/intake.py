@@ -51,7 +51,13 @@ from chargen.formats.archives import (
 from chargen.formats.compression import compression_of, rejoined, unpacked, unpacking
 from chargen.formats.content import HEAD_BYTES, Content
 from chargen.formats.documents import Document
-from chargen.formats.encodings import is_text, marked_encoding, no_text, office_document
+from chargen.formats.encodings import (
+    is_text,
+    marked_encoding,
+    mistaken_for_latin1,
+    no_text,
+    office_document,
+)
 from chargen.formats.kinds import Export, Kind, recognise, recognise_export
 from chargen.progress import OnProgress, no_progress
 from chargen.reprs import counted
@@ -128,6 +134,7 @@ class _Intake:
         self._paths: list[str] = []
         self._bad: list[tuple[str, CorpusError]] = []  # and what they are called
         self._held: dict[str | None, _Held] = {}  # by what held them; None: they were named
+        self._mistaken = ""  # the first text that may be in Windows-1252, and why
         self._copies = 0
 
     # -- what is found ------------------------------------------------------------------------
@@ -164,6 +171,8 @@ class _Intake:
             listed = _listed([label for label, _ in self._bad], LISTED)
             first = self._bad[0][1].message
             notes.append(f"{counted(len(self._bad), 'bad file')} left out ({listed}): {first}")
+        if self._mistaken:
+            notes.append(self._mistaken)
         if not self._sources:
             what = " and ".join(filter(None, self._held))
             if what and self._config.include:
@@ -340,6 +349,10 @@ class _Intake:
         content = self._content(place, name)
         kind = recognise(content, self._config)
         held = self._holder(within)
+        if not self._mistaken and (signs := mistaken_for_latin1(content.head(), content.encoding)):
+            self._mistaken = (
+                f"{source_name}: as {content.encoding} it has control characters; as cp1252 {signs}"
+            )
         if kind is not None:
             source, facts = self._rendered(content, kind.read, kind.unit, label, kind.is_binary)
             if version is not None and version != version_of(place):

@@ -37,8 +37,11 @@ def message_console() -> Console:
 
 
 def show_error(message: str) -> None:
-    """One line on stderr."""
-    Screen(stderr=True).say(printable(message).replace("\n", " "), first="chargen: ")
+    """One line on stderr; of a list, whose items are indented, each on a line of its own."""
+    text = printable(message)
+    if "\n  " not in text:
+        text = text.replace("\n", " ")
+    Screen(stderr=True).say(text, first="chargen: ")
 
 
 def show_note(message: str) -> None:

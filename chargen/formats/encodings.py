@@ -133,6 +133,14 @@ def reading(data: bytes, encoding: str) -> str:
     return f"{spelled} would be {' '.join(first)}" if first else ""
 
 
+def mistaken_for_latin1(head: bytes, encoding: str) -> str:
+    """How the control characters of a text that is read as Latin-1 would read in Windows-1252,
+    which often goes by that name; nothing where it has none."""
+    if codecs.lookup(encoding).name != "iso8859-1":
+        return ""
+    return reading(bytes(byte for byte in head if 0x80 <= byte < 0xA0), "cp1252")
+
+
 def is_mostly_utf8(data: bytes) -> bool:
     """Whether more characters beyond ASCII are well-formed than not."""
     text = data.decode("utf-8", errors="replace")

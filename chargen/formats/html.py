@@ -58,6 +58,8 @@ def declared_encoding(data: bytes) -> str | None:
         return None
     # Of bytes that could be read as ASCII so far, it is none of these, whatever they say.
     wide = known.name.startswith(("utf-16", "utf-32"))
+    if known.name in ("iso8859-1", "ascii"):  # as browsers read it
+        return "cp1252"
     return known.name if known._is_text_encoding and not wide else None
 
 

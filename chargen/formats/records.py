@@ -265,7 +265,8 @@ def _only_column(
     as_it_is = setting("format", "text") + " reads the file as it is"
     if not found:
         raise CorpusError(
-            f"{origin.name} has no {origin.noun} of text; there are: {listed(columns)}",
+            f"{origin.name} has no {origin.noun} of text; there are: "
+            f"{listed(columns)}, with labels, numbers, dates or links",
             hint=setting("field", fill_in="NAME") + " names one, " + as_it_is,
         )
     braces = "".join(f"{{{name}}} " for name in found[:2]).strip()

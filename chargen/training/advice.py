@@ -34,7 +34,8 @@ MIN_TURNS = 10  # of each
 MOSTLY = 0.5  # of the line ends
 _SPEAKER = re.compile(r"\S[^:]{0,20}:\s")
 _MARKS = (".", "!", "?", ",", ";", ":", "{", "}", ")")  # prose, verse and code end lines so
-ROSE = 1.02  # times the best validation loss
+ROSE = 1.02  # times the best validation loss,
+ROSE_BY = 0.01  # and nats: less is noise
 # Of the loss by how often each token comes, what is left after learning which two stand together.
 HARDLY_LEARNT = 0.75
 STILL_FALLS = 0.98  # times the loss in the middle of the run
@@ -188,7 +189,7 @@ def about_run(history: Sequence[EvalReport], counts: Tokens) -> list[Wording]:
             + setting("learning_rate", fill_in="F")
             + " may give better ones"
         ]
-    if losses[-1] > ROSE * lowest:
+    if losses[-1] > max(ROSE * lowest, lowest + ROSE_BY):
         return [
             f"the validation loss rose from {lowest:.3f} at step {best:,} to {losses[-1]:.3f}, "
             "which is overfitting; the weights of that step are kept, and more text, more "

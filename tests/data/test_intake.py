@@ -102,6 +102,18 @@ def test_all_bad_files_are_told_at_once_or_left_out(tmp_path: Path) -> None:
     assert len(found) == 14 and found[2][1] == "caf\u00e9 au lait\n"
 
 
+def test_windows_1252_that_was_called_latin_1_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.txt", b"\x93caf\xe9\x94\n")
+    _, notes = seen(path, CorpusConfig(encoding="latin-1"))
+    assert notes == [
+        "a.txt: as latin-1 it has control characters; as cp1252 0x93 0x94 would be \u201c \u201d"
+    ]
+    for encoding in ("cp1252", "iso8859-15"):
+        assert seen(path, CorpusConfig(encoding=encoding))[1] == []
+    plain = write(tmp_path, "b.txt", LATIN)
+    assert seen(plain, CorpusConfig(encoding="latin-1"))[1] == []
+
+
 def test_where_all_are_bad_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     path = write(tmp_path, "a.txt", LATIN)
     assert "a.txt is not UTF-8" in refusal(path, CorpusConfig(skip_bad=True))

@@ -71,6 +71,7 @@ def test_a_page_made_to_take_long_takes_no_longer(part: str) -> None:
         (b'<html><meta charset="windows-1252">', "cp1252"),
         (b"<meta http-equiv=Content-Type content='text/html; charset=Shift_JIS'>", "shift_jis"),
         (b'<?xml version="1.0" encoding="ISO-8859-2"?><html>', "iso8859-2"),
+        (b'<meta charset="iso-8859-1">', "cp1252"),  # as browsers have it
         (b'<meta charset="utf-16">', None),
         (b"<meta charset=nonsense>", None),
         (b"<meta charset=rot13>", None),
