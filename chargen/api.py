@@ -64,8 +64,8 @@ def train(
 
     Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt; SIGTERM and SIGHUP raise
     SystemExit in the same way. A second Ctrl-C raises at once, and the last save is intact. Every
-    mistake in the call or the text raises a ChargenError. torch's global random state is left as
-    it was.
+    mistake in the call or the text raises a ChargenError. torch's global random state and number of
+    threads are left as they were.
 
     The options are the fields of CorpusConfig, ModelConfig and TrainConfig, which are the options
     of `chargen train`.

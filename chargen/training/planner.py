@@ -15,6 +15,7 @@ from chargen.nn.weights import NUM_GATES
 from chargen.options import field_names
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
+TYPICAL_SIZE = 256  # of what is planned for a CPU and some minutes
 PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS
 # A wider network learns more from each token, but reads fewer of them in the time.
 TOKENS_PER_WEIGHT = 2.5
@@ -36,6 +37,7 @@ WIDEST_AT_PEAK = 512  # wider layers learn at a rate that falls with their width
 # Where reading twice the streams takes less than this many times as long, they are doubled.
 WORTH_DOUBLING = 1.25
 MAX_STREAMS = 256
+TEXT_PER_STEP = 8  # of a step: so that an epoch has some
 PATIENCE = 5
 MIN_TOKENS_A_STEP = 16  # tokens a step: a text with less is too short to plan for
 # For a text that is read fewer times than the first: dropout, and DropConnect.
@@ -80,6 +82,21 @@ class PlannedOption:
 
 # Options -> the seconds that a training step takes with them.
 StepSeconds = Callable[[Mapping[str, Any]], float]
+
+
+def typical_network(
+    task: Task, given: Mapping[str, Any], preset: str | None = None
+) -> dict[str, Any]:
+    """Options with all the sizes that a step takes its time by, about as a CPU's plan has them."""
+    width = TYPICAL_SIZE if preset is None else PRESET_SIZES[preset]
+    options = {"hidden_size": width, "num_layers": 1, **given}
+    if _ties(task, given):
+        options["tie_weights"] = True
+    if options.get("tie_weights"):
+        options["embedding_size"] = options["hidden_size"]
+    options.setdefault("embedding_size", _embedding_size(task, given))
+    options["batch_size"], options["bptt"], _ = _room(task, options)
+    return options
 
 
 def make_plan(
@@ -145,16 +162,10 @@ def _streams(
 ) -> tuple[int, int, str]:
     """Batch size and bptt: small batches make many steps; a GPU takes more streams at once for
     nearly nothing; a short text has room for few."""
-    least = max(task.ranks, 2 if task.replays else 1)
-    batch_size = options.get("batch_size", max(BATCH_SIZE, least))
-    bptt = options.get("bptt", BPTT)
-    room = task.train_tokens // 8  # so that an epoch has some steps
-    if batch_size * bptt > room:
-        if room >= MIN_TOKENS_A_STEP:
-            bptt = options.get("bptt", min(bptt, max(8, room // batch_size)))
-            fewest = min(batch_size, room // bptt)
-            batch_size = options.get("batch_size", max(least, fewest))
+    batch_size, bptt, is_short = _room(task, options)
+    if is_short:
         return batch_size, bptt, "few, since the text is short"
+    room = task.train_tokens // TEXT_PER_STEP
     if task.seconds is None or task.device == "cpu" or "batch_size" in options:
         return batch_size, bptt, "small batches make many steps"
     network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, **options, "bptt": bptt}
@@ -171,6 +182,21 @@ def _streams(
         batch_size *= 2
     most = 2 * batch_size > MAX_STREAMS * task.ranks
     return batch_size, bptt, "more would not help" if most else "the text has room for no more"
+
+
+def _room(task: Task, options: Mapping[str, Any]) -> tuple[int, int, bool]:
+    """Batch size and bptt as a text has room for them, and whether it has room for few."""
+    least = max(task.ranks, 2 if task.replays else 1)
+    batch_size = options.get("batch_size", max(BATCH_SIZE, least))
+    bptt = options.get("bptt", BPTT)
+    room = task.train_tokens // TEXT_PER_STEP
+    if batch_size * bptt <= room:
+        return batch_size, bptt, False
+    if room >= MIN_TOKENS_A_STEP:
+        bptt = options.get("bptt", min(bptt, max(8, room // batch_size)))
+        fewest = min(batch_size, room // bptt)
+        batch_size = options.get("batch_size", max(least, fewest))
+    return batch_size, bptt, True
 
 
 def _hidden_size(

@@ -23,6 +23,7 @@ from chargen.nn.transfer import to_tensors
 from chargen.runtime.files import Unset
 from chargen.runtime.memory import is_out_of_memory, within_memory
 from chargen.tokenizers.base import Tokenizer
+from chargen.training.planner import PlannedOption
 from chargen.training.replay import OldText, Replay, corpus_options, old_text_of
 from chargen.training.run import Run
 from chargen.training.run_folder import FolderSaver, last_run, lock_folder
@@ -30,6 +31,7 @@ from chargen.training.setup import Setup
 from chargen.training.tensorboard import Recorder
 from chargen.training.trainer import Trainer
 from chargen.training.trainer_state import TrainerState
+from chargen.training.trials import Trials
 
 # What may change when a run is resumed: how long it goes on, how often it is saved, and in how many
 # parts its streams are read.
@@ -125,7 +127,11 @@ def _open_run(setup: Setup, folder: Path | None) -> Run:
             f"the training state in {folder} is damaged: {error}",
             hint="start from its weights instead, with " + setting("init_from", folder),
         ) from error
-    return Run(folder, corpus, trainer, resumed=True)
+    threads: list[PlannedOption] = []
+    if not trainer.finished:
+        options = asdict(trainer.model.config) | asdict(trainer.config)
+        threads = Trials(corpus, ranks, setup.device).pick_threads(options)
+    return Run(folder, corpus, trainer, resumed=True, plan=threads)
 
 
 def _state_of(snapshot: Snapshot) -> TrainerState:

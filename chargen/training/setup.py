@@ -9,7 +9,7 @@ import base64
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from chargen.options import build_config
 from chargen.runtime.distributed import Ranks
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import deserialize
-from chargen.training.planner import PlannedOption, make_plan
+from chargen.training.planner import PlannedOption, make_plan, typical_network
 from chargen.training.request import RunRequest
 from chargen.training.trials import Trials
 
@@ -107,15 +107,23 @@ class Setup:
         trials = Trials(corpus, self.ranks, self.device)
         if self.ranks.is_main:
             self.request.on_progress("planning", 0)
+            preset = self.request.preset
             task = trials.task(
                 seconds=self._seconds_left(given),
                 network_is_given=network_is_given,
                 replays=replays,
             )
-            choices = make_plan(task, given, trials.step_seconds, self.request.preset)
+            threads: list[PlannedOption] = []
+            if task.seconds is not None:  # what is timed for the plan is timed with those
+                threads = trials.pick_threads(typical_network(task, given, preset))
+                task = replace(task, seconds=self._seconds_left(given))
+            choices = make_plan(task, given, trials.step_seconds, preset)
             trials.end()
             given = dict(given) | {choice.name: choice.value for choice in choices}
             trials.check_room(given)
+            if task.seconds is None:
+                threads = trials.pick_threads(given)
+            choices = threads + choices
         else:
             trials.follow()
         options: dict[str, Any] = self.ranks.broadcast(given)

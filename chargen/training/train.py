@@ -13,6 +13,7 @@ from chargen.checkpoint.recent import remember_training
 from chargen.errors import CorpusError, Spelling, setting
 from chargen.runtime.device import pick_device
 from chargen.runtime.distributed import join
+from chargen.runtime.openmp import preserved_num_threads
 from chargen.runtime.signals import Interrupts, SignalHandler
 from chargen.training.events import Event
 from chargen.training.new_run import begin_run
@@ -38,6 +39,7 @@ class RunView(Protocol):
         """The run is over, or was stopped and can go on."""
 
 
+@preserved_num_threads()  # of which a run may take fewer
 def run_training(
     request: RunRequest, view: RunView, spell: Spelling, *, on_second_sigint: SignalHandler
 ) -> tuple[TrainReport, Interrupts]:

@@ -16,8 +16,15 @@ from chargen.errors import DeviceError, named
 from chargen.nn.model import LanguageModel
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.memory import free_memory, release_memory
-from chargen.training.planner import Task, fits, memory_needed
+from chargen.runtime.openmp import num_threads_is_given
+from chargen.runtime.random_states import preserved_random_states
+from chargen.training.planner import PlannedOption, Task, fits, memory_needed
 from chargen.training.trainer import Trainer, time_steps
+
+# One thread is taken where all of them take so many times as long. Who counts steps may want the
+# same weights again: there it must be beyond doubt, and be worth the time to find out.
+WORTH_ONE_THREAD, WORTH_ONE_THREAD_BY_STEPS = 1.15, 2.0
+FEWEST_STEPS_TO_TIME = 100
 
 
 class Trials:
@@ -60,6 +67,43 @@ class Trials:
             del trainer
             release_memory(self._device)
         return self._timed[sizes]
+
+    def pick_threads(self, options: Mapping[str, Any]) -> list[PlannedOption]:
+        """Take one thread from here on, and say so, where a step of a training with these options
+        takes all of them clearly longer. Threads wait for each other in each product: where a core
+        is somebody else's, that is for most of a step. A number that was given is kept."""
+        threads = torch.get_num_threads()
+        is_ours = self._device.type == "cpu" and self._ranks.world_size == 1
+        if not is_ours or threads == 1 or num_threads_is_given() or not fits(self.task(), options):
+            return []
+        _, _, config = split_options(options)
+        worth, steps = WORTH_ONE_THREAD, config.steps
+        if config.epochs is not None:
+            streams_read = config.batch_size * config.bptt
+            steps = int(config.epochs * len(self._corpus.train) / streams_read)
+        if steps is not None:
+            worth = WORTH_ONE_THREAD_BY_STEPS
+            if steps < FEWEST_STEPS_TO_TIME:
+                return []
+        with preserved_random_states(self._device):
+            ratio = self._cost_of_threads(options, threads)
+            if ratio > worth:  # a moment may be a busy one
+                ratio = min(ratio, self._cost_of_threads(options, threads))
+        torch.set_num_threads(threads if ratio <= worth else 1)
+        if ratio <= worth:
+            return []
+        reason = f"with {threads} a step takes {ratio:.1f} times as long here"
+        return [PlannedOption("threads", 1, reason)]
+
+    def _cost_of_threads(self, options: Mapping[str, Any], threads: int) -> float:
+        """How many times as long a step takes so many threads as it takes one."""
+        taken = []
+        for count in (1, threads):
+            torch.set_num_threads(count)
+            trainer = self._trainer(options)
+            taken.append(time_steps(trainer))
+            del trainer
+        return taken[1] / taken[0]
 
     def end(self) -> None:
         """Let the others go."""
