@@ -2,11 +2,11 @@
 
     python benchmarks/train_speed.py [--rounds 15]
 
-The bare step is embedding, `nn.LSTM` or `nn.GRU`, head, loss, clipping and AdamW on tokens that lie
-ready; chargen's also reads its text, resets streams, keeps the state and checks itself. Both
-run in turn, a few steps each, in one process; a ratio is the median over the rounds. `plain`: the
-same precision on both sides, float32. `auto`: chargen as it comes, which takes bfloat16 where the
-device has it, against the bare step in float32.
+The bare step is embedding, `nn.LSTM`, `nn.GRU` or `nn.RNN`, head, loss, clipping and AdamW on
+tokens that lie ready; chargen's also reads its text, resets streams, keeps the state and checks
+itself. Both run in turn, a few steps each, in one process; a ratio is the median over the rounds.
+`plain`: the same precision on both sides, float32. `auto`: chargen as it comes, which takes
+bfloat16 where the device has it, against the bare step in float32.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def bare_step(
 ) -> Steps:
     """The least that trains such a network: what a script of thirty lines would do."""
     embedding = nn.Embedding(vocab_size, EMBEDDING)
-    layer = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](EMBEDDING, hidden_size, batch_first=True)
+    module = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell]
+    layer = module(EMBEDDING, hidden_size, batch_first=True)
     head = nn.Linear(hidden_size, vocab_size)
     model = nn.ModuleList([embedding, layer, head]).to(device)
     parameters = list(model.parameters())
@@ -121,7 +122,7 @@ def main() -> None:
         text = Path(folder) / "text.txt"
         text.write_text("the quick brown fox jumps over the lazy dog; " * 20_000)
         corpus = open_corpus([text], CorpusConfig())
-    for cell in ("lstm", "gru"):
+    for cell in ("lstm", "gru", "rnn"):
         for hidden_size in SIZES:
             sides = [
                 bare_step(cell, hidden_size, corpus.tokenizer.vocab_size, device),

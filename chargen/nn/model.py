@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig
+from chargen.nn.recurrence import is_own, recur
 from chargen.nn.weights import NUM_GATES
 
 
@@ -152,21 +153,22 @@ class LanguageModel(nn.Module):
         if self.config.weight_dropout and self.training:
             # Input to hidden, hidden to hidden, their biases: that is the order.
             weights[1] = F.dropout(weights[1], self.config.weight_dropout)
+        if is_own(self.config.cell, x, self.config.hidden_size):
+            return recur(self._function.__name__, x, before, weights)
         one_layer = (True, 1, 0.0, self.training, False, True)  # with biases, batch first
         with _without_float16(x.device), _without_warning(x.is_cuda and self.training):
             x = x.to(weights[0].dtype) if x.is_cuda else x
-            if self.config.cell == "lstm":
-                h, c = before
-                x, h, c = torch.lstm(x, (h[None], c[None]), weights, *one_layer)
-                return x, (h[0], c[0])
-            x, h = self._function(x, before[0][None], weights, *one_layer)
-            return x, (h[0],)
+            memory = tuple(part[None] for part in before)
+            y, *after = self._function(
+                x, memory if len(memory) > 1 else memory[0], weights, *one_layer
+            )
+            return y, tuple(part[0] for part in after)
 
     @property
-    def _function(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        """The cells that have no memory but their output."""
-        if self.config.cell == "gru":
-            return torch.gru
+    def _function(self) -> Callable[..., tuple[Tensor, ...]]:
+        """Torch's for all places of a layer."""
+        if self.config.cell != "rnn":
+            return torch.lstm if self.config.cell == "lstm" else torch.gru
         return torch.rnn_tanh if self.config.nonlinearity == "tanh" else torch.rnn_relu
 
     @torch.no_grad()

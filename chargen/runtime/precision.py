@@ -10,17 +10,21 @@ import torch
 from chargen.errors import DeviceError, setting
 from chargen.runtime.device import first_sentence
 
+# From this width a cell's products are faster in bfloat16, on a CPU that has instructions for it
+# (benchmarks/recurrence.py). Narrow ones take less time than the rounding.
+FASTER_FROM = {"lstm": 0, "gru": 384, "rnn": 384}
 
-def uses_bfloat16(device: torch.device, cell: str, precision: str) -> bool:
+
+def uses_bfloat16(device: torch.device, cell: str, hidden_size: int, precision: str) -> bool:
     """Whether a training computes its products in bfloat16, by the option `precision`. DeviceError
     where it was asked for and does not work.
 
     `auto` takes it where it is faster: on CUDA for the output layer (for the cells see model.py);
-    on a CPU that has instructions for it, for the LSTM, the one cell that oneDNN computes
-    (benchmarks/train_speed.py).
+    on a CPU that has instructions for it, from some width on.
     """
     if precision == "auto":
-        return _bfloat16_is_faster(device, cell) and bfloat16_refusal(device.type, cell) is None
+        faster = _bfloat16_is_faster(device, cell, hidden_size)
+        return faster and bfloat16_refusal(device.type, cell) is None
     if precision == "bfloat16" and (why := bfloat16_refusal(device.type, cell)):
         raise DeviceError(
             f"precision bfloat16 does not work for {cell} on this {device.type}: {why}",
@@ -29,8 +33,8 @@ def uses_bfloat16(device: torch.device, cell: str, precision: str) -> bool:
     return precision == "bfloat16"
 
 
-def _bfloat16_is_faster(device: torch.device, cell: str) -> bool:
-    if device.type == "cpu" and cell == "lstm":
+def _bfloat16_is_faster(device: torch.device, cell: str, hidden_size: int) -> bool:
+    if device.type == "cpu" and hidden_size >= FASTER_FROM[cell]:
         # Older versions of torch do not tell; they train in float32.
         able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
@@ -42,21 +46,20 @@ def bfloat16_refusal(device_type: str, cell: str) -> str | None:
     """Why a cell cannot be trained with bfloat16 products; None where it can.
 
     Tried, not looked up: what the CPU has is not what oneDNN can do with it (its build, or
-    ONEDNN_MAX_CPU_ISA, may leave instructions out).
+    ONEDNN_MAX_CPU_ISA, may leave instructions out). An LSTM on a CPU is a function of its own
+    there; the other cells take plain products.
     """
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[cell]
     # Zeros, since a random state must not be moved by a try.
-    shapes = ((gates * 8, 8), (gates * 8, 8), (gates * 8,), (gates * 8,))
-    weights = [torch.zeros(shape, device=device_type, requires_grad=True) for shape in shapes]
-    x, h = (torch.zeros(2, size, 8, device=device_type) for size in (3, 2))
-    one_layer = (weights, True, 1, 0.0, True, False, True)
-    h = h[:1]
+    x = torch.zeros(2, 3, 8, device=device_type, requires_grad=True)
     try:
         with torch.autocast(device_type, dtype=torch.bfloat16):
             if cell == "lstm":
-                y = torch.lstm(x, (h, h), *one_layer)[0]
+                shapes = ((32, 8), (32, 8), (32,), (32,))
+                weights = [torch.zeros(s, device=device_type, requires_grad=True) for s in shapes]
+                h = torch.zeros(1, 2, 8, device=device_type)
+                y = torch.lstm(x, (h, h), weights, True, 1, 0.0, True, False, True)[0]
             else:
-                y = (torch.gru if cell == "gru" else torch.rnn_tanh)(x, h, *one_layer)[0]
+                y = torch.matmul(x, torch.zeros(8, 8, device=device_type))
         y.float().sum().backward()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         return first_sentence(str(error))

@@ -66,7 +66,9 @@ class TrainStepper:
         self.steps = 0  # steps taken
         self.place = 0  # tokens that each stream has read
         self.gradient_norm = torch.zeros(())  # of the last gradient, before clipping
-        self.bfloat16 = uses_bfloat16(self.device, model.config.cell, config.precision)
+        self.bfloat16 = uses_bfloat16(
+            self.device, model.config.cell, model.config.hidden_size, config.precision
+        )
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
         self._texts = _texts(corpus, replay, config.batch_size, self._rows)
         own = [text for text in self._texts if len(text.rows)]

@@ -39,14 +39,14 @@ def test_bfloat16_that_does_not_work_is_left_or_refused(
     state = torch.get_rng_state()
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
-    assert precision.uses_bfloat16(cpu, "gru", "auto") is False
-    assert precision.uses_bfloat16(cpu, cell, "float32") is False
+    assert precision.uses_bfloat16(cpu, "gru", 64, "auto") is False  # narrow: faster without
+    assert precision.uses_bfloat16(cpu, cell, 512, "float32") is False
     precision.bfloat16_refusal.cache_clear()
-    for name in ("lstm", "gru", "rnn_tanh"):
+    for name in ("lstm", "matmul"):
         monkeypatch.setattr(torch, name, broken)
-    assert precision.uses_bfloat16(cpu, cell, "auto") is False
+    assert precision.uses_bfloat16(cpu, cell, 512, "auto") is False
     with pytest.raises(DeviceError) as raised:
-        precision.uses_bfloat16(cpu, cell, "bfloat16")
+        precision.uses_bfloat16(cpu, cell, 512, "bfloat16")
     precision.bfloat16_refusal.cache_clear()
     assert str(raised.value) == (
         f"precision bfloat16 does not work for {cell} on this cpu: could not create a primitive "
