@@ -59,8 +59,8 @@ def train(
     `on_progress` is called with each event, a record whose `kind` says what it is: "preparing"
     (doing, share), before the first step; then "step" (step, progress, train_loss,
     tokens_per_second, seconds_left, ...) a few times a second, "eval" (valid_loss, bits_per_byte,
-    best, sample, ...), "saved", "rollback" and "memory". An exception that it raises ends the
-    training, with everything saved, and is raised from here.
+    best, sample, ...), "saved", "rollback", "memory" and "replan". An exception that it
+    raises ends the training, with everything saved, and is raised from here.
 
     Ctrl-C saves at the next step boundary, then raises KeyboardInterrupt; SIGTERM and SIGHUP raise
     SystemExit in the same way. A second Ctrl-C raises at once, and the last save is intact. Every

@@ -188,6 +188,6 @@ def test_the_docstring_names_every_kind_of_event() -> None:
     from chargen.training import events
 
     kinds = [kind.kind for _, kind in inspect.getmembers(events) if hasattr(kind, "kind")]
-    assert len(kinds) == 6
+    assert len(kinds) == 7
     for kind in kinds:
         assert f'"{kind}"' in (chargen.train.__doc__ or "")

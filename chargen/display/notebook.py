@@ -70,7 +70,7 @@ class NotebookView(View):
                 return
         elif event.kind == "eval":
             self._remember(event)
-        elif event.kind in ("rollback", "memory"):
+        elif event.kind in ("rollback", "memory", "replan"):
             self._notes.append(setback(event))
         self._draw(self._line())
 

@@ -142,7 +142,7 @@ class PlainView(View):
             line = "  ".join(f"{name} {value}" for name, value, _ in metrics(event, self._report))
             left = self._report.seconds_left if self._report else None
             self._print(line if left is None else f"{line}  {clock(left)} left")
-        elif event.kind in ("rollback", "memory"):
+        elif event.kind in ("rollback", "memory", "replan"):
             self._print(setback(event))
 
     def end(self, report: TrainReport, stopped: bool) -> None:
@@ -221,7 +221,7 @@ class LiveView(View):
             self._curves.add_step(event)
         elif event.kind == "eval":
             self._remember(event)
-        elif event.kind in ("rollback", "memory"):
+        elif event.kind in ("rollback", "memory", "replan"):
             self._live.console.print(Text(setback(event), "yellow"))
         self._draw(self._render())
 

@@ -23,7 +23,7 @@ from chargen.errors import Spelling, in_flags, setting
 from chargen.reprs import counted
 
 if TYPE_CHECKING:  # types alone: the display needs no torch
-    from chargen.training.events import EvalReport, OutOfMemory, Rollback, StepReport
+    from chargen.training.events import EvalReport, OutOfMemory, Replanned, Rollback, StepReport
     from chargen.training.planner import PlannedOption
     from chargen.training.run import Run, TrainReport
 
@@ -159,7 +159,21 @@ def curves(
     return text.append(" " * label).append_text(Text("  ").join(names))
 
 
-def setback(event: Rollback | OutOfMemory) -> str:
+def setback(event: Rollback | OutOfMemory | Replanned) -> str:
+    """What went otherwise than planned, in a line."""
+    if event.kind == "replan":
+        changes = [
+            f"{name} {before:g} -> {now:g}"
+            for name, before, now in (
+                ("dropout", event.dropout_before, event.dropout),
+                ("weight_dropout", event.weight_dropout_before, event.weight_dropout),
+            )
+            if before != now
+        ]
+        return (
+            f"step {event.step:,}: the text will be read {event.epochs:.1f} times, not "
+            f"{event.planned_epochs:.1f} as planned; from here on {', '.join(changes)}"
+        )
     if event.kind == "memory":
         return (
             f"step {event.step:,} did not fit into memory: from here on each step is computed in "

@@ -88,4 +88,20 @@ class OutOfMemory:
     seconds: float
 
 
-Event = StepReport | EvalReport | Saved | Rollback | OutOfMemory
+@dataclass(frozen=True)
+class Replanned:
+    """The text will be read clearly more or less often than planned, since the speed or the length
+    of the run is another now: from here on dropout is as that wants it."""
+
+    kind: ClassVar[Literal["replan"]] = "replan"
+    step: int
+    seconds: float
+    epochs: float  # how often the text will have been read
+    planned_epochs: float
+    dropout: float
+    weight_dropout: float
+    dropout_before: float
+    weight_dropout_before: float
+
+
+Event = StepReport | EvalReport | Saved | Rollback | OutOfMemory | Replanned

@@ -45,6 +45,7 @@ from chargen.training.sampling_defaults import sampling_defaults
 from chargen.training.setup import Setup
 from chargen.training.tensorboard import Recorder
 from chargen.training.trainer import Trainer
+from chargen.training.trainer_state import PlannedDropout
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class _Parts:
     model: LanguageModel
     sampling: SamplingDefaults
     plan: list[PlannedOption]
+    dropout: PlannedDropout | None  # at rank 0, where some of it was planned
     fine_tuned: FineTuned | None  # at rank 0, where there is a model that it began with
     replay: Replay | None
 
@@ -69,6 +71,7 @@ class _Parts:
             self.train_config,
             old_text=old_text,
             replay=self.replay,
+            planned_dropout=self.dropout,
             **more,
         )
 
@@ -136,7 +139,7 @@ def _make_parts(setup: Setup) -> _Parts:
     corpus_config = corpus.config
     old = _open_old_text(setup, source, corpus.tokenizer) if request.replay else None
     given = {} if source is None else shape_of(source.metadata.model)
-    given, plan = setup.plan(
+    given, plan, dropout = setup.plan(
         corpus, given | options, network_is_given=source is not None, replays=old is not None
     )
     if source is not None:
@@ -169,7 +172,9 @@ def _make_parts(setup: Setup) -> _Parts:
         corpus, corpus_config, None if source is None else source.metadata.sampling
     )
     model = model.to(setup.device)
-    return _Parts(corpus, corpus_config, train_config, model, sampling, plan, fine_tuned, replay)
+    return _Parts(
+        corpus, corpus_config, train_config, model, sampling, plan, dropout, fine_tuned, replay
+    )
 
 
 def _open_old_text(setup: Setup, source: Checkpoint | None, tokenizer: Tokenizer) -> Corpus:

@@ -139,8 +139,10 @@ def make_plan(
         rate = float(f"{FINE_TUNING_RATE * rate:.2g}")
         reason = "a quarter of a new model's, so that less is forgotten"
     choose("learning_rate", rate, reason)
-    epochs = _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
-    dropout, weight_dropout, reason = _regularisation(task, epochs)
+    epochs = planned_epochs(task, options, step_seconds)
+    alone = " for its answers" if task.answers else ""
+    reason = f"the text is read {epochs:.1f} times{alone}"
+    dropout, weight_dropout = dropout_for(epochs, task.tokenizer, task.answers)
     choose("dropout", dropout, reason)
     choose("weight_dropout", weight_dropout, reason)
     if task.seconds is not None:  # a length in steps or epochs is kept
@@ -285,14 +287,17 @@ def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSe
     return float(options["steps"] * options["batch_size"] * options["bptt"])
 
 
-def _regularisation(task: Task, epochs: float) -> tuple[float, float, str]:
-    """Dropout and DropConnect: the more often a text is read, the more, lest it be overfitted."""
-    factor = WORD_EPOCHS if task.tokenizer == "word" else 1.0
-    by_epochs = DROPOUT_OF_ANSWERS if task.answers else DROPOUT_BY_EPOCHS
-    dropout, weight_dropout = next(
+def planned_epochs(task: Task, options: Mapping[str, Any], step_seconds: StepSeconds) -> float:
+    """How often a run with these options reads the text."""
+    return _tokens_in_time(task, options, step_seconds) / max(1, task.train_tokens)
+
+
+def dropout_for(epochs: float, tokenizer: str, answers: bool) -> tuple[float, float]:
+    """Dropout and DropConnect for a text that is read so often, by tokens of this kind: the more
+    often, the more, lest it be overfitted. `answers`: whether they alone count in the loss."""
+    factor = WORD_EPOCHS if tokenizer == "word" else 1.0
+    return next(
         (dropout, weight_dropout)
-        for most, dropout, weight_dropout in by_epochs
+        for most, dropout, weight_dropout in (DROPOUT_OF_ANSWERS if answers else DROPOUT_BY_EPOCHS)
         if factor * epochs < most
     )
-    alone = " for its answers" if task.answers else ""
-    return dropout, weight_dropout, f"the text is read {epochs:.1f} times{alone}"

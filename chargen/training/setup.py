@@ -22,8 +22,10 @@ from chargen.options import build_config
 from chargen.runtime.distributed import Ranks
 from chargen.tokenizers.base import Tokenizer
 from chargen.tokenizers.registry import deserialize
-from chargen.training.planner import PlannedOption, make_plan, typical_network
+from chargen.training.dropout_watch import dropout_planned
+from chargen.training.planner import PlannedOption, make_plan, planned_epochs, typical_network
 from chargen.training.request import RunRequest
+from chargen.training.trainer_state import PlannedDropout
 from chargen.training.trials import Trials
 
 
@@ -100,10 +102,12 @@ class Setup:
         *,
         network_is_given: bool,
         replays: bool = False,
-    ) -> tuple[dict[str, Any], list[PlannedOption]]:
+    ) -> tuple[dict[str, Any], list[PlannedOption], PlannedDropout | None]:
         """The options of a run, those `given` and those planned, at all ranks; and at rank 0, where
-        the time is counted, the choices. Raises ConfigError, DeviceError."""
+        the time is counted, the choices, and what dropout was planned for, where it was. Raises
+        ConfigError, DeviceError."""
         choices: list[PlannedOption] = []
+        dropout: PlannedDropout | None = None
         trials = Trials(corpus, self.ranks, self.device)
         if self.ranks.is_main:
             self.request.on_progress("planning", 0)
@@ -118,8 +122,10 @@ class Setup:
                 threads = trials.pick_threads(typical_network(task, given, preset))
                 task = replace(task, seconds=self._seconds_left(given))
             choices = make_plan(task, given, trials.step_seconds, preset)
-            trials.end()
             given = dict(given) | {choice.name: choice.value for choice in choices}
+            epochs = planned_epochs(task, given, trials.step_seconds)
+            dropout = dropout_planned(choices, epochs)
+            trials.end()
             trials.check_room(given)
             if task.seconds is None:
                 threads = trials.pick_threads(given)
@@ -129,7 +135,7 @@ class Setup:
         options: dict[str, Any] = self.ranks.broadcast(given)
         if not self.ranks.is_main:
             trials.check_room(options)
-        return options, choices
+        return options, choices, dropout
 
     def _seconds_left(self, given: Mapping[str, Any]) -> float | None:
         """Of the time that was given; None where steps or epochs were."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +43,7 @@ class StepLoss(NamedTuple):
 
 
 # What rank 0 tells the others to do.
-STEP, LOSSES, GATHER, RESTORE, END = range(5)
+STEP, LOSSES, GATHER, RESTORE, DROP, END = range(6)
 
 
 class TrainStepper:
@@ -303,6 +303,14 @@ class TrainStepper:
         self._pending = []
         self._recapture()
 
+    def set_dropout(self, dropout: float, weight_dropout: float) -> None:
+        """From the next step on, at all ranks, these are the network's."""
+        self.ranks.send_command(DROP)
+        dropout, weight_dropout = self.ranks.broadcast((dropout, weight_dropout))
+        config = self.model.config
+        self.model.config = replace(config, dropout=dropout, weight_dropout=weight_dropout)
+        self._recapture()
+
     # -- several ranks ------------------------------------------------------------------------
 
     def run_follower(self, is_stopped: Callable[[], bool] = lambda: False) -> Any:
@@ -324,6 +332,8 @@ class TrainStepper:
                 self.tensors()
             elif command == RESTORE:
                 self.restore({}, {})
+            elif command == DROP:
+                self.set_dropout(0, 0)
 
     def end(self, outcome: Any = None) -> None:
         """Let the others go, with what came of it, JSON-able."""

@@ -25,13 +25,22 @@ from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import convert, to_builtins
 from chargen.scoring.scores import Score
 from chargen.tokenizers.base import Tokenizer
+from chargen.training.dropout_watch import DropoutWatch
 from chargen.training.evaluator import OF_OLD_TEXT, Evaluator
-from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
+from chargen.training.events import (
+    EvalReport,
+    Event,
+    OutOfMemory,
+    Replanned,
+    Rollback,
+    Saved,
+    StepReport,
+)
 from chargen.training.loss_guard import MAX_ROLLBACKS, LossGuard, copies
 from chargen.training.replay import OldText, Replay
 from chargen.training.schedule import Schedule
 from chargen.training.stepper import StepLoss, TrainStepper
-from chargen.training.trainer_state import Position, RunningMean, TrainerState
+from chargen.training.trainer_state import PlannedDropout, Position, RunningMean, TrainerState
 
 REPORT_SECONDS = 0.2
 # Every so many steps, and before each evaluation, the run looks whether it is still sound.
@@ -56,12 +65,14 @@ class Trainer:
         ranks: Ranks = ALONE,
         old_text: OldText | None = None,
         replay: Replay | None = None,
+        planned_dropout: PlannedDropout | None = None,
     ) -> None:
         """`started` is the reading of `clock` at which the time of the run began to count. Of
         several `ranks` the first runs, and the others' `stepper` follows.
 
         A model that is fine-tuned comes with an `old_text`, to see what it forgets: so it is
         evaluated before its first step. What it is to `replay` is mixed into what it reads.
+        Dropout that was planned is planned anew where the run reads more or less than that.
         """
         self.model = model
         self.config = config
@@ -82,6 +93,11 @@ class Trainer:
         )
         self._loss_mean = RunningMean()  # since the last evaluation
         self._guard = LossGuard(self.stepper, self._loss_mean)
+        self._dropout = DropoutWatch(
+            planned_dropout,
+            tokenizer=corpus.tokenizer.kind,
+            answers=corpus.config.loss_after is not None,
+        )
         self._save = save
         self._clock = clock
         self._step_seconds = 0.0  # spent on steps, not on evaluations and saves
@@ -105,6 +121,8 @@ class Trainer:
         try:
             while True:
                 schedule.advance(self.step)
+                if replanned := self._replan():
+                    yield replanned
                 is_start = self._is_fine_tuning and not self.step and not self.history
                 due = is_start or schedule.evaluation_is_due(self.step)
                 # An evaluation may take long, so what would be old after it is saved before it. How
@@ -141,6 +159,25 @@ class Trainer:
             self.save()
             raise
         yield self.save()
+
+    def _replan(self) -> Replanned | None:
+        """Drop more or less where the text will be read more or less often than planned."""
+        config, planned_epochs = self.model.config, self._dropout.epochs
+        before = config.dropout, config.weight_dropout
+        after = self._dropout.look(self._schedule.progress, self.epoch, before)
+        if after == before:
+            return None
+        self.stepper.set_dropout(*after)
+        return Replanned(
+            step=self.step,
+            seconds=self.seconds,
+            epochs=self._dropout.epochs,
+            planned_epochs=planned_epochs,
+            dropout=after[0],
+            weight_dropout=after[1],
+            dropout_before=before[0],
+            weight_dropout_before=before[1],
+        )
 
     def train_step(self) -> None:
         """One step at the learning rate that is planned for it."""
@@ -351,6 +388,7 @@ class Trainer:
             step_seconds=self._step_seconds,
             patience_from=self._evaluator.patience_from,
             validation_limit=self._evaluator.limit,
+            planned_dropout=self._dropout.planned,
         )
         return dict(to_builtins(position))
 
@@ -364,6 +402,9 @@ class Trainer:
         self._step_seconds = at.step_seconds
         self._last_loss = self._loss_mean.value  # until there are losses of this run
         is_as_long = self._schedule.restore(at)
+        self._dropout.planned = at.planned_dropout
+        if not is_as_long:
+            self._dropout.restart()
         self._evaluator.patience_from = at.patience_from if is_as_long else len(self.history)
         if self.finished:
             self._schedule.freeze()

@@ -31,6 +31,16 @@ class StepNumbers(Record, forbid_unknown_fields=True, frozen=True, kw_only=True)
     average_updates: Count
 
 
+class PlannedDropout(Record, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What dropout was planned for, and how far the run was when that was looked at last."""
+
+    dropout: bool  # whether it was planned; else somebody gave it, as the next one
+    weight_dropout: bool
+    epochs: Amount
+    progress: Amount = 0.0
+    epoch: Amount = 0.0
+
+
 class Position(StepNumbers, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """All numbers that the rest of a run depends on. What has a default came with format 4."""
 
@@ -50,6 +60,7 @@ class Position(StepNumbers, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     norm: float | None = 0.0
     reserve: Amount = 0.0
     evaluation_seconds: Amount = 0.0
+    planned_dropout: PlannedDropout | None = None
 
 
 @dataclass

@@ -132,7 +132,7 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
     def training_as_it_was(state: dict[str, Any]) -> None:
         as_it_was(state["config"])
         del state["seal"]
-        names = ["norm", "reserve", "evaluation_seconds"]
+        names = ["norm", "reserve", "evaluation_seconds", "planned_dropout"]
         if number == 1:
             names += [
                 "place",

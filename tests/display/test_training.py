@@ -18,7 +18,15 @@ from rich.console import Console
 from chargen.config import ModelConfig, TrainConfig
 from chargen.display.console import console
 from chargen.display.training import LiveView, PlainView
-from chargen.training.events import EvalReport, Event, OutOfMemory, Rollback, Saved, StepReport
+from chargen.training.events import (
+    EvalReport,
+    Event,
+    OutOfMemory,
+    Replanned,
+    Rollback,
+    Saved,
+    StepReport,
+)
 from chargen.training.planner import PlannedOption
 from chargen.training.run import TrainReport
 
@@ -49,6 +57,11 @@ def events() -> st.SearchStrategy[list[Event]]:
             learning_rate=ANY_LOSS, left=COUNT,
         ),
         st.builds(OutOfMemory, step=COUNT, parts=COUNT, seconds=ANY_LOSS),
+        st.builds(
+            Replanned, step=COUNT, seconds=ANY_LOSS, epochs=ANY_LOSS, planned_epochs=ANY_LOSS,
+            dropout=SHARE, weight_dropout=SHARE, dropout_before=SHARE,
+            weight_dropout_before=SHARE,
+        ),
         st.builds(Saved, step=COUNT, seconds=ANY_LOSS),
     ]  # fmt: skip
     return st.lists(st.one_of(kinds), max_size=8)
@@ -130,6 +143,22 @@ def test_a_setback_says_where_it_goes_on_and_how(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "exploded (nan) by step 130; continuing from step 100" in said
     assert "half the learning rate, 0.005" in said
+
+
+def test_a_new_plan_says_why_and_what_of_it_changes() -> None:
+    event = Replanned(
+        step=1200, seconds=5.0, epochs=9.04, planned_epochs=40.0, dropout=0.3, weight_dropout=0.0,
+        dropout_before=0.3, weight_dropout_before=0.4,
+    )  # fmt: skip
+    out, live = io.StringIO(), io.StringIO()
+    PlainView(Console(file=out, width=200)).show(event)
+    assert out.getvalue() == (
+        "step 1,200: the text will be read 9.0 times, not 40.0 as planned; "
+        "from here on weight_dropout 0.4 -> 0\n"
+    )
+    with LiveView(Console(file=live, force_terminal=True, width=200, height=24)) as view:
+        view.show(event)
+    assert "will be read 9.0 times, not 40.0 as planned" in live.getvalue()
 
 
 def test_what_did_not_fit_into_memory_is_said_in_a_line(

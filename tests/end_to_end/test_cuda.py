@@ -124,6 +124,18 @@ def test_dropout_draws_the_same_when_it_is_recorded(corpus_file: Path) -> None:
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
+def test_another_dropout_is_recorded_anew(corpus_file: Path) -> None:
+    changed, plain = (stepper_on("cuda", corpus_file) for _ in range(2))
+    changed.set_dropout(0.5, 0.4)
+    _, tensors = take_steps(changed, 20)
+    kept = {name: tensor.clone() for name, tensor in tensors.items()}
+    changed.set_dropout(0.0, 0.0)
+    plain.restore(kept, changed.numbers())
+    losses = [take_steps(stepper, 20)[0] for stepper in (changed, plain)]
+    assert changed.is_captured
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
 def test_scoring_and_sampling_between_recorded_steps_change_none(corpus_file: Path) -> None:
     plain, watched = (stepper_on("cuda", corpus_file, average=0.9) for _ in range(2))
     expected, _ = take_steps(plain, 40)

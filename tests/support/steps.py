@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,11 @@ def main(text: str, out: str, steps: str, *options: str) -> None:
     ranks, _ = join(torch.device("cpu"))
     named = {name: json.loads(value) for name, value in (o.split("=") for o in options)}
     stepper = stepper_of(Path(text), ranks, **named)
+    stepper.model.config = replace(stepper.model.config, dropout=0.5)  # till rank 0 says otherwise
     if not ranks.is_main:
         stepper.run_follower()
         return
+    stepper.set_dropout(0.0, 0.0)
     losses, tensors = take_steps(stepper, int(steps))
     # What goes back to other ranks must come back as it was: the next steps tell.
     stepper.restore(tensors, stepper.numbers())
