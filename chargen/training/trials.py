@@ -14,6 +14,7 @@ from chargen.config import split_options
 from chargen.data.corpus import Corpus
 from chargen.errors import DeviceError, named
 from chargen.nn.model import LanguageModel
+from chargen.runtime.cores import cores
 from chargen.runtime.distributed import Ranks
 from chargen.runtime.memory import free_memory, release_memory
 from chargen.runtime.openmp import num_threads_is_given
@@ -69,13 +70,28 @@ class Trials:
         return self._timed[sizes]
 
     def pick_threads(self, options: Mapping[str, Any]) -> list[PlannedOption]:
-        """Take one thread from here on, and say so, where a step of a training with these options
-        takes all of them clearly longer. Threads wait for each other in each product: where a core
-        is somebody else's, that is for most of a step. A number that was given is kept."""
-        threads = torch.get_num_threads()
+        """Take no more threads than there are cores for this process, and one where a step of a
+        training with these options takes all of them clearly longer; and say so. Threads wait for
+        each other in each product: where a core is somebody else's, that is for most of a step. A
+        number that was given is kept."""
+        found = torch.get_num_threads()
         is_ours = self._device.type == "cpu" and self._ranks.world_size == 1
-        if not is_ours or threads == 1 or num_threads_is_given() or not fits(self.task(), options):
+        if not is_ours or num_threads_is_given():
             return []
+        threads = min(found, cores())
+        torch.set_num_threads(threads)
+        cost = self._clear_cost_of_threads(options, threads) if threads > 1 else None
+        if cost is not None:
+            torch.set_num_threads(1)
+            reason = f"with {threads} a step takes {cost:.1f} times as long here"
+            return [PlannedOption("threads", 1, reason)]
+        if threads < found:
+            return [PlannedOption("threads", threads, "all the cores that this process may use")]
+        return []
+
+    def _clear_cost_of_threads(self, options: Mapping[str, Any], threads: int) -> float | None:
+        """How many times as long as with one thread a step takes with so many; None where that is
+        not clearly longer, or not worth finding out."""
         _, _, config = split_options(options)
         worth, steps = WORTH_ONE_THREAD, config.steps
         if config.epochs is not None:
@@ -84,16 +100,14 @@ class Trials:
         if steps is not None:
             worth = WORTH_ONE_THREAD_BY_STEPS
             if steps < FEWEST_STEPS_TO_TIME:
-                return []
+                return None
+        if not fits(self.task(), options):
+            return None
         with preserved_random_states(self._device):
-            ratio = self._cost_of_threads(options, threads)
-            if ratio > worth:  # a moment may be a busy one
-                ratio = min(ratio, self._cost_of_threads(options, threads))
-        torch.set_num_threads(threads if ratio <= worth else 1)
-        if ratio <= worth:
-            return []
-        reason = f"with {threads} a step takes {ratio:.1f} times as long here"
-        return [PlannedOption("threads", 1, reason)]
+            cost = self._cost_of_threads(options, threads)
+            if cost > worth:  # a moment may be a busy one
+                cost = min(cost, self._cost_of_threads(options, threads))
+        return cost if cost > worth else None
 
     def _cost_of_threads(self, options: Mapping[str, Any], threads: int) -> float:
         """How many times as long a step takes so many threads as it takes one."""

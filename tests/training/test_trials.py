@@ -36,6 +36,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     many threads there are, nobody has said."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("chargen.training.trials.cores", lambda: 2)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
 
@@ -92,7 +93,8 @@ def test_counted_steps_keep_their_threads_unless_there_is_no_doubt(
 
 def test_few_steps_are_not_worth_the_trial(corpus: Corpus, machine: Machine) -> None:
     machine(14.0)
-    assert picked(corpus, steps=20) == (2, 0)
+    for length in ({"steps": 20}, {"epochs": 1e-6}):
+        assert picked(corpus, **length) == (2, 0)
     assert picked(corpus, steps=1000) == (1, 1)
 
 
@@ -103,6 +105,21 @@ def test_a_number_that_was_given_is_kept(
     machine(14.0)
     monkeypatch.setenv(name, "2")
     assert picked(corpus, minutes=2) == (2, 0)
+
+
+def test_a_container_gets_no_more_threads_than_cores(
+    corpus: Corpus, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(4)
+    trials = Trials(corpus, ALONE, torch.device("cpu"))
+    for length in ({"minutes": 2.0}, {"steps": 10}):
+        machine(0.6)
+        [choice] = trials.pick_threads(SIZES | length)
+        assert (choice.name, choice.value, torch.get_num_threads()) == ("threads", 2, 2)
+        torch.set_num_threads(4)
+    monkeypatch.setattr("chargen.training.trials.cores", lambda: 1)
+    [choice] = trials.pick_threads(SIZES | {"minutes": 2.0})
+    assert (choice.value, torch.get_num_threads()) == (1, 1)
 
 
 def test_a_trial_draws_no_random_numbers(corpus: Corpus, machine: Machine) -> None:
