@@ -5,7 +5,6 @@ Knows nothing of text, time or files.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,10 +47,11 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 def learning_rate_factor(progress: float, warmup: float) -> float:
     """The learning rate, as a share of its peak, when `progress` of the run is done: linear
-    warm-up, then half a cosine down to nothing (Loshchilov and Hutter 2017)."""
+    warm-up, then a straight line down to nothing (Defazio et al. 2023). Half a cosine is worse by
+    0.007 nats on tinyshakespeare, with each of three seeds (benchmarks/recipe.py)."""
     if progress < warmup:
         return progress / warmup
-    return 0.5 * (1 + math.cos(math.pi * (min(progress, 1.0) - warmup) / (1 - warmup)))
+    return (1 - min(progress, 1.0)) / (1 - warmup)
 
 
 class WeightAverage:
