@@ -216,6 +216,12 @@ class ModelConfig(Config):
         "hidden size)",
         planned=True,
     )
+    fresh_state: bool = option(
+        False,
+        "begin each document with a fresh state, as is planned for many short ones; else the state "
+        "is carried from one document into the next",
+        planned=True,
+    )
 
     def check_together(self) -> None:
         if self.tie_weights and self.embedding_size != self.hidden_size:
@@ -235,7 +241,10 @@ class TrainConfig(Config):
     """How the network learns, and for how long."""
 
     batch_size: int = option(
-        16, "number of parallel text streams in a step", at_least=1, planned=True
+        16,
+        "number of parallel text streams in a step, or of documents with " + named("fresh_state"),
+        at_least=1,
+        planned=True,
     )
     accumulate: int = option(
         1,
@@ -628,4 +637,10 @@ def split_options(options: Mapping[str, Any]) -> Configs:
         names = [name for name in field_names(config_type) if name in options]
         return build_config(config_type, {name: options[name] for name in names})
 
-    return part(CorpusConfig), part(ModelConfig), part(TrainConfig)
+    configs = part(CorpusConfig), part(ModelConfig), part(TrainConfig)
+    if configs[1].fresh_state and configs[2].random_bptt:
+        raise ConfigError(
+            named("fresh_state", "random_bptt") + " cannot be combined",
+            hint="whole documents are read, which have lengths of their own",
+        )
+    return configs

@@ -58,6 +58,7 @@ class ModelOptions(TypedDict, total=False):
     residual: bool
     nonlinearity: Literal["tanh", "relu"]
     tie_weights: bool
+    fresh_state: bool
 
 
 class TrainOptions(CorpusOptions, ModelOptions, total=False):

@@ -43,7 +43,7 @@ from chargen.runtime.files import (
     to_builtins,
 )
 
-FORMAT = 7
+FORMAT = 8
 SEALED_SINCE = 4
 # The options that a format was the first to name, by groups, as they were before it.
 _ADDED: dict[int, dict[str, dict[str, Any]]] = {
@@ -79,6 +79,7 @@ _ADDED: dict[int, dict[str, dict[str, Any]]] = {
             "loss_after": None,
         }
     },
+    8: {"model": {"fresh_state": False}},
 }
 
 

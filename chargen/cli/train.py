@@ -52,6 +52,7 @@ OPTION_GROUPS = {
         "residual",
         "nonlinearity",
         "tie_weights",
+        "fresh_state",
     ),
     "regularization": (
         "dropout",

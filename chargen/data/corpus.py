@@ -19,6 +19,7 @@ from chargen.config import CorpusConfig
 from chargen.data.answers import AnswerRule, answer_rule
 from chargen.data.beginnings import find_beginnings
 from chargen.data.cache import cannot_open, move_into_cache, scratch_folder, tokens_folder
+from chargen.data.document_batches import Documents, find_documents
 from chargen.data.encoding import (
     FACTS,
     TokenFacts,
@@ -85,6 +86,11 @@ class Corpus:
     def mask(self, split: str) -> Shards | None:
         """Which tokens of a split count in the loss, as `answers` says; None: all."""
         return None if self.answers is None else self.answers.masks[split]
+
+    @cached_property
+    def train_documents(self) -> Documents:
+        """Where the documents of the training split begin, and how long they are."""
+        return find_documents(self.train, self.tokenizer.end)
 
     @cached_property
     def beginnings(self) -> npt.NDArray[np.int64]:

@@ -80,7 +80,7 @@ def export_onnx(
     beside = check_target(tokenizer_beside(target), name, SUFFIX, overwrite=overwrite)
     weights, options = generator.weights, about.corpus_options
     tokenizer = encode(tokenizer_facts(generator.tokenizer, weights.seen, options))
-    model = graph_of(weights, _metadata(about, tokenizer))
+    model = graph_of(weights, _metadata(about, tokenizer), generator.tokenizer.end)
     write_target(target, model.SerializeToString(deterministic=True))
     write_target(beside, tokenizer)
     return target
@@ -104,12 +104,12 @@ def _check_installed() -> None:
 # -- the graph --------------------------------------------------------------------------------
 
 
-def graph_of(weights: Weights, metadata: dict[str, str]) -> ModelProto:
-    """The graph of a network with its metadata, among which is its name. Raises OutputError where
-    it is too large."""
+def graph_of(weights: Weights, metadata: dict[str, str], end: int = -1) -> ModelProto:
+    """The graph of a network with its metadata, among which is its name; `end` is the token between
+    documents, if it ever reads one. Raises OutputError where it is too large."""
     from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-    constants = _constants(weights)
+    constants = _constants(weights, end)
     num_bytes = sum(array.nbytes for array in constants.values()) + sum(map(len, metadata.values()))
     if num_bytes > 0.99 * MAX_BYTES:  # its nodes take little
         raise OutputError(
@@ -196,6 +196,10 @@ def _nodes_of(config: ModelConfig) -> list[NodeProto]:
     layers = [f"layers.{index}" for index in range(config.num_layers)]
     parts = ("h", "c") if config.cell == "lstm" else ("h",)
     row = nodes.add("state_in_a_row", "Reshape", "state", "shape_of_a_row")  # (B, P * H)
+    if config.fresh_state:
+        begins = nodes.add("begins", "Equal", "token", "end")  # (B,)
+        begins = nodes.add("begins_in_a_column", "Unsqueeze", begins, "last_axis")  # (B, 1)
+        row = nodes.add("fresh_state", "Where", begins, "zero", row)
     memory = [f"{layer}.{part}" for part in parts for layer in layers]
     nodes.split("memory", row, memory)  # (B, H) each
     after = []
@@ -230,12 +234,15 @@ def _nodes_of(config: ModelConfig) -> list[NodeProto]:
     return nodes.list
 
 
-def _constants(weights: Weights) -> dict[str, Array]:
+def _constants(weights: Weights, end: int) -> dict[str, Array]:
     """What the nodes use by name."""
     _, parts, size = initial_state(weights.config).shape
     constants = {name: array for name, array in weights.arrays.items() if name != "seen"}
     if weights.config.cell == "gru":
         constants["one"] = np.array(1, np.float32)
+    if weights.config.fresh_state:
+        constants["end"], constants["last_axis"] = np.array(end, np.int64), np.array([1], np.int64)
+        constants["zero"] = np.array(0, np.float32)
     return constants | {  # 0 stands for as many rows as there are
         "shape_of_a_row": np.array([0, parts * size], np.int64),
         "shape_of_state": np.array([0, parts, size], np.int64),

@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.generation.sampling import UniformBuffer, sample_tokens, streams
+from chargen.nn.engine import Engine, initial_state
 from chargen.nn.engine import State as StateArray
-from chargen.nn.engine import initial_state
+from chargen.nn.fresh_engine import FreshEngine
 from chargen.nn.model import LanguageModel, State
 from chargen.nn.numpy_engine import NumpyEngine
 from chargen.nn.transfer import state_of, weights_of
@@ -51,6 +52,7 @@ class DynamicEvaluator:
     @torch.inference_mode(False)
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(True)
+        self._end = tokenizer.end
         self._weights: list[Tensor] = list(self.model.parameters())
         self._origin = [weight.detach() for weight in model.parameters()]
         # The root mean square gradient of each weight. Krause et al. measure it on the training
@@ -106,7 +108,7 @@ class DynamicEvaluator:
         for at in range(0, len(tokens) - 1, CHUNK_TOKENS):
             on_progress(at / len(tokens))
             chunk = torch.from_numpy(tokens[None, at : at + CHUNK_TOKENS + 1]).to(device)
-            loss, gradients, state = _gradients(self.model, self._weights, chunk, state)
+            loss, gradients, state = _gradients(self.model, self._weights, chunk, state, self._end)
             nats += loss
             torch._foreach_div_(gradients, self._scales)
             size = float(torch.stack(torch._foreach_norm(gradients)).norm())
@@ -124,7 +126,7 @@ class DynamicEvaluator:
 
 
 def _gradients(
-    model: LanguageModel, weights: Sequence[Tensor], chunk: Tensor, state: State
+    model: LanguageModel, weights: Sequence[Tensor], chunk: Tensor, state: State, end: int
 ) -> tuple[float, list[Tensor], State]:
     """The nats of (1, T + 1) tokens after the first, their gradients and the state after them.
 
@@ -132,7 +134,8 @@ def _gradients(
     """
     # cuDNN has no gradients in eval mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        logits, state = model(chunk[:, :-1], state)  # (1, T, V)
+        x, state = model.read_documents(chunk[:, :-1], state, end)
+        logits = model.output_logits(x)  # (1, T, V)
         nats = F.cross_entropy(logits[0].float(), chunk[0, 1:], reduction="sum")
         gradients = torch.autograd.grad(nats / CHUNK_TOKENS, weights)
     return float(nats.detach()), list(gradients), state.detach()
@@ -146,7 +149,7 @@ def _squared_gradients(model: LanguageModel, weights: Sequence[Tensor], end: int
         state = model.initial_state(1)
         for at in range(0, len(row) - 1, CHUNK_TOKENS):
             chunk = row[None, at : at + CHUNK_TOKENS + 1]
-            _, gradients, state = _gradients(model, weights, chunk, state)
+            _, gradients, state = _gradients(model, weights, chunk, state, end)
             torch._foreach_addcmul_(squares, gradients, gradients)
     torch._foreach_div_(squares, float(SAMPLE_STREAMS * SAMPLE_CHUNKS))
     return squares
@@ -154,7 +157,8 @@ def _squared_gradients(model: LanguageModel, weights: Sequence[Tensor], end: int
 
 def _write(model: LanguageModel, end: int, length: int) -> Tensor:
     """SAMPLE_STREAMS texts of the model's own, `length` tokens after the `end` before them."""
-    engine = NumpyEngine(weights_of(model))
+    engine: Engine = NumpyEngine(weights_of(model))
+    engine = FreshEngine(engine, end) if model.config.fresh_state else engine
     stepper = engine.start(initial_state(model.config, SAMPLE_STREAMS))
     uniforms = UniformBuffer(list(islice(streams(0), SAMPLE_STREAMS)))
     columns = [np.full(SAMPLE_STREAMS, end)]

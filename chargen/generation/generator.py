@@ -28,6 +28,7 @@ from chargen.generation.sampling import RandomStream, streams
 from chargen.generation.text_stream import TextStream
 from chargen.keywords import Device, SampleOptions, TextOptions
 from chargen.nn.engine import Engine
+from chargen.nn.fresh_engine import FreshEngine
 from chargen.nn.numpy_engine import NumpyEngine
 from chargen.nn.weights import Weights
 from chargen.options import build_config, takes_options
@@ -101,10 +102,12 @@ class TextGenerator:
     def engine(self) -> Engine:
         """The model, made ready to be stepped: a copy as it was when this was first asked for."""
         if self._device == "cpu":
-            return NumpyEngine(self.weights)
-        from chargen.nn.torch_engine import TorchEngine
+            engine: Engine = NumpyEngine(self.weights)
+        else:
+            from chargen.nn.torch_engine import TorchEngine
 
-        return TorchEngine(self.model)
+            engine = TorchEngine(self.model)
+        return FreshEngine(engine, self.tokenizer.end) if engine.config.fresh_state else engine
 
     @cached_property
     def corpus_options(self) -> CorpusConfig:

@@ -168,7 +168,7 @@ def context_loss(
         for at in range(0, len(starts), at_once):
             places = starts[at : at + at_once, None] - n + np.arange(length + 1)  # (R, n + W)
             row = tokens[places].astype(np.int64)
-            nats_of = _last_nats(model, row, width)  # (R, W)
+            nats_of = _last_nats(model, row, width, end)  # (R, W)
             counts = row[:, -width:] != end
             nats += float(nats_of[counts].sum())
             counted += int(counts.sum())
@@ -209,8 +209,12 @@ def gradient_norms(
         rows = torch.from_numpy(tokens[places].astype(np.int64))  # (R, BURN_IN + K + 1)
         state = model.initial_state(len(rows))
         with torch.no_grad():
-            _, state = model.read(rows[:, :BURN_IN], state)
-        layers, output = unroll(model, rows[:, BURN_IN:-1], state)
+            before = rows[:, :BURN_IN]
+            if end is None:
+                _, state = model.read(before, state)
+            else:
+                _, state = model.read_documents(before, state, end)
+        layers, output = unroll(model, rows[:, BURN_IN:-1], state, end)
         loss = F.cross_entropy(model.output_logits(output[:, -1]), rows[:, -1], reduction="sum")
         nodes = [step[part] for part in parts for steps in layers for step in steps]
         gradients = torch.stack(torch.autograd.grad(loss, nodes))
@@ -233,13 +237,13 @@ def _row(context: int) -> int:
     return context + _width(context) - 1
 
 
-def _last_nats(model: LanguageModel, rows: Tokens, width: int) -> Floats:
+def _last_nats(model: LanguageModel, rows: Tokens, width: int, end: int) -> Floats:
     """What the last W tokens of (R, T + 1) rows cost, in nats, each row read from zeros."""
     device = model.head.weight.device
     inputs = torch.from_numpy(rows[:, :-1]).to(device)
     targets = torch.from_numpy(rows[:, -width:]).to(device)
     with autocast(device):
-        x, _ = model.read(inputs, model.initial_state(len(rows)))  # (R, T, H)
+        x, _ = model.read_documents(inputs, model.initial_state(len(rows)), end)  # (R, T, H)
         costs = []
         at_once = max(1, NUMBERS_AT_ONCE // (len(rows) * model.vocab_size))
         for at in range(0, width, at_once):

@@ -38,7 +38,9 @@ def read_traces(
     x, state = model.read(begin, model.initial_state(1))
     for at in range(0, len(tokens), at_once):
         chunk = tokens[at : at + at_once]
-        found = trace(model, torch.from_numpy(chunk[None]).to(device), state)
+        found = trace(
+            model, torch.from_numpy(chunk[None]).to(device), state, generator.tokenizer.end
+        )
         yield chunk, torch.cat([x, found.output[:, :-1]], dim=1), found
         x, state = found.output[:, -1:], found.state
         on_progress(min(1.0, (at + len(chunk)) / len(tokens)))

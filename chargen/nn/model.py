@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +115,18 @@ class LanguageModel(nn.Module):
             x = x + y if config.residual and x.shape == y.shape else y
             after.append(memory)
         return x, State(tuple(after))
+
+    def read_documents(self, tokens: Tensor, state: State, end: int) -> tuple[Tensor, State]:
+        """`read`, of a text in which the `end` token may stand between documents: where the config
+        has each begin with a fresh state, it does. Waits for the device."""
+        if not self.config.fresh_state:
+            return self.read(tokens, state)
+        ends, outputs = tokens == end, []
+        cuts = (ends[:, 1:].any(dim=0).nonzero().flatten() + 1).tolist()
+        for start, stop in pairwise([0, *cuts, tokens.shape[1]]):
+            x, state = self.read(tokens[:, start:stop], state.reset(ends[:, start]))
+            outputs.append(x)
+        return torch.cat(outputs, dim=1), state
 
     def output_logits(self, x: Tensor) -> Tensor:
         """Logits of the next token from what `read` gave: (B, T, H) -> (B, T, V)."""

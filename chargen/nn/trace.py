@@ -8,6 +8,7 @@ Shapes: B rows, T tokens, E embedding, H hidden, G gates of a cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,10 +32,10 @@ class Trace:
     state: State
 
 
-def trace(model: LanguageModel, tokens: Tensor, state: State) -> Trace:
-    """Read (B, T) tokens from a state on, as `model.read` does in evaluation, and keep all that is
-    on the way."""
-    layers, output = unroll(model, tokens, state)
+def trace(model: LanguageModel, tokens: Tensor, state: State, end: int | None = None) -> Trace:
+    """Read (B, T) tokens from a state on, as `model.read` does in evaluation, or where the `end` of
+    documents is given, `model.read_documents`, and keep all that is on the way."""
+    layers, output = unroll(model, tokens, state, end)
     stacked = tuple(
         {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}
         for steps in layers
@@ -44,7 +45,9 @@ def trace(model: LanguageModel, tokens: Tensor, state: State) -> Trace:
     return Trace(stacked, output, after)
 
 
-def unroll(model: LanguageModel, tokens: Tensor, state: State) -> tuple[list[list[Values]], Tensor]:
+def unroll(
+    model: LanguageModel, tokens: Tensor, state: State, end: int | None = None
+) -> tuple[list[list[Values]], Tensor]:
     """The same as a list of steps for each layer, of (B, H) values, and the output.
 
     These values are the very ones that the next step and the layer above read, so the gradient of
@@ -54,12 +57,17 @@ def unroll(model: LanguageModel, tokens: Tensor, state: State) -> tuple[list[lis
     equation = equation_of(config)
     x = F.embedding(tokens, model.embedding.weight)  # (B, T, E)
     layers = []
+    begins: Sequence[Tensor] = ()  # (B, 1) each: rows whose state is fresh before a token
+    if config.fresh_state and end is not None:
+        begins = (tokens == end)[:, :, None].unbind(dim=1)
     for index, (layer, before) in enumerate(zip(model.layers, state.layers, strict=True)):
         weights: list[Tensor] = list(layer.parameters())
         # Cut at once: a gradient through so many slices would fill a whole tensor for each.
         reads = F.linear(x, weights[0], weights[2]).unbind(dim=1)  # (B, G * H) each
         steps: list[Values] = []
-        for read in reads:
+        for place, read in enumerate(reads):
+            if begins:
+                before = tuple(part.masked_fill(begins[place], 0) for part in before)
             values = equation(read, F.linear(before[0], weights[1], weights[3]), before)
             before = tuple(values[part] for part in ("hidden", "cell") if part in values)
             steps.append(values)

@@ -1,6 +1,7 @@
-"""The score of a split while a model trains: fast, on its device, with carried state.
+"""The score of a split while a model trains: fast, on its device, with carried state, or document
+by document where the model begins each with a fresh one.
 
-Shapes: B streams, T tokens read at once, N of them that count, V vocabulary, H hidden.
+Shapes: B streams or documents, T tokens read at once, N of them that count, V vocabulary, H hidden.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from chargen.data.answers import ENDS_ANSWER
+from chargen.data.document_batches import find_documents, read_side_by_side
 from chargen.data.documents import EncodedText
 from chargen.data.shards import Ids, Shards
 from chargen.nn.model import LanguageModel, State
@@ -25,6 +27,7 @@ MAX_LOGITS = 1 << 24  # that are computed at once: memory does not grow with the
 # stands before it: the state has then all but forgotten that it began in the middle.
 VALIDATION_STREAMS = 32
 VALIDATION_BURN_IN = 128
+VALIDATION_TOKENS = VALIDATION_STREAMS * VALIDATION_BURN_IN  # of documents, read at once
 
 
 def validate(
@@ -34,7 +37,8 @@ def validate(
     limit: int | None = None,
     answers: Shards | None = None,
 ) -> Score:
-    """The score of a split, or of its first `limit` tokens: fast, with carried state.
+    """The score of a split, or of its first `limit` tokens: fast, with carried state, or with a
+    fresh one for each document where the model wants that.
 
     The split is read as it was in training, end-of-document tokens included, though what they cost
     is not counted. Where there are `answers`, masks of its tokens, these alone are scored, and the
@@ -53,10 +57,54 @@ def validation(
 ) -> Iterator[Score]:
     """`validate` part by part: it may take long, and can be left between any two."""
     total = len(tokens) if limit is None else min(limit, len(tokens))
+    tally = None if answers is None else AnswerTally(answers[:total])
+    if model.config.fresh_state:
+        yield from _documents(model, tokenizer, tokens[:total], tally)
+    else:
+        yield from _streams(model, tokenizer, tokens, total, tally)
+    if tally is not None:
+        yield tally.score()
+
+
+def _documents(
+    model: LanguageModel, tokenizer: Tokenizer, tokens: Ids, tally: AnswerTally | None
+) -> Iterator[Score]:
+    """Part by part, documents of similar lengths side by side."""
+    documents = find_documents(tokens, tokenizer.end)
+    order = np.argsort(documents.lengths, kind="stable")
+    at = 0
+    while at < len(order):
+        few = order[at : at + VALIDATION_TOKENS]
+        wide = np.arange(1, len(few) + 1) * np.minimum(documents.lengths[few], VALIDATION_BURN_IN)
+        rows = max(1, int(np.searchsorted(wide, VALIDATION_TOKENS, side="right")))
+        state = model.initial_state(rows)
+        pieces = read_side_by_side(
+            tokens, documents, order[at : at + rows], tokenizer.end, VALIDATION_BURN_IN
+        )
+        for inputs, targets, places, beyond in pieces:
+            if tally is None:
+                counts = ~beyond & (targets != tokenizer.end)
+            else:
+                counts = ~beyond & (tally.mask[np.where(beyond, 0, places)] > 0)
+            state = state.select(slice(len(inputs)))
+            score, state = _part(
+                model, tokenizer, inputs, targets[counts], counts, places[counts], state, tally
+            )
+            yield score
+        at += rows
+
+
+def _streams(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    tokens: Shards | Ids,
+    total: int,
+    tally: AnswerTally | None,
+) -> Iterator[Score]:
+    """Part by part, with carried state."""
     length = max(-(-total // VALIDATION_STREAMS), VALIDATION_BURN_IN)
     starts = np.arange(0, total, length)
     state = model.initial_state(len(starts))
-    tally = None if answers is None else AnswerTally(answers[:total])
     for at in range(0, VALIDATION_BURN_IN + length, VALIDATION_BURN_IN):
         columns = np.arange(at, min(at + VALIDATION_BURN_IN, VALIDATION_BURN_IN + length) + 1)
         places = starts[:, None] + columns - VALIDATION_BURN_IN - 1
@@ -70,19 +118,33 @@ def validation(
         else:
             counts &= tally.mask[np.clip(places, 0, total - 1)] > 0
         counts = counts[:, 1:]
-        targets = rows[:, 1:][counts]  # (N,)
-        costs, hits, state = _score(model, rows[:, :-1], targets, counts, state)
+        targets, scored = rows[:, 1:][counts], places[:, 1:][counts]  # (N,)
+        score, state = _part(model, tokenizer, rows[:, :-1], targets, counts, scored, state, tally)
         if at == 0:
             state = state.reset(torch.arange(len(starts), device=model.head.weight.device) == 0)
-            continue
-        score = score_of(EncodedText.spelled(targets, tokenizer), costs)
-        if tally is not None:
-            tally.add(places[:, 1:][counts], hits)
-            ends = int((targets == tokenizer.end).sum())
-            score += Score(0.0, 0, ends, ends)
-        yield score
+        else:
+            yield score
+
+
+def _part(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    inputs: Tokens,
+    targets: Tokens,
+    counts: npt.NDArray[np.bool_],
+    places: npt.NDArray[np.int64],
+    state: State,
+    tally: AnswerTally | None,
+) -> tuple[Score, State]:
+    """The score of (N,) targets at places of the text, where it `counts` among the (B, T) inputs,
+    and the state after those."""
+    costs, hits, state = _score(model, inputs, targets, counts, state)
+    score = score_of(EncodedText.spelled(targets, tokenizer), costs)
     if tally is not None:
-        yield tally.score()
+        tally.add(places, hits)
+        ends = int((targets == tokenizer.end).sum())
+        score += Score(0.0, 0, ends, ends)
+    return score, state
 
 
 class AnswerTally:

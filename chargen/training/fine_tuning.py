@@ -20,6 +20,7 @@ from chargen.data.shards import Ids
 from chargen.errors import CheckpointError, named
 from chargen.nn.model import LanguageModel
 from chargen.nn.weights import Bools
+from chargen.options import field_names
 from chargen.reprs import counted
 from chargen.tokenizers.base import Tokenizer, Tokens
 from chargen.training.planner import PlannedOption
@@ -35,7 +36,8 @@ OF_THE_MODEL = (*OF_A_VOCABULARY, "documents", "newlines", "user", "bot", "loss_
 
 def shape_of(config: ModelConfig) -> dict[str, Any]:
     """The options that a model's weights are made for; the others are free to change."""
-    return {name: value for name, value in asdict(config).items() if "dropout" not in name}
+    free = {name for name in field_names(ModelConfig) if "dropout" in name} | {"fresh_state"}
+    return {name: value for name, value in asdict(config).items() if name not in free}
 
 
 def text_options(source: Checkpoint, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +91,8 @@ def write_old_text(model: LanguageModel, end: int, seed: int) -> Ids:
     tokens = torch.full((OLD_TEXTS, 1), end)
     columns = []
     for _ in range(OLD_LENGTH):
-        logits, state = model(tokens, state)  # (OLD_TEXTS, 1, V)
+        x, state = model.read_documents(tokens, state, end)
+        logits = model.output_logits(x)  # (OLD_TEXTS, 1, V)
         chances = logits[:, -1].double().masked_fill(~model.seen, -torch.inf).softmax(-1)
         tokens = torch.multinomial(chances, 1, generator=random)
         columns.append(tokens)

@@ -147,6 +147,11 @@ def _make_parts(setup: Setup) -> _Parts:
     _, model_config, train_config = split_options(given)
     replay = None
     if old is not None:
+        if model_config.fresh_state:
+            raise ConfigError(
+                named("fresh_state", "replay") + " cannot be combined",
+                hint="two texts are mixed as streams, whose state is carried",
+            )
         if train_config.batch_size < 2:
             raise ConfigError(
                 named("replay") + " needs two streams at least, one for each text",

@@ -40,6 +40,8 @@ MAX_STREAMS = 256
 TEXT_PER_STEP = 8  # of a step: so that an epoch has some
 PATIENCE = 5
 MIN_TOKENS_A_STEP = 16  # tokens a step: a text with less is too short to plan for
+# Of a document that is read in pieces: a step reads all of it.
+MAX_PIECES = 64
 # For a text that is read fewer times than the first: dropout, and DropConnect.
 DROPOUT_BY_EPOCHS = (
     (4.0, 0.0, 0.0),
@@ -69,6 +71,11 @@ class Task:
     answers: bool = False  # what counts in the loss are short answers, no running text
     ranks: int = 1  # processes that share the streams, each on a device of its own
     tokenizer: str = "char"  # its kind
+    # Tokens of a document of the text, with its end: on average, of a long one (19 of 20 are no
+    # longer), of the longest; 0 where nobody has counted.
+    mean_document: float = 0.0
+    long_document: int = 0
+    longest_document: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,10 @@ def typical_network(
     if options.get("tie_weights"):
         options["embedding_size"] = options["hidden_size"]
     options.setdefault("embedding_size", _embedding_size(task, given))
-    options["batch_size"], options["bptt"], _ = _room(task, options)
+    if _are_short(task, given):
+        options["fresh_state"] = True
+    room = _documents if options.get("fresh_state") else _room
+    options["batch_size"], options["bptt"], _ = room(task, options)
     return options
 
 
@@ -120,7 +130,12 @@ def make_plan(
 
     if _ties(task, given):
         choose("tie_weights", True, "what reads a word also predicts it")
-    batch_size, bptt, reason = _streams(task, options, step_seconds)
+    if _are_short(task, given):
+        choose("fresh_state", True, "documents are short: each is read from a fresh state")
+    if options.get("fresh_state"):
+        batch_size, bptt, reason = _documents(task, options)
+    else:
+        batch_size, bptt, reason = _streams(task, options, step_seconds)
     choose("batch_size", batch_size, reason)
     choose("bptt", bptt, "gradients are cut after so many tokens, the state is not")
     if not task.network_is_given:
@@ -134,7 +149,7 @@ def make_plan(
             choose("hidden_size", *_hidden_size(task, options, step_seconds, preset))
         if options.get("tie_weights"):
             choose("embedding_size", options["hidden_size"], "the same, as weights are tied")
-    rate, reason = _learning_rate(options), "for this cell, width, depth and batch size"
+    rate, reason = _learning_rate(task, options), "for this cell, width, depth and batch size"
     if task.network_is_given:
         rate = float(f"{FINE_TUNING_RATE * rate:.2g}")
         reason = "a quarter of a new model's, so that less is forgotten"
@@ -157,6 +172,35 @@ def _ties(task: Task, given: Mapping[str, Any]) -> bool:
     embedding_size = given.get("embedding_size")
     sizes_agree = embedding_size is None or embedding_size == given.get("hidden_size")
     return task.tokenizer == "word" and not task.network_is_given and sizes_agree
+
+
+def _are_short(task: Task, given: Mapping[str, Any]) -> bool:
+    """Whether documents are planned to be read from a fresh state each: nearly all fit into a step,
+    none is out of all proportion, and nothing is asked for that streams alone have."""
+    if task.replays or given.get("random_bptt") or given.get("reset"):
+        return False
+    bptt: int = given.get("bptt", BPTT)
+    return 0 < task.long_document <= bptt and task.longest_document <= MAX_PIECES * bptt
+
+
+def step_tokens(task: Task, options: Mapping[str, Any]) -> float:
+    """Tokens that a step with these options reads, on average."""
+    if options.get("fresh_state") and task.mean_document:
+        return float(options["batch_size"] * task.mean_document)
+    return float(options["batch_size"] * options["bptt"])
+
+
+def _documents(task: Task, options: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Batch size, in documents, and bptt: about as many tokens as streams read in a step."""
+    least = max(1, task.ranks)
+    bptt = options.get("bptt", BPTT)
+    mean = task.mean_document or bptt
+    batch_size = round(BATCH_SIZE * BPTT / mean)
+    room = int(task.train_tokens / mean / TEXT_PER_STEP)
+    reason = f"documents, of {mean:.0f} tokens each, are about as many as streams would read"
+    if batch_size > room:
+        batch_size, reason = room, "few, since the text is short"
+    return options.get("batch_size", max(least, batch_size)), bptt, reason
 
 
 def _streams(
@@ -242,9 +286,12 @@ def memory_needed(task: Task, options: Mapping[str, Any]) -> int:
     copies = 8 + bool(options.get("average"))
     streams = -(-options["batch_size"] // task.ranks)
     streams = -(-streams // min(options.get("accumulate", 1), streams))
+    length = options["bptt"]
+    if options.get("fresh_state") and task.longest_document:
+        length = min(length, task.longest_document)
     layers = options["num_layers"] * (NUM_GATES[options.get("cell", "lstm")] + 2) * hidden_size
     kept = embedding_size + layers + 3 * task.vocab_size  # logits, their softmax, its gradient
-    return int(4 * (copies * weights + streams * options["bptt"] * kept))
+    return int(4 * (copies * weights + streams * length * kept))
 
 
 def fits(task: Task, options: Mapping[str, Any]) -> bool:
@@ -260,14 +307,17 @@ def _num_weights(task: Task, options: Mapping[str, Any]) -> int:
     return int(hidden_size * (gates * read + task.vocab_size))
 
 
-def _learning_rate(options: Mapping[str, Any]) -> float:
+def _learning_rate(task: Task, options: Mapping[str, Any]) -> float:
     """Falls with width and depth, and grows with the root of the batch size.
 
     With the root of the depth instead, four LSTM layers of 512 drift into saturation.
     """
     rate = PEAK_RATES[options.get("cell", "lstm")]
     rate *= min(1.0, WIDEST_AT_PEAK / options["hidden_size"]) / options["num_layers"]
-    return float(f"{rate * (options['batch_size'] / BATCH_SIZE) ** 0.5:.2g}")
+    streams = options["batch_size"]
+    if options.get("fresh_state"):
+        streams = step_tokens(task, options) / BPTT
+    return float(f"{rate * (streams / BATCH_SIZE) ** 0.5:.2g}")
 
 
 def _embedding_size(task: Task, options: Mapping[str, Any]) -> int:
@@ -280,11 +330,10 @@ def _embedding_size(task: Task, options: Mapping[str, Any]) -> int:
 def _tokens_in_time(task: Task, options: Mapping[str, Any], step_seconds: StepSeconds) -> float:
     """How many tokens the whole run reads."""
     if task.seconds is not None:
-        step_tokens = float(options["batch_size"] * options["bptt"])
-        return SHARE_OF_STEPS * step_tokens * task.seconds / step_seconds(options)
+        return SHARE_OF_STEPS * step_tokens(task, options) * task.seconds / step_seconds(options)
     if options.get("epochs") is not None:
         return float(options["epochs"] * task.train_tokens)
-    return float(options["steps"] * options["batch_size"] * options["bptt"])
+    return float(options["steps"] * step_tokens(task, options))
 
 
 def planned_epochs(task: Task, options: Mapping[str, Any], step_seconds: StepSeconds) -> float:

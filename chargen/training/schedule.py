@@ -19,14 +19,14 @@ EVALUATION_TIME = 0.1
 
 
 class Schedule:
-    """`stream_tokens` is how many tokens each stream reads in an epoch; `started` the reading of
-    `clock` at which the time of the run began to count."""
+    """`steps_per_epoch` need not be whole; `started` is the reading of `clock` at which the time of
+    the run began to count."""
 
     def __init__(
         self,
         config: TrainConfig,
         *,
-        stream_tokens: float,
+        steps_per_epoch: float,
         peak_rate: float,
         clock: Callable[[], float],
         started: float | None,
@@ -43,7 +43,7 @@ class Schedule:
         self._evaluation_seconds = 0.0
         self._total_steps = config.steps
         if config.epochs is not None:
-            self._total_steps = max(1, round(config.epochs * stream_tokens / config.bptt))
+            self._total_steps = max(1, round(config.epochs * steps_per_epoch))
 
     @property
     def seconds(self) -> float:

@@ -70,14 +70,29 @@ class TrainStepper:
             self.device, model.config.cell, model.config.hidden_size, config.precision
         )
         self._rows = ranks.rows(config.batch_size)  # of all streams, those of this rank
+        self._end = corpus.tokenizer.end
+        self.parts = min(config.accumulate, len(self._rows))
+        self._learner = Learner(model, config, ranks)
+        self.state, self.average = self._learner.state, self._learner.average
+        self._optimizer, self._random = self._learner.optimizer, self._learner.random
+        self._objective = ranks.wrap_ddp(self._open(corpus, replay))
+        self._loss = torch.zeros(())
+        self._pending: list[Tensor] = []  # losses that nobody has looked at yet
+        self._recorded: GraphedTrainStep | None = None
+        self._recapture()
+
+    def _open(self, corpus: Corpus, replay: Replay | None) -> Objective:
+        """Make ready what is read, and what is to be minimized over it."""
+        config = self.config
         self._texts = _texts(corpus, replay, config.batch_size, self._rows)
+        self._stream_tokens = len(corpus.train) / self._texts[0].streams  # in an epoch
         own = [text for text in self._texts if len(text.rows)]
         loaders = [
             BatchLoader(
                 text.corpus.train,
                 batch_size=text.streams,
                 bptt=max(self._lengths),
-                end=corpus.tokenizer.end,
+                end=self._end,
                 answers=text.corpus.mask("train"),
                 rows=text.rows,
                 device=self.device,
@@ -94,21 +109,12 @@ class TrainStepper:
             )
             for text in self._texts
         ]
-        self.parts = min(config.accumulate, len(self._rows))
-        self._learner = Learner(model, config, ranks)
-        self.state, self.average = self._learner.state, self._learner.average
-        self._optimizer, self._random = self._learner.optimizer, self._learner.random
         self._counts_all = all(text.corpus.answers is None for text in self._texts)
         shares = [
             text.streams / config.batch_size * text.corpus.counted / len(text.corpus.train)
             for text in self._texts
         ]
-        share = None if self._counts_all else sum(shares)
-        self._objective = ranks.wrap_ddp(Objective(model, config, share))
-        self._loss = torch.zeros(())
-        self._pending: list[Tensor] = []  # losses that nobody has looked at yet
-        self._recorded: GraphedTrainStep | None = None
-        self._recapture()
+        return Objective(self.model, config, None if self._counts_all else sum(shares))
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -120,17 +126,35 @@ class TrainStepper:
         config = self.config
         if self.ranks.rank:  # rank 0 alone saves its random state, so others draw from the step's
             torch.manual_seed(_seed_of(config.seed, self.steps, self.ranks.rank))
-        length = self._sample_length()
-        elsewhere = self._sample_beginnings()
-        # A step over fewer tokens goes a shorter way (Merity et al. 2018).
-        self._set_learning_rate(rate * length / config.bptt)
-        while not self._fits(length, elsewhere):
-            self._read_smaller_parts()
+        self.place += self._read_on(rate)
         if self.average and self.ranks.is_main:
             self.average.update()
         self._pending.append(self._loss.clone())
-        self.place += length
         self.steps += 1
+
+    def _read_on(self, rate: float) -> int:
+        """Read, and move the weights: by how much `place` moves on."""
+        length = self._sample_length()
+        elsewhere = self._sample_beginnings()
+        # A step over fewer tokens goes a shorter way (Merity et al. 2018).
+        self._set_learning_rate(rate * length / self.config.bptt)
+        while not self._fits(lambda: self._step_on_device(length, elsewhere)):
+            self._read_smaller_parts()
+        return length
+
+    @property
+    def epoch(self) -> float:
+        """How often the text was read."""
+        return self.place / self._stream_tokens
+
+    @property
+    def steps_per_epoch(self) -> float:
+        return self._stream_tokens / self.config.bptt
+
+    @property
+    def trained_tokens(self) -> int:
+        """Tokens that were read, by all streams."""
+        return self.place * self.config.batch_size
 
     @property
     def is_captured(self) -> bool:
@@ -159,11 +183,11 @@ class TrainStepper:
             return [StepLoss(loss) for loss in losses]
         return [StepLoss(nats / tokens, round(tokens)) for nats, tokens in losses if tokens]
 
-    def _fits(self, length: int, elsewhere: Tensor) -> bool:
+    def _fits(self, take_step: Callable[[], None]) -> bool:
         """Take the step, unless it does not fit into memory and could be taken in smaller parts. Of
         several ranks the others would wait for this one's gradients, so there it never is."""
         try:
-            self._step_on_device(length, elsewhere)
+            take_step()
         except (RuntimeError, MemoryError) as error:
             is_last = self.ranks.world_size > 1 or self.parts == len(self._rows)
             if is_last or not is_out_of_memory(error):

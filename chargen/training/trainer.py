@@ -25,6 +25,7 @@ from chargen.runtime.distributed import ALONE, Ranks
 from chargen.runtime.files import convert, to_builtins
 from chargen.scoring.scores import Score
 from chargen.tokenizers.base import Tokenizer
+from chargen.training.document_stepper import make_stepper
 from chargen.training.dropout_watch import DropoutWatch
 from chargen.training.evaluator import OF_OLD_TEXT, Evaluator
 from chargen.training.events import (
@@ -39,7 +40,7 @@ from chargen.training.events import (
 from chargen.training.loss_guard import MAX_ROLLBACKS, LossGuard, copies
 from chargen.training.replay import OldText, Replay
 from chargen.training.schedule import Schedule
-from chargen.training.stepper import StepLoss, TrainStepper
+from chargen.training.stepper import StepLoss
 from chargen.training.trainer_state import PlannedDropout, Position, RunningMean, TrainerState
 
 REPORT_SECONDS = 0.2
@@ -77,12 +78,10 @@ class Trainer:
         self.model = model
         self.config = config
         self.tokenizer: Tokenizer = corpus.tokenizer
-        self.stepper = TrainStepper(model, corpus, config, ranks, replay)
-        streams = config.batch_size - (replay.streams if replay else 0)
-        self._stream_tokens = len(corpus.train) / streams  # of each stream, in an epoch
+        self.stepper = make_stepper(model, corpus, config, ranks, replay)
         self._schedule = Schedule(
             config,
-            stream_tokens=self._stream_tokens,
+            steps_per_epoch=self.stepper.steps_per_epoch,
             peak_rate=config.learning_rate or 2 / model.config.hidden_size,
             clock=clock,
             started=started,
@@ -221,7 +220,7 @@ class Trainer:
         self._fetch_losses()
         evaluator, reached = self._evaluator, self._schedule.reached
         score: Score | None = None
-        trained_tokens = self.stepper.place * self.config.batch_size
+        trained_tokens = self.stepper.trained_tokens
         with (
             self.scored_weights(),
             closing(evaluator.validate(trained_tokens / max(1, reached))) as scores,
@@ -337,13 +336,12 @@ class Trainer:
 
     @property
     def epoch(self) -> float:
-        return self.stepper.place / self._stream_tokens
+        return self.stepper.epoch
 
     @property
     def tokens_per_second(self) -> float:
         """Trained tokens over the time spent on steps."""
-        tokens = self.stepper.place * self.config.batch_size
-        return tokens / self._step_seconds if self._step_seconds else 0.0
+        return self.stepper.trained_tokens / self._step_seconds if self._step_seconds else 0.0
 
     @property
     def _learning_rate(self) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 from chargen.config import split_options
@@ -19,13 +20,16 @@ from chargen.runtime.distributed import Ranks
 from chargen.runtime.memory import free_memory, release_memory
 from chargen.runtime.openmp import num_threads_is_given
 from chargen.runtime.random_states import preserved_random_states
-from chargen.training.planner import PlannedOption, Task, fits, memory_needed
+from chargen.training.planner import PlannedOption, Task, fits, memory_needed, step_tokens
 from chargen.training.trainer import Trainer, time_steps
 
 # One thread is taken where all of them take so many times as long. Who counts steps may want the
 # same weights again: there it must be beyond doubt, and be worth the time to find out.
 WORTH_ONE_THREAD, WORTH_ONE_THREAD_BY_STEPS = 1.15, 2.0
 FEWEST_STEPS_TO_TIME = 100
+# Of documents it is counted how long they are where a text is no longer than this, in tokens, and
+# they are not, on average; a long one is one that so large a share of them does not exceed.
+MAX_COUNTED, MAX_MEAN, LONG = 1 << 28, 256, 0.95
 
 
 class Trials:
@@ -43,6 +47,7 @@ class Trials:
         memory = free_memory(self._device)
         if memory is not None and self._device.type == "cpu":
             memory //= self._ranks.local_world_size  # the ranks of a machine share its memory
+        mean, long, longest = _document_lengths(self._corpus)
         return Task(
             train_tokens=len(self._corpus.train),
             vocab_size=self._corpus.tokenizer.vocab_size,
@@ -51,6 +56,9 @@ class Trials:
             memory=memory,
             answers=self._corpus.config.loss_after is not None,
             ranks=self._ranks.world_size,
+            mean_document=mean,
+            long_document=long,
+            longest_document=longest,
             **{"seconds": None, **more},
         )
 
@@ -95,8 +103,8 @@ class Trials:
         _, _, config = split_options(options)
         worth, steps = WORTH_ONE_THREAD, config.steps
         if config.epochs is not None:
-            streams_read = config.batch_size * config.bptt
-            steps = int(config.epochs * len(self._corpus.train) / streams_read)
+            read = step_tokens(self.task(), options)
+            steps = int(config.epochs * len(self._corpus.train) / read)
         if steps is not None:
             worth = WORTH_ONE_THREAD_BY_STEPS
             if steps < FEWEST_STEPS_TO_TIME:
@@ -151,3 +159,14 @@ class Trials:
         _, model_config, config = split_options(options)
         model = LanguageModel(model_config, self._corpus.tokenizer.vocab_size).to(self._device)
         return Trainer(model, self._corpus, config, ranks=self._ranks)
+
+
+def _document_lengths(corpus: Corpus) -> tuple[float, int, int]:
+    """Tokens of a document on average, of a long one, of the longest; zeros where most are so long,
+    or the text is, that none of it matters."""
+    count = int(corpus.counts[corpus.tokenizer.end])
+    if not count or not 0 < len(corpus.train) <= min(MAX_COUNTED, MAX_MEAN * count):
+        return 0.0, 0, 0
+    documents = corpus.train_documents
+    long = int(np.quantile(documents.lengths, LONG, method="higher"))
+    return documents.mean, long, documents.longest

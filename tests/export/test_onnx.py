@@ -20,7 +20,7 @@ import chargen
 from chargen.config import CorpusConfig
 from chargen.errors import ChargenError, CheckpointError, OutputError
 from chargen.export.onnx import export_onnx, graph_of, tokenizer_facts
-from chargen.nn.transfer import array_of, weights_of
+from chargen.nn.transfer import array_of, state_of, weights_of
 from chargen.runtime.files import encode
 from tests.support.networks import CELLS, OPTIONS, VOCAB_SIZE, network
 from tests.support.tokenizers import SAMPLE, tokenizer
@@ -47,6 +47,27 @@ def test_the_graph_is_the_network(cell: dict[str, Any], options: dict[str, Any])
             logits, state = session.run(["logits", "next_state"], read)
             assert np.allclose(logits, expected[:, place].numpy(), atol=1e-4)
         assert np.allclose(state, array_of(after), atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+@torch.inference_mode()
+def test_the_graph_forgets_at_the_end_of_a_document_as_the_network_does(
+    cell: dict[str, Any],
+) -> None:
+    end, model = 7, network(**cell, fresh_state=True)
+    graph = graph_of(weights_of(model), {"name": "any"}, end)
+    onnx.checker.check_model(graph, full_check=True)
+    session = InferenceSession(graph.SerializeToString())
+    tokens = torch.tensor([[1, 2, end, 3, 4], [end, 5, 6, 7, end]])
+    state = array_of(model.initial_state(2)) + np.float32(0.5)
+    begun = state_of(state, model)
+    outputs, after = model.read_documents(tokens, begun, end)
+    expected = model.output_logits(outputs)
+    for place, column in enumerate(tokens.T):
+        read = {"token": column.numpy(), "state": state}
+        logits, state = session.run(["logits", "next_state"], read)
+        assert np.allclose(logits, expected[:, place].numpy(), atol=1e-4)
+    assert np.allclose(state, array_of(after), atol=1e-4)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -15,6 +15,7 @@ from playwright.sync_api import Page
 
 from chargen.checkpoint.store import arrays_to_bytes
 from chargen.nn.engine import initial_state
+from chargen.nn.fresh_engine import FreshEngine
 from chargen.nn.model import LanguageModel
 from chargen.nn.numpy_engine import NumpyEngine
 from chargen.nn.trace import trace
@@ -75,6 +76,20 @@ def test_logits_state_and_gates_are_those_of_python(
             assert layer.keys() == values.keys()
             for name, numbers in values.items():
                 np.testing.assert_allclose(layer[name], numbers[0, place], atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_where_a_document_ends_all_is_forgotten(page: Page, cell: dict[str, Any]) -> None:
+    model = network(**cell, fresh_state=True)
+    weights = weights_of(model)
+    file = as_text(arrays_to_bytes(weights.arrays))
+    run = RUN.replace("let state", "network.freshAt = 5; let state")
+    steps = page.evaluate(run, [config_of(model), VOCAB_SIZE, file, TOKENS])
+    stepper = FreshEngine(NumpyEngine(weights), 5).start(initial_state(model.config))
+    for token, found in zip(TOKENS, steps, strict=True):
+        logits = stepper.step(np.array([token]))
+        np.testing.assert_allclose(found["logits"], logits[0], atol=1e-4)
+        np.testing.assert_allclose(found["state"], stepper.state.ravel(), atol=1e-4)
 
 
 def test_a_step_leaves_the_state_before_it(page: Page) -> None:

@@ -74,6 +74,7 @@ HOUSE = Path(__file__).parents[2]
         (2, []),
         (4, ['cell="gru"', "activation_penalty=0.5", "temporal_penalty=0.5", "accumulate=2"]),
         (2, ['loss_after="is "', "accumulate=2"]),
+        (4, ['documents="line"', 'network={"fresh_state": true}', "accumulate=2", "bptt=9"]),
     ],
 )
 def test_ranks_learn_as_one_process_does(

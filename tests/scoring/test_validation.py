@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from chargen.data.documents import EncodedText
 from chargen.data.shards import Shards
 from chargen.generation.generator import TextGenerator
 from chargen.scoring import validation
-from chargen.scoring.scores import score_text
+from chargen.scoring.scores import score_text, token_nats
 from chargen.scoring.validation import validate
 from tests.support.tiny import tiny
 
@@ -108,3 +109,55 @@ def test_of_answers_alone_these_are_scored_and_the_end_of_a_document_with_them()
     assert abs(found.exact - right) <= 2
     few = validate(generator.model, tokenizer, tokens, 200, Shards([mask], mask.dtype.type))
     assert few.tokens == held[:200].sum() and few.answers == (ends < 200).sum()
+
+
+def fresh(seed: int) -> TextGenerator:
+    """A tiny model that begins each document with a fresh state."""
+    generator = tiny(seed, "a", "b", "=", "c")
+    model = generator.model
+    model.config = replace(model.config, fresh_state=True)
+    return TextGenerator(model, generator.tokenizer)
+
+
+@pytest.mark.parametrize("most", [1, 50, 4096])
+def test_documents_are_scored_one_by_one_where_each_begins_afresh(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stands beside each, and in however many pieces: as the engine scores the text, and
+    as it scores each by itself, but for the ends."""
+    monkeypatch.setattr(validation, "VALIDATION_TOKENS", most)
+    monkeypatch.setattr(validation, "VALIDATION_BURN_IN", 7)
+    generator = fresh(2)
+    tokenizer, end = generator.tokenizer, generator.tokenizer.end
+    tokens = np.random.default_rng(1).choice(
+        [0, 1, 2, 3, end], size=700, p=[0.3, 0.3, 0.1, 0.1, 0.2]
+    )
+    tokens[100:140] = 0  # one that is long
+    found = validate(generator.model, tokenizer, tokens)
+    [(_, nats)] = token_nats(generator.engine, tokenizer, [EncodedText.spelled(tokens, tokenizer)])
+    inside = tokens != end
+    assert found.tokens == inside.sum()
+    assert found.nats == pytest.approx(nats[inside].sum(), rel=1e-5)
+    alone = 0.0
+    for document in np.split(tokens, np.flatnonzero(tokens == end) + 1):
+        text = EncodedText.spelled(document[document != end], tokenizer)
+        alone += score_text(generator.engine, tokenizer, [text]).nats
+    assert found.nats == pytest.approx(alone, rel=1e-5)
+    assert validate(generator.model, tokenizer, tokens, limit=200).tokens == inside[:200].sum()
+
+
+def test_answers_of_documents_are_scored_where_each_begins_afresh() -> None:
+    generator = fresh(3)
+    tokenizer, end = generator.tokenizer, generator.tokenizer.end
+    tokens = np.random.default_rng(1).choice(
+        [0, 1, 2, 3, end], size=700, p=[0.3, 0.1, 0.2, 0.1, 0.3]
+    )
+    rule = answer_rule(CorpusConfig(loss_after="=", documents="line"))
+    assert rule is not None
+    scanner = AnswerScanner(rule, tokenizer)
+    mask = np.concatenate([scanner.feed(tokens), scanner.finish()])
+    [(_, nats)] = token_nats(generator.engine, tokenizer, [EncodedText.spelled(tokens, tokenizer)])
+    found = validate(generator.model, tokenizer, tokens, answers=Shards([mask], mask.dtype.type))
+    assert found.tokens == (mask > 0).sum()
+    assert found.nats == pytest.approx(nats[mask > 0].sum(), rel=1e-5)
+    assert found.answers == scanner.answers

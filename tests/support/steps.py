@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from chargen.data.corpus import open_corpus
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import Tensors
 from chargen.runtime.distributed import ALONE, Ranks, join
+from chargen.training.document_stepper import make_stepper
 from chargen.training.stepper import TrainStepper
 
 
@@ -26,16 +28,19 @@ def stepper_of(
     ranks: Ranks = ALONE,
     cell: str = "lstm",
     loss_after: str | None = None,
+    documents: str = "file",
+    network: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> TrainStepper:
     """The same at every rank."""
-    corpus = open_corpus([text], CorpusConfig(loss_after=loss_after))
+    corpus = open_corpus([text], CorpusConfig(loss_after=loss_after, documents=documents))
     torch.manual_seed(1)
-    config = ModelConfig(cell=cell, hidden_size=24, num_layers=2, embedding_size=8)
+    sizes = {"hidden_size": 24, "num_layers": 2, "embedding_size": 8}
+    config = ModelConfig(cell=cell, **sizes | dict(network or {}))
     model = LanguageModel(config, corpus.tokenizer.vocab_size)
     defaults: dict[str, Any] = {"batch_size": 6, "bptt": 12, "reset": 0.0, "precision": "float32"}
     training = TrainConfig(**defaults | options)
-    return TrainStepper(model, corpus, training, ranks)
+    return make_stepper(model, corpus, training, ranks)
 
 
 def take_steps(stepper: TrainStepper, steps: int) -> tuple[list[float], Tensors]:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chargen.checkpoint.metadata import read_metadata
 from chargen.config import ModelConfig, TrainConfig, split_options
 from chargen.data.batches import BatchLoader
 from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
@@ -24,6 +25,8 @@ PLANNED = {
     for field in dataclasses.fields(kind)
     if field.metadata["planned"]
 }
+# What is planned for some texts alone: for words, and for short documents.
+SOMETIMES = {"tie_weights", "fresh_state"}
 
 
 A_TRAINING = {
@@ -68,11 +71,27 @@ def plan(
     return {choice.name: choice.value for choice in choices} | (options or {})
 
 
+NAMES: dict[str, Any] = {"mean_document": 7.2, "long_document": 11, "longest_document": 20}
+
+
+def plan_of_names(
+    tokens: int = 200_000,
+    options: dict[str, Any] | None = None,
+    seconds: float | None = 120.0,
+    **facts: Any,
+) -> dict[str, Any]:
+    """The values of a plan for a list of names, those that were given included."""
+    task = Task(tokens, 284, "cpu", seconds, **NAMES | facts)
+    machine = unknown_machine if seconds is None else steady_machine
+    choices = make_plan(task, options or {}, machine)
+    return {choice.name: choice.value for choice in choices} | (options or {})
+
+
 def test_every_planned_option_is_chosen() -> None:
-    assert plan(tokenizer="word").keys() == PLANNED
-    assert plan().keys() == PLANNED - {"tie_weights"}
+    assert plan(tokenizer="word").keys() | plan_of_names().keys() == PLANNED
+    assert plan().keys() == PLANNED - SOMETIMES
     by_steps = plan(seconds=None, options={"steps": 10}, machine=unknown_machine)
-    assert by_steps.keys() - {"steps"} == PLANNED - {"patience", "tie_weights"}
+    assert by_steps.keys() - {"steps"} == PLANNED - SOMETIMES - {"patience"}
 
 
 @given(
@@ -100,8 +119,9 @@ def test_what_is_given_is_not_chosen(name: str) -> None:
         "bptt": 21,
         "patience": 2,
         "tie_weights": False,
+        "fresh_state": False,
     }.get(name, 0.25)
-    task = Task(10**6, 257, "cpu", 60.0, tokenizer="word")
+    task = Task(10**6, 257, "cpu", 60.0, tokenizer="word", **NAMES)
     choices = make_plan(task, {name: given_value}, steady_machine)
     assert {choice.name for choice in choices} == PLANNED - (
         {name, "tie_weights"} if name == "embedding_size" else {name}
@@ -221,7 +241,7 @@ def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) 
     options = {"steps": 2, "hidden_size": 24}
     run = prepare(RunRequest([corpus_file], out=tmp_path / "run", options=options))
     values = {choice.name: choice.value for choice in run.plan}
-    assert values.keys() == PLANNED - {"hidden_size", "patience", "tie_weights"}
+    assert values.keys() == PLANNED - SOMETIMES - {"hidden_size", "patience"}
     made = dataclasses.asdict(run.model.config) | dataclasses.asdict(run.trainer.config)
     assert {name: made[name] for name in values} == values
     assert run.model.config.hidden_size == 24
@@ -235,3 +255,61 @@ def test_words_have_more_weights_for_a_token_and_more_dropout() -> None:
 
     assert (planned("word")["hidden_size"], planned("char")["hidden_size"]) == (128, 64)
     assert (planned("word")["dropout"], planned("char")["dropout"]) == (0.4, 0.3)
+
+
+def test_short_documents_are_read_from_a_fresh_state_each() -> None:
+    """As many tokens a step as streams read; and those that are longer are none of them."""
+    names = plan_of_names()
+    assert names["fresh_state"] is True
+    assert names["batch_size"] * NAMES["mean_document"] == pytest.approx(16 * 64, rel=0.02)
+    assert "fresh_state" not in plan_of_names(long_document=65)
+    assert "fresh_state" not in plan_of_names(longest_document=10**5)
+    assert "fresh_state" not in plan_of_names(options={"bptt": 10})
+    assert "fresh_state" not in plan_of_names(mean_document=0.0, long_document=0)
+    split_options(names)
+
+
+@pytest.mark.parametrize(
+    "options", [{"random_bptt": True}, {"reset": 0.1}, {"fresh_state": False}], ids=str
+)
+def test_what_streams_alone_have_is_planned_for_streams(options: dict[str, Any]) -> None:
+    planned = plan_of_names(options=options)
+    assert not planned.get("fresh_state")
+    assert planned["batch_size"] == 16
+    assert "fresh_state" not in plan_of_names(replays=True)
+
+
+@pytest.mark.parametrize("tokens", [20, 100, 1000, 10**4, 10**6])
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_any_list_of_names_has_steps_and_every_rank_some_names(tokens: int, ranks: int) -> None:
+    planned = plan_of_names(tokens, ranks=ranks)
+    names = tokens / NAMES["mean_document"]
+    assert ranks <= planned["batch_size"] <= max(ranks, names / 8)
+    by_epochs = plan_of_names(tokens, {"epochs": 3}, seconds=None)
+    split_options(planned)
+    split_options(by_epochs)
+
+
+def test_documents_need_no_more_memory_than_they_have_tokens() -> None:
+    short, long = (
+        Task(10**6, 257, "cpu", None, **NAMES | {"longest_document": n}) for n in (8, 99)
+    )
+    options = A_TRAINING | {"fresh_state": True}
+    assert memory_needed(short, options) < memory_needed(long, options)
+    assert memory_needed(long, options) == memory_needed(long, A_TRAINING)
+
+
+def test_names_are_planned_and_told_and_kept(tmp_path: Path) -> None:
+    text = tmp_path / "names.txt"
+    text.write_text("".join(f"name{index % 97}\n" for index in range(400)))
+    options = {"steps": 2, "hidden_size": 24, "documents": "line"}
+    run = prepare(RunRequest([text], out=tmp_path / "run", options=options))
+    [told] = [choice for choice in run.plan if choice.name == "fresh_state"]
+    assert told.value is True and "fresh state" in told.reason
+    list(run.events())
+    assert read_metadata(tmp_path / "run").model.fresh_state is True
+    carried = prepare(
+        RunRequest([text], out=tmp_path / "other", options=options | {"fresh_state": False})
+    )
+    assert carried.trainer.config.batch_size == 16
+    assert not carried.model.config.fresh_state

@@ -381,21 +381,26 @@ def small_run(corpus_file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("cell", "after"), [*((cell, None) for cell in CELL_NAMES), ("lstm", "banana is ")]
+    ("cell", "more"),
+    [
+        *((cell, {}) for cell in CELL_NAMES),
+        ("lstm", {"loss_after": "banana is "}),
+        ("gru", {"documents": "line", "fresh_state": True, "random_bptt": False}),
+    ],
 )
 @pytest.mark.parametrize("stop", [1, 10, 17, 30])
 def test_resumed_equals_uninterrupted(
     tmp_path: Path,
     small_run: dict[str, Any],
     cell: str,
-    after: str | None,
+    more: dict[str, Any],
     stop: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # a report, so an exit, each step
     monkeypatch.setattr("chargen.training.trainer.REPORT_SECONDS", 0)
     monkeypatch.setattr("chargen.training.trainer.CHECK_STEPS", 7)
-    small_run["options"] |= {"cell": cell, "loss_after": after} | EVERY_REGULARISER
+    small_run["options"] |= {"cell": cell} | EVERY_REGULARISER | more
     whole = prepare(RunRequest(out=tmp_path / "whole", **small_run))
     list(whole.events())
 

@@ -2,14 +2,14 @@
 // A checkpoint's files -> a model that is ready. Everything in them that can be refused is refused
 // here, and what is told apart: not chargen's, of a newer version, damaged.
 
-const NEWEST_FORMAT = 7;
+const NEWEST_FORMAT = 8;
 const NEWEST_EXPORT = 1;
 const MAX_LAYERS = 64; // of ModelConfig: more would only take time until they are missed
 const MODES = ["story", "complete", "chat"];
 const LINE_TOKENS = 1000; // in which a line should have ended
 const KIND_WORDS = { char: "characters", byte: "bytes", subword: "subwords", word: "words" };
 // What formats before these had no names for.
-const ADDED_OPTIONS = { layer_norm: false, residual: false };
+const ADDED_OPTIONS = { layer_norm: false, residual: false, fresh_state: false };
 const DAMAGED_HINT = "copy it again, or use another";
 const DOCUMENT_ENDS = { file: "", line: "\n", paragraph: "\n\n" };
 
@@ -133,6 +133,7 @@ class Model {
   constructor(config, extra, network, tokenizer, { files, tensors }) {
     this.network = network;
     this.tokenizer = tokenizer;
+    if (config.model.fresh_state) network.freshAt = tokenizer.end;
     this.documents = config.corpus_options.documents;
     this.endText = DOCUMENT_ENDS[this.documents]; // what the end of a document shows
     this.lineEnd = "\n";

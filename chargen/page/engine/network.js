@@ -59,6 +59,7 @@ class Network {
     const weights = readWeights(config, vocabSize, tensors);
     const { hidden_size: H, num_layers: L } = config;
     this.config = config;
+    this.freshAt = null; // the token before which all that was read is forgotten, if there is one
     this.vocabSize = vocabSize;
     this.seen = weights.get("seen"); // (V) never sample what training never saw
     this.embedding = weights.get(config.tie_weights ? "head.weight" : "embedding.weight");
@@ -92,6 +93,7 @@ class Network {
     const { cell, hidden_size: H, num_layers: L, embedding_size: E } = this.config;
     const { residual, layer_norm: norms, nonlinearity } = this.config;
     const after = new Float32Array(state.length);
+    if (token === this.freshAt) state = this.initialState();
     const part = (of, index) => of.subarray(index * H, (index + 1) * H); // (H)
     let x = this.embedding.subarray(token * E, (token + 1) * E); // (E), then (H)
     this.layers.forEach((layer, index) => {
