@@ -24,8 +24,17 @@ def dropout_planned(choices: Iterable[PlannedOption], epochs: float) -> PlannedD
 class DropoutWatch:
     """Of one run. `planned` is what dropout was planned for; None where all of it was given."""
 
-    def __init__(self, planned: PlannedDropout | None, *, tokenizer: str, answers: bool) -> None:
-        """`tokenizer` is its kind; `answers`, whether they alone count in the loss."""
+    def __init__(
+        self,
+        planned: PlannedDropout | None,
+        *,
+        tokenizer: str,
+        answers: bool,
+        fresh_state: bool = False,
+    ) -> None:
+        """`tokenizer` is its kind; `answers`, whether they alone count in the loss; `fresh_state`,
+        whether each document begins with one."""
+        self._fresh_state = fresh_state
         self.planned = planned
         self._tokenizer = tokenizer
         self._answers = answers
@@ -53,7 +62,9 @@ class DropoutWatch:
         self._remember(epochs, progress, epoch)
         if stands:
             return shares
-        dropout, weight_dropout = dropout_for(expected, self._tokenizer, self._answers)
+        dropout, weight_dropout = dropout_for(
+            expected, self._tokenizer, self._answers, self._fresh_state
+        )
         return (
             dropout if planned.dropout else shares[0],
             weight_dropout if planned.weight_dropout else shares[1],

@@ -96,6 +96,7 @@ class Trainer:
             planned_dropout,
             tokenizer=corpus.tokenizer.kind,
             answers=corpus.config.loss_after is not None,
+            fresh_state=model.config.fresh_state,
         )
         self._save = save
         self._clock = clock

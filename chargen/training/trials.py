@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 
 from chargen.config import split_options
@@ -27,9 +26,9 @@ from chargen.training.trainer import Trainer, time_steps
 # same weights again: there it must be beyond doubt, and be worth the time to find out.
 WORTH_ONE_THREAD, WORTH_ONE_THREAD_BY_STEPS = 1.15, 2.0
 FEWEST_STEPS_TO_TIME = 100
-# Of documents it is counted how long they are where a text is no longer than this, in tokens, and
-# they are not, on average; a long one is one that so large a share of them does not exceed.
-MAX_COUNTED, MAX_MEAN, LONG = 1 << 28, 256, 0.95
+# It is counted how long documents are where a text has no more tokens than this, and they have no
+# more on average.
+MAX_COUNTED, MAX_MEAN = 1 << 28, 256
 
 
 class Trials:
@@ -47,7 +46,7 @@ class Trials:
         memory = free_memory(self._device)
         if memory is not None and self._device.type == "cpu":
             memory //= self._ranks.local_world_size  # the ranks of a machine share its memory
-        mean, long, longest = _document_lengths(self._corpus)
+        mean, longest = _document_lengths(self._corpus)
         return Task(
             train_tokens=len(self._corpus.train),
             vocab_size=self._corpus.tokenizer.vocab_size,
@@ -57,7 +56,6 @@ class Trials:
             answers=self._corpus.config.loss_after is not None,
             ranks=self._ranks.world_size,
             mean_document=mean,
-            long_document=long,
             longest_document=longest,
             **{"seconds": None, **more},
         )
@@ -161,12 +159,10 @@ class Trials:
         return Trainer(model, self._corpus, config, ranks=self._ranks)
 
 
-def _document_lengths(corpus: Corpus) -> tuple[float, int, int]:
-    """Tokens of a document on average, of a long one, of the longest; zeros where most are so long,
-    or the text is, that none of it matters."""
+def _document_lengths(corpus: Corpus) -> tuple[float, int]:
+    """Tokens of a document on average, and of the longest; zeros where they are so long, or the
+    text is, that it does not matter."""
     count = int(corpus.counts[corpus.tokenizer.end])
     if not count or not 0 < len(corpus.train) <= min(MAX_COUNTED, MAX_MEAN * count):
-        return 0.0, 0, 0
-    documents = corpus.train_documents
-    long = int(np.quantile(documents.lengths, LONG, method="higher"))
-    return documents.mean, long, documents.longest
+        return 0.0, 0
+    return corpus.train_documents.mean, corpus.train_documents.longest

@@ -71,7 +71,7 @@ def plan(
     return {choice.name: choice.value for choice in choices} | (options or {})
 
 
-NAMES: dict[str, Any] = {"mean_document": 7.2, "long_document": 11, "longest_document": 20}
+NAMES: dict[str, Any] = {"mean_document": 7.2, "longest_document": 20}
 
 
 def plan_of_names(
@@ -262,10 +262,10 @@ def test_short_documents_are_read_from_a_fresh_state_each() -> None:
     names = plan_of_names()
     assert names["fresh_state"] is True
     assert names["batch_size"] * NAMES["mean_document"] == pytest.approx(16 * 64, rel=0.02)
-    assert "fresh_state" not in plan_of_names(long_document=65)
+    assert "fresh_state" not in plan_of_names(mean_document=65.0)
     assert "fresh_state" not in plan_of_names(longest_document=10**5)
-    assert "fresh_state" not in plan_of_names(options={"bptt": 10})
-    assert "fresh_state" not in plan_of_names(mean_document=0.0, long_document=0)
+    assert "fresh_state" not in plan_of_names(options={"bptt": 7})
+    assert "fresh_state" not in plan_of_names(mean_document=0.0)
     split_options(names)
 
 
@@ -313,3 +313,13 @@ def test_names_are_planned_and_told_and_kept(tmp_path: Path) -> None:
     )
     assert carried.trainer.config.batch_size == 16
     assert not carried.model.config.fresh_state
+
+
+def test_names_are_read_by_a_wider_network_than_as_much_text() -> None:
+    """And with as much dropout, or more, the more often they are read, but without DropConnect."""
+    assert plan_of_names(seconds=600)["hidden_size"] > plan(200_000, 600)["hidden_size"]
+    many = [plan_of_names(options={"epochs": n}, seconds=None) for n in (1, 5, 10, 30, 100)]
+    assert [names["dropout"] for names in many] == sorted(names["dropout"] for names in many)
+    assert all(names["weight_dropout"] == 0 for names in many)
+    sizes = [plan_of_names(seconds=seconds)["hidden_size"] for seconds in (1, 10, 100, 1000)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
