@@ -157,6 +157,8 @@ def test_a_text_read_more_often_is_learnt_with_more_dropout() -> None:
 def test_a_device_that_takes_more_streams_for_nothing_gets_them() -> None:
     assert plan(tokens=10**8, device="cuda", machine=wide_machine)["batch_size"] == 64
     assert plan(tokens=10**8, device="cuda", machine=steady_machine)["batch_size"] == 16
+    assert plan(tokens=10**6, machine=steady_machine)["batch_size"] == 32
+    assert plan(tokens=10**5, machine=steady_machine)["batch_size"] == 16
 
 
 def test_a_network_fits_into_the_memory_and_more_of_it_never_gives_a_narrower_one() -> None:
