@@ -66,13 +66,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512, 1024])
     arguments = parser.parse_args()
     cpu = torch.device("cpu")
-    threads = torch.get_num_threads()
-    print(f"{describe(cpu)}, {threads} threads, torch {torch.__version__}; ms a step, and times as")
-    print(f"fast as torch; batch {BATCH_SIZE}, bptt {BPTT}, {EMBEDDING} inputs\n")
-    print(f"{'':<10} {'float32':^24} {'bfloat16':^24}      {'error in bfloat16':^17}")
     print(
-        f"{'':<10} " + f"{'torch':>8} {'ours':>8} {'ratio':>6} " * 2 + " taken     torch     ours"
+        f"{describe(cpu)}, torch {torch.__version__}; batch {BATCH_SIZE}, bptt {BPTT}; ms a step\n"
     )
+    print(f"{'':<10} {'float32':^24} {'bfloat16':^24} {'':<10} {'error in bfloat16':^16}")
+    sides = f"{'torch':>8} {'ours':>8} {'ratio':>6} "
+    print(f"{'':<10} {sides}{sides} {'taken':<10}{'torch':>7} {'ours':>8}")
     for cell, module in LAYERS.items():
         for hidden_size in arguments.sizes:
             layer = module(EMBEDDING, hidden_size, batch_first=True)
