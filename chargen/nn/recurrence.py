@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-# From this width oneDNN's LSTM is the slower one in bfloat16; and on CPUs with AMX, where the width
-# is a multiple of 32, its gradients are wrong there.
+# From this width on, where it is a multiple of 32, oneDNN's LSTM has wrong gradients in bfloat16 on
+# CPUs with AMX. Ours takes longer than that, and two thirds of oneDNN's time in float32.
 OWN_LSTM_FROM = 1024
 # A larger weight does not stay in a core's cache from place to place. Then a layout of its own
 # makes products in float32 faster; below that, slower.
@@ -35,7 +35,7 @@ Tensors = tuple[Tensor, ...]
 
 def is_own(cell: str, x: Tensor, hidden_size: int) -> bool:
     """Whether a layer over `x` is computed here, and not by torch: where gradients are wanted, and
-    this is faster."""
+    torch's are slower, or wrong."""
     if x.device.type != "cpu" or not torch.is_grad_enabled():
         return False
     return cell != "lstm" or (hidden_size >= OWN_LSTM_FROM and torch.is_autocast_enabled("cpu"))
