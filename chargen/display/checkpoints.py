@@ -37,6 +37,8 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
     documents = metadata.corpus_options.documents
     if documents != "file":
         texts += f", each {documents} a document"
+    if model.fresh_state:
+        texts += ", a fresh state for each document"
     facts = [
         ("checkpoint", str(metadata.folder)),
         ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "

@@ -22,3 +22,11 @@ def test_what_a_document_was_is_shown_where_it_is_no_file(
 ) -> None:
     metadata = replace(read_metadata(checkpoint), corpus_options=CorpusConfig(documents=documents))
     assert dict(facts_of(metadata, 1))["corpus"].endswith(says)
+
+
+def test_a_fresh_state_for_each_document_is_shown(checkpoint: Path) -> None:
+    metadata = read_metadata(checkpoint)
+    for fresh_state in (False, True):
+        model = replace(metadata.model, fresh_state=fresh_state)
+        corpus = dict(facts_of(replace(metadata, model=model), 1))["corpus"]
+        assert ("a fresh state for each document" in corpus) == fresh_state
