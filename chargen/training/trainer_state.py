@@ -42,7 +42,8 @@ class PlannedDropout(Record, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
 
 class Position(StepNumbers, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """All numbers that the rest of a run depends on. What has a default came with format 4."""
+    """All numbers that the rest of a run depends on. What has a default came later: with format 4,
+    the last with format 8."""
 
     seconds: Amount
     plan: tuple[Amount | None, Amount | None, Count | None]
