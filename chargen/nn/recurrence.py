@@ -38,7 +38,9 @@ def is_own(cell: str, x: Tensor, hidden_size: int) -> bool:
     torch's are slower, or wrong."""
     if x.device.type != "cpu" or not torch.is_grad_enabled():
         return False
-    return cell != "lstm" or (hidden_size >= OWN_LSTM_FROM and torch.is_autocast_enabled("cpu"))
+    if cell == "lstm":
+        return hidden_size >= OWN_LSTM_FROM and torch.is_autocast_enabled("cpu")
+    return cell in ("gru", "rnn")
 
 
 def recur(

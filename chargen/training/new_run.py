@@ -16,7 +16,7 @@ from chargen.config import CorpusConfig, SamplingDefaults, TrainConfig, split_op
 from chargen.data.corpus import Corpus
 from chargen.data.finding import find_texts, name_of
 from chargen.data.roles import RoleChoice
-from chargen.errors import ConfigError, named
+from chargen.errors import ConfigError, named, setting
 from chargen.nn.model import LanguageModel
 from chargen.nn.new_tokens import start_new_tokens, with_more_tokens
 from chargen.nn.transfer import load_tensors, to_tensors
@@ -31,7 +31,7 @@ from chargen.training.fine_tuning import (
     text_options,
     write_old_text,
 )
-from chargen.training.planner import PlannedOption
+from chargen.training.planner import MAX_PIECES, PlannedOption
 from chargen.training.replay import Replay, corpus_options, old_text_of, replay_streams
 from chargen.training.run import Run
 from chargen.training.run_folder import (
@@ -138,19 +138,25 @@ def _make_parts(setup: Setup) -> _Parts:
     )
     corpus_config = corpus.config
     old = _open_old_text(setup, source, corpus.tokenizer) if request.replay else None
-    given = {} if source is None else shape_of(source.metadata.model)
+    given: dict[str, Any] = {}
+    if source is not None:
+        given = shape_of(source.metadata.model)
+        given["fresh_state"] = source.metadata.model.fresh_state
     given, plan, dropout = setup.plan(
         corpus, given | options, network_is_given=source is not None, replays=old is not None
     )
     if source is not None:
         plan = plan_of_text(source, request.options, corpus_config) + plan
     _, model_config, train_config = split_options(given)
+    if model_config.fresh_state:
+        _check_documents(corpus, train_config)
     replay = None
     if old is not None:
         if model_config.fresh_state:
             raise ConfigError(
                 named("fresh_state", "replay") + " cannot be combined",
-                hint="two texts are mixed as streams, whose state is carried",
+                hint="two texts are mixed as streams, whose state is carried; add "
+                + setting("fresh_state", False),
             )
         if train_config.batch_size < 2:
             raise ConfigError(
@@ -182,6 +188,20 @@ def _make_parts(setup: Setup) -> _Parts:
     )
 
 
+def _check_documents(corpus: Corpus, config: TrainConfig) -> None:
+    """Raises ConfigError where one is so long that a step over it would take too long."""
+    longest, most = corpus.train_documents.longest, MAX_PIECES * config.bptt
+    if longest > most:
+        raise ConfigError(
+            f"with {named('fresh_state')} a document is read in one step, and one of them has "
+            f"{longest:,} tokens, more than {most:,}",
+            hint="make each line or paragraph a document, with "
+            + setting("documents", "line")
+            + " or paragraph, or carry the state, with "
+            + setting("fresh_state", False),
+        )
+
+
 def _open_old_text(setup: Setup, source: Checkpoint | None, tokenizer: Tokenizer) -> Corpus:
     """The text to replay, read and split as the model that is gone on with, known at rank 0, read
     its own: what was held out of that is held out again."""
@@ -199,7 +219,10 @@ def _record(
     end, seed = source.tokenizer.end, source.metadata.training.seed
     old_text: list[int] = []
     if replay is None or not len(replay.corpus.valid):
+        config = model.config
+        model.config = replace(config, fresh_state=source.metadata.model.fresh_state)
         old_text = write_old_text(model, end, seed).tolist()
+        model.config = config
     origin = source.metadata.folder.name
     if replay is None:
         return FineTuned(origin, old_text)

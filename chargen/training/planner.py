@@ -6,6 +6,7 @@ the time is what is given. benchmarks/recipe.py measures what the numbers below 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from chargen.config import ModelConfig, TrainConfig
 from chargen.nn.weights import NUM_GATES
 from chargen.options import field_names
+from chargen.training.replay import replay_streams
 
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
 TYPICAL_SIZE = 256  # of what is planned for a CPU and some minutes
@@ -93,6 +95,7 @@ class Task:
     # has counted.
     mean_document: float = 0.0
     longest_document: int = 0
+    lines: bool = False  # each line is a document
 
 
 @dataclass(frozen=True)
@@ -193,21 +196,27 @@ def _ties(task: Task, given: Mapping[str, Any]) -> bool:
 
 
 def _are_short(task: Task, given: Mapping[str, Any]) -> bool:
-    """Whether documents are planned to be read from a fresh state each: they are no longer than a
-    step, on average, none is out of all proportion, and nothing is asked for that streams alone
+    """Whether documents are planned to be read from a fresh state each: they are the lines of a
+    list, not conversations, whose next turn comes when the last one has ended; no longer than a
+    step, on average; none is out of all proportion; and nothing is asked for that streams alone
     have. Reviews of 60 characters, labelled at their ends, were so labelled rightly at 97 %, with
     the state carried at 88 %."""
     if task.replays or given.get("random_bptt") or given.get("reset"):
         return False
     bptt: int = given.get("bptt", BPTT)
-    return 0 < task.mean_document <= bptt and task.longest_document <= MAX_PIECES * bptt
+    is_short = 0 < task.mean_document <= bptt
+    return task.lines and is_short and 0 < task.longest_document <= MAX_PIECES * bptt
 
 
 def step_tokens(task: Task, options: Mapping[str, Any]) -> float:
     """Tokens that a step with these options reads, on average."""
+    batch_size: int = options["batch_size"]
     if options.get("fresh_state") and task.mean_document:
-        return float(options["batch_size"] * task.mean_document)
-    return float(options["batch_size"] * options["bptt"])
+        documents = task.train_tokens / task.mean_document
+        return task.train_tokens / math.ceil(documents / batch_size)  # the last has what is left
+    if task.replays:
+        batch_size -= replay_streams(batch_size)
+    return float(batch_size * options["bptt"])
 
 
 def _documents(task: Task, options: Mapping[str, Any]) -> tuple[int, int, str]:
@@ -217,7 +226,7 @@ def _documents(task: Task, options: Mapping[str, Any]) -> tuple[int, int, str]:
     mean = task.mean_document or bptt
     batch_size = round(BATCH_SIZE * BPTT / mean)
     room = int(task.train_tokens / mean / TEXT_PER_STEP)
-    reason = f"documents, of {mean:.0f} tokens each, are about as many as streams would read"
+    reason = f"documents of {mean:.0f} tokens, about as many tokens as {BATCH_SIZE} streams read"
     if batch_size > room:
         batch_size, reason = room, "few, since the text is short"
     return options.get("batch_size", max(least, batch_size)), bptt, reason
@@ -235,7 +244,8 @@ def _streams(
     if task.seconds is None or "batch_size" in options:
         return batch_size, bptt, "small batches make many steps"
     if task.device == "cpu":
-        if task.train_tokens < LONG_TEXT or 2 * BATCH_SIZE * bptt > room:
+        cell, is_long = options.get("cell", "lstm"), task.train_tokens >= LONG_TEXT
+        if cell != "lstm" or not is_long or task.seconds < 50 or 2 * BATCH_SIZE * bptt > room:
             return batch_size, bptt, "small batches make many steps"
         return max(batch_size, 2 * BATCH_SIZE), bptt, "a token takes less time than with fewer"
     network = {"hidden_size": 512, "num_layers": 1, "embedding_size": 64, **options, "bptt": bptt}

@@ -19,13 +19,11 @@ from chargen.runtime.distributed import Ranks
 from chargen.runtime.memory import free_memory, release_memory
 from chargen.runtime.openmp import num_threads_is_given
 from chargen.runtime.random_states import preserved_random_states
-from chargen.training.planner import PlannedOption, Task, fits, memory_needed, step_tokens
+from chargen.training.planner import PlannedOption, Task, fits, memory_needed
 from chargen.training.trainer import Trainer, time_steps
 
-# One thread is taken where all of them take so many times as long. Who counts steps may want the
-# same weights again: there it must be beyond doubt, and be worth the time to find out.
-WORTH_ONE_THREAD, WORTH_ONE_THREAD_BY_STEPS = 1.15, 2.0
-FEWEST_STEPS_TO_TIME = 100
+# One thread is taken where all of them take so many times as long.
+WORTH_ONE_THREAD = 1.15
 # It is counted how long documents are where a text has no more tokens than this, and they have no
 # more on average.
 MAX_COUNTED, MAX_MEAN = 1 << 28, 256
@@ -55,6 +53,7 @@ class Trials:
             memory=memory,
             answers=self._corpus.config.loss_after is not None,
             ranks=self._ranks.world_size,
+            lines=self._corpus.config.documents == "line",
             mean_document=mean,
             longest_document=longest,
             **{"seconds": None, **more},
@@ -99,21 +98,15 @@ class Trials:
         """How many times as long as with one thread a step takes with so many; None where that is
         not clearly longer, or not worth finding out."""
         _, _, config = split_options(options)
-        worth, steps = WORTH_ONE_THREAD, config.steps
-        if config.epochs is not None:
-            read = step_tokens(self.task(), options)
-            steps = int(config.epochs * len(self._corpus.train) / read)
-        if steps is not None:
-            worth = WORTH_ONE_THREAD_BY_STEPS
-            if steps < FEWEST_STEPS_TO_TIME:
-                return None
-        if not fits(self.task(), options):
+        # Who counts steps wants the same weights again, and those of other threads are not.
+        is_counted = config.steps is not None or config.epochs is not None
+        if is_counted or not fits(self.task(), options):
             return None
         with preserved_random_states(self._device):
             cost = self._cost_of_threads(options, threads)
-            if cost > worth:  # a moment may be a busy one
+            if cost > WORTH_ONE_THREAD:  # a moment may be a busy one
                 cost = min(cost, self._cost_of_threads(options, threads))
-        return cost if cost > worth else None
+        return cost if cost > WORTH_ONE_THREAD else None
 
     def _cost_of_threads(self, options: Mapping[str, Any], threads: int) -> float:
         """How many times as long a step takes so many threads as it takes one."""
@@ -160,9 +153,11 @@ class Trials:
 
 
 def _document_lengths(corpus: Corpus) -> tuple[float, int]:
-    """Tokens of a document on average, and of the longest; zeros where they are so long, or the
-    text is, that it does not matter."""
+    """Tokens of a document on average, and of the longest: zero where documents are so long, or
+    the text is, that it does not matter."""
     count = int(corpus.counts[corpus.tokenizer.end])
-    if not count or not 0 < len(corpus.train) <= min(MAX_COUNTED, MAX_MEAN * count):
+    if not count or not len(corpus.train):
         return 0.0, 0
+    if len(corpus.train) > min(MAX_COUNTED, MAX_MEAN * count):
+        return len(corpus.train) / count, 0
     return corpus.train_documents.mean, corpus.train_documents.longest

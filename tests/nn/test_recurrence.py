@@ -60,6 +60,8 @@ def outputs_and_gradients(recur: Any, *given: Any) -> list[Tensor]:
 def test_outputs_and_gradients_are_torchs(
     function: str, shape: tuple[int, int], laid_out: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if laid_out and not recurrence._has_layout(torch.float32):
+        pytest.skip("this torch has no such layout")
     monkeypatch.setattr(recurrence, "LAID_OUT_FROM", 0 if laid_out else 2**40)
     batch, time = shape
     given = layer_inputs(function, 24, batch=batch, time=time, dtype=torch.float32)
@@ -83,7 +85,7 @@ def test_gradients_are_slopes_and_so_are_theirs(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS[:3])  # at zero a relu's gradient jumps
-def test_in_bfloat16_nothing_but_products_is_rounded(function: str) -> None:
+def test_in_bfloat16_gradients_are_nearly_those_in_float32(function: str) -> None:
     given = layer_inputs(function, 40, batch=4, time=20, dtype=torch.float32)
     exact = outputs_and_gradients(recurrence.recur, function, *given)
     with torch.autocast("cpu", dtype=torch.bfloat16):

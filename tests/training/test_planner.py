@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chargen.checkpoint.metadata import read_metadata
 from chargen.config import ModelConfig, TrainConfig, split_options
 from chargen.data.batches import BatchLoader
+from chargen.errors import ConfigError
 from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
@@ -71,7 +72,7 @@ def plan(
     return {choice.name: choice.value for choice in choices} | (options or {})
 
 
-NAMES: dict[str, Any] = {"mean_document": 7.2, "longest_document": 20}
+NAMES: dict[str, Any] = {"lines": True, "mean_document": 7.2, "longest_document": 20}
 
 
 def plan_of_names(
@@ -264,6 +265,7 @@ def test_short_documents_are_read_from_a_fresh_state_each() -> None:
     names = plan_of_names()
     assert names["fresh_state"] is True
     assert names["batch_size"] * NAMES["mean_document"] == pytest.approx(16 * 64, rel=0.02)
+    assert "fresh_state" not in plan_of_names(lines=False)  # conversations, which go on
     assert "fresh_state" not in plan_of_names(mean_document=65.0)
     assert "fresh_state" not in plan_of_names(longest_document=10**5)
     assert "fresh_state" not in plan_of_names(options={"bptt": 7})
@@ -310,11 +312,29 @@ def test_names_are_planned_and_told_and_kept(tmp_path: Path) -> None:
     assert told.value is True and "fresh state" in told.reason
     list(run.events())
     assert read_metadata(tmp_path / "run").model.fresh_state is True
+    for said, kept in ({}, True), ({"fresh_state": False}, False):  # gone on with: as it was
+        finer = prepare(
+            RunRequest(
+                [text],
+                out=tmp_path / f"finer {kept}",
+                options={"steps": 1} | said,
+                init_from=tmp_path / "run",
+            )
+        )
+        assert finer.model.config.fresh_state is kept
     carried = prepare(
         RunRequest([text], out=tmp_path / "other", options=options | {"fresh_state": False})
     )
     assert carried.trainer.config.batch_size == 16
     assert not carried.model.config.fresh_state
+
+
+def test_a_document_that_is_no_step_is_not_read_in_one(tmp_path: Path) -> None:
+    text = tmp_path / "long.txt"
+    text.write_text("one long text " * 2000)
+    options = {"steps": 2, "hidden_size": 24, "fresh_state": True}
+    with pytest.raises(ConfigError, match="read in one step"):
+        prepare(RunRequest([text], out=tmp_path / "run", options=options))
 
 
 def test_names_are_read_by_a_wider_network_than_as_much_text() -> None:
