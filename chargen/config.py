@@ -218,7 +218,7 @@ class ModelConfig(Config):
     )
     fresh_state: bool = option(
         False,
-        "begin each document with a fresh state, as is planned for many short ones; else the state "
+        "begin each document with a fresh state, as is planned for short lines; else the state "
         "is carried from one document into the next",
         planned=True,
     )

@@ -45,15 +45,16 @@ class Trials:
         if memory is not None and self._device.type == "cpu":
             memory //= self._ranks.local_world_size  # the ranks of a machine share its memory
         mean, longest = _document_lengths(self._corpus)
+        corpus = self._corpus.config
         return Task(
             train_tokens=len(self._corpus.train),
             vocab_size=self._corpus.tokenizer.vocab_size,
             tokenizer=self._corpus.tokenizer.kind,
             device=self._device.type,
             memory=memory,
-            answers=self._corpus.config.loss_after is not None,
+            answers=corpus.loss_after is not None,
             ranks=self._ranks.world_size,
-            lines=self._corpus.config.documents == "line",
+            lines=corpus.documents == "line" and corpus.loss != "turns",
             mean_document=mean,
             longest_document=longest,
             **{"seconds": None, **more},
