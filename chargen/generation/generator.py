@@ -318,15 +318,17 @@ class TextGenerator:
         config: SampleConfig,
         start: PromptState | None = None,
         on_progress: OnShare = no_progress,
+        on_search: OnShare = no_progress,
     ) -> Iterator[Piece | BeamResult]:
         """A beam search as it goes, from the beginning or a start in a text: pieces of the best
-        text as soon as they are certain, at the end all that was found. Raises ConfigError,
-        TokenizerError, both at once."""
+        text as soon as they are certain, at the end all that was found. `on_progress` gets the
+        share of the prompt that is read, `on_search` of the longest text that is searched; what
+        they raise ends it. Raises ConfigError, TokenizerError, both at once."""
         work = self.continuation(prompt, config, start, on_progress)
         search = BeamSearch(
             self.engine, self.tokenizer, config, work.rules.dropped, work.rules.guide
         )
-        return search.run(work.decoding_start, prompt)
+        return search.run(work.decoding_start, prompt, on_search)
 
     def generate_batch(
         self,

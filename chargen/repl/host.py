@@ -7,7 +7,7 @@ Imports nothing that computes: that is there with the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,10 @@ class Quit(Exception):
     """The user wants to leave."""
 
 
+class _SearchStopped(Exception):
+    """A search was to end before there was anything to show."""
+
+
 @dataclass
 class Host:
     """What commands act on."""
@@ -44,6 +48,13 @@ class Host:
     keys: str = "emacs"
     keeps_lines: bool = False  # what the user wrote stands there: a dumb terminal
     outside: Callable[[], AbstractContextManager[None]] = nullcontext  # for another program
+
+    def __post_init__(self) -> None:
+        self.session.on_search = self._go_on_searching
+
+    def _go_on_searching(self, share: float) -> None:
+        if self.stopped():
+            raise _SearchStopped
 
     def progress(self, doing: str) -> Callable[[float], None]:
         """Shows how far some work has come, and ends it with KeyboardInterrupt."""
@@ -149,7 +160,7 @@ class Host:
     def _until_stopped(self, events: Events) -> Events:
         """The events up to where the work should end; then they are closed, which keeps the text as
         far as it has come."""
-        with closing(events):  # type: ignore[type-var]
+        with closing(events), suppress(_SearchStopped):  # type: ignore[type-var]
             for event in events:
                 yield event
                 if self.stopped():

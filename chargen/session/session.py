@@ -63,6 +63,8 @@ class Session:
             model.generator.document_start,
         )
         self.state = SessionState(model, History(start))
+        # Gets the share that is searched where there are beams; what it raises ends the search.
+        self.on_search: OnShare = no_progress
 
     def __repr__(self) -> str:
         said = counted(len(self.exchanges), "exchange")
@@ -327,7 +329,8 @@ class Session:
         stream = before.stream or self.state.fresh_stream()
         before = replace(before, sampled_with=before.sampled_with or stream)
         if config.beams is not None:
-            return self._record(self.generator.search("", config, before.place), before, start)
+            found = self.generator.search("", config, before.place, on_search=self.on_search)
+            return self._record(found, before, start)
         text = self.generator.continue_from(before.place, "", config, stream)
         return self._record(text, before, start)
 
