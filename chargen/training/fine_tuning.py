@@ -20,7 +20,6 @@ from chargen.data.shards import Ids
 from chargen.errors import CheckpointError, named
 from chargen.nn.model import LanguageModel
 from chargen.nn.weights import Bools
-from chargen.options import field_names
 from chargen.reprs import counted
 from chargen.tokenizers.base import Tokenizer, Tokens
 from chargen.training.planner import PlannedOption
@@ -35,9 +34,8 @@ OF_THE_MODEL = (*OF_A_VOCABULARY, "documents", "newlines", "user", "bot", "loss_
 
 
 def shape_of(config: ModelConfig) -> dict[str, Any]:
-    """The options that a model's weights are made for; the others are free to change."""
-    free = {name for name in field_names(ModelConfig) if "dropout" in name} | {"fresh_state"}
-    return {name: value for name, value in asdict(config).items() if name not in free}
+    """The options that a model which is gone on with keeps; the others are planned anew."""
+    return {name: value for name, value in asdict(config).items() if "dropout" not in name}
 
 
 def text_options(source: Checkpoint, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +63,7 @@ def plan_of_text(
 def check_shape(source: Checkpoint, options: Mapping[str, Any]) -> None:
     """A model that is gone on with keeps its shape and its tokenizer. Raises CheckpointError."""
     kept = shape_of(source.metadata.model) | {"tokenizer": source.tokenizer.kind}
+    del kept["fresh_state"]  # how a text is read: any weights can learn it otherwise
     for name, value in options.items():
         if name in kept and value != kept[name]:
             raise CheckpointError(

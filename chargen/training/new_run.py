@@ -138,10 +138,7 @@ def _make_parts(setup: Setup) -> _Parts:
     )
     corpus_config = corpus.config
     old = _open_old_text(setup, source, corpus.tokenizer) if request.replay else None
-    given: dict[str, Any] = {}
-    if source is not None:
-        given = shape_of(source.metadata.model)
-        given["fresh_state"] = source.metadata.model.fresh_state
+    given = {} if source is None else shape_of(source.metadata.model)
     given, plan, dropout = setup.plan(
         corpus, given | options, network_is_given=source is not None, replays=old is not None
     )
