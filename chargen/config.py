@@ -207,7 +207,10 @@ class ModelConfig(Config):
     )
     layer_norm: bool = option(False, "layer normalization of each layer's output")
     residual: bool = option(
-        False, "residual connections around layers whose input and output sizes are equal"
+        False,
+        "residual connections around layers whose input and output sizes are equal, as is planned "
+        "for two layers",
+        planned=True,
     )
     nonlinearity: str = option("tanh", "activation of the rnn cell", choices=("tanh", "relu"))
     tie_weights: bool = option(

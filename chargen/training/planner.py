@@ -19,20 +19,31 @@ from chargen.training.replay import replay_streams
 HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
 TYPICAL_SIZE = 256  # of what is planned for a CPU and some minutes
 PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS
-# A wider network learns more from each token, but reads fewer of them in the time.
-TOKENS_PER_WEIGHT = 2.5
+# A wider network learns more from each token, but reads fewer of them in the time. In three minutes
+# of one core tinyshakespeare came, on a part of its training text that was split off, to 1.382,
+# 1.374, 1.366 and 1.372 nats with 256, 320, 384 and 448 units, which read 40, 22, 11 and 7 tokens
+# for each weight.
+TOKENS_PER_WEIGHT = {"char": 6.0, "byte": 6.0, "subword": 2.5, "word": 2.5}
+# Two layers, of so many units at least, learn more than one that takes as long: in four minutes of
+# one core War and Peace came to 1.086 with 2 x 256 and to 1.099 with 384, in three tinyshakespeare
+# to 1.365 and 1.366. Narrower ones do not: in 48 seconds it came to 1.432 with 2 x 192 and to
+# 1.424 with 256.
+DEEP_FROM = 256
 SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
 # More weights than this for each token of the text only overfit it.
 WEIGHTS_PER_TOKEN = 2.5
 # Most weights of a model of words are in their table, of which a step moves few. On 300 kB of
 # Shakespeare 4.6 weights a token are better than 2 or 11, and after 10 epochs dropout 0.5 than 0.3.
 WEIGHTS_PER_WORD = 5.0
+WEIGHTS_PER_SUBWORD = 4.0  # of which half are in the output layer
 # Of documents that begin with a fresh state a wider network learns more in fewer epochs: on 15,000
 # words of one book 11 weights a token came in 10 epochs to 1.770 nats a character (0.9 tokens for
 # each weight), 24 in 7 to as much, and 3 in 20 to 1.789.
 WEIGHTS_PER_TOKEN_OF_DOCUMENTS, TOKENS_PER_WEIGHT_OF_DOCUMENTS = 12.0, 1.25
 MANY_EPOCHS = 4.0  # where a text is read so often; in fewer nobody has looked
-WORD_EPOCHS = 3.0  # of other tokens, as which an epoch of words overfits
+# Epochs of characters, as which one of these overfits. 270,000 subwords, read 25 times, came to
+# 1.957 bits per byte with dropout 0.5 and to 2.058 with 0.1.
+EPOCHS_AS = {"char": 1.0, "byte": 1.0, "subword": 2.0, "word": 3.0}
 # Where no time is given nobody knows what is too slow: no wider than this.
 WIDEST_WITHOUT_TIME = 512
 BATCH_SIZE, BPTT = 16, 64
@@ -55,8 +66,8 @@ MIN_TOKENS_A_STEP = 16  # tokens a step: a text with less is too short to plan f
 MAX_PIECES = 64
 # For a text that is read fewer times than the first: dropout, and DropConnect.
 DROPOUT_BY_EPOCHS = (
-    (4.0, 0.0, 0.0),
-    (8.0, 0.1, 0.0),
+    (6.0, 0.0, 0.0),
+    (14.0, 0.1, 0.0),
     (24.0, 0.3, 0.0),
     (36.0, 0.4, 0.0),
     (float("inf"), 0.5, 0.4),
@@ -159,14 +170,17 @@ def make_plan(
     choose("batch_size", batch_size, reason)
     choose("bptt", bptt, "gradients are cut after so many tokens, the state is not")
     if not task.network_is_given:
-        choose("num_layers", 1, "one wide layer learns more in the time than two")
         choose(
             "embedding_size",
             _embedding_size(task, given),
             f"for a vocabulary of {task.vocab_size:,} tokens",
         )
-        if "hidden_size" not in given:
-            choose("hidden_size", *_hidden_size(task, options, step_seconds, preset))
+        layers, width, reason = _layers_and_width(task, options, step_seconds, preset)
+        deep = "two learn more in the time than a wider one"
+        choose("num_layers", layers, deep if layers > 1 else "a short run learns more with one")
+        choose("hidden_size", width, reason)
+        if options["num_layers"] > 1 and task.tokenizer != "word":
+            choose("residual", True, "each layer adds to what the one below has found")
         if options.get("tie_weights"):
             choose("embedding_size", options["hidden_size"], "the same, as weights are tied")
     rate, reason = _learning_rate(task, options), "for this cell, width, depth and batch size"
@@ -279,18 +293,35 @@ def _room(task: Task, options: Mapping[str, Any]) -> tuple[int, int, bool]:
     return batch_size, bptt, True
 
 
+def _layers_and_width(
+    task: Task, options: Mapping[str, Any], step_seconds: StepSeconds, preset: str | None
+) -> tuple[int, int, str]:
+    """How many layers, of how many units, and why so many units. Two layers where they can be wide
+    enough in the time; of words, short documents and a GPU nobody has measured it."""
+    layers = options.get("num_layers", 1)
+    is_open = "num_layers" not in options and task.device == "cpu" and task.tokenizer != "word"
+    if is_open and not options.get("fresh_state"):
+        deep = {**options, "num_layers": 2}
+        width, reason = _hidden_size(task, deep, step_seconds, preset)
+        enough = _reads_enough(task, _of_width(width, deep), step_seconds)
+        if width >= DEEP_FROM and enough:
+            return 2, width, reason
+    width, reason = _hidden_size(task, {**options, "num_layers": layers}, step_seconds, preset)
+    return layers, width, reason
+
+
 def _hidden_size(
     task: Task, options: Mapping[str, Any], step_seconds: StepSeconds, preset: str | None
 ) -> tuple[int, str]:
     """The widest network that reads enough tokens for each of its weights, in the time and in the
     text. Steps are timed from narrow to wide and no farther than that."""
+    if "hidden_size" in options:
+        return options["hidden_size"], "as it was asked for"
     if preset is not None:
         return PRESET_SIZES[preset], f"the {preset} preset"
     widest = HIDDEN_SIZES[0]
     for hidden_size in HIDDEN_SIZES:
-        sized = {**options, "hidden_size": hidden_size}
-        if options.get("tie_weights"):
-            sized["embedding_size"] = hidden_size
+        sized = _of_width(hidden_size, options)
         weights = _num_weights(task, sized)
         most = _most_weights(task, options)
         if weights > most * task.train_tokens:
@@ -299,20 +330,34 @@ def _hidden_size(
             return widest, "a wider one would not fit into memory"
         if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:
             return widest, "with a limit in minutes it is chosen for the time"
-        tokens = _tokens_in_time(task, sized, step_seconds)
-        enough = TOKENS_PER_WEIGHT
-        if options.get("fresh_state") and tokens >= MANY_EPOCHS * task.train_tokens:
-            enough = TOKENS_PER_WEIGHT_OF_DOCUMENTS
-        if hidden_size > HIDDEN_SIZES[0] and tokens < enough * weights:
+        if hidden_size > HIDDEN_SIZES[0] and not _reads_enough(task, sized, step_seconds):
             return widest, "a wider one would read too little text in the time"
         widest = hidden_size
     return widest, "the widest that is planned"
+
+
+def _of_width(hidden_size: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    sized = {**options, "hidden_size": hidden_size}
+    if options.get("tie_weights"):
+        sized["embedding_size"] = hidden_size
+    return sized
+
+
+def _reads_enough(task: Task, options: Mapping[str, Any], step_seconds: StepSeconds) -> bool:
+    """Whether a run reads enough tokens for each of the weights that it trains."""
+    tokens = _tokens_in_time(task, options, step_seconds)
+    enough = TOKENS_PER_WEIGHT[task.tokenizer]
+    if options.get("fresh_state") and tokens >= MANY_EPOCHS * task.train_tokens:
+        enough = TOKENS_PER_WEIGHT_OF_DOCUMENTS
+    return tokens >= enough * _num_weights(task, options)
 
 
 def _most_weights(task: Task, options: Mapping[str, Any]) -> float:
     """Of a network, for each token of the text."""
     if task.tokenizer == "word":
         return WEIGHTS_PER_WORD
+    if task.tokenizer == "subword":
+        return WEIGHTS_PER_SUBWORD
     return WEIGHTS_PER_TOKEN_OF_DOCUMENTS if options.get("fresh_state") else WEIGHTS_PER_TOKEN
 
 
@@ -394,11 +439,10 @@ def dropout_for(
     by_epochs: Sequence[tuple[float, float, float]] = DROPOUT_BY_EPOCHS
     if answers:
         by_epochs = DROPOUT_OF_ANSWERS
-    elif fresh_state:
-        by_epochs = DROPOUT_OF_DOCUMENTS
-    factor = WORD_EPOCHS if tokenizer == "word" else 1.0
+    else:
+        epochs *= EPOCHS_AS[tokenizer]
+        if fresh_state:
+            by_epochs = DROPOUT_OF_DOCUMENTS
     return next(
-        (dropout, weight_dropout)
-        for most, dropout, weight_dropout in by_epochs
-        if factor * epochs < most
+        (dropout, weight_dropout) for most, dropout, weight_dropout in by_epochs if epochs < most
     )

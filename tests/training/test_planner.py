@@ -16,7 +16,14 @@ from chargen.checkpoint.metadata import read_metadata
 from chargen.config import ModelConfig, TrainConfig, split_options
 from chargen.data.batches import BatchLoader
 from chargen.errors import ConfigError
-from chargen.training.planner import HIDDEN_SIZES, Task, fits, make_plan, memory_needed
+from chargen.training.planner import (
+    DEEP_FROM,
+    HIDDEN_SIZES,
+    Task,
+    fits,
+    make_plan,
+    memory_needed,
+)
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
 
@@ -26,8 +33,8 @@ PLANNED = {
     for field in dataclasses.fields(kind)
     if field.metadata["planned"]
 }
-# What is planned for some texts alone: for words, and for short documents.
-SOMETIMES = {"tie_weights", "fresh_state"}
+# What is planned at times alone: for words, for short documents, and for more than one layer.
+SOMETIMES = {"tie_weights", "fresh_state", "residual"}
 
 
 A_TRAINING = {
@@ -89,7 +96,8 @@ def plan_of_names(
 
 
 def test_every_planned_option_is_chosen() -> None:
-    assert plan(tokenizer="word").keys() | plan_of_names().keys() == PLANNED
+    long_run = plan(seconds=1000)
+    assert plan(tokenizer="word").keys() | plan_of_names().keys() | long_run.keys() == PLANNED
     assert plan().keys() == PLANNED - SOMETIMES
     by_steps = plan(seconds=None, options={"steps": 10}, machine=unknown_machine)
     assert by_steps.keys() - {"steps"} == PLANNED - SOMETIMES - {"patience"}
@@ -124,7 +132,7 @@ def test_what_is_given_is_not_chosen(name: str) -> None:
     }.get(name, 0.25)
     task = Task(10**6, 257, "cpu", 60.0, tokenizer="word", **NAMES)
     choices = make_plan(task, {name: given_value}, steady_machine)
-    assert {choice.name for choice in choices} == PLANNED - (
+    assert {choice.name for choice in choices} == PLANNED - {"residual"} - (
         {name, "tie_weights"} if name == "embedding_size" else {name}
     )
 
@@ -202,6 +210,29 @@ def test_every_rank_gets_a_stream(tokens: int, ranks: int) -> None:
         assert plan(tokens, device=device, machine=wide_machine, ranks=ranks)["batch_size"] >= ranks
 
 
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "subword"])
+def test_a_long_run_on_a_cpu_has_two_layers_that_add_up(tokenizer: str) -> None:
+    """None of which is narrow; a short run, words, and a device that nobody has measured have
+    one."""
+    deep = plan(seconds=600, tokenizer=tokenizer)
+    assert (deep["num_layers"], deep["residual"]) == (2, True)
+    assert deep["hidden_size"] >= DEEP_FROM
+    one = [
+        plan(seconds=1, tokenizer=tokenizer),
+        plan(10**4, 600, tokenizer=tokenizer),
+        plan(seconds=600, tokenizer=tokenizer, device="cuda"),
+        plan(seconds=600, tokenizer="word"),
+    ]
+    assert all(planned["num_layers"] == 1 and "residual" not in planned for planned in one)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_layers_that_are_asked_for_add_up_where_there_are_some(layers: int) -> None:
+    planned = plan(options={"num_layers": layers})
+    assert planned.get("residual", False) == (layers > 1)
+    assert not plan(options={"num_layers": layers, "residual": False})["residual"]
+
+
 def test_presets_are_sizes_by_name() -> None:
     sizes = [plan(preset=name)["hidden_size"] for name in ("small", "medium", "large")]
     assert sizes == sorted(set(sizes))
@@ -250,14 +281,15 @@ def test_what_is_trained_is_what_was_planned(tmp_path: Path, corpus_file: Path) 
     assert run.model.config.hidden_size == 24
 
 
-def test_words_have_more_weights_for_a_token_and_more_dropout() -> None:
+def test_words_and_subwords_have_more_weights_for_a_token_and_more_dropout() -> None:
     def planned(tokenizer: str) -> dict[str, Any]:
         task = Task(113_000, 3000, "cpu", None, tokenizer=tokenizer)
         choices = make_plan(task, {"epochs": 11.5}, unknown_machine)
         return {choice.name: choice.value for choice in choices}
 
-    assert (planned("word")["hidden_size"], planned("char")["hidden_size"]) == (128, 64)
-    assert (planned("word")["dropout"], planned("char")["dropout"]) == (0.4, 0.3)
+    kinds = ("word", "subword", "char")
+    assert [planned(kind)["hidden_size"] for kind in kinds] == [128, 96, 64]
+    assert [planned(kind)["dropout"] for kind in kinds] == [0.4, 0.3, 0.1]
 
 
 def test_short_documents_are_read_from_a_fresh_state_each() -> None:
