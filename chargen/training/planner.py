@@ -16,7 +16,7 @@ from chargen.nn.weights import NUM_GATES
 from chargen.options import field_names
 from chargen.training.replay import replay_streams
 
-HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048)
+HIDDEN_SIZES = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048)
 TYPICAL_SIZE = 256  # of what is planned for a CPU and some minutes
 PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are config.PRESETS
 # A wider network learns more from each token, but reads fewer of them in the time. In three minutes
