@@ -27,8 +27,9 @@ TOKENS_PER_WEIGHT = {"char": 6.0, "byte": 6.0, "subword": 2.5, "word": 2.5}
 # Two layers, of so many units at least, learn more than one that takes as long: in four minutes of
 # one core War and Peace came to 1.086 with 2 x 256 and to 1.099 with 384, in three tinyshakespeare
 # to 1.365 and 1.366. Narrower ones do not: in 48 seconds it came to 1.432 with 2 x 192 and to
-# 1.424 with 256.
+# 1.424 with 256. And they want to read more: 12 tokens for each weight, 9 and 5 in these runs.
 DEEP_FROM = 256
+DEEP_READS = 1.7  # times as many tokens for each weight
 SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
 # More weights than this for each token of the text only overfit it.
 WEIGHTS_PER_TOKEN = 2.5
@@ -352,6 +353,8 @@ def _reads_enough(task: Task, options: Mapping[str, Any], step_seconds: StepSeco
     enough = TOKENS_PER_WEIGHT[task.tokenizer]
     if options.get("fresh_state") and tokens >= MANY_EPOCHS * task.train_tokens:
         enough = TOKENS_PER_WEIGHT_OF_DOCUMENTS
+    elif options["num_layers"] > 1:
+        enough *= DEEP_READS
     return tokens >= enough * _num_weights(task, options)
 
 
