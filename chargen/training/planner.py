@@ -24,12 +24,12 @@ PRESET_SIZES = {"small": 128, "medium": 256, "large": 512}  # the names are conf
 # 1.374, 1.366 and 1.372 nats with 256, 320, 384 and 448 units, which read 40, 22, 11 and 7 tokens
 # for each weight.
 TOKENS_PER_WEIGHT = {"char": 6.0, "byte": 6.0, "subword": 2.5, "word": 2.5}
-# Two layers, of so many units at least, learn more than one that takes as long: in four minutes of
-# one core War and Peace came to 1.086 with 2 x 256 and to 1.099 with 384, in three tinyshakespeare
-# to 1.365 and 1.366. Narrower ones do not: in 48 seconds it came to 1.432 with 2 x 192 and to
-# 1.424 with 256. And they want to read more: 12 tokens for each weight, 9 and 5 in these runs.
-DEEP_FROM = 256
-DEEP_READS = 1.7  # times as many tokens for each weight
+# Two layers, of so many units at least, learn more than one that takes as long, in a run that is so
+# many times as long as such narrow ones need: in four minutes of one core War and Peace came to
+# 1.086 with 2 x 256 (12 tokens for each weight) and to 1.099 with 384, in three tinyshakespeare to
+# 1.365 (9) and 1.366, in 48 seconds to 1.432 with 2 x 192 (5) and to 1.424 with 256. In fifteen
+# minutes of two cores War and Peace came to 1.069 with 2 x 448 (6) and to 1.073 with 2 x 320 (21).
+DEEP_FROM, DEEP_TIME = 256, 1.7
 SHARE_OF_STEPS = 0.9  # of the time; the rest is validation, saving and showing
 # More weights than this for each token of the text only overfit it.
 WEIGHTS_PER_TOKEN = 2.5
@@ -300,16 +300,17 @@ def _room(task: Task, options: Mapping[str, Any]) -> tuple[int, int, bool]:
 def _layers_and_width(
     task: Task, options: Mapping[str, Any], step_seconds: StepSeconds, preset: str | None
 ) -> tuple[int, int, str]:
-    """How many layers, of how many units, and why so many units. Two layers where they can be wide
-    enough in the time; of words, short documents and a GPU nobody has measured it."""
-    layers = options.get("num_layers", 1)
+    """How many layers, of how many units, and why so many units. Two layers in a long run over a
+    long text; of words, short documents and a GPU nobody has measured it."""
+    deep = {**options, "num_layers": 2}
     is_open = "num_layers" not in options and task.device == "cpu" and task.tokenizer != "word"
     if is_open and not options.get("fresh_state"):
-        deep = {**options, "num_layers": 2}
         width, reason = _hidden_size(task, deep, step_seconds, preset)
         enough = _reads_enough(task, _of_width(width, deep), step_seconds)
-        if width >= DEEP_FROM and enough:
+        is_long = _reads_enough(task, _of_width(DEEP_FROM, deep), step_seconds, DEEP_TIME)
+        if width >= DEEP_FROM and enough and is_long:
             return 2, width, reason
+    layers = options.get("num_layers", 1)
     width, reason = _hidden_size(task, {**options, "num_layers": layers}, step_seconds, preset)
     return layers, width, reason
 
@@ -347,15 +348,16 @@ def _of_width(hidden_size: int, options: Mapping[str, Any]) -> dict[str, Any]:
     return sized
 
 
-def _reads_enough(task: Task, options: Mapping[str, Any], step_seconds: StepSeconds) -> bool:
-    """Whether a run reads enough tokens for each of the weights that it trains."""
+def _reads_enough(
+    task: Task, options: Mapping[str, Any], step_seconds: StepSeconds, times: float = 1.0
+) -> bool:
+    """Whether a run reads enough tokens for each of the weights that it trains, or so many times
+    enough."""
     tokens = _tokens_in_time(task, options, step_seconds)
     enough = TOKENS_PER_WEIGHT[task.tokenizer]
     if options.get("fresh_state") and tokens >= MANY_EPOCHS * task.train_tokens:
         enough = TOKENS_PER_WEIGHT_OF_DOCUMENTS
-    elif options["num_layers"] > 1:
-        enough *= DEEP_READS
-    return tokens >= enough * _num_weights(task, options)
+    return tokens >= times * enough * _num_weights(task, options)
 
 
 def _most_weights(task: Task, options: Mapping[str, Any]) -> float:
