@@ -181,7 +181,8 @@ def make_plan(
         )
         layers, width, reason = _layers_and_width(task, options, step_seconds, preset)
         deep = "two learn more in the time than a wider one"
-        choose("num_layers", layers, deep if layers > 1 else "a short run learns more with one")
+        flat = "two are for long runs over long texts, on a CPU"
+        choose("num_layers", layers, deep if layers > 1 else flat)
         choose("hidden_size", width, reason)
         if options["num_layers"] > 1 and task.tokenizer != "word":
             choose("residual", True, "each layer adds to what the one below has found")
