@@ -209,7 +209,7 @@ class ModelConfig(Config):
     residual: bool = option(
         False,
         "residual connections around layers whose input and output sizes are equal, as is planned "
-        "for two layers",
+        "for more than one",
         planned=True,
     )
     nonlinearity: str = option("tanh", "activation of the rnn cell", choices=("tanh", "relu"))

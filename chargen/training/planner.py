@@ -303,40 +303,48 @@ def _layers_and_width(
 ) -> tuple[int, int, str]:
     """How many layers, of how many units, and why so many units. Two layers in a long run over a
     long text; of words, short documents and a GPU nobody has measured it."""
-    deep = {**options, "num_layers": 2}
     is_open = "num_layers" not in options and task.device == "cpu" and task.tokenizer != "word"
     if is_open and not options.get("fresh_state"):
-        width, reason = _hidden_size(task, deep, step_seconds, preset)
-        enough = _reads_enough(task, _of_width(width, deep), step_seconds)
-        is_long = _reads_enough(task, _of_width(DEEP_FROM, deep), step_seconds, DEEP_TIME)
-        if width >= DEEP_FROM and enough and is_long:
-            return 2, width, reason
+        deep = {**options, "num_layers": 2}
+        if _allows_two_layers(task, _of_width(DEEP_FROM, deep), step_seconds):
+            width, reason = _hidden_size(task, deep, step_seconds, preset, DEEP_FROM)
+            if width >= DEEP_FROM and _reads_enough(task, _of_width(width, deep), step_seconds):
+                return 2, width, reason
     layers = options.get("num_layers", 1)
     width, reason = _hidden_size(task, {**options, "num_layers": layers}, step_seconds, preset)
     return layers, width, reason
 
 
+def _allows_two_layers(task: Task, narrow: Mapping[str, Any], step_seconds: StepSeconds) -> bool:
+    """Whether the text, the memory and the time are enough for two layers, by narrow ones."""
+    has_room = _num_weights(task, narrow) <= _most_weights(task, narrow) * task.train_tokens
+    fitting = has_room and fits(task, narrow)
+    return fitting and _reads_enough(task, narrow, step_seconds, DEEP_TIME)
+
+
 def _hidden_size(
-    task: Task, options: Mapping[str, Any], step_seconds: StepSeconds, preset: str | None
+    task: Task,
+    options: Mapping[str, Any],
+    step_seconds: StepSeconds,
+    preset: str | None,
+    narrowest: int = HIDDEN_SIZES[0],
 ) -> tuple[int, str]:
     """The widest network that reads enough tokens for each of its weights, in the time and in the
-    text. Steps are timed from narrow to wide and no farther than that."""
+    text. Steps are timed from the next to the narrowest on, and no farther than that."""
     if "hidden_size" in options:
         return options["hidden_size"], "as it was asked for"
     if preset is not None:
         return PRESET_SIZES[preset], f"the {preset} preset"
-    widest = HIDDEN_SIZES[0]
-    for hidden_size in HIDDEN_SIZES:
+    widest = narrowest
+    for hidden_size in HIDDEN_SIZES[HIDDEN_SIZES.index(narrowest) :]:
         sized = _of_width(hidden_size, options)
-        weights = _num_weights(task, sized)
-        most = _most_weights(task, options)
-        if weights > most * task.train_tokens:
+        if _num_weights(task, sized) > _most_weights(task, options) * task.train_tokens:
             return widest, "a wider one would overfit such a short text"
-        if hidden_size > HIDDEN_SIZES[0] and not fits(task, sized):
+        if hidden_size > narrowest and not fits(task, sized):
             return widest, "a wider one would not fit into memory"
         if hidden_size > WIDEST_WITHOUT_TIME and task.seconds is None:
             return widest, "with a limit in minutes it is chosen for the time"
-        if hidden_size > HIDDEN_SIZES[0] and not _reads_enough(task, sized, step_seconds):
+        if hidden_size > narrowest and not _reads_enough(task, sized, step_seconds):
             return widest, "a wider one would read too little text in the time"
         widest = hidden_size
     return widest, "the widest that is planned"
