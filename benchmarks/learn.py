@@ -19,13 +19,13 @@ kind of text costs after it.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -149,14 +149,10 @@ def talks(name: str, generator: TextGenerator, known: str, count: int) -> None:
 def unseen_everyday() -> str:
     """Lines of everyday English like those of the bundled model's text, and in none of it."""
     script = HOUSE / "corpora" / "make_everyday.py"
-    specification = importlib.util.spec_from_file_location("make_everyday", script)
-    assert specification is not None and specification.loader is not None
-    maker: Any = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(maker)
     known = set((HOUSE / "corpora" / "everyday.txt").read_text(encoding="utf-8").splitlines())
     with tempfile.TemporaryDirectory() as folder:
-        maker.HERE, maker.SEED = Path(folder), OTHER_SEED
-        maker.main()
+        command = [sys.executable, str(script), "--seed", str(OTHER_SEED), "--folder", folder]
+        subprocess.run(command, check=True)
         lines = (Path(folder) / "everyday.txt").read_text(encoding="utf-8").splitlines()
     return "".join(f"{line}\n" for line in lines if line not in known)
 
