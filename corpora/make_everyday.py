@@ -31,7 +31,7 @@ def write(seed: int, folder: Path) -> None:
     facts, stories = Facts(rng, lexicon), Stories(rng, lexicon)
     talks = Talks(facts)
     asked = read_asked()
-    blocks = list(facts.blocks_of_facts(asked))
+    blocks = list(facts.documents(asked))
     blocks += [stories.story(plan) for plan in plans("stories.grammar") for _ in range(EACH_STORY)]
     blocks += [stories.story(plan) for plan in plans("pieces.grammar") for _ in range(EACH_PIECE)]
     known = [word for word in lexicon.words if len(facts.properties(word, "it")) >= 3]

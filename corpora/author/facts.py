@@ -10,27 +10,52 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from author.lexicon import Lexicon, Word, Writer, finish, sections
+from author.lexicon import NOUNS, Lexicon, Word, Writer, finish, sections
 
-UNUSUAL = ("blue", "pink", "purple")  # colors
+# What is plainly not so of things of which the tables say something else.
+UNUSUAL = {
+    "color": ("blue", "pink", "purple"),
+    "home": ("in the sea", "on the ice", "in a hive", "in a web", "in a fish tank", "in Australia"),
+    "food": ("meat", "fish", "grass", "hay", "nectar", "leaves"),
+}
+PLANTS = (
+    "grass",
+    "dry grass",
+    "hay",
+    "leaves",
+    "water plants",
+    "bamboo",
+    "nectar",
+    "bark",
+    "carrots",
+)
+MEAT = ("meat", "fish", "mice", "small sea animals", "frogs", "crabs", "shrimp", "mussels", "flies")
+WATER = re.compile(r"in the sea|by the sea|on the ice|in a fish tank")
 
 # How many sentences a thing gets on each of its properties, if it is one that everyone speaks of
-# and if not, and what may head a block of them.
+# and if not, and what may head a group of them.
 FACTS = {
-    "color": (24, 2, "COLORS"), "kind": (4, 1, "WHAT IS IT?"), "size": (1, 0, "BIG AND SMALL"),
-    "home": (4, 1, "WHERE ANIMALS LIVE"), "food": (4, 1, "WHAT ANIMALS EAT"),
-    "sound": (44, 3, "WHAT ANIMALS SAY"), "young": (26, 3, "ANIMALS AND THEIR YOUNG"),
-    "can": (1, 0, "WHAT ANIMALS CAN DO"), "taste": (6, 1, "HOW IT TASTES"),
-    "grows": (2, 0, "WHERE IT GROWS"), "good": (1, 0, "GOOD TO EAT"),
-    "material": (3, 0, "WHAT IT IS MADE OF"), "room": (2, 0, "IN THE HOUSE"),
-    "use": (4, 0, "WHAT IT IS FOR"), "place": (2, 0, "LOOK AROUND"),
-    "does": (6, 1, "PEOPLE AT WORK"), "work": (3, 1, "WHERE PEOPLE WORK"),
-    "opposite": (40, 10, "OPPOSITES"), "one": (3, 1, "NOT THE SAME"),
-    "day": (60, 60, "THE DAYS OF THE WEEK"), "month": (36, 36, "THE MONTHS"),
-    "season": (6, 6, "THE SEASONS"), "number": (26, 26, "NUMBERS"), "sum": (1, 1, "LITTLE SUMS"),
-    "sign": (5, 5, "SIGNS"),
+    "color": (10, 3, "COLORS"), "kind": (5, 2, "WHAT IS IT?"), "size": (3, 2, "BIG AND SMALL"),
+    "than": (3, 3, "WHICH IS MORE?"), "home": (8, 3, "WHERE ANIMALS LIVE"),
+    "food": (7, 3, "WHAT ANIMALS EAT"), "sound": (28, 8, "WHAT ANIMALS SAY"),
+    "young": (16, 6, "ANIMALS AND THEIR YOUNG"), "can": (4, 2, "WHAT ANIMALS CAN DO"),
+    "taste": (9, 3, "HOW IT TASTES"), "grows": (3, 2, "WHERE IT GROWS"),
+    "good": (3, 1, "GOOD TO EAT"), "material": (5, 2, "WHAT IT IS MADE OF"),
+    "room": (3, 1, "IN THE HOUSE"), "use": (4, 2, "WHAT IT IS FOR"), "place": (2, 2, "LOOK AROUND"),
+    "does": (10, 8, "PEOPLE AT WORK"), "work": (4, 3, "WHERE PEOPLE WORK"),
+    "opposite": (24, 8, "OPPOSITES"), "one": (3, 3, "NOT THE SAME"),
+    "day": (40, 40, "THE DAYS OF THE WEEK"), "month": (24, 24, "THE MONTHS"),
+    "season": (12, 12, "THE SEASONS"), "happens": (6, 6, "ALL YEAR ROUND"),
+    "number": (18, 18, "NUMBERS"), "sum": (8, 8, "LITTLE SUMS"), "parts": (5, 5, "HOW MANY?"),
+    "serves": (8, 8, "OUR BODY"), "doing": (10, 10, "WHERE PEOPLE GO"),
+    "capital": (10, 10, "COUNTRIES"), "greeting": (12, 12, "HELLO EVERYWHERE"),
+    "famous": (5, 5, "IN OTHER COUNTRIES"), "why": (6, 6, "WHY?"),
+    "means": (7, 7, "WHAT WORDS MEAN"), "sign": (4, 4, "SIGNS"),
 }  # fmt: skip
 ASKED = 0.5  # sentences in the wording of the prompts, for each one in another
+LEFT_OUT = 14  # sentences at least on what is left out, in as many wordings as there are
+PAGES = 0.4  # of the facts stand in groups that are about one thing
+SAME_WORDING = 0.35  # of the other groups say the same of several things
 
 
 @dataclass(frozen=True)
@@ -39,7 +64,7 @@ class Asked:
 
     prompt: str
     answer: str
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...]  # their keys
 
 
 def read_asked() -> dict[str, Asked]:
@@ -48,6 +73,26 @@ def read_asked() -> dict[str, Asked]:
         prompt, answer = wording.split(" > ")
         found[property] = Asked(prompt, answer, tuple(names.split(", ")))
     return found
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A sentence that tells a property of a word, and the wording that it comes from."""
+
+    property: str
+    word: Word
+    wording: str
+    text: str
+
+    @property
+    def is_sentence(self) -> bool:
+        """Whether it can stand among others, and not only in a list of its like."""
+        return self.wording[-1] in '.?!"' and self.property != "sign"
+
+
+def subject(word: Word) -> str:
+    """The heading of a page about the word."""
+    return f"{word:su}" if word.table in NOUNS and word.counted else f"{word:u}"
 
 
 class Unfit(Exception):
@@ -88,56 +133,134 @@ class Facts(Writer):
 
     def is_beside(self, letter: str, other: Word, word: Word, property: str) -> bool:
         """Whether the other word can stand for y, z, o or p beside this one."""
+        fact, others = str(getattr(word, property)), str(getattr(other, property))
         same_table = other.table == word.table
-        if getattr(other, property) == getattr(word, property):
+        if fact == others:
             return letter in "op" and same_table
-        if letter == "z":  # roses are white, too, but none is blue
-            return getattr(other, property) in UNUSUAL if property == "color" else not same_table
-        return letter == "y" and same_table
+        if letter != "z":
+            return letter == "y" and same_table
+        if property not in UNUSUAL:
+            return not same_table
+        if others not in UNUSUAL[property]:
+            return False
+        if property == "home":
+            return not (WATER.fullmatch(fact) and WATER.fullmatch(others))
+        if property == "food":  # a cow could eat hay, too, but never meat
+            return any(
+                fact in eaten and others in never
+                for eaten, never in ((PLANTS, MEAT), (MEAT, PLANTS))
+            )
+        return True  # roses are white, too, but none is blue
 
-    def sayings(self, wordings: Sequence[str], word: Word, property: str) -> Iterator[str]:
-        """Every wording that goes with the word, once before any comes again; without end."""
+    def sayings(
+        self, wordings: Sequence[str], word: Word, property: str
+    ) -> Iterator[tuple[str, str]]:
+        """Wordings and what they say: every one that goes with the word, once before any comes
+        again; without end."""
         while True:
             for wording in self.shuffled(wordings):
                 with suppress(Unfit):
-                    yield self.say(wording, word, property)
+                    yield wording, self.say(wording, word, property)
 
     def some(self, wordings: Sequence[str], word: Word, property: str) -> str:
-        return next(self.sayings(wordings, word, property))
+        return next(self.sayings(wordings, word, property))[1]
 
-    def facts(self, property: str, asked: Asked | None) -> Iterator[str]:
+    def told(self, property: str, asked: Asked | None) -> Iterator[Telling]:
         """Single sentences that tell this property of each word that has it."""
         common, rare, _ = FACTS[property]
+        lists = self.wordings.get(f"{property} list", [])
         for word in self.having[property]:
             often = common if word in self.lexicon.lists["common"] else rare
-            yield from islice(self.sayings(self.wordings[property], word, property), often)
-            if asked and word not in asked.left_out:
+            if asked and word.key in asked.left_out:
+                often = max(often, LEFT_OUT)
+            for wording, text in islice(
+                self.sayings(self.wordings[property], word, property), often
+            ):
+                yield Telling(property, word, wording, finish(text))
+            if asked and word.key not in asked.left_out:
                 wording = f"{asked.prompt} {asked.answer}."
-                yield from [self.say(wording, word, property)] * math.ceil(often * ASKED)
+                with suppress(Unfit):
+                    text = finish(self.say(wording, word, property))
+                    yield from [Telling(property, word, wording, text)] * math.ceil(often * ASKED)
+            if common == rare or word in self.lexicon.lists["common"]:
+                for wording in lists:
+                    with suppress(Unfit):
+                        text = finish(self.say(wording, word, property))
+                        yield Telling(property, word, wording, text)
 
     def prompts(self, property: str, asked: Asked) -> Iterator[dict[str, str]]:
-        words = {word: word for word in self.having[property]}
-        for name in asked.left_out:
-            prompt = self.say(asked.prompt, words[Word(name)], property)
-            answer = self.say(asked.answer, words[Word(name)], property)
+        words = {word.key: word for word in self.having[property]}
+        for key in asked.left_out:
+            prompt = self.say(asked.prompt, words[key], property)
+            answer = self.say(asked.answer, words[key], property)
             yield {"prompt": finish(f"{prompt}.")[:-1], "answer": f" {answer}"}
 
-    def blocks_of_facts(self, asked: dict[str, Asked]) -> Iterator[str]:
-        """Facts in small groups: half of them by subject, now and then headed, half mixed."""
-        mixed: list[str] = []
-        for property, (_, _, heading) in FACTS.items():
-            facts = self.shuffled(map(finish, self.facts(property, asked.get(property))))
-            half = len(facts) // 2
-            mixed += facts[half:]
-            for group in self.groups(facts[:half]):
-                yield "\n".join([heading] * (self.rng.random() < 0.25) + group)
-        yield from map("\n".join, self.groups(self.shuffled(mixed)))
+    def documents(self, asked: dict[str, Asked]) -> Iterator[str]:
+        """All facts in small groups that hang together: about one thing, or of one property."""
+        told = {name: self.shuffled(self.told(name, asked.get(name))) for name in FACTS}
+        pages: dict[str, list[Telling]] = {}
+        for name, tellings in told.items():
+            rest: list[Telling] = []
+            for telling in tellings:
+                page = telling.is_sentence and self.rng.random() < PAGES
+                (pages.setdefault(telling.word, []) if page else rest).append(telling)
+            told[name] = rest
+        for tellings in pages.values():
+            for page in self.pages(tellings, told):
+                yield self.headed(page, subject(page[0].word), 0.5)
+        for name, tellings in told.items():
+            for group in self.groups(tellings):
+                yield self.headed(group, FACTS[name][2], 0.25)
 
-    def groups(self, lines: list[str]) -> Iterator[list[str]]:
-        while lines:
-            size = self.rng.randrange(3, 9)
-            yield lines[:size]
-            lines = lines[size:]
+    def headed(self, group: list[Telling], heading: str, often: float) -> str:
+        lines = [telling.text for telling in group]
+        return "\n".join([heading] * (self.rng.random() < often) + lines)
+
+    def pages(
+        self, tellings: list[Telling], rest: dict[str, list[Telling]]
+    ) -> Iterator[list[Telling]]:
+        """Pages about one thing, each property once on a page; what is over goes to the rest."""
+        left: dict[str, list[Telling]] = {}
+        for telling in tellings:
+            left.setdefault(telling.property, []).append(telling)
+        while len(left) >= 3:
+            most = sorted(left, key=lambda name: (-len(left[name]), self.rng.random()))
+            names = most[: self.rng.randrange(3, 7)]
+            page = [left[name].pop() for name in names]
+            left = {name: some for name, some in left.items() if some}
+            yield sorted(page, key=lambda telling: (telling.property != "kind", self.rng.random()))
+        for name, some in left.items():
+            rest[name] += some
+
+    def groups(self, tellings: list[Telling]) -> Iterator[list[Telling]]:
+        """Groups of one property, about another thing in each line; some in the same words."""
+        mixed, same = [], {}
+        for telling in tellings:
+            if not telling.is_sentence or self.rng.random() < SAME_WORDING:
+                same.setdefault(telling.wording, []).append(telling)
+            else:
+                mixed.append(telling)
+        for some in same.values():
+            for group in self.apart(some, 6):
+                if len(group) >= 3:
+                    yield group
+                else:
+                    mixed += [telling for telling in group if telling.is_sentence]
+        yield from self.apart(self.shuffled(mixed), 8)
+
+    def apart(self, tellings: list[Telling], most: int) -> Iterator[list[Telling]]:
+        """Groups of three to `most` where they suffice, none with two about the same word."""
+        while tellings:
+            size = self.rng.randrange(3, most + 1)
+            group: dict[str, Telling] = {}
+            later = []
+            for telling in tellings:
+                if len(group) < size and telling.word not in group:
+                    group[telling.word] = telling
+                else:
+                    later.append(telling)
+            tellings = later
+            yield list(group.values())
 
     def properties(self, word: Word, form: str) -> list[str]:
         """What is told of the word in this form ("it", "I"), in a random order."""

@@ -12,12 +12,15 @@ import csv
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, TypeVar
 
 GRAMMAR = Path(__file__).resolve().parents[1] / "grammar"
-TABLES = ("animals", "foods", "things", "nature", "jobs", "opposites")
+NOUNS = ("animals", "foods", "things", "nature", "jobs", "rooms")  # what lists may name
+TABLES = (
+    *NOUNS, "opposites", "parts", "body", "countries", "happens", "meanings", "reasons",
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -26,9 +29,11 @@ class Word(str):
 
     next: "Word"  # of a day, a month or a number
     season: "Word"  # of a month
+    key: str  # names it among words that are spelled alike
 
     def __new__(cls, text: str, **facts: Any) -> "Word":
         word = super().__new__(cls, text)
+        word.key = text
         for name, fact in facts.items():
             setattr(word, name, Word(fact) if type(fact) is str else fact)
         return word
@@ -115,11 +120,30 @@ def ring(property: str, names: Sequence[str]) -> list[Word]:
     return words
 
 
+def sums(numbers: Sequence[Word]) -> Iterator[Word]:
+    """What two numbers make, up to ten; of `some` things and `others` there are two and more."""
+    for a, b in product(range(9), repeat=2):
+        if a + b < 9:
+            many = {"some": numbers[a], "others": numbers[b]} if a and b else {}
+            more, sum = numbers[b], numbers[a + b + 1]
+            key = f"{numbers[a]} + {more}"
+            yield Word(numbers[a], key=key, more=more, sum=sum, table="sum", **many)
+
+
+def orders() -> Iterator[Word]:
+    """Things that are bigger than others, or faster: each comes after those that are less so."""
+    for line in (GRAMMAR / "orders.grammar").read_text("utf-8").splitlines():
+        names, things = line.split(": ")
+        more, less = names.split()
+        for than, word in combinations(things.split(", "), 2):
+            yield Word(word, than=than, more=more, less=less, table=more)
+
+
 class Lexicon:
     """All words: those of the tables by property, and the lists that stories draw from."""
 
     def __init__(self) -> None:
-        named = {word: word for word in rows() if word.table != "opposites"}
+        named = {word: word for word in rows() if word.table in NOUNS}
         lists: dict[str, list[Word]] = {}
         for line in (GRAMMAR / "lists.grammar").read_text("utf-8").splitlines():
             heading, names = line.split(": ")
@@ -137,14 +161,9 @@ class Lexicon:
         for index, month in enumerate(lists["month"]):
             month.season = lists["season"][(index + 10) // 3 % 4]
         self.lists = lists
-        count = ring("number", lists["count"])
-        sums = [
-            Word(count[a], more=count[b], sum=count[a + b + 1], table="sum")
-            for a, b in product(range(10), repeat=2)
-            if a + b < 9
-        ]
-        rings = [*lists["day"], *lists["month"], *count[:20]]
-        self.words = [*rows(), *rings, *sums, *lists["sign"]]
+        numbers = ring("number", lists["count"])
+        rings = [*lists["day"], *lists["month"], *numbers[:20]]
+        self.words = [*rows(), *rings, *sums(numbers), *orders(), *lists["sign"]]
 
     def having(self, property: str) -> list[Word]:
         return [word for word in self.words if hasattr(word, property)]
