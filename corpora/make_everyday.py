@@ -19,7 +19,8 @@ from author.stories import Stories
 from author.talks import Talks
 
 SEED = 7
-EACH_STORY = 6
+EACH_STORY = 3
+EACH_PLOT = 17
 EACH_PIECE = 5
 PORTRAITS = 220
 RIDDLES = 70
@@ -33,6 +34,7 @@ def write(seed: int, folder: Path) -> None:
     asked = read_asked()
     blocks = list(facts.documents(asked))
     blocks += [stories.story(plan) for plan in plans("stories.grammar") for _ in range(EACH_STORY)]
+    blocks += [stories.tale(plot) for plot in stories.plots for _ in range(EACH_PLOT)]
     blocks += [stories.story(plan) for plan in plans("pieces.grammar") for _ in range(EACH_PIECE)]
     known = [word for word in lexicon.words if len(facts.properties(word, "it")) >= 3]
     blocks += [facts.portrait(facts.pick(known)) for _ in range(PORTRAITS)]
