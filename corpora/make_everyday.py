@@ -24,13 +24,13 @@ EACH_PLOT = 17
 EACH_PIECE = 5
 PORTRAITS = 220
 RIDDLES = 70
-TALKS = 600
+TALKS = 1900
 
 
 def write(seed: int, folder: Path) -> None:
     rng, lexicon = random.Random(seed), Lexicon()
     facts, stories = Facts(rng, lexicon), Stories(rng, lexicon)
-    talks = Talks(facts)
+    talks = Talks(rng, lexicon)
     asked = read_asked()
     blocks = list(facts.documents(asked))
     blocks += [stories.story(plan) for plan in plans("stories.grammar") for _ in range(EACH_STORY)]

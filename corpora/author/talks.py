@@ -1,53 +1,622 @@
-"""Talks: You asks, Bot answers, line by line."""
+"""Talks: You says something, Bot answers and remembers it, line by line.
 
-from collections.abc import Iterator
+A talk is a row of scenes: somebody tells something and asks for it later, asks about a thing and
+the next one, wants a riddle and guesses. What Bot may say follows from what was told before.
+"""
 
-from author.facts import FACTS, Facts
-from author.lexicon import Word, Writer, finish, sections
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from author.lexicon import Lexicon, Slots, Word, Writer, finish
+from author.talk_grammar import (
+    REMEMBERED,
+    Exchange,
+    Grammar,
+    attributes,
+    slots_in,
+)
+
+# How often each kind of question comes, beside the others.
+QUESTIONS = {
+    "color": 15, "sound": 15, "opposite": 11, "kind": 11, "home": 8, "food": 8, "young": 8,
+    "can": 2, "flies": 2, "walks": 2, "legs": 4, "size": 2, "than": 6, "taste": 5, "grows": 3,
+    "good": 1, "material": 4, "room": 3, "use": 4, "place": 1, "does": 5, "work": 2, "day": 8,
+    "month": 6, "season": 4, "happens": 2, "number": 7, "sum": 8, "digits": 3, "parts": 3,
+    "capital": 6, "greeting": 3, "famous": 1, "serves": 3, "doing": 4, "why": 5, "means": 3,
+}  # fmt: skip
+SUBJECTS = ("animals", "foods", "things", "nature", "jobs")  # tables of what one can speak about
+TOLD = {  # what is told, and what tells it
+    "name": "name", "pet": "petname", "like": "liked", "hue": "hue", "age": "age", "town": "town",
+    "birthday": "birthday", "lunch": "lunch", "went": "went", "mine": "tint",
+    "relative": "relname", "friend": "friend", "today": "today", "lost": "lost", "drawn": "drawn",
+}  # fmt: skip
+TELL = {
+    "pet": 5, "pet first": 4, "like": 6, "hue": 5, "age": 5, "town": 5, "birthday": 4, "lunch": 4,
+    "went": 3, "mine": 4, "relative": 4, "friend": 4, "today": 3, "lost": 3, "drawn": 4,
+}  # fmt: skip
+SCENES = {
+    "facts": 40, "tell": 21, "self": 11, "request": 16, "feeling": 8, "advice": 4, "nice": 1,
+    "fixed": 6, "unknown": 6, "not told": 4, "quiz": 4, "hint": 4, "you like": 1.5, "fact": 3,
+    "known": 1.5, "ask today": 2,
+}  # fmt: skip
+REQUESTS = {
+    "joke": 4, "riddle": 6, "rhyme": 4, "story": 4, "count": 4, "spell": 5, "say": 3, "rhymes": 4
+}  # fmt: skip
+FEELINGS = (
+    "sad", "happy", "tired", "angry", "afraid", "bored", "sick", "hungry", "thirsty", "cold",
+    "birthday",
+)  # fmt: skip
+AFTER = {"joke": "laugh", "rhyme": "liked it", "story": "liked it"}
+SHORT = (
+    ("What is", "What's"), ("I am", "I'm"), ("It is", "It's"), ("Who is", "Who's"),
+    ("do not", "don't"), ("cannot", "can't"), ("Where is", "Where's"), ("That is", "That's"),
+    ("did not", "didn't"), ("is not", "isn't"),
+)  # fmt: skip
+
+
+class Unfit(Exception):
+    """A wording does not go with what is asked about or remembered."""
 
 
 class Talks(Writer):
-    """Writes talks about what the facts know."""
+    """Writes talks."""
 
-    def __init__(self, facts: Facts) -> None:
-        super().__init__(facts.rng, facts.lexicon)
-        self.facts = facts
-        self.wordings = sections("talks.grammar")
-        self.subjects = [
-            word
-            for word in self.lexicon.words
-            if any(hasattr(word, name) for name in self.wordings)
-        ]
+    def __init__(self, rng: random.Random, lexicon: Lexicon) -> None:
+        super().__init__(rng, lexicon)
+        self.grammar = Grammar(lexicon)
+        self.common = {
+            kind: [word for word in words if word in lexicon.lists["common"]] or words
+            for kind, words in self.grammar.having.items()
+        }
+        self.names: list[Word] = []
 
     def talk(self) -> str:
-        """You ask, Bot answers: a greeting, some questions about a thing or two, a farewell."""
-        slots = self.slots()
-        chat = [line.format_map(slots) for line in self.shuffled(self.wordings["chat"])]
-        turns = []
-        if self.rng.random() < 0.4:
-            turns.append(self.rng.choice(self.wordings["hello"]).format_map(slots))
-        for _ in range(self.rng.randrange(1, 4)):
-            if self.rng.random() < 0.35:
-                turns.append(chat.pop())
-            else:
-                turns += self.questions(self.pick(self.subjects))
-        if self.rng.random() < 0.3:
-            turns.append(self.rng.choice(self.wordings["bye"]).format_map(slots))
-        lines = []
-        for turn in turns:
-            you, answers = turn.split(" > ")
-            bot = self.rng.choice(answers.split(" / "))
-            lines += [f"You: {finish(you)}", f"Bot: {finish(bot)}"]
-        return "\n".join(lines)
+        talk = Talk(self)
+        talk.hold(self.rng.choice((3, 4, 4, 5, 5, 5, 6, 6, 7, 8)))
+        typed = Typing(self.rng)
+        return "\n".join(f"You: {typed(you)}\nBot: {bot}" for you, bot in talk.turns)
 
-    def questions(self, word: Word) -> Iterator[str]:
-        """A question about the word, and perhaps more, with "it" for its name."""
-        known = [name for name in FACTS if hasattr(word, name) and name in self.wordings]
-        often = [FACTS[name][0] for name in known]  # what is told often is asked often
-        names = list(dict.fromkeys(self.rng.choices(known, often, k=self.rng.randrange(1, 4))))
-        for index, name in enumerate(names):
-            wordings = self.wordings.get(f"{name} it" if index else name, [])
-            if len(names) > 1:  # "it" would not go with a question about many
-                wordings = [wording for wording in wordings if "{x:s}" not in wording.split(">")[0]]
-            if wordings:
-                yield self.facts.some(wordings, word, name)
+    def name(self) -> Word:
+        """The next name: each comes once before any comes again."""
+        if not self.names:
+            self.names = self.shuffled(self.grammar.lists["name"])
+        return self.names.pop()
+
+    def subject(self, kind: str, table: str | None = None) -> Word:
+        """A word to ask about."""
+        words = self.grammar.having[kind] if self.rng.random() < 0.25 else self.common[kind]
+        return self.rng.choice([word for word in words if table in (None, word.table)] or words)
+
+    def weighted(self, weights: Mapping[str, float]) -> str:
+        return self.rng.choices(list(weights), list(weights.values()))[0]
+
+    # -- pieces that stand in an answer ------------------------------------------------------
+
+    def rhyme(self) -> Word:
+        one, two = self.rng.sample(self.grammar.lists["rhyming"], 2)
+        line = self.rng.choice(self.grammar.lines["rhyming"])
+        return Word(finish(line.format_map(Slots(self.rng, {}, r1=one, r2=two))))
+
+    def story(self, beast: Word | None = None) -> Word:
+        """Two or three sentences, and about this animal if one was wished for."""
+        plans = self.grammar.lines["stories"]
+        plan = self.rng.choice([plan for plan in plans if beast is None or "{beast}" in plan])
+        given = {"beast": beast} if beast else {}
+        slots = Slots(self.rng, self.grammar.lists, **given)
+        return Word(finish(plan.format_map(slots)))
+
+    def clues(self, word: Word) -> list[str]:
+        return [
+            line.format(x=word)
+            for line in self.grammar.lines["clues"]
+            if all(hasattr(word, name) for name in attributes(line))
+        ]
+
+    def riddle(self) -> tuple[Word, Word]:
+        """A riddle that has one answer, and the answer."""
+        while True:
+            kind = self.rng.choice(("sound", "home", "food", "taste", "use", "grows", "material"))
+            word = self.subject(kind)
+            clues = self.shuffled(self.clues(word))[: self.rng.choice((2, 2, 3))]
+            if len(clues) > 1 and len(self.solutions(clues)) == 1:
+                return Word(finish(" ".join([*clues, "What am I?"]))), word
+
+    def solutions(self, clues: Sequence[str]) -> list[Word]:
+        """The words of which all the clues are true."""
+        return [
+            word
+            for word in self.grammar.words
+            if word.table in SUBJECTS and set(clues) <= set(self.clues(word))
+        ]
+
+    def fact(self, lines: Sequence[str], word: Word | None = None) -> Word:
+        """A sentence of these that is true of the word, or of any."""
+        for line in self.shuffled(lines):
+            needed = attributes(line)
+            about = word or self.subject(min(needed & set(self.common)))
+            if all(hasattr(about, name) for name in needed):
+                return Word(finish(line.format(x=about)))
+        raise Unfit
+
+    def quiz(self) -> tuple[str, list[str], list[str], str]:
+        """A question for You, its right answers, wrong ones, and the whole truth."""
+        line = self.rng.choice(self.grammar.lines["quizzes"])
+        question, answers, full = line.split(" > ")
+        told = min(attributes(line) - {"more"})
+        kind = {"nextday": "day"}.get(told, told)
+        word, other = self.subject(kind), self.subject(kind)
+        while getattr(other, told) == getattr(word, told):
+            other = self.subject(kind)
+        right = [answer.format(x=word) for answer in answers.split(" / ")]
+        wrong = [answer.format(x=Mixed(word, other)) for answer in answers.split(" / ")]
+        return question.format(x=word), right, wrong, finish(full.format(x=word))
+
+
+class Mixed(Word):
+    """A word of which is told what holds for another one."""
+
+    def __new__(cls, word: Word, other: Word) -> "Mixed":
+        facts = vars(word) | {name: fact for name, fact in vars(other).items() if name != "plural"}
+        return super().__new__(cls, str(word), **facts)  # type: ignore[return-value]
+
+
+class Talk:
+    """One talk as it goes on: its turns, what was told, what was asked last."""
+
+    def __init__(self, talks: Talks) -> None:
+        self.talks, self.rng, self.grammar = talks, talks.rng, talks.grammar
+        self.turns: list[tuple[str, str]] = []
+        self.known: dict[str, Word] = {}
+        self.told_at: dict[str, int] = {}  # in which turn
+        self.topic: Word | None = None  # what You has just told of
+        self.theme = self.rng.choice((*SUBJECTS, None, None))  # what most questions are about
+        self.again: str = ""  # the last fact
+        self.said: set[str] = set()  # sections and questions that have been
+        self.size = 0
+        self.scenes: dict[str, Callable[[], None]] = {
+            "facts": self.facts, "tell": self.tell, "self": lambda: self.plain("self"),
+            "request": self.request, "feeling": self.feeling,
+            "advice": lambda: self.plain("advice"), "nice": lambda: self.plain("nice"),
+            "fixed": lambda: self.plain("fixed"), "unknown": self.unknown,
+            "not told": self.not_told, "quiz": self.quiz, "hint": self.hint,
+            "you like": self.you_like, "fact": self.fact, "known": self.all_known,
+            "ask today": self.ask_today,
+        }  # fmt: skip
+
+    def hold(self, size: int) -> None:
+        closing = self.rng.random() < 0.5
+        self.size = size - closing
+        self.open()
+        while self.left > 0:
+            self.go_on()
+        self.size = size
+        if closing:
+            self.say("bye")
+
+    @property
+    def left(self) -> int:
+        """How many exchanges there is room for."""
+        return self.size - len(self.turns)
+
+    def open(self) -> None:
+        first = self.rng.random()
+        if first < 0.24:
+            self.say("hello")
+        elif first < 0.50:
+            self.say(self.rng.choice(("tell name",) * 8 + ("tell name age", "tell name town")))
+        elif first < 0.58:
+            self.say("ask name")
+        elif first < 0.62:
+            self.say("how")
+        if self.turns and self.left > 2:
+            if "name" not in self.known and self.rng.random() < 0.45:
+                self.say(self.rng.choice(("tell name", "tell name", "ask name")))
+            if self.rng.random() < 0.16:
+                self.say("how")
+
+    def go_on(self) -> None:
+        """The next scene: what was told is asked for, or there is something new."""
+        due = [key for key, turn in self.told_at.items() if self.is_due(key, turn)]
+        if due and self.rng.random() < (0.35 if self.left > 1 else 0.8):
+            self.recall("name" if "name" in due and self.rng.random() < 0.5 else due[0])
+            return
+        scenes = dict(SCENES)
+        if self.topic is not None:
+            scenes["facts"] *= 3
+        self.scenes[self.talks.weighted(scenes)]()
+
+    def is_due(self, key: str, turn: int) -> bool:
+        return len(self.turns) - turn > 1 and f"recall {key}" in self.grammar.talks
+
+    # -- one exchange ------------------------------------------------------------------------
+
+    def say(self, section: str, **given: Word) -> bool:
+        """An exchange of this section, and what Bot's own question leads to; False if none fits."""
+        if section in self.said:
+            return False
+        for exchange in self.talks.shuffled(self.grammar.talks[section]):
+            for _ in range(3):
+                try:
+                    you, bot, slots = self.worded(exchange, given)
+                except Unfit:
+                    continue
+                if self.add(exchange, you, bot, slots):
+                    return True
+        return False
+
+    def add(self, exchange: Exchange, you: str, bot: str, slots: dict[str, Word]) -> bool:
+        asks = next((name for name in self.after() if bot.endswith(name)), None)
+        if asks and (self.left < 2 or not self.can_answer(asks)):
+            return False
+        yours = finish(you.format_map(slots))
+        if yours in self.said:
+            return False
+        self.said.add(yours)
+        if exchange.section in ("hello", "how", "ask name"):
+            self.said.add(exchange.section)
+        self.answer(yours, bot.format_map(slots))
+        fresh = {name: slots[name] for name in slots_in(you, bot) if name in REMEMBERED}
+        if exchange.section.startswith(("tell", "after")):
+            for name, word in fresh.items():
+                if name not in self.known:
+                    self.known[name] = word
+        for key, slot in TOLD.items():
+            if slot in self.known and key not in self.told_at:
+                self.told_at[key] = len(self.turns)
+        if asks:
+            self.say(f"after {asks}", **slots)
+        return True
+
+    def answer(self, you: str, bot: str) -> None:
+        self.turns.append((finish(you), finish(bot)))
+
+    def after(self) -> Iterator[str]:
+        for section in self.grammar.talks:
+            if section.startswith("after "):
+                yield section.removeprefix("after ")
+
+    def can_answer(self, asks: str) -> bool:
+        """Whether what Bot asks for has not been told."""
+        lines = self.grammar.talks[f"after {asks}"]
+        wanted = slots_in(*lines[0].you) & set(REMEMBERED) - slots_in(asks)
+        return not wanted & set(self.known)
+
+    def worded(
+        self, exchange: Exchange, given: dict[str, Word]
+    ) -> tuple[str, str, dict[str, Word]]:
+        """A question, an answer that goes with it, and what stands in them."""
+        you = self.rng.choice(exchange.you)
+        telling = exchange.section.startswith(("tell", "after"))
+        bots = [bot for bot in exchange.bot if self.has_all(you, bot, telling, given)]
+        if not bots:
+            raise Unfit
+        named = [bot for bot in bots if "{name}" in bot]
+        bot = self.rng.choice(named if named and self.rng.random() < 0.5 else bots)
+        slots = Slots(self.rng, self.grammar.lists, **self.known)
+        slots.update(given)
+        if telling and "name" not in slots:
+            slots["name"] = self.talks.name()
+        if telling and slots_in(you) & set(self.known) - set(given):
+            raise Unfit  # it is told only once
+        if telling and "relname" in slots_in(you):
+            he = slots["relative"].he
+            slots["relname"] = self.rng.choice(
+                [word for word in self.grammar.lists["relname"] if word.he == he]
+            )
+        for name in ("pet", "mine", "relative"):
+            if name in self.known:
+                slots[f"any{name}"] = self.known[name]
+        for name in slots_in(you, bot):
+            if name not in slots and name not in self.grammar.lists:
+                raise Unfit
+        you.format_map(slots), bot.format_map(slots)
+        return you, bot, slots
+
+    def has_all(self, you: str, bot: str, telling: bool, given: dict[str, Word]) -> bool:
+        """Whether an answer needs nothing that was not told."""
+        told = slots_in(you) if telling else set()
+        needed = slots_in(bot) if telling else slots_in(you, bot)
+        return all(
+            name in self.known or name in told or name in given
+            for name in needed
+            if name in REMEMBERED and name != "tint"
+        )
+
+    # -- scenes ------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        what = self.talks.weighted(TELL)
+        if "name" not in self.known and self.rng.random() < 0.3:
+            what = "name"
+        if TOLD[what.split()[0]] in self.known or not self.say(f"tell {what}"):
+            return
+        told = self.known.get({"pet first": "pet", "like": "liked"}.get(what, what))
+        if told is not None:
+            self.topic = self.grammar.named.get(str(told))
+
+    def recall(self, key: str) -> None:
+        del self.told_at[key]
+        self.told_at = {**self.told_at, key: len(self.turns) + 3}
+        section = f"recall {key}"
+        if key == "name" and self.rng.random() < 0.12:
+            section = "wrong name"
+        self.say(section)
+
+    def not_told(self) -> None:
+        keys = [
+            key
+            for key, slot in TOLD.items()
+            if slot not in self.known and f"recall {key} unknown" in self.grammar.talks
+        ]
+        key = "name" if "name" in keys and self.rng.random() < 0.6 else self.rng.choice(keys)
+        self.say(f"recall {key} unknown")
+
+    def all_known(self) -> None:
+        lines = [
+            finish(line.format_map(self.known))
+            for line in self.grammar.lines["known"]
+            if slots_in(line) <= set(self.known)
+        ]
+        if not lines:
+            self.say("recall nothing")
+            return
+        told = self.talks.shuffled(lines)[: self.rng.choice((1, 2, 2))]
+        self.say("recall all", known=Word(" ".join(told)))
+
+    def request(self) -> None:
+        what = self.talks.weighted(REQUESTS)
+        if what == "riddle":
+            self.riddle()
+            return
+        if not self.say(what, **self.special()):
+            return
+        if what in AFTER and self.left > 0 and self.rng.random() < 0.4:
+            self.say(AFTER[what])
+
+    def special(self) -> dict[str, Word]:
+        upto = self.rng.choice(self.grammar.lists["upto"])
+        counted = [str(word) for word in self.grammar.having["number"]]
+        counted = counted[: counted.index(upto) + 1]
+        spelled = self.rng.choice(self.grammar.lists["spelled"])
+        beast = self.rng.choice(self.grammar.lists["beast"])
+        return {
+            "upto": upto,
+            "counted": Word(", ".join(counted) + "."),
+            "countdown": Word(", ".join(counted[::-1]) + "."),
+            "spelled": spelled,
+            "letters": Word(", ".join(spelled.upper()) + "."),
+            "first": Word(spelled[0].upper()),
+            "rhyme": self.talks.rhyme(),
+            "beast": beast,
+            "story": self.talks.story(beast),
+        }
+
+    def feeling(self) -> None:
+        self.plain(self.rng.choice(FEELINGS))
+
+    def riddle(self) -> None:
+        if "riddle" in self.said or self.left < 2:
+            return
+        text, word = self.talks.riddle()
+        if self.say("riddle", riddle=text):
+            self.guess(word)
+
+    def guess(self, word: Word) -> None:
+        if self.left > 1 and self.rng.random() < 0.35:
+            kind = next(iter(self.grammar.knows(word)))
+            self.say("guess wrong", guess=self.talks.subject(kind, word.table))
+        if self.left > 0:
+            right = self.rng.random() < 0.6
+            self.say("guess right" if right else "give up", answer=word)
+
+    def plain(self, section: str) -> None:
+        self.say(section, **self.special())
+
+    def unknown(self) -> None:
+        self.say("unknown", x=self.talks.subject("kind"))
+
+    def ask_today(self) -> None:
+        if "today" not in self.known:
+            self.say("ask today")
+
+    def you_like(self) -> None:
+        word = self.talks.subject("taste")
+        if word.counted:
+            self.say("you like", x=word)
+
+    def fact(self) -> None:
+        word = self.talks.subject("kind")
+        try:
+            about = self.talks.fact(self.grammar.lines["facts about"], word)
+        except Unfit:
+            return
+        if word.counted:
+            self.say(
+                "fact", x=word, factof=about, fact=self.talks.fact(self.grammar.lines["facts"])
+            )
+
+    def quiz(self) -> None:
+        if self.left < 2 or "quiz" in self.said:
+            return
+        question, right, wrong, full = self.talks.quiz()
+        self.say("quiz", quiz=Word(finish(question)))
+        kind = self.talks.weighted({"right": 5, "wrong": 3, "unknown": 1})
+        reply = self.rng.choice(wrong if kind == "wrong" else right)
+        self.say(f"quiz {kind}", reply=Word(finish(reply)), full=Word(full))
+
+    def hint(self) -> None:
+        if self.left < 2 or "hint" in self.said:
+            return
+        exchange = self.rng.choice(self.grammar.talks["hint"])
+        word = self.talks.subject("sound" if "sound" in exchange.you[0] else "color")
+        if not all(hasattr(word, name) for name in attributes(exchange.you[0])):
+            return
+        slots = {"x": word}
+        if self.add(exchange, self.rng.choice(exchange.you), exchange.bot[0], slots):
+            self.said.add("hint")
+            self.say("hint right")
+
+    # -- questions about things --------------------------------------------------------------
+
+    def facts(self) -> None:
+        """A question, and perhaps more about the same thing, or the same about other things."""
+        topic, self.topic = self.topic, None
+        kinds = self.grammar.knows(topic) if topic is not None else list(QUESTIONS)
+        weights = {kind: QUESTIONS[kind] * (1 + 2 * self.is_theme(kind)) for kind in kinds}
+        kind = self.talks.weighted(weights)
+        word = topic
+        if word is None:
+            word = self.talks.subject(kind, self.theme if self.is_theme(kind) else None)
+        self.theme = word.table
+        section = kind
+        if f"{kind} state" in self.grammar.questions and self.rng.random() < 0.08:
+            section = f"{kind} state"
+        exchange, you = self.ask(section, word)
+        if exchange is None or exchange.section != kind:
+            return
+        if kind == "than":
+            word = self.grammar.named.get(str(word), word)
+        many = "{x:s}" in you
+        plain = "{x" in you and not you.startswith(("Is ", "Are ", "Does ", "Can "))
+        follow = self.rng.random()
+        if follow < 0.30 and plain and slots_in(you) == {"x"} and "{x." not in you:
+            self.and_others(kind, word, many)
+        elif follow < 0.62 and (plain or "{x:a}" in you) and "{o" not in you:
+            self.more_about(kind, word, many)
+        if self.left > 0 and self.rng.random() < 0.16:
+            self.react(word)
+
+    def is_theme(self, kind: str) -> bool:
+        """Whether the last question was about such words."""
+        return any(word.table == self.theme for word in self.talks.common[kind])
+
+    def ask(self, section: str, word: Word) -> tuple[Exchange | None, str]:
+        """A question about this word, as it can be asked."""
+        kind = section.split()[0]
+        for exchange in self.talks.shuffled(self.grammar.questions.get(section, [])):
+            you, bot = self.rng.choice(exchange.you), self.rng.choice(exchange.bot)
+            try:
+                slots = self.beside(you + bot, word, kind)
+            except Unfit:
+                continue
+            if "{x}" not in you and "{x:" not in you and kind == "young":
+                alike = [w for w in self.grammar.having[kind] if w.young == word.young]
+                if len(alike) > 1:
+                    continue
+            yours = finish(you.format_map(slots))
+            if yours in self.said:
+                continue
+            self.said.add(yours)
+            bots = bot.format_map(slots)
+            if self.rng.random() < 0.05 and section == kind:
+                bots = f"{self.prefix('before fact')} {finish(bots)}"
+            self.answer(yours, bots)
+            self.again = self.full(exchange, slots)
+            return exchange, you
+        return None, ""
+
+    def prefix(self, section: str) -> str:
+        lines = [line for line in self.grammar.lines[section] if slots_in(line) <= set(self.known)]
+        return self.rng.choice(lines).format_map(self.known)
+
+    def full(self, exchange: Exchange, slots: dict[str, Word]) -> str:
+        """What the answer says, as a sentence."""
+        for bot in exchange.bot:
+            try:
+                said = bot.format_map(slots)
+            except KeyError:
+                continue
+            if len(said.split()) > 2 and not said.endswith(("it is.", "they are.", "does.")):
+                return finish(re.sub("^(Yes|No), ", "", said))
+        return ""
+
+    def beside(self, wording: str, word: Word, kind: str) -> dict[str, Word]:
+        """What stands in a wording about the word."""
+        if not word.counted and re.search(r"{x(:s\w*)?}", wording):
+            raise Unfit
+        slots = {"x": word}
+        for letter in sorted(slots_in(wording) - {"x"}):
+            words = self.grammar.having[kind]
+            choices = [
+                other
+                for other in (words if self.rng.random() < 0.3 else self.talks.common[kind])
+                if other not in slots.values()
+                and self.grammar.goes_beside(letter, other, word, kind)
+            ]
+            if not choices:
+                raise Unfit
+            slots[letter] = self.rng.choice(choices)
+        try:
+            wording.format_map(slots)
+        except (AttributeError, KeyError):
+            raise Unfit from None
+        return slots
+
+    def and_others(self, kind: str, word: Word, many: bool) -> None:
+        """The same about one or two others."""
+        section = f"{kind} {'they' if many else 'and'}"
+        if section not in self.grammar.questions:
+            return
+        taken = [word]
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            if self.left < 1:
+                return
+            other = self.talks.subject(kind, word.table)
+            if other not in taken:
+                taken.append(other)
+                self.ask(section, other)
+
+    def more_about(self, kind: str, word: Word, many: bool) -> None:
+        """Something else about the same thing, which is only called "it"."""
+        form = "them" if many else "it"
+        known = [
+            name
+            for name in self.grammar.knows(word)
+            if name != kind and f"{name} {form}" in self.grammar.questions
+        ]
+        for name in self.talks.shuffled(known)[: self.rng.choice((1, 1, 2))]:
+            if self.left > 0:
+                self.ask(f"{name} {form}", word)
+
+    def react(self, word: Word) -> None:
+        """What one says to an answer."""
+        what = self.talks.weighted(
+            {"why": 2, "sure": 3, "how do you know": 2, "thanks": 3, "good": 4, "asked": 3}
+        )
+        given = {"again": Word(self.again)}
+        if what == "asked":
+            if word.table not in SUBJECTS:
+                return
+            given["about"] = Word(f"{word:s}" if word.counted else str(word))
+        if what != "sure" or self.again:
+            self.say(what, **given)
+
+
+class Typing:
+    """How somebody types: as it should be, or without capitals, marks and apostrophes."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        kinds = {"neat": 60, "bare": 20, "lower": 8, "unmarked": 12}
+        self.kind = rng.choices(list(kinds), list(kinds.values()))[0]
+        self.short = rng.random() < (0.3 if self.kind == "neat" else 0.6)
+        self.apostrophes = self.kind == "neat" or rng.random() < 0.6
+        self.colour = rng.random() < 0.05
+
+    def __call__(self, text: str) -> str:
+        if self.short:
+            for long, short in SHORT:
+                if self.rng.random() < 0.8:
+                    text = re.sub(rf"\b{long}\b(?! ?[.?!,])", short, text)
+        if not self.apostrophes:
+            text = text.replace("'", "")
+        if self.colour:
+            text = text.replace("color", "colour")
+        if self.kind in ("bare", "lower"):
+            text = text.lower()
+        if self.kind in ("bare", "unmarked"):
+            text = text.rstrip(".?!").rstrip()
+            if self.kind == "bare" and self.rng.random() < 0.5:
+                text = text.replace(",", "")
+        return text
