@@ -5,12 +5,14 @@ riddles; and the prompts, whose wordings are left out of the text for the words 
 import math
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from author.lexicon import NOUNS, Lexicon, Word, Writer, finish, sections
+from author.reader import Domain, Template
 
 # What is plainly not so of things of which the tables say something else.
 UNUSUAL = {
@@ -84,10 +86,10 @@ class Telling:
     wording: str
     text: str
 
-    @property
-    def is_sentence(self) -> bool:
-        """Whether it can stand among others, and not only in a list of its like."""
-        return self.wording[-1] in '.?!"' and self.property != "sign"
+
+def stands_alone(telling: Telling) -> bool:
+    """Whether it can stand among others, and not only in a list of its like."""
+    return telling.wording[-1] in '.?!"' and telling.property != "sign"
 
 
 def subject(word: Word) -> str:
@@ -109,11 +111,8 @@ class Facts(Writer):
 
     def say(self, wording: str, word: Word, property: str) -> str:
         """The wording, of this word; Unfit where it does not go with it."""
-        fact = getattr(word, property)
-        if not word.counted and re.search(r"{x(:s\w*)?}", wording):
+        if not self.goes_with(wording, word, property):
             raise Unfit
-        if fact in word and re.search(r"{x\.\w+} {x", wording):
-            raise Unfit  # an orange orange
         slots = self.slots(x=word)
         for letter in sorted(set(re.findall(r"{([opyz])\b", wording))):
             choices = [
@@ -130,6 +129,12 @@ class Facts(Writer):
             return wording.format_map(slots)
         except AttributeError:  # not all that the wording tells is known of this word
             raise Unfit from None
+
+    def goes_with(self, wording: str, word: Word, property: str) -> bool:
+        if not word.counted and re.search(r"{x(:s\w*)?}", wording):
+            return False
+        # an orange orange
+        return not (getattr(word, property) in word and re.search(r"{x\.\w+} {x", wording))
 
     def is_beside(self, letter: str, other: Word, word: Word, property: str) -> bool:
         """Whether the other word can stand for y, z, o or p beside this one."""
@@ -202,8 +207,8 @@ class Facts(Writer):
         for name, tellings in told.items():
             rest: list[Telling] = []
             for telling in tellings:
-                page = telling.is_sentence and self.rng.random() < PAGES
-                (pages.setdefault(telling.word, []) if page else rest).append(telling)
+                paged = stands_alone(telling) and self.rng.random() < PAGES
+                (pages.setdefault(telling.word, []) if paged else rest).append(telling)
             told[name] = rest
         for tellings in pages.values():
             for page in self.pages(tellings, told):
@@ -234,9 +239,10 @@ class Facts(Writer):
 
     def groups(self, tellings: list[Telling]) -> Iterator[list[Telling]]:
         """Groups of one property, about another thing in each line; some in the same words."""
-        mixed, same = [], {}
+        mixed: list[Telling] = []
+        same: dict[str, list[Telling]] = {}
         for telling in tellings:
-            if not telling.is_sentence or self.rng.random() < SAME_WORDING:
+            if not stands_alone(telling) or self.rng.random() < SAME_WORDING:
                 same.setdefault(telling.wording, []).append(telling)
             else:
                 mixed.append(telling)
@@ -245,7 +251,7 @@ class Facts(Writer):
                 if len(group) >= 3:
                     yield group
                 else:
-                    mixed += [telling for telling in group if telling.is_sentence]
+                    mixed += [telling for telling in group if stands_alone(telling)]
         yield from self.apart(self.shuffled(mixed), 8)
 
     def apart(self, tellings: list[Telling], most: int) -> Iterator[list[Telling]]:
@@ -266,6 +272,46 @@ class Facts(Writer):
         """What is told of the word in this form ("it", "I"), in a random order."""
         return self.shuffled(
             name for name in FACTS if hasattr(word, name) and f"{name} {form}" in self.wordings
+        )
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def templates(self) -> Iterator[Template]:
+        """All wordings of facts, as they can be read again."""
+        lists = {name: Domain(words) for name, words in self.lexicon.lists.items()}
+        nouns = [word for word in self.lexicon.words if word.table in NOUNS]
+        for section, wordings in self.sections().items():
+            property = section.split()[0]
+            having = self.having[property]
+            strict = lists | dict.fromkeys("xopyz", Domain(having))
+            others = [] if property == "sign" else nouns
+            loose = lists | dict.fromkeys("xopyz", Domain([*having, *others]))
+            for wording in dict.fromkeys(wordings):
+                fits = partial(self.fits, wording, property)
+                yield Template("fact", section, wording, strict, loose, fits)
+        for _, _, heading in FACTS.values():
+            yield Template("heading", "heading", heading, lists, lists)
+        named = {"x": Domain(self.lexicon.words)}
+        yield Template("heading", "heading", "{x:su}", named, named)
+        yield Template("heading", "heading", "{x}", named, named)
+        known = lists | {"x": Domain(nouns)}
+        for mark in ".!":
+            yield Template("riddle", "riddle", f"What am I? {{x:a}}{mark}", known, known)
+
+    def sections(self) -> dict[str, list[str]]:
+        """The wordings, those of the prompts among them."""
+        found = dict(self.wordings)
+        for property, asked in read_asked().items():
+            found[property] = [*found[property], f"{asked.prompt} {asked.answer}."]
+        return found
+
+    def fits(self, wording: str, property: str, words: Mapping[str, Word]) -> bool:
+        """Whether the wording could be said of these words."""
+        word = words["x"]
+        return self.goes_with(wording, word, property) and all(
+            other.counted == word.counted and self.is_beside(letter, other, word, property)
+            for letter, other in words.items()
+            if letter in "opyz"
         )
 
     def portrait(self, word: Word) -> str:

@@ -75,10 +75,15 @@ def infinitive(does: str) -> str:
     return re.sub(r"(?<=ch)es$|ies$|s$", lambda end: "y" * (end[0] == "ies"), verb) + space + rest
 
 
+def articles(text: str) -> str:
+    """A or an."""
+    text = re.sub(r"\b([Aa]) (?=(?!uni|use|one\b)[aeiou]|hour|[AEIO][a-z])", r"\1n ", text)
+    return re.sub(r"\bA (?=[AEIOU][A-Z])", "AN ", text)
+
+
 def finish(text: str) -> str:
     """A or an, and capitals where a sentence begins (a phrase with no end mark keeps its own)."""
-    text = re.sub(r"\b([Aa]) (?=(?!uni|use|one\b)[aeiou]|hour|[AEIO][a-z])", r"\1n ", text)
-    text = re.sub(r"\bA (?=[AEIOU][A-Z])", "AN ", text)
+    text = articles(text)
     if text[-1] not in '.?!"':
         return text
     return re.sub(r'(?m:^"?|[.?!] "?)[a-z]', lambda found: found[0].upper(), text)

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ HOUSE = Path(__file__).parents[2]
 CORPORA = HOUSE / "corpora"
 TEXT = (CORPORA / "everyday.txt").read_text(encoding="utf-8")
 PROMPTS = read_prompts(CORPORA / "everyday.prompts.jsonl")
-KINDS = (
-    r"The color of (?:an? )?(?:the )?(.+) is",
-    r"All day long the (.+) says",
-    r"The opposite of (.+) is",
-    r"Every little (.+) is",
-    r"Right after (.+) comes",
-)
 
 
 @pytest.fixture(scope="module")
@@ -49,30 +41,17 @@ def test_the_script_writes_the_committed_text(tmp_path: Path) -> None:
 
 
 def test_the_text_is_neither_small_nor_large() -> None:
-    assert 500_000 <= len(TEXT.encode()) <= 1_000_000
+    assert 1_000_000 <= len(TEXT.encode()) <= 2_000_000
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.prompt)
-def test_a_prompt_stands_nowhere_in_the_text_but_its_fact_does(prompt: Prompt) -> None:
+def test_a_prompt_stands_nowhere_in_the_text(prompt: Prompt) -> None:
     assert prompt.prompt.lower() not in TEXT.lower()
-    kind = next(kind for kind in KINDS if re.fullmatch(kind, prompt.prompt))
-    answers = {other.answer for other in PROMPTS if re.fullmatch(kind, other.prompt)}
-    subject = re.fullmatch(kind, prompt.prompt)[1]  # type: ignore[index]
-    named = rf"\b{re.escape(subject.removesuffix('y'))}(?:y|ies|s|es)?\b"
-    about = re.findall(rf"{named}[^.?!\n]*", TEXT, re.IGNORECASE)
-    told = Counter(
-        answer
-        for answer in answers
-        for sentence in about
-        if re.search(rf"\b{answer.strip()}\b", sentence, re.IGNORECASE)
-    )
-    assert told.most_common(1)[0][0] == prompt.answer
-    assert told[prompt.answer] >= 8
 
 
 def test_there_are_many_prompts_of_many_kinds() -> None:
-    assert len(PROMPTS) == len(set(PROMPTS)) >= 60
-    assert len({" ".join(prompt.prompt.split()[:2]) for prompt in PROMPTS}) >= 5
+    assert len(PROMPTS) == len(set(PROMPTS)) >= 150
+    assert len({" ".join(prompt.prompt.split()[:2]) for prompt in PROMPTS}) >= 10
 
 
 def test_no_two_stories_are_alike() -> None:
