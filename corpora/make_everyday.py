@@ -24,7 +24,7 @@ EACH_PLOT = 17
 EACH_PIECE = 5
 PORTRAITS = 220
 RIDDLES = 70
-TALKS = 1900
+TALKS = 1750
 
 
 def write(seed: int, folder: Path) -> None:

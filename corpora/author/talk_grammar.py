@@ -86,7 +86,7 @@ class Grammar:
     def _lists(self) -> dict[str, list[Word]]:
         counted = {word: word for word in self.having["number"]}
         known = {word: word for word in self.lexicon.lists["day"] + self.lexicon.lists["month"]}
-        known |= counted | self.named
+        known |= counted | {Word(word): word for word in self.named.values()}
         lists: dict[str, list[Word]] = {}
         for line in (GRAMMAR / "talk-lists.grammar").read_text("utf-8").splitlines():
             heading, names = line.split(": ")
@@ -176,7 +176,7 @@ class Grammar:
         if kind in UNLIKELY:
             return letter in "yz" and others in UNLIKELY[kind]
         if kind in ("day", "month", "number"):
-            return letter == "y" and other != word.next
+            return bool(letter == "y" and other != word.next)
         if letter == "z":
             return other.table != word.table
         return letter == "y" and other.table == word.table

@@ -7,6 +7,7 @@ the next one, wants a riddle and guesses. What Bot may say follows from what was
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from author.lexicon import Lexicon, Slots, Word, Writer, finish
 from author.talk_grammar import (
@@ -36,9 +37,16 @@ TELL = {
     "went": 3, "mine": 4, "relative": 4, "friend": 4, "today": 3, "lost": 3, "drawn": 4,
 }  # fmt: skip
 SCENES = {
-    "facts": 40, "tell": 21, "self": 11, "request": 16, "feeling": 8, "advice": 4, "nice": 1,
+    "facts": 85, "tell": 23, "self": 10, "request": 16, "feeling": 7, "advice": 4, "nice": 1,
     "fixed": 6, "unknown": 6, "not told": 4, "quiz": 4, "hint": 4, "you like": 1.5, "fact": 3,
-    "known": 1.5, "ask today": 2,
+    "known": 2, "ask today": 2, "talk": 3, "ok": 3,
+}  # fmt: skip
+SUBJECT_KINDS = {  # what is asked when somebody wants to talk about it
+    "animals": ("sound", "kind", "home", "food", "young", "can", "legs", "flies", "walks"),
+    "colors": ("color",), "food": ("taste", "grows", "good"),
+    "numbers": ("number", "sum", "digits"),
+    "countries": ("capital", "greeting", "famous"), "opposites": ("opposite",),
+    "days": ("day", "month", "season"),
 }  # fmt: skip
 REQUESTS = {
     "joke": 4, "riddle": 6, "rhyme": 4, "story": 4, "count": 4, "spell": 5, "say": 3, "rhymes": 4
@@ -62,9 +70,11 @@ class Unfit(Exception):
 class Talks(Writer):
     """Writes talks."""
 
-    def __init__(self, rng: random.Random, lexicon: Lexicon) -> None:
+    def __init__(
+        self, rng: random.Random, lexicon: Lexicon, grammar: Grammar | None = None
+    ) -> None:
         super().__init__(rng, lexicon)
-        self.grammar = Grammar(lexicon)
+        self.grammar = grammar or Grammar(lexicon)
         self.common = {
             kind: [word for word in words if word in lexicon.lists["common"]] or words
             for kind, words in self.grammar.having.items()
@@ -73,9 +83,9 @@ class Talks(Writer):
 
     def talk(self) -> str:
         talk = Talk(self)
-        talk.hold(self.rng.choice((3, 4, 4, 5, 5, 5, 6, 6, 7, 8)))
+        talk.hold(self.rng.choice((3, 4, 5, 5, 6, 6, 7, 7, 8, 8)))
         typed = Typing(self.rng)
-        return "\n".join(f"You: {typed(you)}\nBot: {bot}" for you, bot in talk.turns)
+        return "\n".join(f"You: {typed(turn.you)}\nBot: {turn.bot}" for turn in talk.turns)
 
     def name(self) -> Word:
         """The next name: each comes once before any comes again."""
@@ -161,17 +171,28 @@ class Mixed(Word):
         return super().__new__(cls, str(word), **facts)  # type: ignore[return-value]
 
 
+class Turn(NamedTuple):
+    """What You says, what Bot answers, and the section of the grammar that it comes from."""
+
+    you: str
+    bot: str
+    section: str
+
+
 class Talk:
     """One talk as it goes on: its turns, what was told, what was asked last."""
 
     def __init__(self, talks: Talks) -> None:
         self.talks, self.rng, self.grammar = talks, talks.rng, talks.grammar
-        self.turns: list[tuple[str, str]] = []
+        self.turns: list[Turn] = []
         self.known: dict[str, Word] = {}
         self.told_at: dict[str, int] = {}  # in which turn
         self.topic: Word | None = None  # what You has just told of
         self.theme = self.rng.choice((*SUBJECTS, None, None))  # what most questions are about
+        self.kinds: tuple[str, ...] = ()  # what You wants to talk about
+        self.asked: Word | None = None  # what the last question was about
         self.again: str = ""  # the last fact
+        self.worded_so: set[str] = set()  # wordings of questions that have been
         self.said: set[str] = set()  # sections and questions that have been
         self.size = 0
         self.scenes: dict[str, Callable[[], None]] = {
@@ -181,7 +202,7 @@ class Talk:
             "fixed": lambda: self.plain("fixed"), "unknown": self.unknown,
             "not told": self.not_told, "quiz": self.quiz, "hint": self.hint,
             "you like": self.you_like, "fact": self.fact, "known": self.all_known,
-            "ask today": self.ask_today,
+            "ask today": self.ask_today, "talk": lambda: self.plain("talk"), "ok": self.ok,
         }  # fmt: skip
 
     def hold(self, size: int) -> None:
@@ -222,8 +243,8 @@ class Talk:
             self.recall("name" if "name" in due and self.rng.random() < 0.5 else due[0])
             return
         scenes = dict(SCENES)
-        if self.topic is not None:
-            scenes["facts"] *= 3
+        if self.topic is not None or self.kinds:
+            scenes["facts"] *= 4
         self.scenes[self.talks.weighted(scenes)]()
 
     def is_due(self, key: str, turn: int) -> bool:
@@ -255,7 +276,7 @@ class Talk:
         self.said.add(yours)
         if exchange.section in ("hello", "how", "ask name"):
             self.said.add(exchange.section)
-        self.answer(yours, bot.format_map(slots))
+        self.answer(yours, bot.format_map(slots), exchange.section)
         fresh = {name: slots[name] for name in slots_in(you, bot) if name in REMEMBERED}
         if exchange.section.startswith(("tell", "after")):
             for name, word in fresh.items():
@@ -264,12 +285,15 @@ class Talk:
         for key, slot in TOLD.items():
             if slot in self.known and key not in self.told_at:
                 self.told_at[key] = len(self.turns)
+        if "subject" in slots_in(you):
+            self.kinds = SUBJECT_KINDS[slots["subject"]]
+            self.theme = "animals" if slots["subject"] == "animals" else self.theme
         if asks:
             self.say(f"after {asks}", **slots)
         return True
 
-    def answer(self, you: str, bot: str) -> None:
-        self.turns.append((finish(you), finish(bot)))
+    def answer(self, you: str, bot: str, section: str) -> None:
+        self.turns.append(Turn(finish(you), finish(bot), section))
 
     def after(self) -> Iterator[str]:
         for section in self.grammar.talks:
@@ -416,6 +440,10 @@ class Talk:
     def unknown(self) -> None:
         self.say("unknown", x=self.talks.subject("kind"))
 
+    def ok(self) -> None:
+        if len(self.turns) > 1:
+            self.say("ok")
+
     def ask_today(self) -> None:
         if "today" not in self.known:
             self.say("ask today")
@@ -462,7 +490,7 @@ class Talk:
     def facts(self) -> None:
         """A question, and perhaps more about the same thing, or the same about other things."""
         topic, self.topic = self.topic, None
-        kinds = self.grammar.knows(topic) if topic is not None else list(QUESTIONS)
+        kinds = self.grammar.knows(topic) if topic is not None else list(self.kinds or QUESTIONS)
         weights = {kind: QUESTIONS[kind] * (1 + 2 * self.is_theme(kind)) for kind in kinds}
         kind = self.talks.weighted(weights)
         word = topic
@@ -472,30 +500,31 @@ class Talk:
         section = kind
         if f"{kind} state" in self.grammar.questions and self.rng.random() < 0.08:
             section = f"{kind} state"
-        exchange, you = self.ask(section, word)
+        exchange, you, bot = self.ask(section, word)
         if exchange is None or exchange.section != kind:
             return
         if kind == "than":
             word = self.grammar.named.get(str(word), word)
         many = "{x:s}" in you
-        plain = "{x" in you and not you.startswith(("Is ", "Are ", "Does ", "Can "))
+        plain = "{x" in you and is_open(you)
         follow = self.rng.random()
-        if follow < 0.30 and plain and slots_in(you) == {"x"} and "{x." not in you:
+        if follow < 0.42 and plain and slots_in(you) == {"x"} and "{x." not in you:
             self.and_others(kind, word, many)
-        elif follow < 0.62 and (plain or "{x:a}" in you) and "{o" not in you:
+        elif follow < 0.75 and (plain or "{x:a}" in you) and "{o" not in bot:
             self.more_about(kind, word, many)
         if self.left > 0 and self.rng.random() < 0.16:
-            self.react(word)
+            self.react()
 
     def is_theme(self, kind: str) -> bool:
         """Whether the last question was about such words."""
         return any(word.table == self.theme for word in self.talks.common[kind])
 
-    def ask(self, section: str, word: Word) -> tuple[Exchange | None, str]:
+    def ask(self, section: str, word: Word) -> tuple[Exchange | None, str, str]:
         """A question about this word, as it can be asked."""
         kind = section.split()[0]
         for exchange in self.talks.shuffled(self.grammar.questions.get(section, [])):
-            you, bot = self.rng.choice(exchange.you), self.rng.choice(exchange.bot)
+            fresh = [you for you in exchange.you if you not in self.worded_so]
+            you, bot = self.rng.choice(fresh or exchange.you), self.rng.choice(exchange.bot)
             try:
                 slots = self.beside(you + bot, word, kind)
             except Unfit:
@@ -508,13 +537,14 @@ class Talk:
             if yours in self.said:
                 continue
             self.said.add(yours)
+            self.worded_so.add(you)
             bots = bot.format_map(slots)
-            if self.rng.random() < 0.05 and section == kind:
+            if self.rng.random() < 0.06 and section == kind and is_open(you):
                 bots = f"{self.prefix('before fact')} {finish(bots)}"
-            self.answer(yours, bots)
-            self.again = self.full(exchange, slots)
-            return exchange, you
-        return None, ""
+            self.answer(yours, bots, section)
+            self.asked, self.again = word, self.full(exchange, slots)
+            return exchange, you, bot
+        return None, "", ""
 
     def prefix(self, section: str) -> str:
         lines = [line for line in self.grammar.lines[section] if slots_in(line) <= set(self.known)]
@@ -579,18 +609,23 @@ class Talk:
             if self.left > 0:
                 self.ask(f"{name} {form}", word)
 
-    def react(self, word: Word) -> None:
+    def react(self) -> None:
         """What one says to an answer."""
         what = self.talks.weighted(
-            {"why": 2, "sure": 3, "how do you know": 2, "thanks": 3, "good": 4, "asked": 3}
+            {"but why": 2, "sure": 3, "how do you know": 2, "thanks": 3, "praise": 4, "asked": 3}
         )
-        given = {"again": Word(self.again)}
+        given, word = {"again": Word(self.again)}, self.asked
         if what == "asked":
-            if word.table not in SUBJECTS:
+            if word is None or word.table not in SUBJECTS:
                 return
             given["about"] = Word(f"{word:s}" if word.counted else str(word))
         if what != "sure" or self.again:
             self.say(what, **given)
+
+
+def is_open(you: str) -> bool:
+    """Whether a question wants more than yes or no."""
+    return not you.startswith(("Is ", "Are ", "Does ", "Can "))
 
 
 class Typing:
@@ -608,7 +643,7 @@ class Typing:
         if self.short:
             for long, short in SHORT:
                 if self.rng.random() < 0.8:
-                    text = re.sub(rf"\b{long}\b(?! ?[.?!,])", short, text)
+                    text = re.sub(rf"\b{long}\b(?! ?[.?!,]| it\b)", short, text)
         if not self.apostrophes:
             text = text.replace("'", "")
         if self.colour:
