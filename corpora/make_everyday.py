@@ -15,13 +15,19 @@ from pathlib import Path
 
 from author.facts import Facts, read_asked
 from author.lexicon import Lexicon, plans
+from author.pieces import Pieces
 from author.stories import Stories
 from author.talks import Talks
 
 SEED = 7
 EACH_STORY = 3
-EACH_PLOT = 17
-EACH_PIECE = 5
+EACH_PLOT = 14
+EACH_PIECE = 2
+PIECES = {
+    "letter": 280, "postcard": 120, "note": 140, "invitation": 100, "diary": 190, "forecast": 100,
+    "door": 100, "recipe": 130, "shopping": 120, "riddle": 190, "verse": 380, "counting": 80,
+    "rhyming": 60, "because": 200, "sums": 220, "likes": 220,
+}  # fmt: skip
 PORTRAITS = 220
 RIDDLES = 70
 TALKS = 1750
@@ -30,12 +36,13 @@ TALKS = 1750
 def write(seed: int, folder: Path) -> None:
     rng, lexicon = random.Random(seed), Lexicon()
     facts, stories = Facts(rng, lexicon), Stories(rng, lexicon)
-    talks = Talks(rng, lexicon)
+    talks, pieces = Talks(rng, lexicon), Pieces(rng, lexicon)
     asked = read_asked()
     blocks = list(facts.documents(asked))
     blocks += [stories.story(plan) for plan in plans("stories.grammar") for _ in range(EACH_STORY)]
     blocks += [stories.tale(plot) for plot in stories.plots for _ in range(EACH_PLOT)]
     blocks += [stories.story(plan) for plan in plans("pieces.grammar") for _ in range(EACH_PIECE)]
+    blocks += [text for name, count in PIECES.items() for text in pieces.some(name, count)]
     known = [word for word in lexicon.words if len(facts.properties(word, "it")) >= 3]
     blocks += [facts.portrait(facts.pick(known)) for _ in range(PORTRAITS)]
     blocks += [facts.riddle(facts.pick(known)) for _ in range(RIDDLES)]

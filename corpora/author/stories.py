@@ -15,11 +15,13 @@ x @ owl, crow       only these can help so
 
 import random
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 
 from author.lexicon import GRAMMAR, Lexicon, Slots, Word, Writer, finish, sections
+from author.reader import Domain, Template
 
 HOME = ("in the kitchen", "in the attic", "in the yard", "in the garden")
 # What just happens is nobody's idea.
@@ -255,22 +257,35 @@ class Stories(Writer):
     # -- recognising ------------------------------------------------------------------------
 
     def wordings(self) -> dict[str, list[str]]:
-        """Every wording by its section; an attempt's two parts are put together."""
-        found = {name: [*lines] for name, lines in self.shared.items() if name not in WORD_LISTS}
+        """Every wording by its section, sentence by sentence; an attempt's parts are together."""
+        whole = {name: [*lines] for name, lines in self.shared.items() if name not in WORD_LISTS}
         for plot in self.plots:
             for key, lines in plot.lines.items():
                 if key not in SETTINGS:
-                    plain = [line.partition(" @ ")[0] for line in lines]
-                    found.setdefault(key, []).extend(chain.from_iterable(map(unfolded, plain)))
+                    whole.setdefault(key, []).extend(line.partition(" @ ")[0] for line in lines)
             for firsts, seconds in plot.attempts:
-                tries = [f"{first} {second}" for first, second in product(firsts, seconds)]
-                found.setdefault("try", []).extend(chain.from_iterable(map(unfolded, tries)))
+                whole.setdefault("try", []).extend(map(" ".join, product(firsts, seconds)))
         tells = [tell for plot in self.plots for tell in plot.lines["tell"]]
-        found["tell"] = [
+        whole["tell"] = [
             line.replace("{tell}", tell).replace("{tell2}", within(tell))
             for line, tell in product(self.shared["tell"], tells)
         ]
+        found = {}
+        for name, lines in whole.items():
+            plain = chain.from_iterable(map(unfolded, lines))
+            found[name] = [part for line in plain for part in sentences(line)]
         return found
+
+    def templates(self) -> Iterator[Template]:
+        """All wordings of plots, as they can be read again; who is who, `check_story` sees."""
+        domains = {name: Domain(words) for name, words in self.lexicon.lists.items()}
+        for slot, texts in self.fillers().items():
+            domains[slot] = Domain(list(dict.fromkeys(map(self.word, texts))))
+        for section, lines in self.wordings().items():
+            for line in lines:
+                for who in ("{h}", "{he}") if "{n}" in line else ("",):
+                    wording = line.replace("{n}", who)
+                    yield Template("story", section, wording, domains, domains)
 
     def fillers(self) -> dict[str, list[str]]:
         """What can stand in the slots of the wordings that the lexicon does not know."""
@@ -280,9 +295,8 @@ class Stories(Writer):
         people = [*self.names, *self.grown_ups]
         mixes = [re.split(r" = | \+ |: ", line) for line in self.shared["mix"]]
         listed = {key: self.shared[key][0].split(", ") for key in WORD_LISTS[1:]}
-        return {key: list(map(str, words)) for key, words in {
+        words: dict[str, Iterable[str]] = {
             "h": [*self.names, *self.animal_names, *animals],
-            "n": [*self.names, *self.animal_names, *animals, "he", "she", "it"],
             "name": self.animal_names, "name2": self.names, "kind": kinds, "at": self.places,
             "he": ["he", "she", "it"], "him": ["him", "her", "it"], "his": ["his", "her", "its"],
             "himself": ["himself", "herself", "itself"], "sex": ["boy", "girl"],
@@ -291,7 +305,8 @@ class Stories(Writer):
             "f2": [*people, *self.helping_animals], "mix": [mix[0] for mix in mixes],
             "mix1": [mix[1] for mix in mixes], "mix2": [mix[2] for mix in mixes],
             "mixed": [thing for mix in mixes for thing in mix[3].split(", ")], **listed,
-        }.items()}  # fmt: skip
+        }  # fmt: skip
+        return {key: list(map(str, found)) for key, found in words.items()}
 
     @cached_property
     def openings(self) -> list[tuple[str, re.Pattern[str]]]:
@@ -392,3 +407,8 @@ def people(lines: list[str]) -> list[Word]:
     """The names on lines that begin with "he: " and "she: "."""
     pairs = [line.split(": ") for line in lines]
     return [Word(name, **HE[he]) for he, names in pairs for name in names.split(", ")]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; what is said stays with who says it."""
+    return re.split(r'(?:(?<=[.?!])|(?<=[.?!]"))(?<!Mr\.)(?<!Mrs\.) (?=["A-Z{])', text)
