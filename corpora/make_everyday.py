@@ -30,7 +30,7 @@ PIECES = {
 }  # fmt: skip
 PORTRAITS = 220
 RIDDLES = 70
-TALKS = 1750
+TALKS = 1700
 
 
 def write(seed: int, folder: Path) -> None:

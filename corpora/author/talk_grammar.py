@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from author.facts import MEAT, PLANTS
 from author.lexicon import GRAMMAR, Lexicon, Word, sections
 
 # What a talk remembers of what You told.
@@ -21,6 +22,34 @@ REMEMBERED = (
 )  # fmt: skip
 SLOT = re.compile(r"{(?P<slot>\w+?)(?:\.(?P<of>[\w.]+))?(?::(?P<spec>\w+))?}")
 UNLIKELY = {"color": ("blue", "pink", "purple"), "material": ("straw", "wax", "wool", "paper")}
+# Of what lives or tastes so, nobody could think that it does so too.
+NEVER_HOME = {
+    "in the sea": ("on a farm", "in Africa", "in the jungle", "in the house", "in a tree"),
+    "on the ice": ("on a farm", "in Africa", "in the jungle", "in the desert", "in the house"),
+    "on a farm": ("in the sea", "on the ice", "in Africa", "in the jungle", "in a hive"),
+    "in Africa": ("on a farm", "on the ice", "in the sea", "in the house", "in a hive"),
+    "in the jungle": ("on a farm", "on the ice", "in the sea", "in the desert"),
+    "in the desert": ("on the ice", "in the sea", "in the jungle"),
+    "in the forest": ("in the sea", "on the ice", "in a hive", "in Africa", "in the desert"),
+    "in a tree": ("in the sea", "on the ice", "in a hive", "in the desert"),
+    "in the house": ("in the sea", "on the ice", "in Africa", "in a hive", "in the jungle"),
+    "in a hive": ("in the sea", "on the ice", "in a web", "in the house"),
+    "in a web": ("in the sea", "on the ice", "in a hive"),
+    "by the pond": ("in the desert", "on the ice", "in Africa", "in a hive"),
+}
+NEVER_TASTE = {
+    "sweet": ("salty", "bitter", "spicy"), "sour": ("salty", "sweet", "spicy"),
+    "salty": ("sweet", "sour", "bitter"), "bitter": ("sweet", "salty"),
+    "spicy": ("sweet", "sour"),
+}  # fmt: skip
+NEVER_KIND = {
+    "farm animal": ("bird", "insect", "sea animal"), "wild animal": ("bird", "insect"),
+    "insect": ("bird", "sea animal", "farm animal"), "sea animal": ("bird", "insect"),
+    "bird": ("insect",), "tool": ("toy", "instrument"), "instrument": ("tool",),
+    "piece of clothing": ("tool", "toy"), "piece of furniture": ("toy", "tool"),
+    "drink": ("fruit", "vegetable"), "fruit": ("drink", "spice"), "nut": ("drink", "spice"),
+    "flower": ("gem", "coin"),
+}  # fmt: skip
 LEGS = {
     "bird": "two", "insect": "six", "farm animal": "four", "pet": "four", "wild animal": "four"
 }  # fmt: skip
@@ -74,6 +103,9 @@ class Grammar:
         self.lines = sections("talks.grammar")
         self.questions = {name: lines for name, lines in self.questions.items() if lines}
         self.words = list(self._askable())
+        lines = (GRAMMAR / "never.grammar").read_text("utf-8").splitlines()
+        never = (line.split(": ") for line in lines)
+        self.never = {color: set(things.split(", ")) for color, things in never}
         self.kinds = dict.fromkeys(name.split()[0] for name in self.questions)
         self.having = {kind: self._having(kind) for kind in self.kinds}
         self.named: dict[str, Word] = {}
@@ -111,7 +143,7 @@ class Grammar:
         lists["rhyming"] = [
             Word(line) for line in (GRAMMAR / "rhymes.grammar").read_text("utf-8").splitlines()
         ]
-        lists["other"] = lists["name"]
+        lists["other"] = lists["newname"] = lists["name"]
         lists["hailed"] = lists["name"] + lists["petname"]
         lists["callname"] = lists["petname"]
         lists["upto"] = self.having["number"][2:12]
@@ -173,13 +205,23 @@ class Grammar:
         fact, others = getattr(word, kind), getattr(other, kind)
         if fact == others:
             return letter in "op" and other.table == word.table
-        if kind in UNLIKELY:
-            return letter in "yz" and others in UNLIKELY[kind]
+        if letter == "z":
+            return self.is_unlike(str(others), word, kind) or (
+                kind == "kind" and other.table != word.table
+            )
         if kind in ("day", "month", "number"):
             return bool(letter == "y" and other != word.next)
-        if letter == "z":
-            return other.table != word.table
         return letter == "y" and other.table == word.table
+
+    def is_unlike(self, fact: str, word: Word, kind: str) -> bool:
+        """Whether a fact is plainly not so of the word."""
+        known = str(getattr(word, kind))
+        if kind == "food":
+            return (known in PLANTS and fact in MEAT) or (known in MEAT and fact in PLANTS)
+        never = {"home": NEVER_HOME, "taste": NEVER_TASTE, "kind": NEVER_KIND}.get(kind)
+        if never is not None:
+            return fact in never.get(known, ())
+        return fact in UNLIKELY.get(kind, ()) or word in self.never.get(fact, ())
 
 
 def _plural(word: Word) -> dict[str, str]:

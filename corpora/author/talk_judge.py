@@ -20,18 +20,33 @@ LONG = (
     ("don'?t", "do not"), ("didn'?t", "did not"), ("can'?t", "cannot"), ("isn'?t", "is not"),
     ("that'?s", "that is"), ("it is|it's", "its"), ("colour(s?)", r"color\1"), ("an", "a"),
 )  # fmt: skip
-REQUESTS = ("joke", "riddle", "rhyme", "story", "count", "spell", "say", "rhymes", "fact")
+EXPANDED = [(re.compile(rf"\b(?:{short})\b"), long) for short, long in LONG]
+ABOUT = ("hint", "like food", "like drink", "fact")  # sections about a word x
+NAMED = ("tell name", "after What is your name", "after What is yours", "rename")
+REQUESTS = (
+    "story about me",
+    "joke",
+    "riddle",
+    "rhyme",
+    "story",
+    "count",
+    "spell",
+    "say",
+    "rhymes",
+    "fact",
+)
 BY_ANSWER = ("after", "guess", "quiz right", "quiz wrong", "hint right")  # follow from Bot's words
 Place = tuple[str, str, str]  # a slot, what of it, and how
 BESIDE = ("x", "y", "z", "o", "p")
 PLACE = "zqqz"  # holds the place of a slot
 
 
+@cache
 def normal(text: str) -> str:
     """A line without what people type in one way or another: capitals, marks, contractions."""
     text = text.lower().replace("\u2019", "'")
-    for short, long in LONG:
-        text = re.sub(rf"\b(?:{short})\b", long, text)
+    for short, long in EXPANDED:
+        text = short.sub(long, text)
     return " ".join(re.sub(r"[^a-z0-9 +-]", " ", text.replace("'", "").replace("+", " + ")).split())
 
 
@@ -224,6 +239,10 @@ class Judge:
                 return None
             if any(name in REMEMBERED and name not in known for name in slots_in(wording)):
                 return None
+        if section == "rename" and "name" not in known:
+            return None
+        if section == "stranger" and slots["other"][0] in state.known.values():
+            return None
         if section == "wrong name" and ("name" not in known or slots.get("other") == known["name"]):
             return None
         if section == "guess right":
@@ -355,6 +374,11 @@ class Judge:
                 return True
         return False
 
+    def is_mystory(self, bot: str, reading: Reading, state: State) -> bool:
+        name = {"name": [state.known["name"]]} if "name" in state.known else {}
+        lines = (self.filled(line, name) for line in self.grammar.lines["my stories"])
+        return any(self.read(line, "", normal(bot)) is not None for line in lines)
+
     def is_riddle(self, bot: str, reading: Reading, state: State) -> bool:
         return bool(self.solutions(bot))
 
@@ -473,7 +497,14 @@ class Judge:
             for name, words in reading.slots.items():
                 if name in REMEMBERED:
                     state.known[name] = words[0]
-        if section in self.grammar.questions or section in ("hint", "you like", "fact"):
+        if section == "rename":
+            state.known["name"] = reading.slots["newname"][0]
+        if section in self.grammar.questions or section in (
+            "hint",
+            "like food",
+            "like drink",
+            "fact",
+        ):
             state.kind = reading.exchange.kind
             state.words = [
                 self.grammar.named.get(str(word), word) if reading.exchange.kind == "than" else word
@@ -516,7 +547,7 @@ class Judge:
             return "follow-up"
         if section in self.grammar.questions or section == "fixed":
             return "yes-no" if re.match("(is|are|does|do|can) ", normal(you)) else "fact"
-        if section.startswith(("tell name", "after What is your name", "after What is yours")):
+        if section.startswith(NAMED):
             return "name"
         if first == "recall" or section in ("wrong name", "asked"):
             return "not told" if form.endswith(("unknown", "nothing")) else "memory"

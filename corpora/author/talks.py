@@ -21,7 +21,7 @@ from author.talk_grammar import (
 # How often each kind of question comes, beside the others.
 QUESTIONS = {
     "color": 15, "sound": 15, "opposite": 11, "kind": 11, "home": 8, "food": 8, "young": 8,
-    "can": 2, "flies": 2, "walks": 2, "legs": 4, "size": 2, "than": 6, "taste": 5, "grows": 3,
+    "can": 2, "flies": 3, "walks": 2, "legs": 4, "size": 2, "than": 6, "taste": 5, "grows": 3,
     "good": 1, "material": 4, "room": 3, "use": 4, "place": 1, "does": 5, "work": 2, "day": 8,
     "month": 6, "season": 4, "happens": 2, "number": 7, "sum": 8, "digits": 3, "parts": 3,
     "capital": 6, "greeting": 3, "famous": 1, "serves": 3, "doing": 4, "why": 5, "means": 3,
@@ -33,12 +33,12 @@ TOLD = {  # what is told, and what tells it
     "relative": "relname", "friend": "friend", "today": "today", "lost": "lost", "drawn": "drawn",
 }  # fmt: skip
 TELL = {
-    "pet": 5, "pet first": 4, "like": 6, "hue": 5, "age": 5, "town": 5, "birthday": 4, "lunch": 4,
-    "went": 3, "mine": 4, "relative": 4, "friend": 4, "today": 3, "lost": 3, "drawn": 4,
+    "pet": 7, "pet first": 6, "like": 8, "hue": 7, "age": 7, "town": 7, "birthday": 5, "lunch": 4,
+    "went": 3, "mine": 4, "relative": 4, "friend": 6, "today": 3, "lost": 3, "drawn": 4,
 }  # fmt: skip
 SCENES = {
-    "facts": 85, "tell": 23, "self": 10, "request": 16, "feeling": 7, "advice": 4, "nice": 1,
-    "fixed": 6, "unknown": 6, "not told": 4, "quiz": 4, "hint": 4, "you like": 1.5, "fact": 3,
+    "facts": 90, "tell": 40, "self": 10, "request": 16, "feeling": 7, "advice": 4, "nice": 1,
+    "fixed": 6, "unknown": 9, "not told": 5, "quiz": 4, "hint": 4, "you like": 1.5, "fact": 3,
     "known": 2, "ask today": 2, "talk": 3, "ok": 3,
 }  # fmt: skip
 SUBJECT_KINDS = {  # what is asked when somebody wants to talk about it
@@ -55,7 +55,9 @@ FEELINGS = (
     "sad", "happy", "tired", "angry", "afraid", "bored", "sick", "hungry", "thirsty", "cold",
     "birthday",
 )  # fmt: skip
-AFTER = {"joke": "laugh", "rhyme": "liked it", "story": "liked it"}
+AFTER = {
+    "joke": "laugh", "rhyme": "liked it", "story": "liked it", "story about me": "liked it"
+}  # fmt: skip
 SHORT = (
     ("What is", "What's"), ("I am", "I'm"), ("It is", "It's"), ("Who is", "Who's"),
     ("do not", "don't"), ("cannot", "can't"), ("Where is", "Where's"), ("That is", "That's"),
@@ -83,7 +85,7 @@ class Talks(Writer):
 
     def talk(self) -> str:
         talk = Talk(self)
-        talk.hold(self.rng.choice((3, 4, 5, 5, 6, 6, 7, 7, 8, 8)))
+        talk.hold(self.rng.choice((3, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8)))
         typed = Typing(self.rng)
         return "\n".join(f"You: {typed(turn.you)}\nBot: {turn.bot}" for turn in talk.turns)
 
@@ -114,6 +116,12 @@ class Talks(Writer):
         plan = self.rng.choice([plan for plan in plans if beast is None or "{beast}" in plan])
         given = {"beast": beast} if beast else {}
         slots = Slots(self.rng, self.grammar.lists, **given)
+        return Word(finish(plan.format_map(slots)))
+
+    def my_story(self, name: Word | None) -> Word:
+        """A story about You."""
+        plan = self.rng.choice(self.grammar.lines["my stories"])
+        slots = Slots(self.rng, self.grammar.lists, **({"name": name} if name else {}))
         return Word(finish(plan.format_map(slots)))
 
     def clues(self, word: Word) -> list[str]:
@@ -187,6 +195,8 @@ class Talk:
         self.turns: list[Turn] = []
         self.known: dict[str, Word] = {}
         self.told_at: dict[str, int] = {}  # in which turn
+        self.is_personal = self.rng.random() < 0.25  # You tells more than it asks
+        self.recalled: set[str] = set()
         self.topic: Word | None = None  # what You has just told of
         self.theme = self.rng.choice((*SUBJECTS, None, None))  # what most questions are about
         self.kinds: tuple[str, ...] = ()  # what You wants to talk about
@@ -207,6 +217,7 @@ class Talk:
 
     def hold(self, size: int) -> None:
         closing = self.rng.random() < 0.5
+        size = max(size, 6) if self.is_personal else size
         self.size = size - closing
         self.open()
         while self.left > 0:
@@ -224,27 +235,41 @@ class Talk:
         first = self.rng.random()
         if first < 0.24:
             self.say("hello")
-        elif first < 0.50:
+        elif first < 0.54:
             self.say(self.rng.choice(("tell name",) * 8 + ("tell name age", "tell name town")))
-        elif first < 0.58:
+        elif first < 0.60:
             self.say("ask name")
-        elif first < 0.62:
-            self.say("how")
+        elif first < 0.65:
+            self.say(self.rng.choice(("how", "how", "what is up", "knock")))
         if self.turns and self.left > 2:
             if "name" not in self.known and self.rng.random() < 0.45:
                 self.say(self.rng.choice(("tell name", "tell name", "ask name")))
             if self.rng.random() < 0.16:
                 self.say("how")
+            elif "name" in self.known and self.rng.random() < 0.1:
+                self.say("nice to meet you")
 
     def go_on(self) -> None:
         """The next scene: what was told is asked for, or there is something new."""
         due = [key for key, turn in self.told_at.items() if self.is_due(key, turn)]
-        if due and self.rng.random() < (0.35 if self.left > 1 else 0.8):
-            self.recall("name" if "name" in due and self.rng.random() < 0.5 else due[0])
+        first = [key for key in due if key not in self.recalled]
+        hurry = len(first) >= self.left  # what is told is mostly asked for before the end
+        if first and self.rng.random() < (0.9 if hurry else 0.5):
+            self.recall(self.rng.choice(first))
+            return
+        if due and self.rng.random() < 0.06:
+            self.recall(self.rng.choice(due))
             return
         scenes = dict(SCENES)
-        if self.topic is not None or self.kinds:
+        if self.kinds and self.rng.random() < 0.85:
+            self.facts()
+            if self.rng.random() < 0.5:
+                self.kinds = ()
+            return
+        if self.topic is not None:
             scenes["facts"] *= 4
+        elif self.is_personal:
+            scenes["tell"] *= 4
         self.scenes[self.talks.weighted(scenes)]()
 
     def is_due(self, key: str, turn: int) -> bool:
@@ -282,6 +307,8 @@ class Talk:
             for name, word in fresh.items():
                 if name not in self.known:
                     self.known[name] = word
+        if exchange.section == "rename":
+            self.known["name"] = slots["newname"]
         for key, slot in TOLD.items():
             if slot in self.known and key not in self.told_at:
                 self.told_at[key] = len(self.turns)
@@ -321,6 +348,10 @@ class Talk:
         slots.update(given)
         if telling and "name" not in slots:
             slots["name"] = self.talks.name()
+        if "age" not in slots and self.rng.random() < 0.6:
+            slots["age"] = self.rng.choice(self.grammar.lists["age"][:8])
+        if "newname" in slots_in(you):
+            slots["newname"] = self.talks.name()
         if telling and slots_in(you) & set(self.known) - set(given):
             raise Unfit  # it is told only once
         if telling and "relname" in slots_in(you):
@@ -351,17 +382,22 @@ class Talk:
 
     def tell(self) -> None:
         what = self.talks.weighted(TELL)
+        if "name" in self.known and self.rng.random() < 0.04:
+            self.say("rename")
+            return
         if "name" not in self.known and self.rng.random() < 0.3:
             what = "name"
         if TOLD[what.split()[0]] in self.known or not self.say(f"tell {what}"):
             return
+        if f"you {what}" in self.grammar.talks and self.left > 0 and self.rng.random() < 0.3:
+            self.say(f"you {what}")
         told = self.known.get({"pet first": "pet", "like": "liked"}.get(what, what))
         if told is not None:
             self.topic = self.grammar.named.get(str(told))
 
     def recall(self, key: str) -> None:
-        del self.told_at[key]
-        self.told_at = {**self.told_at, key: len(self.turns) + 3}
+        self.recalled.add(key)
+        self.told_at[key] = len(self.turns) + 2  # not again at once
         section = f"recall {key}"
         if key == "name" and self.rng.random() < 0.12:
             section = "wrong name"
@@ -373,6 +409,9 @@ class Talk:
             for key, slot in TOLD.items()
             if slot not in self.known and f"recall {key} unknown" in self.grammar.talks
         ]
+        if self.rng.random() < 0.12:
+            self.say("stranger")
+            return
         key = "name" if "name" in keys and self.rng.random() < 0.6 else self.rng.choice(keys)
         self.say(f"recall {key} unknown")
 
@@ -390,6 +429,8 @@ class Talk:
 
     def request(self) -> None:
         what = self.talks.weighted(REQUESTS)
+        if what == "story" and "name" in self.known and self.rng.random() < 0.35:
+            what = "story about me"
         if what == "riddle":
             self.riddle()
             return
@@ -414,6 +455,7 @@ class Talk:
             "rhyme": self.talks.rhyme(),
             "beast": beast,
             "story": self.talks.story(beast),
+            "mystory": self.talks.my_story(self.known.get("name")),
         }
 
     def feeling(self) -> None:
@@ -450,8 +492,7 @@ class Talk:
 
     def you_like(self) -> None:
         word = self.talks.subject("taste")
-        if word.counted:
-            self.say("you like", x=word)
+        self.say("like food" if word.counted else "like drink", x=word)
 
     def fact(self) -> None:
         word = self.talks.subject("kind")
@@ -508,9 +549,9 @@ class Talk:
         many = "{x:s}" in you
         plain = "{x" in you and is_open(you)
         follow = self.rng.random()
-        if follow < 0.42 and plain and slots_in(you) == {"x"} and "{x." not in you:
+        if follow < 0.55 and plain and slots_in(you) == {"x"} and "{x." not in you:
             self.and_others(kind, word, many)
-        elif follow < 0.75 and (plain or "{x:a}" in you) and "{o" not in bot:
+        elif follow < 0.85 and (plain or "{x:a}" in you) and "{o" not in bot:
             self.more_about(kind, word, many)
         if self.left > 0 and self.rng.random() < 0.16:
             self.react()
@@ -605,6 +646,8 @@ class Talk:
             for name in self.grammar.knows(word)
             if name != kind and f"{name} {form}" in self.grammar.questions
         ]
+        if kind == "food":  # "it" could be what is eaten
+            known = [name for name in known if name not in ("color", "kind", "taste", "grows")]
         for name in self.talks.shuffled(known)[: self.rng.choice((1, 1, 2))]:
             if self.left > 0:
                 self.ask(f"{name} {form}", word)
