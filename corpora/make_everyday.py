@@ -22,7 +22,7 @@ from author.talks import Talks
 SEED = 7
 EACH_STORY = 3
 EACH_PLOT = 14
-EACH_PIECE = 2
+EACH_PIECE = 3
 PIECES = {
     "letter": 280, "postcard": 120, "note": 140, "invitation": 100, "diary": 190, "forecast": 100,
     "door": 100, "recipe": 130, "shopping": 120, "riddle": 190, "verse": 380, "counting": 80,

@@ -126,10 +126,11 @@ class Stories(Writer):
         parts = [self.opening(plot, form)]
         parts += [self.rng.choice(plot.lines["wish"]), self.rng.choice(plot.lines["but"])]
         attempts = self.shuffled(plot.attempts)[: self.rng.choice((1, 2, 2))]
+        sad = self.shuffled(self.shared["sad"])
         for firsts, seconds in attempts:
             parts.append(f"{self.rng.choice(firsts)} {self.rng.choice(seconds)}")
             if self.rng.random() < 0.5:
-                parts.append(self.rng.choice(self.shared["sad"]))
+                parts.append(sad.pop())
         helped = self.rng.random() < 0.6
         parts += self.help(plot, form, hero, slots) if helped else self.idea(plot, parts[-1])
         thanks = helped and self.rng.random() < 0.5
@@ -137,7 +138,7 @@ class Stories(Writer):
             parts.append(self.after(parts[-1], self.shared["thanks" if thanks else "glad"]))
         parts.append(self.after(parts[-1], plot.lines["end"]))
         if self.rng.random() < 0.65:
-            parts.append(self.last(plot, form, place))
+            parts.append(self.last(plot, form, place, parts[-1]))
         told = self.refer("\n".join(map(self.unfold, parts)), form).format_map(slots)
         title = self.rng.choice(plot.lines["title"]).format_map(slots).upper()
         return "\n".join([finish(title), " ".join(map(finish, told.split("\n")))])
@@ -167,7 +168,10 @@ class Stories(Writer):
             if kinds:
                 kind = self.rng.choice(kinds)
                 if form == "named":
-                    name = self.rng.choice(self.animal_names)
+                    names = [
+                        name for name in self.animal_names if kind != "hen" or name.he == "she"
+                    ]
+                    name = self.rng.choice(names)
                     return form, place, Word(name, kind=kind, **HE[name.he])
                 return form, place, Word(f"the {kind}", kind=kind, **HE["it"])
 
@@ -185,6 +189,9 @@ class Stories(Writer):
         for key in ("sweet", "veg", "inst", "fur", "late", "treat"):
             given[key] = self.word(self.rng.choice(self.shared[key][0].split(", ")))
         given |= {key: Word(getattr(hero, key)) for key in HE["he"]}
+        if place == "at school":
+            given["day"] = self.rng.choice(self.lexicon.lists["day"][:5])
+            given["time"] = self.rng.choice(self.lexicon.lists["time"][:2])
         return self.slots(**given)
 
     def word(self, text: str) -> Word:
@@ -195,14 +202,13 @@ class Stories(Writer):
         night = " night" if form == "child" and "night" in plot.lines else ""
         return self.rng.choice(plot.lines.get("open") or self.shared[f"open {form}{night}"])
 
-    def last(self, plot: Plot, form: str, place: str) -> str:
+    def last(self, plot: Plot, form: str, place: str, end: str) -> str:
+        """How it went on, if it is not said already that it is night, or that all are home."""
+        known = "{time}|day|night|sun|again" if {"night", "open"} & plot.lines.keys() else "$^"
+        if place in HOME or re.search("home|bed|night", end):
+            known += "|home|stayed|night"
         lines = self.shared["last child" if form == "child" else "last animal"]
-        if place in HOME:
-            lines = [line for line in lines if " home" not in line]
-        if "night" in plot.lines or "open" in plot.lines:
-            lines = [line for line in lines if "{time}" not in line and "night" not in line
-                     and "{day}" not in line]  # fmt: skip
-        return self.rng.choice(lines)
+        return self.rng.choice([line for line in lines if not re.search(known, line)])
 
     def help(self, plot: Plot, form: str, hero: Word, slots: Slots) -> list[str]:
         child = form == "child"
