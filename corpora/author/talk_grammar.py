@@ -21,8 +21,8 @@ REMEMBERED = (
     "tint", "relative", "relname", "friend", "today", "lost", "drawn",
 )  # fmt: skip
 SLOT = re.compile(r"{(?P<slot>\w+?)(?:\.(?P<of>[\w.]+))?(?::(?P<spec>\w+))?}")
-UNLIKELY = {"color": ("blue", "pink", "purple"), "material": ("straw", "wax", "wool", "paper")}
-# Of what lives or tastes so, nobody could think that it does so too.
+UNUSUAL = ("blue", "pink", "purple")  # colors; of others `never.grammar` tells
+# What is plainly not so of things of which the tables say something else.
 NEVER_HOME = {
     "in the sea": ("on a farm", "in Africa", "in the jungle", "in the house", "in a tree"),
     "on the ice": ("on a farm", "in Africa", "in the jungle", "in the desert", "in the house"),
@@ -37,6 +37,13 @@ NEVER_HOME = {
     "in a web": ("in the sea", "on the ice", "in a hive"),
     "by the pond": ("in the desert", "on the ice", "in Africa", "in a hive"),
 }
+NEVER_MATERIAL = {
+    "metal": ("wool", "paper", "cotton", "leather"), "wood": ("wool", "glass", "paper", "leather"),
+    "glass": ("wood", "wool", "leather"), "wool": ("metal", "wood", "glass", "paper"),
+    "cotton": ("metal", "glass", "wood"), "paper": ("metal", "wool", "glass"),
+    "rubber": ("wood", "glass", "wool"), "leather": ("glass", "wood", "paper"),
+    "plastic": ("wool", "paper", "leather"), "clay": ("wool", "paper", "leather"),
+}  # fmt: skip
 NEVER_TASTE = {
     "sweet": ("salty", "bitter", "spicy"), "sour": ("salty", "sweet", "spicy"),
     "salty": ("sweet", "sour", "bitter"), "bitter": ("sweet", "salty"),
@@ -49,6 +56,9 @@ NEVER_KIND = {
     "piece of clothing": ("tool", "toy"), "piece of furniture": ("toy", "tool"),
     "drink": ("fruit", "vegetable"), "fruit": ("drink", "spice"), "nut": ("drink", "spice"),
     "flower": ("gem", "coin"),
+}  # fmt: skip
+NEVER = {
+    "home": NEVER_HOME, "taste": NEVER_TASTE, "kind": NEVER_KIND, "material": NEVER_MATERIAL
 }  # fmt: skip
 LEGS = {
     "bird": "two", "insect": "six", "farm animal": "four", "pet": "four", "wild animal": "four"
@@ -162,7 +172,7 @@ class Grammar:
                 continue
             if word.table == "bigger":
                 continue  # these and more follow
-            facts = dict(vars(word))
+            facts = vars(word).copy()
             if word.table == "animals":
                 kind = getattr(word, "kind", "")
                 if word not in NO_LEGS and (legs := LEGS_OF.get(word, LEGS.get(kind))):
@@ -218,10 +228,9 @@ class Grammar:
         known = str(getattr(word, kind))
         if kind == "food":
             return (known in PLANTS and fact in MEAT) or (known in MEAT and fact in PLANTS)
-        never = {"home": NEVER_HOME, "taste": NEVER_TASTE, "kind": NEVER_KIND}.get(kind)
-        if never is not None:
-            return fact in never.get(known, ())
-        return fact in UNLIKELY.get(kind, ()) or word in self.never.get(fact, ())
+        if kind == "color":
+            return fact in UNUSUAL or word in self.never.get(fact, ())
+        return fact in NEVER[kind].get(known, ())
 
 
 def _plural(word: Word) -> dict[str, str]:

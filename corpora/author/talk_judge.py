@@ -13,7 +13,8 @@ from functools import cache, cached_property
 
 from author.lexicon import Word
 from author.talk_grammar import REMEMBERED, SLOT, Exchange, attributes, slots_in
-from author.talks import SUBJECTS, TOLD, Talk, Talks
+from author.talk_pieces import SUBJECTS
+from author.talks import TOLD, Talk, Talks
 
 LONG = (
     ("what'?s", "what is"), ("i'?m", "i am"), ("who'?s", "who is"), ("where'?s", "where is"),

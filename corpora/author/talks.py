@@ -6,10 +6,10 @@ the next one, wants a riddle and guesses. What Bot may say follows from what was
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from author.lexicon import Lexicon, Slots, Word, Writer, finish
+from author.lexicon import Lexicon, Slots, Word, finish
 from author.talk_grammar import (
     REMEMBERED,
     Exchange,
@@ -17,16 +17,17 @@ from author.talk_grammar import (
     attributes,
     slots_in,
 )
+from author.talk_pieces import SUBJECTS, TalkPieces, Unfit
+from author.typing_habits import Typing
 
 # How often each kind of question comes, beside the others.
 QUESTIONS = {
     "color": 15, "sound": 15, "opposite": 11, "kind": 11, "home": 8, "food": 8, "young": 8,
     "can": 2, "flies": 3, "walks": 2, "legs": 4, "size": 2, "than": 6, "taste": 5, "grows": 3,
     "good": 1, "material": 4, "room": 3, "use": 4, "place": 1, "does": 5, "work": 2, "day": 8,
-    "month": 6, "season": 4, "happens": 2, "number": 7, "sum": 8, "digits": 3, "parts": 3,
+    "month": 6, "season": 4, "happens": 2, "number": 7, "sum": 8, "digits": 4, "many": 3,
     "capital": 6, "greeting": 3, "famous": 1, "serves": 3, "doing": 4, "why": 5, "means": 3,
 }  # fmt: skip
-SUBJECTS = ("animals", "foods", "things", "nature", "jobs")  # tables of what one can speak about
 TOLD = {  # what is told, and what tells it
     "name": "name", "pet": "petname", "like": "liked", "hue": "hue", "age": "age", "town": "town",
     "birthday": "birthday", "lunch": "lunch", "went": "went", "mine": "tint",
@@ -58,29 +59,15 @@ FEELINGS = (
 AFTER = {
     "joke": "laugh", "rhyme": "liked it", "story": "liked it", "story about me": "liked it"
 }  # fmt: skip
-SHORT = (
-    ("What is", "What's"), ("I am", "I'm"), ("It is", "It's"), ("Who is", "Who's"),
-    ("do not", "don't"), ("cannot", "can't"), ("Where is", "Where's"), ("That is", "That's"),
-    ("did not", "didn't"), ("is not", "isn't"),
-)  # fmt: skip
 
 
-class Unfit(Exception):
-    """A wording does not go with what is asked about or remembered."""
-
-
-class Talks(Writer):
+class Talks(TalkPieces):
     """Writes talks."""
 
     def __init__(
         self, rng: random.Random, lexicon: Lexicon, grammar: Grammar | None = None
     ) -> None:
-        super().__init__(rng, lexicon)
-        self.grammar = grammar or Grammar(lexicon)
-        self.common = {
-            kind: [word for word in words if word in lexicon.lists["common"]] or words
-            for kind, words in self.grammar.having.items()
-        }
+        super().__init__(rng, lexicon, grammar)
         self.names: list[Word] = []
 
     def talk(self) -> str:
@@ -94,89 +81,6 @@ class Talks(Writer):
         if not self.names:
             self.names = self.shuffled(self.grammar.lists["name"])
         return self.names.pop()
-
-    def subject(self, kind: str, table: str | None = None) -> Word:
-        """A word to ask about."""
-        words = self.grammar.having[kind] if self.rng.random() < 0.25 else self.common[kind]
-        return self.rng.choice([word for word in words if table in (None, word.table)] or words)
-
-    def weighted(self, weights: Mapping[str, float]) -> str:
-        return self.rng.choices(list(weights), list(weights.values()))[0]
-
-    # -- pieces that stand in an answer ------------------------------------------------------
-
-    def rhyme(self) -> Word:
-        one, two = self.rng.sample(self.grammar.lists["rhyming"], 2)
-        line = self.rng.choice(self.grammar.lines["rhyming"])
-        return Word(finish(line.format_map(Slots(self.rng, {}, r1=one, r2=two))))
-
-    def story(self, beast: Word | None = None) -> Word:
-        """Two or three sentences, and about this animal if one was wished for."""
-        plans = self.grammar.lines["stories"]
-        plan = self.rng.choice([plan for plan in plans if beast is None or "{beast}" in plan])
-        given = {"beast": beast} if beast else {}
-        slots = Slots(self.rng, self.grammar.lists, **given)
-        return Word(finish(plan.format_map(slots)))
-
-    def my_story(self, name: Word | None) -> Word:
-        """A story about You."""
-        plan = self.rng.choice(self.grammar.lines["my stories"])
-        slots = Slots(self.rng, self.grammar.lists, **({"name": name} if name else {}))
-        return Word(finish(plan.format_map(slots)))
-
-    def clues(self, word: Word) -> list[str]:
-        return [
-            line.format(x=word)
-            for line in self.grammar.lines["clues"]
-            if all(hasattr(word, name) for name in attributes(line))
-        ]
-
-    def riddle(self) -> tuple[Word, Word]:
-        """A riddle that has one answer, and the answer."""
-        while True:
-            kind = self.rng.choice(("sound", "home", "food", "taste", "use", "grows", "material"))
-            word = self.subject(kind)
-            clues = self.shuffled(self.clues(word))[: self.rng.choice((2, 2, 3))]
-            if len(clues) > 1 and len(self.solutions(clues)) == 1:
-                return Word(finish(" ".join([*clues, "What am I?"]))), word
-
-    def solutions(self, clues: Sequence[str]) -> list[Word]:
-        """The words of which all the clues are true."""
-        return [
-            word
-            for word in self.grammar.words
-            if word.table in SUBJECTS and set(clues) <= set(self.clues(word))
-        ]
-
-    def fact(self, lines: Sequence[str], word: Word | None = None) -> Word:
-        """A sentence of these that is true of the word, or of any."""
-        for line in self.shuffled(lines):
-            needed = attributes(line)
-            about = word or self.subject(min(needed & set(self.common)))
-            if all(hasattr(about, name) for name in needed):
-                return Word(finish(line.format(x=about)))
-        raise Unfit
-
-    def quiz(self) -> tuple[str, list[str], list[str], str]:
-        """A question for You, its right answers, wrong ones, and the whole truth."""
-        line = self.rng.choice(self.grammar.lines["quizzes"])
-        question, answers, full = line.split(" > ")
-        told = min(attributes(line) - {"more"})
-        kind = {"nextday": "day"}.get(told, told)
-        word, other = self.subject(kind), self.subject(kind)
-        while getattr(other, told) == getattr(word, told):
-            other = self.subject(kind)
-        right = [answer.format(x=word) for answer in answers.split(" / ")]
-        wrong = [answer.format(x=Mixed(word, other)) for answer in answers.split(" / ")]
-        return question.format(x=word), right, wrong, finish(full.format(x=word))
-
-
-class Mixed(Word):
-    """A word of which is told what holds for another one."""
-
-    def __new__(cls, word: Word, other: Word) -> "Mixed":
-        facts = vars(word) | {name: fact for name, fact in vars(other).items() if name != "plural"}
-        return super().__new__(cls, str(word), **facts)  # type: ignore[return-value]
 
 
 class Turn(NamedTuple):
@@ -389,7 +293,9 @@ class Talk:
             what = "name"
         if TOLD[what.split()[0]] in self.known or not self.say(f"tell {what}"):
             return
-        if f"you {what}" in self.grammar.talks and self.left > 0 and self.rng.random() < 0.3:
+        has_said = "My " in self.turns[-1].bot
+        may_ask = f"you {what}" in self.grammar.talks and self.left > 0 and not has_said
+        if may_ask and self.rng.random() < 0.3:
             self.say(f"you {what}")
         told = self.known.get({"pet first": "pet", "like": "liked"}.get(what, what))
         if told is not None:
@@ -669,32 +575,3 @@ class Talk:
 def is_open(you: str) -> bool:
     """Whether a question wants more than yes or no."""
     return not you.startswith(("Is ", "Are ", "Does ", "Can "))
-
-
-class Typing:
-    """How somebody types: as it should be, or without capitals, marks and apostrophes."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-        kinds = {"neat": 60, "bare": 20, "lower": 8, "unmarked": 12}
-        self.kind = rng.choices(list(kinds), list(kinds.values()))[0]
-        self.short = rng.random() < (0.3 if self.kind == "neat" else 0.6)
-        self.apostrophes = self.kind == "neat" or rng.random() < 0.6
-        self.colour = rng.random() < 0.05
-
-    def __call__(self, text: str) -> str:
-        if self.short:
-            for long, short in SHORT:
-                if self.rng.random() < 0.8:
-                    text = re.sub(rf"\b{long}\b(?! ?[.?!,]| it\b)", short, text)
-        if not self.apostrophes:
-            text = text.replace("'", "")
-        if self.colour:
-            text = text.replace("color", "colour")
-        if self.kind in ("bare", "lower"):
-            text = text.lower()
-        if self.kind in ("bare", "unmarked"):
-            text = text.rstrip(".?!").rstrip()
-            if self.kind == "bare" and self.rng.random() < 0.5:
-                text = text.replace(",", "")
-        return text
