@@ -303,6 +303,7 @@ class Stories(Writer):
         listed = {key: self.shared[key][0].split(", ") for key in WORD_LISTS[1:]}
         words: dict[str, Iterable[str]] = {
             "h": [*self.names, *self.animal_names, *animals],
+            "n": [*self.names, *self.animal_names, *animals, "he", "she", "it"],
             "name": self.animal_names, "name2": self.names, "kind": kinds, "at": self.places,
             "he": ["he", "she", "it"], "him": ["him", "her", "it"], "his": ["his", "her", "its"],
             "himself": ["himself", "herself", "itself"], "sex": ["boy", "girl"],

@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "corpora"))
 
+from author.kept import Kept
 from author.lexicon import Lexicon
 from author.pieces import Pieces
 from author.reader import Reader, is_read
@@ -70,6 +71,30 @@ def test_every_verse_rhymes_and_halves_of_two_do_not() -> None:
     lines = [verse.split("\n") for verse in verses]
     mixed = [f"{one[0]}\n{two[1]}" for one, two in pairwise(lines)]
     assert sum(map(pieces.rhymes, mixed)) <= 0.2 * len(mixed)
+
+
+@pytest.mark.parametrize("form", ["letter", "postcard", "diary", "forecast", "riddle", "likes"])
+def test_small_forms_keep_what_they_began_with(form: str) -> None:
+    kept = Kept(pieces)
+    for text in pieces.some(form, 30):
+        assert kept(text) is not False, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear Granny,\nThank you for the hat. Please write back, Mr. Lee.\nYour Mia",
+        "Dear Mia,\nI miss you.\nYour Mia",
+        "Ben likes pears. Mia likes plums.\nWhat does Mia like? Pears.",
+        "Ben likes pears. Mia likes plums.\nDoes Ben like plums? Yes, he does.",
+        "Ben likes pears. Mia likes plums.\nWho likes plums? Ben does.",
+        "I have two hands, but no fingers. What am I? A river.",
+        "MONDAY\nIt rained all day. Tomorrow is Friday, and I will see Ben.",
+        "THE WEATHER FOR MONDAY\nIt begins to rain at six. Sunday will be nicer.",
+    ],
+)
+def test_what_a_small_form_forgets_is_seen(text: str) -> None:
+    assert Kept(pieces)(text) is False
 
 
 @pytest.mark.parametrize(
