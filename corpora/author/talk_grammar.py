@@ -200,6 +200,8 @@ class Grammar:
 
     def _having(self, kind: str) -> list[Word]:
         found = [word for word in self.words if hasattr(word, kind)]
+        if kind == "good":
+            return [word for word in found if getattr(word, "kind", "") != "drink"]
         if kind == "sum":
             return [word for word in found if word.table == "sum" and hasattr(word, "some")]
         return found

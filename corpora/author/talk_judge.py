@@ -36,6 +36,16 @@ REQUESTS = (
     "rhymes",
     "fact",
 )
+# Kinds of questions, and sections, each of whose answers would do for the others.
+LENIENT = (
+    "color", "sound", "kind", "home", "food", "taste", "can", "legs", "material", "grows", "size",
+    "young",
+)  # fmt: skip
+ALIKE = (
+    ("hello", "what is up"), ("bye",), ("recall name",), ("how",), ("thanks",),
+    ("tell name", "after What is your name?", "after What is yours?", "after Who are you?",
+     "after And who are you?", "after What is it?"),
+)  # fmt: skip
 BY_ANSWER = ("after", "guess", "quiz right", "quiz wrong", "hint right")  # follow from Bot's words
 Place = tuple[str, str, str]  # a slot, what of it, and how
 BESIDE = ("x", "y", "z", "o", "p")
@@ -49,6 +59,12 @@ def normal(text: str) -> str:
     for short, long in EXPANDED:
         text = short.sub(long, text)
     return " ".join(re.sub(r"[^a-z0-9 +-]", " ", text.replace("'", "").replace("+", " + ")).split())
+
+
+def polarity(line: Exchange) -> str:
+    """Whether the answer is yes or no, or neither."""
+    first = re.match("(Yes|No), ", line.bot[0])
+    return first[1] if first else ""
 
 
 def turns_of(talk: str) -> list[tuple[str, str]]:
@@ -282,7 +298,7 @@ class Judge:
 
     def accepts(self, reading: Reading, bot: str, state: State) -> dict[str, list[Word]] | None:
         """What stands in the answer, if it is one that may come; else None."""
-        for wording in reading.exchange.bot:
+        for wording in (*reading.exchange.bot, *self.also(reading)):
             slots = self.answered(wording, reading, bot, state)
             if slots is not None:
                 return slots
@@ -294,6 +310,39 @@ class Judge:
                 rest = re.split(r"(?<=[.!?]) ", bot, maxsplit=len(re.findall(r"[.!?]", before)))[-1]
                 return self.accepts(reading, rest, state)
         return None
+
+    def also(self, reading: Reading) -> tuple[str, ...]:
+        """Answers that other exchanges have and that would do here as well."""
+        section, kind = reading.exchange.section, reading.exchange.kind
+        if section not in self.grammar.questions:
+            alike = next((group for group in ALIKE if section in group), ())
+            return self.bots_of(alike)
+        if kind not in LENIENT or not self.is_about_x(reading.exchange):
+            return ()
+        return self.bots_about(kind, polarity(reading.exchange))
+
+    def bots_of(self, sections: tuple[str, ...]) -> tuple[str, ...]:
+        lines = (line for section in sections for line in self.grammar.talks[section])
+        return tuple(bot for line in lines for bot in line.bot)
+
+    @cache  # noqa: B019
+    def bots_about(self, kind: str, answer: str) -> tuple[str, ...]:
+        return tuple(
+            bot
+            for section, lines in self.grammar.questions.items()
+            if section.split()[0] == kind and not section.endswith("state")
+            for line in lines
+            if self.is_about_x(line) and polarity(line) == answer
+            for bot in line.bot
+            if slots_in(bot) <= {"x"}
+        )
+
+    def is_about_x(self, line: Exchange) -> bool:
+        """Whether You names x, or says "it", and wants to know what is told of it."""
+        form = line.section.partition(" ")[2]
+        return form in ("it", "them") or any(
+            found["slot"] == "x" and not found["of"] for found in SLOT.finditer(line.you[0])
+        )
 
     def filled(self, wording: str, slots: dict[str, list[Word]]) -> str:
         """The wording with what is certain put in."""

@@ -177,7 +177,8 @@ class Talk:
         self.scenes[self.talks.weighted(scenes)]()
 
     def is_due(self, key: str, turn: int) -> bool:
-        return len(self.turns) - turn > 1 and f"recall {key}" in self.grammar.talks
+        soon = 1 if self.rng.random() < 0.8 else -1  # now and then it is asked at once
+        return len(self.turns) - turn > soon and f"recall {key}" in self.grammar.talks
 
     # -- one exchange ------------------------------------------------------------------------
 

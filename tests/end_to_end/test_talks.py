@@ -42,6 +42,7 @@ def test_the_same_seed_writes_the_same_talks() -> None:
         [("Is a lemon yellow?", "Yes, it is."), ("how does it taste", "A lemon is sour.")],
         [("im sam", "Hello, Sam!"), ("whats my name", "Your name is Sam.")],
         [("What is my name?", "You have not told me yet.")],
+        [("What do cows say?", "It says moo.")],
         [("I have a dog called Rex.", "Say hello to Rex from me."), ("2+2", "2 + 2 is 4.")],
         [
             ("Tell me a riddle.", "I say moo. I am big. What am I?"),
@@ -57,6 +58,10 @@ def test_what_is_right(turns: list[tuple[str, str]]) -> None:
     "turns",
     [
         [("What does a cow say?", "A cow says oink.")],
+        [("What does a cow say?", "A pig says oink.")],
+        [("What comes after Monday?", "Monday.")],
+        [("What is a young cow?", "It will be a cow.")],
+        [("Is a lemon yellow?", "No, it is yellow.")],
         [("What does a cow say?", "A cow says moo."), ("And a pig?", "It says moo.")],
         [("Is a lemon yellow?", "No, a lemon is green.")],
         [("Is a lemon blue?", "Yes, it is.")],
