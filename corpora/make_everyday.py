@@ -21,7 +21,7 @@ from author.talks import Talks
 
 SEED = 7
 EACH_STORY = 3
-EACH_PLOT = 14
+EACH_PLOT = 12
 EACH_PIECE = 3
 PIECES = {
     "letter": 280, "postcard": 120, "note": 140, "invitation": 100, "diary": 190, "forecast": 100,

@@ -23,10 +23,11 @@ from itertools import chain, product
 from author.lexicon import GRAMMAR, Lexicon, Slots, Word, Writer, finish, sections
 from author.reader import Domain, Template
 
+MADE_UP = ("dragon", "ghost", "robot")  # only in plots of their own
 HOME = ("in the kitchen", "in the attic", "in the yard", "in the garden")
 # What just happens is nobody's idea.
 LUCK = re.compile(
-    r"forgot|mistake|sneezed|yawned|slipped|fell|[Ss]uddenly|once|saw|looked up|smell|stepped|heard"
+    r"forgot|mistake|sneezed|yawned|slipped|fell|[Ss]uddenly|once|saw|looked up|smell|stepped|heard|rest"
 )
 PRONOUNS = {"he": {"he", "him", "his", "himself"}, "she": {"she", "her", "hers", "herself"}}
 PERSONS = {
@@ -36,7 +37,7 @@ PERSONS = {
 HE = {he: {"he": he, "him": him, "his": his, "himself": f"{him}self"} for he, him, his in (
     ("he", "him", "his"), ("she", "her", "her"), ("it", "it", "its"))}  # fmt: skip
 WORD_LISTS = ("mix", "sweet", "veg", "inst", "fur", "late", "treat")  # of tales.grammar
-SETTINGS = ("who", "where", "animals", "without", "helpers", "night")  # of a plot
+SETTINGS = ("who", "where", "animals", "without", "helpers", "night", "asleep")  # of a plot
 OPENINGS = {  # sections of tales.grammar, and whom their stories tell of
     "open child": "child", "open child night": "child",
     "open named": "named", "open unnamed": "unnamed",
@@ -133,11 +134,12 @@ class Stories(Writer):
                 parts.append(sad.pop())
         helped = self.rng.random() < 0.6
         parts += self.help(plot, form, hero, slots) if helped else self.idea(plot, parts[-1])
+        asleep = "asleep" in plot.lines
         thanks = helped and self.rng.random() < 0.5
-        if thanks or self.rng.random() < 0.6:
+        if (thanks or self.rng.random() < 0.6) and not asleep:
             parts.append(self.after(parts[-1], self.shared["thanks" if thanks else "glad"]))
         parts.append(self.after(parts[-1], plot.lines["end"]))
-        if self.rng.random() < 0.65:
+        if self.rng.random() < 0.65 and not asleep:
             parts.append(self.last(plot, form, place, parts[-1]))
         told = self.refer("\n".join(map(self.unfold, parts)), form).format_map(slots)
         title = self.rng.choice(plot.lines["title"]).format_map(slots).upper()
@@ -162,7 +164,8 @@ class Stories(Writer):
             form = self.rng.choices(forms, weights)[0]
             place = self.rng.choice(plot.words("where"))
             kinds = [kind for kind in self.places[place].split(", ") if kind != "child"]
-            kinds = [kind for kind in kinds if kind in plot.words("animals", ", ".join(kinds))]
+            real = [kind for kind in kinds if kind not in MADE_UP]
+            kinds = [kind for kind in kinds if kind in plot.words("animals", ", ".join(real))]
             if form == "child":
                 return form, place, self.rng.choice(self.names)
             if kinds:
