@@ -27,6 +27,10 @@ CROWDS = {  # where animals are, and how they go
     "dog": ("in the yard", "run"), "crow": ("in the tree", "fly"), "goat": ("on the rock", "jump"),
 }  # fmt: skip
 GOES = {"fly": "flies", "swim": "swims", "run": "runs", "jump": "jumps"}
+FORMS = (
+    "letter", "postcard", "note", "invitation", "diary", "forecast", "door", "recipe", "shopping",
+    "riddle", "verse", "counting", "rhyming", "because", "sums", "likes",
+)  # fmt: skip
 LIKED = ("fruit", "berry", "color", "farm", "flower", "dish", "drink", "day", "month")
 MANY = ("fruit", "berry", "farm", "flower")  # of which one likes more than one
 

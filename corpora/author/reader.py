@@ -7,8 +7,9 @@ stand in it, so that a sentence can be well made and wrong. Case does not count,
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from itertools import product
 from string import Formatter
 from typing import NamedTuple
@@ -18,18 +19,23 @@ from author.lexicon import Word, articles
 AN = re.compile(r"\b([Aa])n (?=(?!uni|use|one\b)[aeiou]|hour|[AEIO][a-z])|\b(A)N (?=[AEIOU][A-Z])")
 FIRST = re.compile(r"\w+|[^\w\s]")
 WORD = re.compile(r"\b[a-z]{2,}\b")
-END = re.compile(r'(?:(?<!\bmr)(?<!\bmrs)\.|[?!])"?(?=\s|$)')
+END = re.compile(r'(?i:(?<!\bmr)(?<!\bmrs)\.|[?!])"?(?=\s|$)')
 Bound = Mapping[str, frozenset[int]]
+
+
+def without_an(text: str) -> str:
+    """The text with a for an."""
+    return AN.sub(lambda found: f"{found[1] or found[2]} ", text)
 
 
 def plain(text: str) -> str:
     """The text with a for an, in small letters."""
-    return AN.sub(lambda found: f"{found[1] or found[2]} ", text).lower()
+    return without_an(text).lower()
 
 
 def is_written_well(text: str) -> bool:
     """Whether a and an stand where they should."""
-    return articles(AN.sub(lambda found: f"{found[1] or found[2]} ", text)) == text
+    return articles(without_an(text)) == text
 
 
 class Slot(NamedTuple):
@@ -47,14 +53,7 @@ class Domain:
 
     def _spelled(self, path: str, spec: str) -> dict[str, list[tuple[str, frozenset[int]]]]:
         found: dict[str, set[int]] = {}
-        for index, word in enumerate(self.words):
-            try:
-                for name in filter(None, path.split(".")):
-                    word = getattr(word, name)
-            except AttributeError:
-                continue
-            if "s" in spec and not word.counted:
-                continue
+        for index, word in self._told(path, spec).items():
             found.setdefault(plain(format(word, spec)), set()).add(index)
         starting: dict[str, list[tuple[str, frozenset[int]]]] = {}
         for text, indices in sorted(found.items(), key=lambda item: -len(item[0])):
@@ -62,6 +61,20 @@ class Domain:
             assert first, text
             starting.setdefault(first[0], []).append((text, frozenset(indices)))
         return starting
+
+    def texts(self, path: str, spec: str) -> list[str]:
+        """How its words are spelled there."""
+        return [format(word, spec) for word in self._told(path, spec).values()]
+
+    def _told(self, path: str, spec: str) -> dict[int, Word]:
+        found = {}
+        for index, word in enumerate(self.words):
+            with suppress(AttributeError):
+                for name in filter(None, path.split(".")):
+                    word = getattr(word, name)
+                if "s" not in spec or word.counted:
+                    found[index] = word
+        return found
 
     def at(self, text: str, start: int, slot: Slot) -> Iterator[tuple[int, frozenset[int]]]:
         """Where words end that are spelled from `start` on, and which they can be."""
@@ -84,6 +97,7 @@ class Template:
     strict: Mapping[str, Domain]
     loose: Mapping[str, Domain]
     fits: Callable[[Mapping[str, Word]], bool] = lambda words: True
+    judged: bool = True  # or it holds with any words
     parts: tuple[str | Slot, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,9 +110,24 @@ class Template:
                 parts.append(Slot(head, path, (spec or "").replace("t", "").replace("u", "")))
         object.__setattr__(self, "parts", tuple(parts))
 
-    @property
+    @cached_property
     def slots(self) -> list[Slot]:
         return [part for part in self.parts if isinstance(part, Slot)]
+
+    @cached_property
+    def literal(self) -> str:
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @cached_property
+    def tells(self) -> bool:
+        """Whether it says something that the tables know."""
+        about_x = any(slot.name == "x" and slot.path for slot in self.slots)
+        return self.judged and self.kind in ("fact", "question") and about_x
+
+    @cached_property
+    def names(self) -> bool:
+        """Whether it says what it is about."""
+        return any(slot.name == "x" and not slot.path for slot in self.slots)
 
     def match(self, text: str, start: int, strictly: bool) -> Iterator[tuple[int, Bound]]:
         domains = self.strict if strictly else self.loose
@@ -154,10 +183,33 @@ class Reading:
     end: int
     template: Template
     words: tuple[dict[str, Word], ...]  # what the slots can stand for; empty if it is wrong
+    vague: "Reading | None" = None  # as a fact about what "it" is, if it can be read so, too
 
     @property
     def holds(self) -> bool:
         return bool(self.words)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it tells no fact, or says of what."""
+        return self.template.names or not self.template.tells
+
+
+def merged(readings: Sequence[Reading]) -> Reading:
+    """One for several of the same stretch: the best; and of those that only say "it" all words."""
+    clear = [reading for reading in readings if reading.is_clear]
+    vague = [reading for reading in readings if not reading.is_clear]
+    if clear:  # "No." is no word's opposite
+        vague = [reading for reading in vague if any(map(str.isalpha, reading.template.literal))]
+    if vague:
+        words = tuple(words for reading in vague for words in reading.words)
+        vague = [replace(max(vague, key=lambda reading: reading.holds), words=words)]
+    if not clear:
+        return vague[0]
+    best = max(clear, key=lambda reading: (reading.holds, any(reading.words)))
+    if vague and vague[0].holds and not (best.holds and best.template.judged):
+        return replace(best, vague=vague[0]) if best.holds else vague[0]
+    return best
 
 
 class Reader:
@@ -200,13 +252,13 @@ class Reader:
                     if end in ends:
                         ends[end] += template.assignments(bound)
             for end, words in ends.items():
+                if not template.judged:
+                    words = words or [{}]
                 yield Reading(start, end, template, tuple(words))
 
     def _read(self, line: str) -> tuple[Reading, ...]:
         """How the most of a line can be read, and of that the most as it holds."""
         text = plain(line)
-        if len(text) != len(AN.sub(lambda found: f"{found[1] or found[2]} ", line)):
-            return ()
         candidates = self.candidates(text)
         starts = [0, *(found.end() + 1 for found in END.finditer(text) if found.end() < len(text))]
         # From the last start to the first: letters read, of them letters that hold, the readings.
@@ -216,7 +268,10 @@ class Reader:
             start = starts[place]
             after = starts[place + 1] if place + 1 < len(starts) else len(text)
             options = [best[after]]
+            found: dict[int, list[Reading]] = {}
             for reading in self.at(text, start, candidates):
+                found.setdefault(reading.end, []).append(reading)
+            for reading in map(merged, found.values()):
                 rest = best.get(reading.end + 1)
                 if rest is not None:
                     size = reading.end - start
@@ -230,8 +285,9 @@ class Reader:
 def is_read(line: str, reader: Reader) -> bool:
     """Whether the whole line is what some wordings write."""
     readings = reader.read(line)
-    return bool(readings) and is_written_well(line) and _length(readings) == len(plain(line))
+    return bool(readings) and is_written_well(line) and length(readings) == len(plain(line))
 
 
-def _length(readings: Sequence[Reading]) -> int:
+def length(readings: Sequence[Reading]) -> int:
+    """How many characters of a line they are."""
     return sum(reading.end - reading.start for reading in readings) + len(readings) - 1
