@@ -36,6 +36,7 @@ REQUESTS = (
     "rhymes",
     "fact",
 )
+MADE = ("facts about", "known", "before fact")  # lines of answers
 # Kinds of questions, and sections, each of whose answers would do for the others.
 LENIENT = (
     "color", "sound", "kind", "home", "food", "taste", "can", "legs", "material", "grows", "size",
@@ -142,6 +143,8 @@ class Judge:
         """What may stand in a slot."""
         if slot in BESIDE:
             return self.grammar.having.get(kind, self.grammar.words)
+        if slot == "first":
+            return self.grammar.lists["letter"]
         if slot in ("answer", "guess"):
             return [word for word in self.grammar.words if word.table in SUBJECTS]
         return self.grammar.lists.get(slot.rstrip("0123456789"), [])
@@ -606,6 +609,50 @@ class Judge:
         if first in ("guess", "give", "quiz", "hint"):
             return "game"
         return "unknown" if section == "unknown" else "chat"
+
+    # -- single lines --------------------------------------------------------------------------
+
+    def is_asked(self, you: str) -> bool:
+        """Whether You could say this at some place of a talk."""
+        line = normal(you)
+        first = line.split()[0] if line else ""
+        wordings = [*self.by_first_word.get(first, []), *self.by_first_word.get("", [])]
+        return any(self.read(wording, line_.kind, line) for line_, wording in wordings) or any(
+            normal(wording) == line for _, wording in wordings
+        )
+
+    def is_answered(self, bot: str) -> bool:
+        """Whether Bot could say this at some place of a talk, be it right there or not."""
+        made = ("riddle", "quiz", "story", "mystory", "rhyme", "joke", "no", "fact")
+        state, reading = State(), Reading(Exchange("", (), ()), {})
+        if any(getattr(self, f"is_{name}")(bot, reading, state) for name in made):
+            return True
+        if any(self.read(line, kind, normal(bot)) is not None for line, kind in self.made_lines):
+            return True
+        start, _, rest = bot.partition(" ")
+        if normal(start) in ("yes", "no") and start.endswith("."):
+            return self.is_answered(rest)
+        first, *more = re.split(r"(?<=[.!?]) ", bot)  # two that may come one after the other
+        return bool(more) and self.is_answered(first) and self.is_answered(" ".join(more))
+
+    @cached_property
+    def made_lines(self) -> list[tuple[str, str]]:
+        """Wordings of answers, each of whose slots has its words, and kinds."""
+        exchanges = [*self.grammar.questions.values(), *self.grammar.talks.values()]
+        found = [(bot, line.kind) for lines in exchanges for line in lines for bot in line.bot]
+        found += [(re.sub(r" ?{(full|again)}", "", bot), kind) for bot, kind in found]
+        found += [("You asked me about {x}.", ""), ("You asked me about {x:s}.", "")]
+        found += [(line, "") for name in MADE for line in self.grammar.lines[name]]
+        found += [(line.split(" > ")[2], "") for line in self.grammar.lines["quizzes"]]
+        numbers = list(map(str, self.grammar.having["number"]))
+        for upto in range(2, len(numbers)):
+            found += [(" ".join(numbers[:upto]), ""), (" ".join(numbers[:upto][::-1]), "")]
+        found += [(" ".join(word), "") for word in self.grammar.lists["spelled"]]
+        return [
+            (wording, kind)
+            for wording, kind in dict.fromkeys(found)
+            if wording and all(self.words_for(slot, kind) for slot in slots_in(wording))
+        ]
 
     # -- talks to hold -----------------------------------------------------------------------
 

@@ -86,3 +86,17 @@ def test_questions_are_read_whatever_bot_answers() -> None:
         lines = judge.questions(rng)
         assert 2 < len(lines) < 9
         assert sum(verdict.right for verdict in judge.check([(you, "?") for you in lines])) == 0
+
+
+def test_single_lines_are_read() -> None:
+    for _ in range(30):
+        for you, bot in turns_of(talks.talk()):
+            assert judge.is_asked(you), you
+            assert judge.is_answered(bot), bot
+
+
+@pytest.mark.parametrize(
+    "bot", ["A cow says says.", "Hello, Blorp!", "I am summer in the hall.", "It is wirll!", ""]
+)
+def test_what_bot_would_never_say_is_not_read(bot: str) -> None:
+    assert not judge.is_answered(bot)
