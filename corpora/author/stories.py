@@ -27,7 +27,8 @@ MADE_UP = ("dragon", "ghost", "robot")  # only in plots of their own
 HOME = ("in the kitchen", "in the attic", "in the yard", "in the garden")
 # What just happens is nobody's idea.
 LUCK = re.compile(
-    r"forgot|mistake|sneezed|yawned|slipped|fell|[Ss]uddenly|once|saw|looked up|smell|stepped|heard|rest"
+    "forgot|mistake|sneezed|yawned|slipped|fell|[Ss]uddenly|once|saw|looked up|smell|stepped|heard"
+    "|rest"
 )
 PRONOUNS = {"he": {"he", "him", "his", "himself"}, "she": {"she", "her", "hers", "herself"}}
 PERSONS = {
