@@ -14,14 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "corpora"))
 
 from author.kept import Kept
 from author.lexicon import Lexicon
-from author.pieces import Pieces
+from author.pieces import FORMS, Pieces
 from author.reader import Reader, is_read
 from author.stories import Stories
 
-FORMS = (
-    "letter", "postcard", "note", "invitation", "diary", "forecast", "door", "recipe", "shopping",
-    "riddle", "verse", "counting", "rhyming", "because", "sums", "likes",
-)  # fmt: skip
 stories = Stories(random.Random(3), Lexicon())
 pieces = Pieces(random.Random(3), Lexicon())
 tales = [stories.tale(plot) for plot in stories.plots for _ in range(4)]
