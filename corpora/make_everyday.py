@@ -28,7 +28,7 @@ PIECES = {
     "door": 100, "recipe": 130, "shopping": 120, "riddle": 190, "verse": 380, "counting": 80,
     "rhyming": 60, "because": 200, "sums": 220, "likes": 220,
 }  # fmt: skip
-PORTRAITS = 220
+PORTRAITS = 330
 RIDDLES = 70
 TALKS = 1700
 

@@ -37,22 +37,22 @@ WATER = re.compile(r"in the sea|by the sea|on the ice|in a fish tank")
 # How many sentences a thing gets on each of its properties, if it is one that everyone speaks of
 # and if not, and what may head a group of them.
 FACTS = {
-    "color": (10, 3, "COLORS"), "kind": (5, 2, "WHAT IS IT?"), "size": (3, 2, "BIG AND SMALL"),
-    "than": (3, 3, "WHICH IS MORE?"), "home": (8, 3, "WHERE ANIMALS LIVE"),
-    "food": (7, 3, "WHAT ANIMALS EAT"), "sound": (28, 8, "WHAT ANIMALS SAY"),
-    "young": (16, 6, "ANIMALS AND THEIR YOUNG"), "can": (4, 2, "WHAT ANIMALS CAN DO"),
-    "taste": (9, 3, "HOW IT TASTES"), "grows": (3, 2, "WHERE IT GROWS"),
+    "color": (9, 2, "COLORS"), "kind": (4, 2, "WHAT IS IT?"), "size": (3, 2, "BIG AND SMALL"),
+    "than": (3, 3, "WHICH IS MORE?"), "home": (7, 3, "WHERE ANIMALS LIVE"),
+    "food": (6, 2, "WHAT ANIMALS EAT"), "sound": (24, 6, "WHAT ANIMALS SAY"),
+    "young": (14, 5, "ANIMALS AND THEIR YOUNG"), "can": (3, 2, "WHAT ANIMALS CAN DO"),
+    "taste": (7, 3, "HOW IT TASTES"), "grows": (3, 2, "WHERE IT GROWS"),
     "good": (3, 1, "GOOD TO EAT"), "material": (5, 2, "WHAT IT IS MADE OF"),
     "room": (3, 1, "IN THE HOUSE"), "use": (4, 2, "WHAT IT IS FOR"), "place": (2, 2, "LOOK AROUND"),
-    "does": (10, 8, "PEOPLE AT WORK"), "work": (4, 3, "WHERE PEOPLE WORK"),
-    "opposite": (24, 8, "OPPOSITES"), "one": (3, 3, "NOT THE SAME"),
-    "day": (40, 40, "THE DAYS OF THE WEEK"), "month": (24, 24, "THE MONTHS"),
+    "does": (8, 6, "PEOPLE AT WORK"), "work": (4, 3, "WHERE PEOPLE WORK"),
+    "opposite": (20, 7, "OPPOSITES"), "one": (3, 3, "NOT THE SAME"),
+    "day": (34, 34, "THE DAYS OF THE WEEK"), "month": (20, 20, "THE MONTHS"),
     "season": (12, 12, "THE SEASONS"), "happens": (6, 6, "ALL YEAR ROUND"),
-    "number": (18, 18, "NUMBERS"), "sum": (8, 8, "LITTLE SUMS"), "parts": (5, 5, "HOW MANY?"),
-    "serves": (8, 8, "OUR BODY"), "doing": (10, 10, "WHERE PEOPLE GO"),
-    "capital": (10, 10, "COUNTRIES"), "greeting": (12, 12, "HELLO EVERYWHERE"),
-    "famous": (5, 5, "IN OTHER COUNTRIES"), "why": (6, 6, "WHY?"),
-    "means": (7, 7, "WHAT WORDS MEAN"), "sign": (4, 4, "SIGNS"),
+    "number": (15, 15, "NUMBERS"), "sum": (8, 8, "LITTLE SUMS"), "parts": (5, 5, "HOW MANY?"),
+    "serves": (8, 8, "OUR BODY"), "doing": (8, 8, "WHERE PEOPLE GO"),
+    "capital": (9, 9, "COUNTRIES"), "greeting": (12, 12, "HELLO EVERYWHERE"),
+    "famous": (5, 5, "IN OTHER COUNTRIES"), "why": (5, 5, "WHY?"),
+    "means": (6, 6, "WHAT WORDS MEAN"), "sign": (3, 3, "SIGNS"),
 }  # fmt: skip
 ASKED = 0.5  # sentences in the wording of the prompts, for each one in another
 LEFT_OUT = 14  # sentences at least on what is left out, in as many wordings as there are
@@ -95,6 +95,11 @@ def stands_alone(telling: Telling) -> bool:
 def subject(word: Word) -> str:
     """The heading of a page about the word."""
     return f"{word:su}" if word.table in NOUNS and word.counted else f"{word:u}"
+
+
+def told_in(wording: str) -> set[str]:
+    """The properties of x that a wording tells."""
+    return set(re.findall(r"{x\.(\w+)", wording))
 
 
 class Unfit(Exception):
@@ -230,7 +235,7 @@ class Facts(Writer):
             left.setdefault(telling.property, []).append(telling)
         while len(left) >= 3:
             most = sorted(left, key=lambda name: (-len(left[name]), self.rng.random()))
-            names = most[: self.rng.randrange(3, 7)]
+            names = most[: self.rng.randrange(4, 9)]
             page = [left[name].pop() for name in names]
             left = {name: some for name, some in left.items() if some}
             yield sorted(page, key=lambda telling: (telling.property != "kind", self.rng.random()))
@@ -247,17 +252,17 @@ class Facts(Writer):
             else:
                 mixed.append(telling)
         for some in same.values():
-            for group in self.apart(some, 6):
+            for group in self.apart(some, 7):
                 if len(group) >= 3:
                     yield group
                 else:
                     mixed += [telling for telling in group if stands_alone(telling)]
-        yield from self.apart(self.shuffled(mixed), 8)
+        yield from self.apart(self.shuffled(mixed), 9)
 
     def apart(self, tellings: list[Telling], most: int) -> Iterator[list[Telling]]:
-        """Groups of three to `most` where they suffice, none with two about the same word."""
+        """Groups of four to `most` where they suffice, none with two about the same word."""
         while tellings:
-            size = self.rng.randrange(3, most + 1)
+            size = self.rng.randrange(4, most + 1)
             group: dict[str, Telling] = {}
             later = []
             for telling in tellings:
@@ -282,6 +287,10 @@ class Facts(Writer):
         nouns = [word for word in self.lexicon.words if word.table in NOUNS]
         for section, wordings in self.sections().items():
             property = section.split()[0]
+            if property not in FACTS:
+                for wording in wordings:
+                    yield Template("fact", section, wording, lists, lists, judged=False)
+                continue
             having = self.having[property]
             strict = lists | dict.fromkeys("xopyz", Domain(having))
             others = [] if property == "sign" else nouns
@@ -322,7 +331,15 @@ class Facts(Writer):
         first = next(name for name in properties if openings[name])
         rest = [name for name in properties if name != first][: self.rng.randrange(2, 5)]
         told = [self.some(openings[first], word, first)]
-        told += [self.some(self.wordings[f"{name} it"], word, name) for name in rest]
+        known = {first}
+        for name in rest:
+            if name not in known:
+                wordings = [one for one in self.wordings[f"{name} it"] if not known & told_in(one)]
+                wording, text = next(self.sayings(wordings, word, name))
+                known |= told_in(wording)
+                told.append(text)
+        if self.rng.random() < 0.35:
+            told.append(self.rng.choice(self.wordings["portrait end"]).format_map(self.slots()))
         return finish(" ".join(told))
 
     def riddle(self, word: Word) -> str:
