@@ -28,7 +28,7 @@ HOME = ("in the kitchen", "in the attic", "in the yard", "in the garden")
 # What just happens is nobody's idea.
 LUCK = re.compile(
     "forgot|mistake|sneezed|yawned|slipped|fell|[Ss]uddenly|once|saw|looked up|smell|stepped|heard"
-    "|rest"
+    "|rest|thought and thought"
 )
 PRONOUNS = {"he": {"he", "him", "his", "himself"}, "she": {"she", "her", "hers", "herself"}}
 PERSONS = {
@@ -240,7 +240,8 @@ class Stories(Writer):
 
     def idea(self, plot: Plot, before: str) -> list[str]:
         wording = self.rng.choice(plot.lines["self"])
-        return [self.after(before, self.shared["idea"])] * (not LUCK.search(wording)) + [wording]
+        ideas = [idea for idea in self.shared["idea"] if not before.startswith(idea[:4])]
+        return [self.after(before, ideas)] * (not LUCK.search(wording)) + [wording]
 
     def refer(self, text: str, form: str) -> str:
         """Puts the hero's name, or a pronoun where it is clear whom it means, for {n} and {h}."""
