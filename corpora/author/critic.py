@@ -123,9 +123,7 @@ class Critic:
 
     def _about(self, exchange: Exchange, wording: str, judged: bool = True) -> Template:
         kind = exchange.kind
-        words = Domain(self.talks.having[kind])
-        strict = self.lists | dict.fromkeys("xopyz", words)
-        loose = self.lists | dict.fromkeys("xopyz", Domain([*words.words, *self._nouns.words]))
+        strict, loose = (self.lists | dict.fromkeys("xopyz", some) for some in self._words[kind])
 
         def fits(found: Mapping[str, Word]) -> bool:
             return "x" not in found or all(
@@ -135,6 +133,14 @@ class Critic:
             )
 
         return Template("question", exchange.section, wording, strict, loose, fits, judged)
+
+    @cached_property
+    def _words(self) -> dict[str, tuple[Domain, Domain]]:
+        """Of each kind of question the words that it can be about, and those beside all nouns."""
+        return {
+            kind: (Domain(words), Domain([*words, *self._nouns.words]))
+            for kind, words in self.talks.having.items()
+        }
 
     @cached_property
     def _nouns(self) -> Domain:
@@ -319,7 +325,8 @@ class Critic:
     def keeps_story(self, text: str) -> bool | None:
         """Whether a story keeps its hero, its place and its pronouns; None if it is no story."""
         title, _, told = text.partition("\n")
-        sections = set() if told.isupper() else self._titles(plain(title))
+        is_piece = _origin(self.read(told.split("\n")[0]))[0] == "piece"
+        sections = set() if told.isupper() or is_piece else self._titles(plain(title))
         if not told or not sections:
             return None
         return any(self._keeps(section, text) for section in sections)
