@@ -151,6 +151,7 @@ class Critic:
         about = [Word(f"{word:s}" if word.counted else word) for word in self._nouns.words]
         named = self.lists | {"about": Domain(about), "x": self._nouns, "answer": self._nouns}
         named |= {"guess": self._nouns, "first": self.lists["letter"]}
+        named |= dict.fromkeys(("r1", "r2"), self.lists["rhyming"])
         for section, exchanges in self.talks.talks.items():
             wordings = [w for exchange in exchanges for w in getattr(exchange, side)]
             for wording in dict.fromkeys(wordings):
@@ -158,10 +159,13 @@ class Critic:
                     yield Template("talk", section, part, named, named, judged=False)
 
     def _without_parts(self, wording: str) -> Iterator[str]:
+        """The sentences of a wording that stand beside a longer part; a rhyme goes on in one."""
         parts = re.split("|".join(f"{{{name}}}" for name in PARTS), wording)
         for part in filter(None, map(str.strip, parts)):
             if part[-1] in '.?!"' or len(parts) == 1:
                 yield part
+            elif part[-1] == ":":
+                yield from (f"{part} {line}" for line in self.talks.lines["rhyming"])
 
     def _parts(self) -> Iterator[Template]:
         lines = self.talks.lines

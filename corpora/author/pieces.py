@@ -299,9 +299,9 @@ class Pieces(Writer):
             **dict.fromkeys(("crowd", "bigger"), Domain(
                 [crowd(number, kind) for number in counts for kind in CROWDS])),
             "comes": Domain([Word(f"{number} more {'comes' if number == 'one' else 'come'}",
-                                  number=number) for number in counts[:5]]),
+                                  number=number) for number in counts[:6]]),
             "goes": Domain([Word(f"{number} {one if number == 'one' else go}", number=number)
-                            for number in counts[:5] for go, one in GOES.items()]),
+                            for number in counts[:6] for go, one in GOES.items()]),
         }  # fmt: skip
         for section, lines in self.wordings().items():
             for line in dict.fromkeys(lines):
