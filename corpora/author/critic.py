@@ -42,7 +42,7 @@ SHORT = {
 GOES_ON = re.compile(r"\s[a-z]")
 OPENING = ("fact", "riddle", "title", "heading")  # kinds of wordings that a text can begin with
 YOU, BOT = "You: ", "Bot: "
-WORDS = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+WORDS = re.compile(r"\b[A-Za-z]+(?:['-][A-Za-z]+)*(?<=\w\w)")  # of two letters and more
 
 
 @dataclass(frozen=True)
@@ -327,7 +327,8 @@ class Critic:
         return found.read == found.all
 
     def keeps_story(self, text: str) -> bool | None:
-        """Whether a story keeps its hero, its place and its pronouns; None if it is no story."""
+        """Whether a story keeps its hero, its place and its pronouns, and most of it can be read;
+        None if it is no story."""
         title, _, told = text.partition("\n")
         is_piece = _origin(self.read(told.split("\n")[0]))[0] == "piece"
         sections = set() if told.isupper() or is_piece else self._titles(plain(title))
@@ -342,7 +343,8 @@ class Critic:
 
     def _keeps(self, section: str, text: str) -> bool:
         if not section.startswith("plan"):
-            return bool(self.stories.check_story(text))
+            found = self.sentences(text)
+            return found.read >= 0.8 * found.all and bool(self.stories.check_story(text))
         known: dict[str, set[str]] = {}
         read = total = 0
         for line in text.split("\n")[1:]:
