@@ -34,8 +34,8 @@ from chargen.config import ExportConfig
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text
 from chargen.export.html import page_of
 from chargen.export.measurements import measure_model
-from chargen.export.weights import rounded
 from chargen.generation.generator import TextGenerator
+from chargen.nn.packing import rounded
 from chargen.options import choices_of
 
 TOKENS = 3000  # of a turn

@@ -562,11 +562,12 @@ class LookBackConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig(Config):
-    """How a model is written into a page."""
+    """How a model is written into a page or a checkpoint."""
 
-    weights: str = option(
-        "float32",
-        "precision of the weights in a page; float16 halves the file, int8 quarters it",
+    weights: str | None = option(
+        None,
+        "precision of the weights in a page or a checkpoint; float16 halves the file of a model in "
+        "float32, int8 quarters it (default: as they are stored)",
         choices=("float32", "float16", "int8"),
     )
 

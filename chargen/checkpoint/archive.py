@@ -175,7 +175,7 @@ def _limits(metadata: CheckpointMetadata) -> dict[str, int]:
     return {
         **dict.fromkeys((*TOKENIZER_FILES, METRICS), MAX_BYTES),
         CARD: MAX_CARD_BYTES,
-        MODEL: max_model_bytes(metadata.model, metadata.vocab_size),
+        MODEL: max_model_bytes(metadata.model, metadata.vocab_size, metadata.weights),
         TRAINING: max_training_bytes(metadata),
     }
 

@@ -107,7 +107,7 @@ def _table(metadata: CheckpointMetadata) -> str:
     num_parameters = count_parameters(model, metadata.vocab_size)
     rows = {
         "network": f"{model.cell.upper()}, {counted(model.num_layers, 'layer')} of "
-        f"{counted(model.hidden_size, 'unit')}, {num_parameters:,} parameters",
+        f"{counted(model.hidden_size, 'unit')}, {num_parameters:,} parameters{_stored(metadata)}",
         "tokenizer": f"{metadata.tokenizer}, {metadata.vocab_size:,} tokens",
         "training text": ", ".join(texts),
         "documents": "one per file" if documents == "file" else f"one per {documents}",
@@ -129,13 +129,24 @@ def _scores(metadata: CheckpointMetadata) -> str:
     share = metadata.corpus_options.valid_fraction
     perplexity = math.exp(min(nats, 700.0))
     return (
-        f"On the {100 * share:.3g}% of the text that was held out of training:\n\n"
+        f"On the {100 * share:.3g}% of the text that was held out of training"
+        f"{_before_rounding(metadata)}:\n\n"
         "| | |\n|---|---|\n"
         f"| loss | {nats:.4f} nats per token |\n"
         f"| perplexity | {perplexity:.4g} per token |\n"
         f"| bits per byte | {per_byte:.4f} |\n"
         f"| bits per character | {per_character:.4f} |" + _answers(scores) + _forgetting(scores)
     )
+
+
+def _stored(metadata: CheckpointMetadata) -> str:
+    """How the weights are stored, if not in all their bits."""
+    return "" if metadata.weights == "float32" else f" in {metadata.weights}"
+
+
+def _before_rounding(metadata: CheckpointMetadata) -> str:
+    """Which weights the scores are of, where they were rounded since."""
+    return _stored(metadata) and f", by the weights before they were rounded to {metadata.weights}"
 
 
 def _answers(scores: Scores) -> str:

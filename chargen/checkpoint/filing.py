@@ -49,11 +49,16 @@ AnyPath = str | os.PathLike[str]
 def new_folder(text: str) -> Path:
     """Where a new checkpoint belongs: below `checkpoints` where a name is given, else at the path.
     Raises CheckpointError where something is there."""
-    is_name = os.sep not in text and text not in ("", ".", "..")
-    folder = CHECKPOINTS / text if is_name else Path(text)
+    folder = folder_named(text)
     if os.path.lexists(folder):
         raise CheckpointError(f"{folder} exists", hint="choose another name, or remove it first")
     return folder
+
+
+def folder_named(text: str) -> Path:
+    """Where a checkpoint of this name belongs, or of this path."""
+    is_name = os.sep not in text and text not in ("", ".", "..")
+    return CHECKPOINTS / text if is_name else Path(text)
 
 
 def check_removable(path: AnyPath) -> Path:

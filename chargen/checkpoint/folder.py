@@ -21,7 +21,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from chargen.checkpoint.card import write_card
 from chargen.checkpoint.files import (
@@ -53,13 +52,9 @@ from chargen.checkpoint.snapshot import (
     read_snapshot,
     snapshot_to_bytes,
 )
-from chargen.checkpoint.store import (
-    arrays_from_bytes,
-    arrays_to_bytes,
-    check_weights,
-    max_model_bytes,
-)
+from chargen.checkpoint.store import max_model_bytes, weights_from_bytes, weights_to_bytes
 from chargen.errors import CheckpointError, setting
+from chargen.nn.packing import FLOAT32
 from chargen.nn.weights import Arrays, Weights
 from chargen.runtime.files import encode_indented, write_file
 from chargen.tokenizers.base import Tokenizer
@@ -94,11 +89,12 @@ def save(folder: Path, snapshot: Snapshot) -> None:
         vocab_size=tokenizer.vocab_size,
         corpus=snapshot.corpus,
         scores=snapshot.scores,
-        saved_at=not_before,
+        saved_at=max(not_before, _now()),
         sha256={},
         sampling=snapshot.sampling,
     )
-    config, files = _model_files(about, tokenizer, snapshot.best, snapshot.metrics)
+    metrics = encode_metrics(snapshot.metrics)
+    config, files = model_files(about, tokenizer, snapshot.best, metrics)
     content = snapshot_to_bytes(snapshot, config)
     header_bytes = int.from_bytes(content[:8], "little")
     if header_bytes > MAX_HEADER_BYTES or len(files[CONFIG]) > MAX_CONFIG_BYTES:
@@ -132,15 +128,15 @@ def save_model(
     tokenizer: Tokenizer,
     scores: Scores | None = None,
 ) -> None:
-    """Write weights that were changed since `metadata` into a new folder.
+    """Write weights that were changed since `metadata` into a new folder, in float32.
 
     It has no training state and no evaluations. Without `scores` the losses are left out: those
     of `metadata` were other weights'. Raises CheckpointError, and then leaves no folder behind.
     """
     if scores is None:
         scores = Scores(metadata.scores.steps, metadata.scores.epochs, metadata.scores.seconds)
-    about = replace(metadata, model=weights.config, scores=scores, saved_at="")
-    _, files = _model_files(about, tokenizer, weights.arrays, [])
+    about = replace(metadata, model=weights.config, scores=scores, saved_at=_now(), weights=FLOAT32)
+    _, files = model_files(about, tokenizer, weights.arrays)
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
@@ -162,27 +158,27 @@ def save_model(
         ) from error
 
 
-def _model_files(
-    about: CheckpointMetadata,
-    tokenizer: Tokenizer,
-    weights: Arrays,
-    metrics: list[dict[str, Any]],
+def model_files(
+    about: CheckpointMetadata, tokenizer: Tokenizer, weights: Arrays, metrics: bytes = b""
 ) -> tuple[ConfigFile, dict[str, bytes]]:
-    """What config.json says of a model, and the content of its files by name. The time that it is
-    saved at is now, but not before the one in `about`.
+    """What config.json says of a model, and the content of its files by name: its weights in the
+    precision that `about` says, all else that it says as it is.
 
     They are written in this order, config.json last: a new folder is no checkpoint before it.
+    Raises CheckpointError where the weights cannot be stored so.
     """
     files = {
-        MODEL: arrays_to_bytes(weights),
+        MODEL: weights_to_bytes(weights, about.weights),
         tokenizer.file_name: tokenizer.serialize(),
-        METRICS: encode_metrics(metrics),
+        METRICS: metrics,
     }
-    saved_at = max(about.saved_at, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    sha256 = {name: _sha256(content) for name, content in files.items()}
-    config = config_of(replace(about, saved_at=saved_at, sha256=sha256))
+    config = config_of(replace(about, sha256={n: _sha256(data) for n, data in files.items()}))
     files[CONFIG] = encode_indented(config)
     return config, files
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 # -- reading ----------------------------------------------------------------------------------
@@ -262,10 +258,10 @@ def _read_model(folder: Path) -> Checkpoint:
     metadata = read_metadata(folder)
     tokenizer = make_tokenizer(metadata, read_hashed(metadata, file_name_of(metadata.tokenizer)))
     shape = metadata.model, metadata.vocab_size
-    content = read_hashed(metadata, MODEL, at_most=max_model_bytes(*shape))
+    most = max_model_bytes(*shape, metadata.weights)
+    content = read_hashed(metadata, MODEL, at_most=most)
     with blaming(folder, MODEL):
-        arrays = arrays_from_bytes(content)
-        check_weights(*shape, arrays)
+        arrays = weights_from_bytes(*shape, content, metadata.weights)
     return Checkpoint(metadata, Weights(*shape, arrays), tokenizer)
 
 

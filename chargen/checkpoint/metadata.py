@@ -26,7 +26,13 @@ from chargen.checkpoint.files import (
     blaming,
     read_content,
 )
-from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig
+from chargen.config import (
+    CorpusConfig,
+    ExportConfig,
+    ModelConfig,
+    SamplingDefaults,
+    TrainConfig,
+)
 from chargen.errors import CheckpointError
 from chargen.options import ConfigType, build_config
 from chargen.runtime.files import (
@@ -43,7 +49,9 @@ from chargen.runtime.files import (
     to_builtins,
 )
 
-FORMAT = 8
+FORMAT = 9
+# Of a model in float32, of which an older version of chargen can read all that there is.
+FORMAT_OF_FLOAT32 = 8
 SEALED_SINCE = 4
 # The options that a format was the first to name, by groups, as they were before it.
 _ADDED: dict[int, dict[str, dict[str, Any]]] = {
@@ -129,6 +137,7 @@ class ConfigFile(Record, forbid_unknown_fields=True):
     sha256: dict[str, str]
     seal: str = ""
     sampling: dict[str, Scalar | list[str]] | Unset = UNSET  # since format 6, if there is any
+    weights: str | Unset = UNSET  # since format 9, if they are not stored in float32
 
     def sealed(self) -> str:
         """What `seal` must be."""
@@ -200,6 +209,7 @@ class CheckpointMetadata:
     saved_at: str  # ISO 8601, UTC
     sha256: dict[str, str]  # of the other files of the folder, by name
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    weights: str = "float32"  # in which matrices are stored, as ExportConfig has it
 
     @property
     def saved_seconds(self) -> int:
@@ -215,7 +225,7 @@ class CheckpointMetadata:
             facts[name] = asdict(getattr(self, name))
         for name in ("tokenizer", "vocab_size", "corpus", "scores", "saved_at"):
             facts[name] = to_builtins(getattr(self, name))
-        return facts | {"sampling": self.sampling.given}
+        return facts | {"weights": self.weights, "sampling": self.sampling.given}
 
 
 # -- reading ----------------------------------------------------------------------------------
@@ -274,6 +284,7 @@ def metadata_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
             saved_at=config.saved_at,
             sha256=config.sha256,
             sampling=_sampling(config),
+            weights=_weights(config),
         )
         if (config.format >= SEALED_SINCE or config.seal) and config.seal != config.sealed():
             raise ValueError("its seal does not match its content, so it was changed")
@@ -282,8 +293,9 @@ def metadata_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
 
 def config_of(metadata: CheckpointMetadata) -> ConfigFile:
     """What config.json says of a model, as it is written today."""
+    is_float32 = metadata.weights == "float32"
     config = ConfigFile(
-        format=FORMAT,
+        format=FORMAT_OF_FLOAT32 if is_float32 else FORMAT,
         tokenizer=metadata.tokenizer,
         vocab_size=metadata.vocab_size,
         model=asdict(metadata.model),
@@ -294,6 +306,7 @@ def config_of(metadata: CheckpointMetadata) -> ConfigFile:
         saved_at=metadata.saved_at,
         sha256=metadata.sha256,
         sampling=metadata.sampling.given or UNSET,
+        weights=UNSET if is_float32 else metadata.weights,
     )
     config.seal = config.sealed()
     return config
@@ -350,6 +363,13 @@ def _sampling(config: ConfigFile) -> SamplingDefaults:
     values = {} if isinstance(config.sampling, Unset) else config.sampling
     given = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
     return build_config(SamplingDefaults, given)
+
+
+def _weights(config: ConfigFile) -> str:
+    """Raises ConfigError."""
+    if isinstance(config.weights, Unset):
+        return "float32"
+    return build_config(ExportConfig, {"weights": config.weights}).weights or "float32"
 
 
 def _options(config_type: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:

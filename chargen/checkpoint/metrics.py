@@ -36,15 +36,20 @@ def encode_metrics(metrics: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(encode(line) + b"\n" for line in metrics)
 
 
+def read_metrics(metadata: CheckpointMetadata) -> bytes:
+    """The content of metrics.jsonl, if it is what was written. Raises DamagedError."""
+    content = read_content(metadata.folder, METRICS)
+    if METRICS in metadata.sha256:  # formats 1 to 3 kept none
+        check_hash(metadata, METRICS, content)
+    return content
+
+
 def load_metrics(path: str | os.PathLike[str]) -> tuple[CheckpointMetadata, list[dict[str, Any]]]:
     """What a folder says of its model, and its evaluations. Raises CheckpointError."""
     folder = require_checkpoint(path)
     try:
         metadata = read_config(folder)
-        content = read_content(folder, METRICS)
-        if METRICS in metadata.sha256:  # formats 1 to 3 kept none
-            check_hash(metadata, METRICS, content)
-        lines = _decode_lines(folder, METRICS, content)
+        lines = _decode_lines(folder, METRICS, read_metrics(metadata))
     except DamagedError:
         if not os.path.isfile(folder / TRAINING):
             raise

@@ -37,6 +37,7 @@ from chargen.checkpoint.store import (
     num_bytes,
 )
 from chargen.config import CorpusConfig, ModelConfig, SamplingDefaults, TrainConfig
+from chargen.nn.packing import FLOAT32
 from chargen.nn.weights import Array, Arrays
 from chargen.runtime.files import UNSET, Unset, encode, read_rest
 from chargen.tokenizers.base import Tokenizer
@@ -94,6 +95,8 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, CheckpointMetadata]:
         is_sealed = state.config.format >= SEALED_SINCE or state.seal
         if is_sealed and state.seal != _seal(state, arrays):
             raise ValueError("its seal does not match its content")
+        if metadata.weights != FLOAT32:
+            raise ValueError(f"it says that its weights are {metadata.weights}")
         groups: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "learner": {}}
         for name, array in arrays.items():
             group, _, rest = name.partition(".")

@@ -12,29 +12,44 @@ import safetensors
 import safetensors.numpy
 
 from chargen.config import ModelConfig
-from chargen.nn.weights import Array, Arrays, weight_shapes
+from chargen.nn.packing import FLOAT32, Kinds, packed, packed_kinds, unpacked
+from chargen.nn.weights import Array, Arrays
 
 MAX_NAMES = 1 << 20  # bytes that the names and shapes of a model's arrays take in its file
 
 
-def num_bytes(config: ModelConfig, vocab_size: int) -> int:
-    """What the weights of such a network take."""
-    expected = _expected(config, vocab_size).values()
-    return sum(prod(shape) * dtype.itemsize for shape, dtype in expected)
+def num_bytes(config: ModelConfig, vocab_size: int, precision: str = FLOAT32) -> int:
+    """What the weights of such a network take, packed in a precision."""
+    kinds = packed_kinds(config, vocab_size, precision).values()
+    return sum(prod(shape) * dtype.itemsize for shape, dtype in kinds)
 
 
-def max_model_bytes(config: ModelConfig, vocab_size: int) -> int:
+def max_model_bytes(config: ModelConfig, vocab_size: int, precision: str) -> int:
     """What the file of such a network's weights may take."""
-    return num_bytes(config, vocab_size) + MAX_NAMES
+    return num_bytes(config, vocab_size, precision) + MAX_NAMES
+
+
+def weights_to_bytes(arrays: Arrays, precision: str) -> bytes:
+    """The content of the file of a network's weights. Raises CheckpointError where they cannot be
+    packed so."""
+    return arrays_to_bytes(packed(arrays, precision))
+
+
+def weights_from_bytes(
+    config: ModelConfig, vocab_size: int, content: bytes, precision: str
+) -> dict[str, Array]:
+    """The weights of such a network in float32, from the content of a file that has them in a
+    precision. Raises ValueError where they are not those of such a network, or are not finite."""
+    arrays = arrays_from_bytes(content)
+    _check_kinds(packed_kinds(config, vocab_size, precision), arrays)
+    weights = unpacked(arrays)
+    check_weights(config, vocab_size, weights)
+    return weights
 
 
 def check_weights(config: ModelConfig, vocab_size: int, arrays: Arrays) -> None:
     """Raises ValueError where the arrays are not those of such a network, or are not finite."""
-    expected = _expected(config, vocab_size)
-    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-    if expected != found:
-        wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
-        raise ValueError(f"{wrong[0]} is missing, unknown or has the wrong shape")
+    _check_kinds(packed_kinds(config, vocab_size), arrays)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a number that is not finite")
@@ -42,14 +57,12 @@ def check_weights(config: ModelConfig, vocab_size: int, arrays: Arrays) -> None:
         raise ValueError("seen names no token, so nothing could be sampled")
 
 
-def _expected(
-    config: ModelConfig, vocab_size: int
-) -> dict[str, tuple[tuple[int, ...], np.dtype[np.generic]]]:
-    """Shape and type of each array, by name."""
-    return {
-        name: (shape, np.dtype(np.bool_ if name == "seen" else np.float32))
-        for name, shape in weight_shapes(config, vocab_size).items()
-    }
+def _check_kinds(expected: Kinds, arrays: Arrays) -> None:
+    """Raises ValueError where the arrays have other names, shapes or types."""
+    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    if expected != found:
+        wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
+        raise ValueError(f"{wrong[0]} is missing, unknown or has the wrong shape")
 
 
 def arrays_to_bytes(arrays: Arrays, metadata: dict[str, str] | None = None) -> bytes:

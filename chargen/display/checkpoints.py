@@ -44,6 +44,7 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
         ("model", f"{model.cell}, {model.num_layers} x {model.hidden_size}, embedding "
                   f"{model.embedding_size}, dropout {model.dropout:g}, "
                   f"{num_parameters:,} parameters"),
+        *_stored(metadata),
         ("tokenizer", f"{metadata.tokenizer}, {metadata.vocab_size:,} tokens"),
         ("corpus", texts),
         ("trained", f"{counted(scores.steps, 'step')}, {scores.epochs:.2f} epochs, "
@@ -57,6 +58,12 @@ def facts_of(metadata: CheckpointMetadata, num_parameters: int) -> list[tuple[st
     if metadata.sampling.given:
         facts.append(("sampling", sampling_in_words(metadata.sampling)))
     return [*facts, ("saved", metadata.saved_at)]
+
+
+def _stored(metadata: CheckpointMetadata) -> list[tuple[str, str]]:
+    """How the weights are stored, if not in all their bits."""
+    weights = metadata.weights
+    return [] if weights == "float32" else [("weights", f"{weights}, computed in float32")]
 
 
 def show_sampling(sampling: SamplingDefaults, only: str | None = None) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from chargen.checkpoint.metadata import CheckpointMetadata
 from chargen.errors import ChargenError
 from chargen.evaluation.held_out import SPLIT_WORDS, held_out_text
-from chargen.export.weights import rounded
 from chargen.generation.generator import TextGenerator
+from chargen.nn.packing import rounded
 from chargen.progress import OnProgress, no_progress
 
 MAX_CHARACTERS = 50_000  # of the text
@@ -16,7 +16,7 @@ MAX_CHARACTERS = 50_000  # of the text
 
 @dataclass(frozen=True)
 class RoundingCost:
-    """Bits per byte of the model as it is, and as a page computes it, on so much text."""
+    """Bits per byte of the model as it is, and once its weights are rounded, on so much text."""
 
     before: float
     after: float

@@ -11,12 +11,11 @@ from typing import Any, Unpack
 
 from chargen.checkpoint.files import CARD, CONFIG, MODEL
 from chargen.checkpoint.metadata import CheckpointMetadata, config_of
-from chargen.checkpoint.store import arrays_to_bytes
+from chargen.checkpoint.store import weights_to_bytes
 from chargen.config import ExportConfig
 from chargen.export.files import check_target, write_target
 from chargen.export.measurements import Measurements, as_cells, measure_model
 from chargen.export.source import card_to_export, loaded, shown_name
-from chargen.export.weights import packed
 from chargen.generation.generator import TextGenerator
 from chargen.insight.from_checkpoint import InspectionResult
 from chargen.keywords import ExportOptions
@@ -74,14 +73,16 @@ def page_of(
     about: CheckpointMetadata,
     measurements: Measurements,
     *,
-    weights: str = "float32",
+    weights: str | None = None,
     text: str | None = None,
     view: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The page with a model in it, which shows a `text` at first, in the colors of a `view`."""
+    """The page with a model in it, which shows a `text` at first, in the colors of a `view`. Its
+    weights are in a precision of ExportConfig, without one as they are stored."""
+    weights = weights or about.weights
     files = {
-        CONFIG: encode_indented(config_of(about)),
-        MODEL: arrays_to_bytes(packed(generator.weights.arrays, weights)),
+        CONFIG: encode_indented(config_of(dataclasses.replace(about, weights=weights))),
+        MODEL: weights_to_bytes(generator.weights.arrays, weights),
         generator.tokenizer.file_name: generator.tokenizer.serialize(),
         CARD: card_to_export(about),
     }

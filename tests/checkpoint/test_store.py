@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 from chargen.checkpoint.store import (
+    MAX_NAMES,
     arrays_from_bytes,
     arrays_to_bytes,
     check_weights,
+    max_model_bytes,
     num_bytes,
+    weights_from_bytes,
+    weights_to_bytes,
 )
 from chargen.config import ModelConfig
 from chargen.nn.model import LanguageModel
+from chargen.nn.packing import packed, unpacked
 from chargen.nn.transfer import weights_of
 from chargen.nn.weights import Arrays
 
@@ -62,3 +70,72 @@ def test_weights_of_another_network_are_named(weights: Arrays) -> None:
         check_weights(*SHAPE, {**weights, "seen": bias})
     with pytest.raises(ValueError, match=r"head\.bias holds a number that is not finite"):
         check_weights(*SHAPE, {**weights, "head.bias": np.full_like(bias, np.nan)})
+
+
+# -- in fewer bits ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_packed_weights_come_back_in_float32(weights: Arrays, precision: str) -> None:
+    content = weights_to_bytes(weights, precision)
+    few = packed(weights, precision)
+    assert num_bytes(*SHAPE, precision) == sum(array.nbytes for array in few.values())
+    assert (
+        len(content)
+        <= max_model_bytes(*SHAPE, precision)
+        == num_bytes(*SHAPE, precision) + (MAX_NAMES)
+    )
+    found = weights_from_bytes(*SHAPE, content, precision)
+    check_weights(*SHAPE, found)
+    expected = unpacked(few)
+    assert found.keys() == weights.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [
+        ("float32", "float16"),
+        ("float32", "int8"),
+        ("float16", "float32"),
+        ("float16", "int8"),
+        ("int8", "float32"),
+        ("int8", "float16"),
+    ],
+)
+def test_weights_of_another_precision_than_is_said_are_refused(
+    weights: Arrays, precision: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=r"is missing, unknown or has the wrong shape"):
+        weights_from_bytes(*SHAPE, weights_to_bytes(weights, precision), said)
+
+
+HEAD, SCALES = "head.weight", "head.weight.scale"
+
+
+@pytest.mark.parametrize(
+    ("precision", "change", "says"),
+    [
+        ("int8", lambda few: few.pop(SCALES), r"head\.weight\.scale is missing"),
+        ("int8", lambda few: few.update({SCALES: few[SCALES][1:]}), r"head\.weight\.scale is"),
+        ("int8", lambda few: few.update({SCALES: few[SCALES].astype(np.float16)}), "scale is"),
+        ("int8", lambda few: few.update({"seen.scale": few[SCALES]}), r"seen\.scale is .*unknown"),
+        ("int8", lambda few: few.update({HEAD: few[HEAD].astype(np.float32)}), "head.weight is"),
+        ("int8", lambda few: few[SCALES].fill(np.nan), "head.weight holds a number that is not"),
+        ("int8", lambda few: few[SCALES].fill(np.inf), "head.weight holds a number that is not"),
+        ("int8", lambda few: few[SCALES].fill(3e38), "head.weight holds a number that is not"),
+        ("float16", lambda few: few[HEAD].fill(np.inf), "head.weight holds a number that is not"),
+        ("float16", lambda few: few[HEAD].fill(np.nan), "head.weight holds a number that is not"),
+        ("float16", lambda few: few.update({HEAD: few[HEAD].T}), "head.weight is missing, unkn"),
+        ("float16", lambda few: few.update({HEAD: few[HEAD].view(np.int16)}), "head.weight is"),
+        ("float16", lambda few: few["seen"].fill(False), "seen names no token"),
+        ("float16", lambda few: few.update(more=few["seen"]), "more is missing, unknown"),
+    ],
+)
+def test_packed_weights_that_are_none_are_refused(
+    weights: Arrays, precision: str, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    few = {name: array.copy() for name, array in packed(weights, precision).items()}
+    change(few)
+    with pytest.raises(ValueError, match=says):
+        weights_from_bytes(*SHAPE, arrays_to_bytes(few), precision)

@@ -12,6 +12,13 @@ from chargen.config import CorpusConfig
 from chargen.display.checkpoints import facts_of
 
 
+def test_how_weights_are_stored_is_shown_where_it_is_in_fewer_bits(checkpoint: Path) -> None:
+    metadata = read_metadata(checkpoint)
+    assert "weights" not in dict(facts_of(metadata, 1))
+    few = dict(facts_of(replace(metadata, weights="float16"), 1))
+    assert few["weights"] == "float16, computed in float32"
+
+
 @pytest.mark.parametrize(
     ("documents", "says"),
     [("file", "kB)"), ("line", "kB), each line a document"),

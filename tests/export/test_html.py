@@ -21,8 +21,8 @@ from chargen.errors import CheckpointError, ConfigError, OutputError
 from chargen.export import measurements
 from chargen.export.html import EXPORT, export_html, page_of
 from chargen.export.measurements import Measurements, measure_model, written
-from chargen.export.weights import packed, unpacked
 from chargen.insight.reading import tokens_of
+from chargen.nn.packing import packed, unpacked
 from chargen.page.assemble import page
 from chargen.server.page_files import open_file
 from tests.support.pages import ParsedPage

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 import chargen
 from chargen.export import measurements
-from chargen.export.weights import rounded
+from chargen.nn.packing import rounded
 from tests.support.browser import PATIENCE, open_browser, open_page
 
 PROMPT = "GRANN"

@@ -143,7 +143,7 @@ def header_lies(path: Path, draw: random.Random) -> None:
         case 0:
             entry["shape"] = draw.choice([[], [2**40], [2**62, 8], [0], [-1], ["a"], 5])
         case 1:
-            entry["dtype"] = draw.choice(["F64", "U8", "BOOL", "BF16", "X9", 3])
+            entry["dtype"] = draw.choice(["F64", "F16", "U8", "I8", "BOOL", "BF16", "X9", 3])
         case 2:
             entry["data_offsets"] = draw.choice([[0, 2**60], [5, 3], [0, 0], [-4, 0], [0]])
         case _:

@@ -2,7 +2,7 @@
 // A checkpoint's files -> a model that is ready. Everything in them that can be refused is refused
 // here, and what is told apart: not chargen's, of a newer version, damaged.
 
-const NEWEST_FORMAT = 8;
+const NEWEST_FORMAT = 9;
 const NEWEST_EXPORT = 1;
 const MAX_LAYERS = 64; // of ModelConfig: more would only take time until they are missed
 const MODES = ["story", "complete", "chat"];
