@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chargen.errors import ChargenError
     from chargen.evaluation.classification import Classified, classify
     from chargen.evaluation.copies import CopyIndex, CopyReport, open_copies
+    from chargen.export.checkpoint import export_checkpoint
     from chargen.export.html import export_html
     from chargen.export.onnx import export_onnx
     from chargen.generation.choices import Choice
@@ -42,6 +43,7 @@ _HOMES = {
     "ChargenError": "errors",
     "Completion": "generation.completion",
     "Piece": "generation.completion",
+    "export_checkpoint": "export.checkpoint",
     "export_html": "export.html",
     "export_onnx": "export.onnx",
     "TextGenerator": "generation.generator",
@@ -79,6 +81,7 @@ __all__ = [
     "TrainOptions",
     "TrainReport",
     "classify",
+    "export_checkpoint",
     "export_html",
     "export_onnx",
     "inspect",

@@ -139,6 +139,6 @@ class LookBackOptions(TypedDict, total=False):
 
 
 class ExportOptions(TypedDict, total=False):
-    """The options of `export_html`: those of ExportConfig."""
+    """The options of `export_html` and `export_checkpoint`: those of ExportConfig."""
 
-    weights: Literal["float32", "float16", "int8"]
+    weights: Literal["float32", "float16", "int8"] | None

@@ -86,6 +86,7 @@ def test_names_of_devices_and_presets_are_those_there_are() -> None:
         (chargen.inspect, (InspectConfig,)),
         (chargen.look_back, (LookBackConfig,)),
         (chargen.export_html, (ExportConfig,)),
+        (chargen.export_checkpoint, (ExportConfig,)),
     ],
 )
 def test_help_and_completion_know_every_option(

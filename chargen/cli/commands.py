@@ -65,7 +65,7 @@ COMMANDS = {
         "unpack a checkpoint from a .zip file", archive.add_unpack_flags, archive.unpack
     ),
     "export": Command(
-        "write a model into a page for any browser, or into an ONNX graph",
+        "write a model into a page for any browser, an ONNX graph, or a smaller checkpoint",
         export.add_flags,
         export.run,
     ),

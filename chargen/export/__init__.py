@@ -1,4 +1,4 @@
-"""A model for programs that know nothing of chargen: a page for any browser, a graph for ONNX.
+"""A model for somewhere else: a page for any browser, a graph for ONNX, a smaller checkpoint.
 
 Reads checkpoints and never changes one.
 """

@@ -22,7 +22,7 @@ from chargen.checkpoint.recent import default_checkpoint
 from chargen.errors import ChargenError
 from chargen.training.request import RunRequest
 from chargen.training.train import prepare
-from tests.support.mutations import damage, forge
+from tests.support.mutations import damage, forge, weights_say_else
 from tests.support.samples import SMALL
 from tests.support.seals import edit_config, edit_training
 from tests.training.test_trainer import equal
@@ -111,6 +111,29 @@ def test_what_was_forged_is_told_or_works(source: Path, tmp_path: Path, seed: in
                     ).events()
                 )
     assert MUTATIONS / 8 < told < MUTATIONS // 2
+
+
+@pytest.mark.parametrize("weights", ["float16", "int8"])
+def test_no_packed_model_is_believed_more(checkpoint: Path, tmp_path: Path, weights: Any) -> None:
+    """The same of matrices in fewer bits, which have no training state to be mended from."""
+    draw = random.Random(weights)
+    source = chargen.export_checkpoint(checkpoint, tmp_path / "source", weights=weights)
+    whole = load_checkpoint(source)
+    told = 0
+    for turn in range(MUTATIONS):
+        shutil.rmtree(tmp_path / "one", ignore_errors=True)
+        folder = Path(shutil.copytree(source, tmp_path / "one"))
+        is_forged = turn % 2 == 0
+        what = (weights_say_else if is_forged else damage)(folder, draw)
+        try:
+            found = chargen.load(folder)
+            found.generate("The", max_tokens=3, seed=1)
+        except ChargenError as error:
+            told += 1
+            assert "\n" not in str(error), what
+        else:
+            assert is_forged or equal(found.weights.arrays, whole.weights.arrays), what
+    assert MUTATIONS / 4 < told < MUTATIONS
 
 
 def test_a_folder_that_is_all_links_is_one(source: Path, tmp_path: Path) -> None:

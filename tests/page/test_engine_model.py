@@ -6,17 +6,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import chargen
 from chargen.config import ModelConfig
 from chargen.generation.generator import TextGenerator
 from chargen.nn.model import LanguageModel
 from chargen.nn.transfer import weights_of
-from tests.support.browser import open_browser, open_engine
+from tests.support.browser import checkpoint_files, open_browser, open_engine
 from tests.support.networks import random_generator
 from tests.support.page_files import model_files
 from tests.support.tokenizers import tokenizer
@@ -48,6 +50,16 @@ def test_what_the_page_says_of_it(engine: EngineWorker, files: Files) -> None:
         None,
         [],
     )
+
+
+@pytest.mark.parametrize("weights", ["float16", "int8"])
+def test_a_checkpoint_in_fewer_bits_is_opened_as_it_lies_there(
+    engine: EngineWorker, checkpoint: Path, tmp_path: Path, weights: Any
+) -> None:
+    few = chargen.export_checkpoint(checkpoint, tmp_path / "few", weights=weights)
+    about = engine.open(checkpoint_files(few))["value"]
+    assert about["weights"] == about["config"]["weights"] == weights
+    assert about["parameters"] == chargen.load(few).weights.num_parameters
 
 
 def exported(files: Files, **extra: Any) -> Files:
