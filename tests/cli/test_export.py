@@ -64,6 +64,31 @@ def test_what_fewer_bits_cost_is_said(
     assert "what int8 costs is unknown: the training text is not here\n" in done.stderr
 
 
+def test_a_smaller_checkpoint_has_a_name_of_its_own(
+    run_chargen: Chargen, checkpoint: Path, tmp_path: Path
+) -> None:
+    flags = ("--format", "checkpoint", "--weights", "float16")
+    done = run_chargen("export", checkpoint, *flags)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    cost, written = done.stderr.splitlines()
+    assert cost.startswith("float16 weights cost ") and "in bits per byte: " in cost
+    out = tmp_path / "checkpoints" / "tiny-float16"
+    size = sum(path.stat().st_size for path in out.iterdir())
+    assert written == f"written to checkpoints/tiny-float16 ({size / 1e6:.1f} MB)"
+    assert "\nweights " in run_chargen("info", "tiny-float16").stdout
+    facts = json.loads(run_chargen("info", "tiny-float16", "--json").stdout)
+    assert facts["weights"] == "float16"
+    again = run_chargen("export", checkpoint, *flags)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "tiny-float16 exists; replace it, with --overwrite, or name another" in again.stderr
+    for name, folder in (("tiny-float16", out), ("./here", tmp_path / "here")):
+        anew = ("--format", "checkpoint", "--out", name, "--overwrite")
+        done = run_chargen("export", checkpoint, *anew)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stderr.splitlines()) == 1, "nothing is rounded"
+        assert "weights" not in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
@@ -74,7 +99,22 @@ def test_what_fewer_bits_cost_is_said(
         ("CHECKPOINT --out sealed/x.html", 1, "cannot write sealed/x.html: "),
         ("CHECKPOINT --format pdf", 2, "invalid choice: 'pdf'"),
         ("CHECKPOINT --weights int4", 2, "invalid choice: 'int4'"),
-        ("CHECKPOINT --weights int8 --format onnx", 2, "--weights needs --format html"),
+        (
+            "CHECKPOINT --weights int8 --format onnx",
+            2,
+            "--weights needs --format html or checkpoint",
+        ),
+        ("CHECKPOINT --format checkpoint --out ./there.html", 1, "there.html exists; replace it"),
+        (
+            "CHECKPOINT --format checkpoint --out ./there.html --overwrite",
+            1,
+            "there.html exists, and is not a checkpoint; name another: --out FOLDER",
+        ),
+        (
+            "CHECKPOINT --format checkpoint --out CHECKPOINT --overwrite",
+            1,
+            "is what is exported, or lies in it; name another: --out FOLDER",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(
