@@ -30,6 +30,8 @@ LUCK = re.compile(
     "forgot|mistake|sneezed|yawned|slipped|fell|[Ss]uddenly|once|saw|looked up|smell|stepped|heard"
     "|rest|thought and thought"
 )
+# The line before is about the hero: "it" in the next one is not the ball.
+ABOUT_THE_HERO = re.compile(r"(^|\n)(But )?{[hn]}[^\n]*\n$")
 PRONOUNS = {"he": {"he", "him", "his", "himself"}, "she": {"she", "her", "hers", "herself"}}
 PERSONS = {
     "he": "snowman|father|grandpa|uncle|mr\\.|man|king|boy",
@@ -147,7 +149,9 @@ class Stories(Writer):
         return "\n".join([finish(title), " ".join(map(finish, told.split("\n")))])
 
     def after(self, before: str, wordings: list[str]) -> str:
-        """One of the wordings, but speech does not follow speech."""
+        """One of the wordings, but speech does not follow speech, and nobody laughs twice."""
+        if "laugh" in before:
+            wordings = [wording for wording in wordings if "laugh" not in wording]
         quiet = [wording for wording in wordings if '"' not in wording]
         return self.rng.choice(quiet if '"' in before and quiet else wordings)
 
@@ -253,8 +257,10 @@ class Stories(Writer):
             if slot in ("f", "someone"):
                 last = "helper"
                 return found[0]
-            clear = last == "name" or (last == "pronoun" and self.rng.random() < 0.25)
-            shy = 0.2 if form == "unnamed" else 0.65  # "it" could be the ball
+            opened = last == "none" and form != "child"  # only the animal is known so far
+            clear = opened or last == "name" or (last == "pronoun" and self.rng.random() < 0.25)
+            follows = ABOUT_THE_HERO.search(text[: found.start()])
+            shy = 0.65 if form != "unnamed" or opened else 0.5 if follows else 0.2
             if slot == "n" and clear and self.rng.random() < shy:
                 last = "pronoun"
                 return "{he}"
