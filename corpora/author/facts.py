@@ -235,7 +235,7 @@ class Facts(Writer):
             left.setdefault(telling.property, []).append(telling)
         while len(left) >= 3:
             most = sorted(left, key=lambda name: (-len(left[name]), self.rng.random()))
-            names = most[: self.rng.randrange(4, 9)]
+            names = most[: self.rng.randrange(4, 7)]
             page = [left[name].pop() for name in names]
             left = {name: some for name, some in left.items() if some}
             yield sorted(page, key=lambda telling: (telling.property != "kind", self.rng.random()))
@@ -252,12 +252,12 @@ class Facts(Writer):
             else:
                 mixed.append(telling)
         for some in same.values():
-            for group in self.apart(some, 7):
+            for group in self.apart(some, 6):
                 if len(group) >= 3:
                     yield group
                 else:
                     mixed += [telling for telling in group if stands_alone(telling)]
-        yield from self.apart(self.shuffled(mixed), 9)
+        yield from self.apart(self.shuffled(mixed), 6)
 
     def apart(self, tellings: list[Telling], most: int) -> Iterator[list[Telling]]:
         """Groups of four to `most` where they suffice, none with two about the same word."""
