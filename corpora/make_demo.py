@@ -1,0 +1,46 @@
+"""Makes `demo.txt`, the part of the everyday text that a network learns in a minute: the facts that
+`everyday.prompts.jsonl` asks for, of the things that everyone speaks of, signs, and short talks.
+
+The prompts' own wordings are left out for what they ask for, as they are in `everyday.txt`.
+
+    python corpora/make_demo.py FILE
+"""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+from author.facts import FACTS, Facts, read_asked
+from author.lexicon import Lexicon
+from author.talks import Talk, Talks
+
+SEED = 7
+TALKS = 700
+PROMPTS = Path(__file__).resolve().parent / "everyday.prompts.jsonl"
+
+
+def demo_text(seed: int = SEED) -> str:
+    rng, lexicon = random.Random(seed), Lexicon()
+    facts, talks, asked = Facts(rng, lexicon), Talks(rng, lexicon), read_asked()
+    common = set(lexicon.lists["common"])
+    blocks: list[str] = []
+    for name in (*asked, "sign"):
+        known = set(asked[name].left_out) | common if name in asked else common
+        told = list(facts.told(name, asked.get(name)))
+        some = [telling for telling in told if {telling.word, telling.word.key} & known]
+        heading = FACTS[name][2]
+        blocks += [facts.headed(group, heading, 0.25) for group in facts.groups(some or told)]
+    for _ in range(TALKS):
+        talk = Talk(talks)
+        talk.hold(rng.choice((1, 2, 2, 3)))
+        blocks.append("\n".join(f"You: {turn.you}\nBot: {turn.bot}" for turn in talk.turns))
+    text = "\n\n".join(facts.shuffled(blocks)) + "\n"
+    for line in PROMPTS.read_text(encoding="utf-8").splitlines():
+        prompt = json.loads(line)["prompt"]
+        assert prompt.lower() not in text.lower(), f"{prompt!r} stands in the text"
+    return text
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(demo_text(), encoding="utf-8", newline="\n")
