@@ -24,13 +24,14 @@ EACH_STORY = 3
 EACH_PLOT = 12
 EACH_PIECE = 3
 PIECES = {
-    "letter": 280, "postcard": 120, "note": 140, "invitation": 100, "diary": 190, "forecast": 100,
-    "door": 100, "recipe": 130, "shopping": 120, "riddle": 190, "verse": 380, "counting": 80,
-    "rhyming": 60, "because": 200, "sums": 220, "likes": 220,
+    "letter": 240, "postcard": 100, "note": 120, "invitation": 80, "diary": 160, "forecast": 100,
+    "door": 100, "recipe": 110, "shopping": 120, "riddle": 190, "verse": 320, "counting": 80,
+    "rhyming": 60, "because": 200, "sums": 220, "likes": 190,
 }  # fmt: skip
 PORTRAITS = 330
 RIDDLES = 70
-TALKS = 1700
+TALKS = 1050
+BRIEF_TALKS = 2670
 
 
 def write(seed: int, folder: Path) -> None:
@@ -47,6 +48,7 @@ def write(seed: int, folder: Path) -> None:
     blocks += [facts.portrait(facts.pick(known)) for _ in range(PORTRAITS)]
     blocks += [facts.riddle(facts.pick(known)) for _ in range(RIDDLES)]
     blocks += [talks.talk() for _ in range(TALKS)]
+    blocks += [talks.brief() for _ in range(BRIEF_TALKS)]
     text = "\n\n".join(facts.shuffled(blocks)) + "\n"
 
     prompts = [row for property in asked for row in facts.prompts(property, asked[property])]

@@ -73,8 +73,19 @@ class Talks(TalkPieces):
     def talk(self) -> str:
         talk = Talk(self)
         talk.hold(self.rng.choice((3, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8)))
-        typed = Typing(self.rng)
-        return "\n".join(f"You: {typed(turn.you)}\nBot: {turn.bot}" for turn in talk.turns)
+        return self.typed(talk)
+
+    def brief(self) -> str:
+        """A few exchanges with nothing around them: what is told is soon asked for, a question is
+        followed by the next. From these a network learns first what it needs in longer ones."""
+        talk = Talk(self)
+        talk.hold_briefly()
+        return self.typed(talk)
+
+    def typed(self, talk: "Talk") -> str:
+        """The talk as it is written, with what You says typed as people type."""
+        typing = Typing(self.rng)
+        return "\n".join(f"You: {typing(turn.you)}\nBot: {turn.bot}" for turn in talk.turns)
 
     def name(self) -> Word:
         """The next name: each comes once before any comes again."""
@@ -129,6 +140,22 @@ class Talk:
         self.size = size
         if closing:
             self.say("bye")
+
+    def hold_briefly(self) -> None:
+        self.size = 6
+        if self.rng.random() < 0.5:
+            keys = ["name"] if self.rng.random() < 0.7 else []
+            if not keys or self.rng.random() < 0.4:
+                keys.append(self.talks.weighted(TELL))
+            for key in keys:
+                self.say(f"tell {key}")
+            if self.rng.random() < 0.4:
+                self.facts()
+            for key in self.talks.shuffled(self.told_at):
+                if f"recall {key}" in self.grammar.talks:
+                    self.recall(key)
+        while not self.turns or (len(self.turns) < 3 and self.rng.random() < 0.3):
+            self.facts()
 
     @property
     def left(self) -> int:
