@@ -31,7 +31,7 @@ MODE_HELP = (
 
 @llm.hookimpl
 def register_models(register: Callable[..., None]) -> None:
-    """One model for each checkpoint in ./checkpoints, and the bundled one."""
+    """One model for each checkpoint in ./checkpoints, and the bundled ones."""
     for name in checkpoint_names():
         register(ChargenModel(name))
 

@@ -46,8 +46,8 @@ Every command of chargen with all its options. This page is generated from the p
 the same as `chargen --help` and `chargen COMMAND --help`; `-h` and `--help` are left out below.
 
 A bare `chargen` is `chargen repl`. A checkpoint is named by its folder, by its name in
-`./checkpoints`, or as `everyday`, the bundled model. Defaults that are *planned* are chosen by
-`train` for the text, the device and the time. What `--json` prints is described in
+`./checkpoints`, or as `everyday` or `facts`, which are bundled. Defaults that are *planned* are
+chosen by `train` for the text, the device and the time. What `--json` prints is described in
 [Exit codes and JSON output](output.md), what else chargen takes into account in
 [Environment variables and folders](environment.md).
 """

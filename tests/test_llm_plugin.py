@@ -82,7 +82,7 @@ print({"torch", "numpy", "sentencepiece", "safetensors"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "chargen/bot", "chargen/tiny", "chargen/everyday", "set()",
+        "chargen/bot", "chargen/tiny", "chargen/everyday", "chargen/facts", "set()",
     ]  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def test_an_llm_that_is_too_old_says_so_where_a_model_is_asked(
 
 def test_llm_lists_the_checkpoints_and_their_options() -> None:
     listed = run("models", "--options", "-q", "chargen/").output
-    for name in ("bot", "tiny", "everyday"):
+    for name in ("bot", "tiny", "everyday", "facts"):
         assert f"ChargenModel: chargen/{name}" in listed
     for option in ("mode: str", "temperature: float", "top_k: int", "max_tokens: int", "seed: int"):
         assert option in listed

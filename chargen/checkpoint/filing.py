@@ -1,6 +1,6 @@
 """What its user does with a checkpoint: remove, rename, copy it, and change how it is sampled.
 
-Nothing is touched that is no checkpoint's, nor a checkpoint in use, nor the bundled one. Looks into
+Nothing is touched that is no checkpoint's, nor a checkpoint in use, nor a bundled one. Looks into
 no weights, so it needs no torch.
 """
 
@@ -16,7 +16,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from chargen.checkpoint import locate
 from chargen.checkpoint.card import refresh_card
 from chargen.checkpoint.files import (
     CARD,
@@ -27,7 +26,7 @@ from chargen.checkpoint.files import (
     TENSORBOARD,
     TRAINING,
 )
-from chargen.checkpoint.locate import CHECKPOINTS, require_checkpoint
+from chargen.checkpoint.locate import CHECKPOINTS, is_bundled, require_checkpoint
 from chargen.checkpoint.metadata import config_of, read_config
 from chargen.checkpoint.recent import remember_move
 from chargen.config import SamplingDefaults
@@ -146,9 +145,9 @@ def held(path: AnyPath, *, changes: bool) -> Iterator[Path]:
     """The folder of a checkpoint, which nobody changes meanwhile, nor reads if this `changes` it.
     Raises CheckpointError."""
     folder = require_checkpoint(path)
-    if changes and folder.resolve() == locate.BUNDLED:
+    if changes and is_bundled(folder):
         raise CheckpointError(
-            "the bundled model cannot be changed", hint=f"copy it: chargen cp {folder.name} NAME"
+            "a bundled model cannot be changed", hint=f"copy it: chargen cp {folder.name} NAME"
         )
     try:
         lock = Lock(folder, shared=not changes)

@@ -1,4 +1,4 @@
-"""Where models lie: the folder that somebody names, those below `checkpoints`, the bundled one.
+"""Where models lie: the folder that somebody names, those below `checkpoints`, the bundled ones.
 
 Looks into no weights, so it needs no torch.
 """
@@ -19,15 +19,21 @@ from chargen.suggestions import nearest
 
 CHECKPOINTS = Path("checkpoints")
 MAX_NAMED = 6  # checkpoints, in a message
-# The bundled model lies in the installed package, or beside it in a clone.
-_IN_PACKAGE = Path(__file__).resolve().parents[1] / "assets" / "everyday"
-_IN_CLONE = Path(__file__).resolve().parents[2] / "checkpoints" / "everyday"
-BUNDLED = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
+# The bundled models lie in the installed package, or beside it in a clone.
+_IN_PACKAGE = Path(__file__).resolve().parents[1] / "assets"
+_IN_CLONE = Path(__file__).resolve().parents[2] / "checkpoints"
+_ASSETS = _IN_PACKAGE if _IN_PACKAGE.is_dir() else _IN_CLONE
+# What each is for. The first is the one that is meant where none is named.
+BUNDLED_MODELS = {
+    _ASSETS / "everyday": "talks, stories and facts",
+    _ASSETS / "facts": "letter by letter",
+}
+BUNDLED = next(iter(BUNDLED_MODELS))
 
 
 def require_checkpoint(path: str | os.PathLike[str]) -> Path:
     """The folder of a checkpoint, whole or not, that is given by its path or by its name: that of a
-    folder below `checkpoints`, or of the bundled model. A path comes first, the bundled model last.
+    folder below `checkpoints`, or of a bundled model. A path comes first, a bundled model last.
     Raises CheckpointError."""
     if not isinstance(path, str | os.PathLike):
         raise CheckpointError(
@@ -37,11 +43,20 @@ def require_checkpoint(path: str | os.PathLike[str]) -> Path:
     folder = Path(path)
     if is_checkpoint(folder):
         return folder
-    if len(folder.parts) == 1:
-        named = [CHECKPOINTS / folder, *([BUNDLED] if folder.name == BUNDLED.name else [])]
-        if found := list(filter(is_checkpoint, named)):
-            return found[0]
+    if len(folder.parts) == 1 and (found := find_named(str(folder))) is not None:
+        return found
     raise _refusal(folder)
+
+
+def find_named(name: str) -> Path | None:
+    """The folder of the checkpoint of this name: below `checkpoints`, or else a bundled one."""
+    folders = (CHECKPOINTS / name, *(folder for folder in BUNDLED_MODELS if folder.name == name))
+    return next(filter(is_checkpoint, folders), None)
+
+
+def is_bundled(folder: Path) -> bool:
+    """Whether this is a bundled model itself, and no copy of it."""
+    return folder.resolve() in BUNDLED_MODELS
 
 
 def _refusal(folder: Path) -> CheckpointError:
@@ -80,7 +95,8 @@ def checkpoint_names() -> list[str]:
     names: list[str] = []
     with suppress(OSError):
         names = sorted(folder.name for folder in CHECKPOINTS.iterdir() if is_checkpoint(folder))
-    return list(dict.fromkeys([*names, *([BUNDLED.name] if is_checkpoint(BUNDLED) else [])]))
+    bundled = [folder.name for folder in BUNDLED_MODELS if is_checkpoint(folder)]
+    return list(dict.fromkeys([*names, *bundled]))
 
 
 def is_checkpoint(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from chargen.checkpoint import locate
 from chargen.checkpoint.files import TRAINING
-from chargen.checkpoint.locate import CHECKPOINTS, is_checkpoint, list_checkpoints
+from chargen.checkpoint.locate import CHECKPOINTS, is_bundled, is_checkpoint, list_checkpoints
 from chargen.checkpoint.metadata import CheckpointMetadata, open_training, read_metadata
 from chargen.errors import ChargenError, CheckpointError
 from chargen.runtime.files import Record, decode, encode_indented, is_locked, read_file, write_file
@@ -32,7 +32,7 @@ FILE = "recent.json"
 class DefaultCheckpoint:
     """The checkpoint that is meant where none is named, and why: it was `trained` to its end or
     `talked to`, `at` so many seconds since the epoch; it was `stopped`, but there is no other of
-    one's own; there is none at all, so it is the `bundled` one; all are `damaged`.
+    one's own; there is none at all, so it is the main `bundled` one; all are `damaged`.
 
     `passed_over` was trained later but not to its end: `is_training` still, or stopped. `elsewhere`
     is what was last talked to from another folder, where there is none in this one.
@@ -124,7 +124,7 @@ def default_checkpoint() -> DefaultCheckpoint:
     for metadata, talked_at in candidates:
         folder, saved_at = metadata.folder, metadata.saved_seconds
         found = DefaultCheckpoint(folder, "stopped", is_training=is_locked(folder))
-        if _is_bundled(folder) and not talked_at:
+        if is_bundled(folder) and not talked_at:
             continue
         if not found.is_training and talked_at >= saved_at:
             found = replace(found, reason="talked to", at=talked_at)
@@ -138,9 +138,9 @@ def default_checkpoint() -> DefaultCheckpoint:
         return _instead_of(passed_over, stopped)
     # Where all of one's own are damaged, reading one tells what is wrong.
     readable = {metadata.folder for metadata, _ in candidates}
-    own = [folder for folder in sorted(CHECKPOINTS.glob("*/")) if not _is_bundled(folder)]
+    own = [folder for folder in sorted(CHECKPOINTS.glob("*/")) if not is_bundled(folder)]
     damaged = [folder for folder in own if is_checkpoint(folder) and folder not in readable]
-    if damaged and all(map(_is_bundled, readable)):
+    if damaged and all(map(is_bundled, readable)):
         return DefaultCheckpoint(damaged[0], "damaged")
     return _instead_of(passed_over, _bundled())
 
@@ -163,21 +163,17 @@ def _candidates() -> list[tuple[CheckpointMetadata, float]]:
     return sorted(used, key=lambda pair: max(pair[0].saved_seconds, pair[1]), reverse=True)
 
 
-def _is_bundled(folder: Path) -> bool:
-    return folder.resolve() == locate.BUNDLED
-
-
 def _bundled() -> DefaultCheckpoint:
     in_clone = CHECKPOINTS / locate.BUNDLED.name
-    folder = in_clone if _is_bundled(in_clone) else locate.BUNDLED
+    folder = in_clone if in_clone.resolve() == locate.BUNDLED else locate.BUNDLED
     if not is_checkpoint(folder):
         raise CheckpointError(
             f"no checkpoint in {CHECKPOINTS.resolve()}, and none at {locate.BUNDLED}",
             hint="train one with: chargen train corpus.txt",
         )
     talked_to = [Path(visit.checkpoint) for visit in reversed(_visits()) if visit.talked_at]
-    others = (folder for folder in talked_to if folder != locate.BUNDLED and is_checkpoint(folder))
-    return DefaultCheckpoint(folder, "bundled", elsewhere=next(others, None))
+    others = (other for other in talked_to if other not in locate.BUNDLED_MODELS)
+    return DefaultCheckpoint(folder, "bundled", elsewhere=next(filter(is_checkpoint, others), None))
 
 
 def _instead_of(

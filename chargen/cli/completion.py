@@ -14,7 +14,7 @@ from chargen.cli.flags import Arguments, Parser
 
 SHELLS = ("bash", "zsh", "fish")
 # What each shell offers for a checkpoint: the names of those in ./checkpoints and of the bundled
-# one; folders where there is no such name, or where the word holds a slash.
+# ones; folders where there is no such name, or where the word holds a slash.
 _BASH = """\
 _chargen_dir_or_name() {
   local path
@@ -23,7 +23,7 @@ _chargen_dir_or_name() {
     for path in checkpoints/*/config.json checkpoints/*/training.safetensors; do
       [[ -e $path ]] && path=${path#checkpoints/} && names+=("${path%/*}")
     done
-    printf '%s\\n' everyday "${names[@]}" | sort -u | while IFS= read -r path; do
+    printf '%s\\n' everyday facts "${names[@]}" | sort -u | while IFS= read -r path; do
       [[ $path == "$1"* ]] && printf '%s\\n' "$path"
     done | grep . && return
   fi
@@ -33,7 +33,7 @@ _chargen_dir_or_name() {
 _ZSH = """\
 _chargen_checkpoints() {
   local -aU names
-  names=(everyday checkpoints/*/(config.json|training.safetensors)(N:h:t))
+  names=(everyday facts checkpoints/*/(config.json|training.safetensors)(N:h:t))
   compadd -a names || _files -/
 }
 """
@@ -41,7 +41,7 @@ _FISH = """\
 function _chargen_checkpoints
   set -l word (commandline -ct)
   set -l found checkpoints/*/config.json checkpoints/*/training.safetensors
-  set -l names everyday (string replace -r '^checkpoints/(.*)/[^/]*$' '$1' -- $found)
+  set -l names everyday facts (string replace -r '^checkpoints/(.*)/[^/]*$' '$1' -- $found)
   if string match -q -- '*/*' $word; or not string match -q -- "$word*" $names
     __fish_complete_directories
   else

@@ -26,7 +26,7 @@ from chargen.options import Config, field_names, field_types, help_of, parse, un
 from chargen.runtime.torchrun import is_local_rank_0
 
 Arguments = argparse.Namespace
-CHECKPOINT_HELP = "a folder, the name of one in ./checkpoints, or everyday, the bundled model"
+CHECKPOINT_HELP = "a folder, the name of one in ./checkpoints, or a bundled one: everyday or facts"
 # Options that are typed often, by name.
 SHORT_FLAGS = {"prompt": "-p", "num_samples": "-n", "temperature": "-t", "out": "-o"}
 

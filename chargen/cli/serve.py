@@ -18,7 +18,7 @@ def add_flags(command: Parser) -> None:
         "checkpoints",
         nargs="*",
         metavar="CHECKPOINT",
-        help=f"{CHECKPOINT_HELP} (default: the bundled model and those in ./checkpoints, each "
+        help=f"{CHECKPOINT_HELP} (default: the bundled models and those in ./checkpoints, each "
         "loaded when it is first asked for)",
     )
     add_options(command, ServeConfig, only=("host", "port"))

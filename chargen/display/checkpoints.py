@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.locate import BUNDLED_MODELS
 from chargen.display.console import console
 from chargen.display.numbers import ago, clock, count
 from chargen.display.tables import show_facts
@@ -101,7 +101,8 @@ def default_in_words(default: DefaultCheckpoint) -> str:
         own += "train one with: chargen train corpus.txt"
         if default.elsewhere:
             own = f"in another folder you last talked to {default.elsewhere}"
-        return f"{instead}opening the bundled model" + ("" if instead else f" ({own})")
+        why = "" if instead else f" ({own})"
+        return f"{instead}opening the bundled model {default.folder.name}{why}"
     folder = default.folder
     why = {
         "trained": f"finished training {ago(time.time() - default.at)}",
@@ -114,7 +115,7 @@ def default_in_words(default: DefaultCheckpoint) -> str:
 
 
 def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) -> None:
-    """The checkpoints, as one line each, and the one that is there without being listed."""
+    """The checkpoints, as one line each, and those that are there without being listed."""
     out = out or console()
     if not listed:
         message = "no checkpoint in ./checkpoints; train one with: chargen train corpus.txt"
@@ -124,8 +125,10 @@ def show_list(listed: Sequence[CheckpointMetadata], out: Console | None = None) 
             _show_in_short(entry, out)
     else:
         out.print(_table(listed))
-    if not any(entry.folder.name == BUNDLED.name for entry in listed):
-        out.print(Text(f"the bundled model is called {BUNDLED.name}", "dim"), soft_wrap=True)
+    names = {entry.folder.name for entry in listed}
+    for folder, purpose in BUNDLED_MODELS.items():
+        if folder.name not in names:
+            out.print(Text(f"bundled: {folder.name} ({purpose})", "dim"), soft_wrap=True)
 
 
 def _table(listed: Sequence[CheckpointMetadata]) -> Table:

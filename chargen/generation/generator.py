@@ -401,8 +401,9 @@ def _each(texts: Any) -> list[str]:
 def load(path: str | os.PathLike[str] | None = None, device: Device = "cpu") -> TextGenerator:
     """The model of a checkpoint, ready to generate.
 
-    `path` is a folder, or the name of one in `./checkpoints`, or "everyday", the bundled model;
-    without it, the checkpoint that a bare `chargen` opens. Raises CheckpointError, DeviceError.
+    `path` is a folder, the name of one in `./checkpoints`, or that of a bundled model,
+    "everyday" or "facts"; without it, the checkpoint that a bare `chargen` opens. Raises
+    CheckpointError, DeviceError.
     """
     picked = device_type(device)  # before anything is read
     checkpoint = load_checkpoint(default_checkpoint().folder if path is None else path)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chargen.checkpoint.locate import BUNDLED, CHECKPOINTS, is_checkpoint, list_checkpoints
+from chargen.checkpoint.locate import BUNDLED_MODELS, CHECKPOINTS, is_checkpoint, list_checkpoints
 from chargen.errors import ConfigError
 
 
@@ -67,8 +67,9 @@ def checkpoint_names(written: str, settings: Settings) -> list[Word]:
         found.folder.name: f"{found.model.cell} on {found.corpus.name}"
         for found in list_checkpoints(CHECKPOINTS)
     }
-    if is_checkpoint(BUNDLED):
-        meanings.setdefault(BUNDLED.name, "the bundled model")
+    for folder, purpose in BUNDLED_MODELS.items():
+        if is_checkpoint(folder):
+            meanings.setdefault(folder.name, f"bundled: {purpose}")
     return [Word(name, meaning=meaning) for name, meaning in meanings.items()]
 
 

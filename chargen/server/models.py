@@ -19,10 +19,8 @@ from typing import Literal, TypeVar
 
 from chargen.checkpoint.files import CONFIG
 from chargen.checkpoint.locate import (
-    BUNDLED,
-    CHECKPOINTS,
     checkpoint_names,
-    is_checkpoint,
+    find_named,
     require_checkpoint,
 )
 from chargen.checkpoint.metadata import CheckpointMetadata, read_metadata
@@ -244,12 +242,12 @@ def named_folders(checkpoints: Sequence[str]) -> dict[str, Path]:
 
 
 def found_folders(default: Path) -> dict[str, Path]:
-    """Where the bundled model and those below ./checkpoints lie now, by name; first the default
+    """Where the bundled models and those below ./checkpoints lie now, by name; first the default
     one, wherever that is."""
     found = {default.resolve().name: default}
     for name in checkpoint_names():
-        here = CHECKPOINTS / name
-        found.setdefault(name, here if is_checkpoint(here) else BUNDLED)
+        if (folder := find_named(name)) is not None:  # still there
+            found.setdefault(name, folder)
     return found
 
 

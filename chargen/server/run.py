@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 
 import uvicorn
 
-from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.locate import BUNDLED_MODELS
 from chargen.checkpoint.recent import default_checkpoint
 from chargen.config import ServeConfig
 from chargen.display.console import in_one_line, show_note
@@ -41,7 +41,7 @@ DRAIN_SECONDS = 3.0  # in which what runs may end by itself
 EXIT_SECONDS = 5  # in which all has ended
 KEEP_ALIVE_SECONDS = 75  # without a request; most proxies and clients keep connections for less
 MAX_FILES = 65_536  # open at a time: each connection is one
-# Of the bundled model, which knows that much; of others the beginning of any text.
+# Of a bundled model, which knows that much; of others the beginning of any text.
 EXAMPLE = {"prompt": "The color of a strawberry is", "max_tokens": 20}
 OTHER_EXAMPLE = {"prompt": "", "max_tokens": 100}
 MAX_REASON = 200  # characters that are logged of why a request was rejected
@@ -257,7 +257,8 @@ def _announce(port: int, models: Sequence[str], config: ServeConfig, shown_key: 
         f"models: {default} (the default), {', '.join(others)}" if others else f"model: {default}"
     )
     key = f'-H "Authorization: Bearer {shown_key}" ' if config.api_key is not None else ""
-    example = EXAMPLE if default == BUNDLED.name else OTHER_EXAMPLE
+    is_ours = any(folder.name == default for folder in BUNDLED_MODELS)
+    example = EXAMPLE if is_ours else OTHER_EXAMPLE
     body = shlex.quote(encode(example).decode())
     print(f"\n  curl {address}/v1/completions {key}-d {body}\n")
     print("Ctrl-C stops it", flush=True)

@@ -16,7 +16,7 @@ from chargen.checkpoint.archive import pack, unpack
 from chargen.checkpoint.card import MARK, card_of, refresh_card
 from chargen.checkpoint.filing import copy, move, remove, set_sampling
 from chargen.checkpoint.folder import is_complete, load_checkpoint
-from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.locate import BUNDLED_MODELS
 from chargen.checkpoint.metadata import CorpusFacts, Scores, read_metadata
 from chargen.config import SamplingDefaults
 from chargen.training.request import RunRequest
@@ -153,8 +153,9 @@ def test_a_missing_card_is_written_at_the_next_save(folder: Path) -> None:
     assert "301 steps" in card(folder)
 
 
-def test_the_bundled_models_card_is_true() -> None:
-    assert card(BUNDLED) == card_of(read_metadata(BUNDLED), "everyday")
+@pytest.mark.parametrize("bundled", BUNDLED_MODELS, ids=lambda folder: folder.name)
+def test_a_bundled_models_card_is_true(bundled: Path) -> None:
+    assert card(bundled) == card_of(read_metadata(bundled), bundled.name)
 
 
 def test_a_model_saved_in_a_talk_has_one(

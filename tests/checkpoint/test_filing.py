@@ -13,7 +13,12 @@ import pytest
 
 from chargen.checkpoint.filing import check_removable, copy, move, new_folder, remove, set_sampling
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
-from chargen.checkpoint.locate import BUNDLED, checkpoint_names, list_checkpoints
+from chargen.checkpoint.locate import (
+    BUNDLED,
+    BUNDLED_MODELS,
+    checkpoint_names,
+    list_checkpoints,
+)
 from chargen.checkpoint.metadata import read_metadata
 from chargen.checkpoint.recent import default_checkpoint, remember_talk
 from chargen.cli import filing as cli
@@ -62,7 +67,7 @@ def test_a_copy_is_the_same_model_and_can_be_resumed(own: Path) -> None:
     (own / "tensorboard").mkdir()
     (own / "tensorboard" / "events.out.tfevents.1").write_bytes(b"events")
     copy("own", new_folder("other"))
-    assert sorted(checkpoint_names()) == ["everyday", "other", "own"]
+    assert sorted(checkpoint_names()) == ["everyday", "facts", "other", "own"]
     other = Path("checkpoints/other")
     assert not (other / "notes.txt").exists()
     assert (other / "tensorboard" / "events.out.tfevents.1").read_bytes() == b"events"
@@ -176,7 +181,7 @@ def test_what_is_left_of_a_checkpoint_that_cannot_be_removed_is_named(
     assert content(left) == before
 
 
-def test_the_bundled_model_and_what_is_being_trained_stay(own: Path) -> None:
+def test_the_bundled_models_and_what_is_being_trained_stay(own: Path) -> None:
     lock = Lock(own)
     for act in (
         lambda name: check_removable(name),
@@ -186,8 +191,9 @@ def test_the_bundled_model_and_what_is_being_trained_stay(own: Path) -> None:
     ):
         with pytest.raises(CheckpointError, match="in use by another chargen"):
             act("own")
-        with pytest.raises(CheckpointError, match="bundled model cannot be changed"):
-            act("everyday")
+        for bundled in BUNDLED_MODELS:
+            with pytest.raises(CheckpointError, match="bundled model cannot be changed"):
+                act(bundled.name)
     with pytest.raises(CheckpointError, match="in use by another chargen"):
         copy("own", Path("away"))
     assert is_locked(own)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint.locate import BUNDLED, list_checkpoints, require_checkpoint
+from chargen.checkpoint.locate import BUNDLED_MODELS, list_checkpoints, require_checkpoint
 from chargen.errors import CheckpointError
 from tests.support.seals import edit_config
 
@@ -40,12 +40,13 @@ def test_a_name_is_that_of_a_folder_below_checkpoints(
             require_checkpoint(no_name)
 
 
-def test_the_bundled_model_is_known_by_its_name_anywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("bundled", BUNDLED_MODELS, ids=lambda folder: folder.name)
+def test_a_bundled_model_is_known_by_its_name_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundled: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert require_checkpoint("everyday") == BUNDLED
-    assert chargen.load("everyday").generate("GRANN", max_tokens=1, temperature=0).text == "Y"
+    assert require_checkpoint(bundled.name) == bundled
+    assert chargen.load(bundled.name).generate("The", max_tokens=1, temperature=0).text
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_name_that_nothing_has_is_answered_by_those_that_there_are(
     with pytest.raises(CheckpointError) as refused:
         chargen.load(name)
     assert says in str(refused.value)
-    assert all(other in str(refused.value) for other in ("tales", "poems", "everyday"))
+    assert all(other in str(refused.value) for other in ("tales", "poems", "everyday", "facts"))
 
 
 @pytest.mark.parametrize(

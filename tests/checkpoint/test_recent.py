@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.locate import BUNDLED_MODELS
 from chargen.checkpoint.recent import (
     DefaultCheckpoint,
     default_checkpoint,
@@ -79,7 +79,7 @@ def test_a_run_that_has_not_ended_is_passed_over(make: Make) -> None:
     )
     shutil.rmtree(done)
     assert default_in_words(default_checkpoint()) == (
-        "checkpoints/half is still being trained: opening the bundled model"
+        "checkpoints/half is still being trained: opening the bundled model everyday"
     )
     lock.release()
     assert default_checkpoint() == DefaultCheckpoint(half, "stopped"), "it is one's own"
@@ -111,20 +111,25 @@ def test_what_lies_elsewhere_is_remembered_where_it_was_used(
     remember_move(far.resolve(), moved)
     assert default_checkpoint().folder == moved
     remember_talk(moved)
+    for bundled in BUNDLED_MODELS:
+        remember_talk(bundled)  # which every folder has
     monkeypatch.chdir(tmp_path)
     assert default_checkpoint().reason == "bundled"
     assert default_in_words(default_checkpoint()) == (
-        f"opening the bundled model (in another folder you last talked to {moved})"
+        f"opening the bundled model everyday (in another folder you last talked to {moved})"
     )
 
 
-def test_the_bundled_model_is_meant_where_it_was_asked_for(make: Make) -> None:
+@pytest.mark.parametrize("name", ["everyday", "facts"])
+def test_a_bundled_model_is_meant_where_it_was_asked_for(make: Make, name: str) -> None:
     own = make("checkpoints/own", 5)
-    bundled = Path("checkpoints/everyday")
-    bundled.symlink_to(chargen.load("everyday").metadata.folder)  # type: ignore[union-attr]
+    for bundled in BUNDLED_MODELS:
+        Path("checkpoints", bundled.name).symlink_to(bundled)
     assert default_checkpoint().folder == own
-    remember_talk(bundled)
-    assert default_checkpoint().folder == bundled
+    shutil.rmtree(own)
+    assert default_checkpoint() == DefaultCheckpoint(Path("checkpoints/everyday"), "bundled")
+    remember_talk(Path("checkpoints", name))
+    assert default_checkpoint().folder == Path("checkpoints", name)
 
 
 def test_nothing_is_remembered_where_nothing_can_be(
@@ -148,11 +153,12 @@ def test_nothing_is_remembered_where_nothing_can_be(
 
 @pytest.mark.parametrize("in_clone", [False, True])
 def test_a_damaged_checkpoint_is_told_and_not_passed_over(in_clone: bool) -> None:
-    """Also in a clone, where the bundled model lies beside those of one's own."""
+    """Also in a clone, where the bundled models lie beside those of one's own."""
     Path("checkpoints/it").mkdir(parents=True)
     Path("checkpoints/it/config.json").write_text("nonsense", encoding="utf-8")
     if in_clone:
-        Path("checkpoints/everyday").symlink_to(BUNDLED)
+        for bundled in BUNDLED_MODELS:
+            Path("checkpoints", bundled.name).symlink_to(bundled)
     assert default_checkpoint() == DefaultCheckpoint(Path("checkpoints/it"), "damaged")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chargen.checkpoint.locate import BUNDLED_MODELS
 from chargen.cli.commands import ALIASES, COMMANDS, complete_parser
 from chargen.cli.completion import SHELLS, completion_script
 from chargen.cli.flags import parser_of
@@ -66,8 +67,8 @@ def test_bash_completes_every_flag_of_every_command(here: Path) -> None:
 @pytest.mark.parametrize("command", ["sample", "info", "rm", "pack", "chat", "run"])
 def test_bash_completes_names_of_checkpoints(here: Path, command: str) -> None:
     offered = completed(here, [command, ""], [command, "t"], [command, "two w"], [command, "ev"])
-    assert offered == [["everyday", "tiny", "two words"], ["tiny", "two words"], ["two words"],
-                       ["everyday"]]  # fmt: skip
+    assert offered == [["everyday", "facts", "tiny", "two words"], ["tiny", "two words"],
+                       ["two words"], ["everyday"]]  # fmt: skip
 
 
 def test_bash_completes_folders_where_no_name_is_meant(here: Path) -> None:
@@ -112,8 +113,10 @@ def test_each_shell_can_read_its_script(shell: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_scripts_start_no_python(shell: str) -> None:
-    assert "python" not in completion_script(complete_parser(), shell)
+def test_scripts_know_the_bundled_models_and_start_no_python(shell: str) -> None:
+    script = completion_script(complete_parser(), shell)
+    assert " ".join(folder.name for folder in BUNDLED_MODELS) in script
+    assert "python" not in script
 
 
 def test_the_command_prints_the_script(run_chargen: Chargen) -> None:

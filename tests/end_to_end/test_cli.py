@@ -395,7 +395,8 @@ def test_where_there_is_no_checkpoint_the_one_that_comes_along_is_taken(
 
 def test_the_bundled_model_is_named_in_a_clone_too(run_chargen: Chargen, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").symlink_to(BUNDLED.parent)
-    assert "the bundled model" in run_chargen("sample", "--max-tokens", 1).stderr
+    assert "bundled: " not in run_chargen("list").stdout
+    assert "the bundled model everyday" in run_chargen("sample", "--max-tokens", 1).stderr
 
 
 def test_where_there_is_none_at_all_both_places_are_named(
@@ -510,7 +511,10 @@ def test_info_and_list(run_chargen: Chargen, tmp_path: Path, checkpoint: Path) -
     assert about["model"]["cell"] == "lstm"
     assert about["corpus"]["files"][0][0] == "tiny.txt"
     assert "tiny.txt" in run_chargen("info", checkpoint).stdout
-    assert "no checkpoint in ./checkpoints" in run_chargen("list").stdout
+    listed = run_chargen("list").stdout
+    assert "no checkpoint in ./checkpoints" in listed
+    bundled = [line.split()[1] for line in listed.splitlines() if line.startswith("bundled: ")]
+    assert bundled == ["everyday", "facts"]
     (tmp_path / "checkpoints" / "broken").mkdir(parents=True)
     (tmp_path / "checkpoints" / "broken" / "config.json").write_text("x")
     told = run_chargen("list").stderr

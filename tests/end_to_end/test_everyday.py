@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import chargen
-from chargen.checkpoint.locate import BUNDLED, list_checkpoints
+from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.metadata import read_metadata
 from chargen.evaluation.prompts import Prompt, ask, read_prompts
 
 HOUSE = Path(__file__).parents[2]
@@ -84,13 +85,9 @@ def test_the_model_was_trained_on_this_text() -> None:
     assert config["corpus"]["files"] == [["everyday.txt", len(content), sha256]]
 
 
-def test_the_model_is_small() -> None:
-    [about] = [
-        about
-        for about in list_checkpoints(HOUSE / "checkpoints")
-        if about.folder.name == "everyday"
-    ]
-    assert about.bytes <= 3_000_000
+@pytest.mark.parametrize(("name", "most"), [("everyday", 3_000_000), ("facts", 2_000_000)])
+def test_the_models_are_small(name: str, most: int) -> None:
+    assert read_metadata(HOUSE / "checkpoints" / name).bytes <= most
 
 
 def test_it_is_the_one_that_a_bare_chargen_falls_back_to() -> None:

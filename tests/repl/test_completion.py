@@ -66,6 +66,7 @@ def test_settings_come_with_their_value_and_meaning(
         ("/set temperature ", ["0.25", "1.0", "0.5"]),
         ("/set heal ", ["on", "off"]),
         ("/learn ", ["on", "off"]),
+        ("/load fac", ["facts"]),
         ("/by", ["bye"]),
         ("/ex", ["exit"]),
         ("/help temp", ["temperature"]),

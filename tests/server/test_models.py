@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chargen.checkpoint.filing import set_sampling
-from chargen.checkpoint.locate import BUNDLED
+from chargen.checkpoint.locate import BUNDLED, BUNDLED_MODELS
 from chargen.config import SamplingDefaults
 from chargen.errors import CheckpointError
 from chargen.generation.generator import TextGenerator, load
@@ -233,12 +233,13 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_those_below_checkpoints_are_found_whenever_they_come(tiny: Path) -> None:
-    assert found_folders(BUNDLED) == {"everyday": BUNDLED, "tiny": tiny}
-    assert list(found_folders(tiny)) == ["tiny", "everyday"]
+    bundled = {folder.name: folder for folder in BUNDLED_MODELS}
+    assert found_folders(BUNDLED) == {**bundled, "tiny": tiny}
+    assert list(found_folders(tiny)) == ["tiny", "everyday", "facts"]
     Path("checkpoints/everyday").mkdir()  # an empty folder is none
     shutil.copytree(tiny, "checkpoints/later")
     assert found_folders(BUNDLED) == {
-        "everyday": BUNDLED,
+        **bundled,
         "later": Path("checkpoints/later"),
         "tiny": tiny,
     }
@@ -270,7 +271,7 @@ def test_what_is_damaged_is_not_listed(tiny: Path) -> None:
         served = Models(
             lambda: found_folders(BUNDLED), lambda generator: as_worker(FakeWorker(generator))
         )
-        assert [name for name, _ in await served.listed()] == ["everyday", "tiny"]
+        assert [name for name, _ in await served.listed()] == ["everyday", "tiny", "facts"]
         assert (await served.described("tiny")).folder == tiny
         with pytest.raises(CheckpointError):
             await served.described("broken")

@@ -191,7 +191,7 @@ def test_it_ends_while_a_model_is_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere"], 1, "chargen: no such checkpoint: nowhere; checkpoints: everyday\n"),
+        (["nowhere"], 1, "chargen: no such checkpoint: nowhere; checkpoints: everyday, facts\n"),
         (["--port", "65536"], 2, "port"),
         (["--cors-origin", "chat.example.com"], 2, "--cors-origin must be like https://"),
         (["--allowed-host", "http://a"], 2, "--allowed-host must be a name"),

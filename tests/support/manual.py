@@ -122,6 +122,8 @@ class Reader:
         for name in ("corpora", "examples", "benchmarks"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "checkpoints" / "everyday", folder / "checkpoints" / "everyday")
+        # A copy would be a model of one's own, which may be the default.
+        (folder / "checkpoints" / "facts").symlink_to(ROOT / "checkpoints" / "facts")
         self.server: subprocess.Popen[str] | None = None
         # Nobody else gets this port, though a server may listen there.
         self.port = socket.socket()
