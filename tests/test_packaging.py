@@ -6,7 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import chargen
+from chargen.checkpoint.files import TRAINING
+from chargen.checkpoint.locate import BUNDLED_MODELS
 
 HOUSE = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
@@ -45,3 +49,11 @@ def test_the_source_distribution_takes_what_is_there() -> None:
     assert [name for name in sdist if not (HOUSE / name).exists()] == []
     documents = {path.name for path in HOUSE.glob("*.md")} | {"LICENSE", "CITATION.cff"}
     assert documents <= set(sdist)
+
+
+@pytest.mark.parametrize(("target", "key"), [("sdist", "include"), ("wheel", "only-include")])
+def test_the_bundled_models_are_in_it_without_a_training_state(target: str, key: str) -> None:
+    """tests/wheel.sh builds them, from a clone that may have no training state."""
+    settings = PYPROJECT["tool"]["hatch"]["build"]["targets"][target]
+    assert {f"checkpoints/{folder.name}" for folder in BUNDLED_MODELS} <= set(settings[key])
+    assert settings["exclude"] == [TRAINING]

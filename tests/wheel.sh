@@ -16,15 +16,17 @@ pip=("$elsewhere/env/bin/pip" --quiet --disable-pip-version-check)
 (cd "$here" && "$elsewhere/env/bin/hatchling" build -t sdist -d "$elsewhere")
 "${pip[@]}" wheel --no-deps --wheel-dir "$elsewhere" -c "$here/constraints.txt" \
     "$elsewhere"/chargen-*.tar.gz
-holds() {  # holds ARCHIVE NAME...: each of these lies in it somewhere
+holds() {  # holds ARCHIVE NAME...: each of these lies in it somewhere, and no training state
     local names kind=tarfile
     [[ $1 == *.whl ]] && kind=zipfile
     names=$("$python" -m "$kind" -l "$1" | cut -d' ' -f1)
+    ! grep training.safetensors <<<"$names" || { echo "$1 holds a training state" >&2; exit 1; }
     for name in "${@:2}"; do
         grep -q "/$name\$" <<<"$names" || { echo "$1 holds no $name" >&2; exit 1; }
     done
 }
-holds "$elsewhere"/chargen-*.whl licenses/LICENSE py.typed everyday/config.json
+holds "$elsewhere"/chargen-*.whl licenses/LICENSE py.typed \
+    {everyday,facts}/{config.json,model.safetensors}
 holds "$elsewhere"/chargen-*.tar.gz LICENSE CITATION.cff tests/wheel.sh
 "${pip[@]}" install -c "$here/constraints.txt" "$elsewhere"/chargen-*.whl
 chargen() { "$elsewhere/env/bin/chargen" "$@"; }
@@ -47,7 +49,8 @@ printf 'The color of a strawberry is\n/quit\n' | chargen | expect ' '
 import chargen
 
 print(chargen.load("checkpoints/text").generate("The", max_tokens=5).text)
-everyday = chargen.__path__[0] + "/assets/everyday"
-print(chargen.load(everyday).generate("The color of a strawberry is", temperature=0).text)
+for name in ("everyday", "facts"):
+    bundled = chargen.load(f"{chargen.__path__[0]}/assets/{name}")
+    print(bundled.generate("The color of a strawberry is", temperature=0).text)
 PYTHON
 echo "the wheel works: $(basename "$elsewhere"/chargen-*.whl)"
