@@ -493,6 +493,12 @@ class SamplingDefaults(Config):
     temperature: float | None = option(
         None, "temperature at which it is sampled, instead of 1", at_least=0, at_most=1e6
     )
+    min_p: float | None = option(
+        None,
+        "drop tokens below this fraction of the most likely token's probability",
+        at_least=0,
+        at_most=1,
+    )
     stop: tuple[str, ...] = option((), "its texts stop before this text; \\n is a newline")
     mode: str | None = option(None, "mode in which the REPL starts", choices=MODES)
 

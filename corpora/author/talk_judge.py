@@ -311,7 +311,7 @@ class Judge:
             start = normal(before) + " "
             if "{" not in start and normal(bot).startswith(start):
                 rest = re.split(r"(?<=[.!?]) ", bot, maxsplit=len(re.findall(r"[.!?]", before)))[-1]
-                return self.accepts(reading, rest, state)
+                return self.accepts(reading, rest, state) if rest != bot else None
         return None
 
     def also(self, reading: Reading) -> tuple[str, ...]:

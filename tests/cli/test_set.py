@@ -25,19 +25,20 @@ def test_what_is_set_is_kept_shown_and_removed(run_chargen: Chargen, own: Path) 
         (["temperature=0.5"], SamplingDefaults(temperature=0.5, stop=("\nYou:", "."))),
         (["mode", "Chat"], SamplingDefaults(temperature=0.5, stop=("\nYou:", "."), mode="chat")),
         (["temperature", "default"], SamplingDefaults(stop=("\nYou:", "."), mode="chat")),
+        (["min_p", "0.1"], SamplingDefaults(min_p=0.1, stop=("\nYou:", "."), mode="chat")),
     ):
         assert run_chargen("set", "own", *words).returncode == 0
         assert read_metadata(own).sampling == expected
     assert run_chargen("set", "own").stdout.split() == [
-        "temperature", "default", "stop", "'\\nYou:'", "'.'", "mode", "chat",
+        "temperature", "default", "min_p", "0.1", "stop", "'\\nYou:'", "'.'", "mode", "chat",
     ]  # fmt: skip
     assert run_chargen("set", "own", "mode").stdout.split() == ["mode", "chat"]
     assert json.loads(run_chargen("set", "own", "--json").stdout) == {
-        "temperature": None, "stop": ["\nYou:", "."], "mode": "chat",
+        "temperature": None, "min_p": 0.1, "stop": ["\nYou:", "."], "mode": "chat",
     }  # fmt: skip
-    assert "stop '\\nYou:' '.', mode chat" in run_chargen("info", "own").stdout
+    assert "min_p 0.1, stop '\\nYou:' '.', mode chat" in run_chargen("info", "own").stdout
     facts = json.loads(run_chargen("info", "own", "--json").stdout)
-    assert facts["sampling"] == {"stop": ["\nYou:", "."], "mode": "chat"}
+    assert facts["sampling"] == {"min_p": 0.1, "stop": ["\nYou:", "."], "mode": "chat"}
 
 
 @pytest.mark.parametrize(

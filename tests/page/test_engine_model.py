@@ -107,6 +107,7 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[
         (changed("config.json", lambda c: c.update(sampling={"stop": "abc"})), "can be sampled"),
         (changed("config.json", lambda c: c.update(sampling={"stop": [1]})), "can be sampled"),
         (changed("config.json", lambda c: c.update(sampling={"temperature": "1"})), "be sampled"),
+        (changed("config.json", lambda c: c.update(sampling={"min_p": "1"})), "can be sampled"),
         (changed("config.json", lambda c: c["model"].update(hidden_size=25)), "wrong shape"),
         (changed("config.json", lambda c: c.update(vocab_size=3)), "wrong shape"),
         (changed("config.json", lambda c: c.update(tokenizer="letter")), "no tokenizer “letter”"),

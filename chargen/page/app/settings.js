@@ -296,6 +296,7 @@ class Settings {
     const wanted = about?.sampling ?? {};
     const defaults = {
       temperature: wanted.temperature ?? (this.mode === "chat" ? CHAT_TEMPERATURE : 1),
+      min_p: wanted.min_p ?? "",
       stop: (wanted.stop ?? []).map(typedText).join(" | "),
     };
     for (const [name, value] of Object.entries(defaults)) {

@@ -76,9 +76,9 @@ function readConfig(files) {
     throw foreign(`there are no documents “${options.documents}”`);
   }
   if (!isText(options.user) || !isText(options.bot)) throw foreign("its roles are no texts");
-  const { temperature, stop, mode } = config.sampling ?? {};
-  const isSound = (temperature ?? null) === null || Number.isFinite(temperature);
-  if (!isSound || !isList(stop ?? [], isText) || !MODES.includes(mode ?? "story")) {
+  const { temperature, min_p: minP, stop, mode } = config.sampling ?? {};
+  const areSound = [temperature ?? 1, minP ?? 0].every(Number.isFinite);
+  if (!areSound || !isList(stop ?? [], isText) || !MODES.includes(mode ?? "story")) {
     throw foreign("nothing can be sampled as it says");
   }
   return { ...config, model, corpus_options: options };

@@ -1,14 +1,15 @@
-"""Makes `demo.txt`, the part of the everyday text that a network learns in a minute: the facts that
+"""Makes `facts.txt`, of which a network learns much in a minute: facts of the kinds that
 `everyday.prompts.jsonl` asks for, of the things that everyone speaks of, signs, and short talks.
 
-The prompts' own wordings are left out for what they ask for, as they are in `everyday.txt`.
+The prompts' own wordings are left out for what they ask for, as they are in `everyday.txt`. The
+same seed gives the same bytes at each run.
 
-    python corpora/make_demo.py FILE
+    python corpora/make_facts.py [--seed 7] [--folder corpora]
 """
 
+import argparse
 import json
 import random
-import sys
 from pathlib import Path
 
 from author.facts import FACTS, Facts, read_asked
@@ -17,10 +18,10 @@ from author.talks import Talk, Talks
 
 SEED = 7
 TALKS = 700
-PROMPTS = Path(__file__).resolve().parent / "everyday.prompts.jsonl"
+HERE = Path(__file__).resolve().parent
 
 
-def demo_text(seed: int = SEED) -> str:
+def write(seed: int, folder: Path) -> None:
     rng, lexicon = random.Random(seed), Lexicon()
     facts, talks, asked = Facts(rng, lexicon), Talks(rng, lexicon), read_asked()
     common = set(lexicon.lists["common"])
@@ -36,11 +37,19 @@ def demo_text(seed: int = SEED) -> str:
         talk.hold(rng.choice((1, 2, 2, 3)))
         blocks.append("\n".join(f"You: {turn.you}\nBot: {turn.bot}" for turn in talk.turns))
     text = "\n\n".join(facts.shuffled(blocks)) + "\n"
-    for line in PROMPTS.read_text(encoding="utf-8").splitlines():
+    for line in (HERE / "everyday.prompts.jsonl").read_text(encoding="utf-8").splitlines():
         prompt = json.loads(line)["prompt"]
         assert prompt.lower() not in text.lower(), f"{prompt!r} stands in the text"
-    return text
+    (folder / "facts.txt").write_text(text, encoding="utf-8", newline="\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--folder", type=Path, default=HERE)
+    arguments = parser.parse_args()
+    write(arguments.seed, arguments.folder)
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(demo_text(), encoding="utf-8", newline="\n")
+    main()
