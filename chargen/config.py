@@ -225,8 +225,20 @@ class ModelConfig(Config):
         "is carried from one document into the next",
         planned=True,
     )
+    chrono: int = option(
+        0,
+        "chrono initialization: the gates of LSTM and GRU begin with memories of up to so many "
+        "tokens",
+        at_least=0,
+        at_most=1_000_000,
+    )
 
     def check_together(self) -> None:
+        if self.chrono and self.cell == "rnn":
+            raise ConfigError(
+                setting("chrono", self.chrono) + " needs gates, and cell rnn has none",
+                hint="leave it out, or choose lstm or gru",
+            )
         if self.tie_weights and self.embedding_size != self.hidden_size:
             raise ConfigError(
                 named("tie_weights")

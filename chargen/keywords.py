@@ -59,6 +59,7 @@ class ModelOptions(TypedDict, total=False):
     nonlinearity: Literal["tanh", "relu"]
     tie_weights: bool
     fresh_state: bool
+    chrono: int
 
 
 class TrainOptions(CorpusOptions, ModelOptions, total=False):

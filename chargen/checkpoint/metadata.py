@@ -50,8 +50,6 @@ from chargen.runtime.files import (
 )
 
 FORMAT = 9
-# Of a model in float32, of which an older version of chargen can read all that there is.
-FORMAT_OF_FLOAT32 = 8
 SEALED_SINCE = 4
 # The options that a format was the first to name, by groups, as they were before it.
 _ADDED: dict[int, dict[str, dict[str, Any]]] = {
@@ -88,6 +86,7 @@ _ADDED: dict[int, dict[str, dict[str, Any]]] = {
         }
     },
     8: {"model": {"fresh_state": False}},
+    9: {"model": {"chrono": 0}},
 }
 
 
@@ -293,9 +292,8 @@ def metadata_of(folder: Path, config: ConfigFile) -> CheckpointMetadata:
 
 def config_of(metadata: CheckpointMetadata) -> ConfigFile:
     """What config.json says of a model, as it is written today."""
-    is_float32 = metadata.weights == "float32"
     config = ConfigFile(
-        format=FORMAT_OF_FLOAT32 if is_float32 else FORMAT,
+        format=FORMAT,
         tokenizer=metadata.tokenizer,
         vocab_size=metadata.vocab_size,
         model=asdict(metadata.model),
@@ -306,7 +304,7 @@ def config_of(metadata: CheckpointMetadata) -> ConfigFile:
         saved_at=metadata.saved_at,
         sha256=metadata.sha256,
         sampling=metadata.sampling.given or UNSET,
-        weights=UNSET if is_float32 else metadata.weights,
+        weights=UNSET if metadata.weights == "float32" else metadata.weights,
     )
     config.seal = config.sealed()
     return config

@@ -53,6 +53,7 @@ OPTION_GROUPS = {
         "nonlinearity",
         "tie_weights",
         "fresh_state",
+        "chrono",
     ),
     "regularization": (
         "dropout",

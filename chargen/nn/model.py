@@ -197,7 +197,14 @@ class LanguageModel(nn.Module):
                         nn.init.xavier_uniform_(gate)  # Glorot and Bengio 2010
                     else:
                         nn.init.zeros_(gate)
-                if self.config.cell == "lstm" and name.startswith("bias_ih"):
+                if self.config.chrono and name.startswith("bias_ih"):
+                    # A unit forgets within as many tokens as it drew (Tallec and Ollivier 2018):
+                    # by the LSTM's forget gate, or the GRU's update gate.
+                    kept = torch.empty(hidden_size, 1).uniform_(1, self.config.chrono).log_()
+                    gates[1].copy_(kept)
+                    if self.config.cell == "lstm":
+                        gates[0].copy_(-kept)
+                elif self.config.cell == "lstm" and name.startswith("bias_ih"):
                     # Forget-gate bias 1 keeps early gradients alive (Jozefowicz et al. 2015).
                     gates[1].fill_(1)
         nn.init.xavier_uniform_(self.head.weight)

@@ -16,7 +16,7 @@ import torch
 import chargen
 from chargen.checkpoint.folder import Checkpoint, load_checkpoint, load_snapshot, save, save_model
 from chargen.checkpoint.locate import is_checkpoint, list_checkpoints
-from chargen.checkpoint.metadata import FORMAT_OF_FLOAT32
+from chargen.checkpoint.metadata import FORMAT
 from chargen.checkpoint.metrics import load_metrics
 from chargen.errors import ChargenError, CheckpointError
 from chargen.nn.engine import initial_state
@@ -165,7 +165,7 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
     assert load_checkpoint(folder).metadata.scores.steps == 310
     assert (
         json.loads((folder / "config.json").read_text(encoding="utf-8"))["format"]
-        == FORMAT_OF_FLOAT32
+        == FORMAT
     )
 
 

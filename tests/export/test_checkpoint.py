@@ -17,7 +17,7 @@ from chargen.checkpoint.archive import pack, unpack
 from chargen.checkpoint.card import MARK
 from chargen.checkpoint.filing import set_sampling
 from chargen.checkpoint.folder import load_checkpoint, load_snapshot
-from chargen.checkpoint.metadata import FORMAT, FORMAT_OF_FLOAT32, read_metadata
+from chargen.checkpoint.metadata import FORMAT, read_metadata
 from chargen.checkpoint.metrics import load_metrics
 from chargen.config import SamplingDefaults
 from chargen.errors import ChargenError, CheckpointError, ConfigError, OutputError
@@ -76,7 +76,7 @@ def test_all_else_that_is_said_of_the_model_stays(
     }  # fmt: skip
     before, after = config_in(checkpoint), config_in(out)
     assert (after["format"], after["weights"]) == (FORMAT, weights)
-    assert before["format"] == FORMAT_OF_FLOAT32 and "weights" not in before
+    assert before["format"] == FORMAT and "weights" not in before
     differing = {"format", "weights", "sha256", "seal"}
     assert {n: v for n, v in after.items() if n not in differing} == {
         n: v for n, v in before.items() if n not in differing
@@ -148,7 +148,7 @@ def test_it_has_no_training_to_resume_but_another_can_begin_with_it(
     out = tmp_path / "more"
     options = {name: SMALL[name] for name in SMALL if name in ("batch_size", "bptt", "warmup")}
     chargen.train(corpus_file, out=out, init_from=few, steps=1, learning_rate=1e-9, **options)
-    assert config_in(out)["format"] == FORMAT_OF_FLOAT32
+    assert config_in(out)["format"] == FORMAT
     found, expected = chargen.load(out).weights.arrays, chargen.load(few).weights.arrays
     assert all(np.allclose(found[name], expected[name], atol=1e-6) for name in expected)
     assert load_snapshot(out).fine_tuned is not None
@@ -203,7 +203,7 @@ def test_a_page_has_the_weights_as_they_are_stored(
     assert json.loads(files[EXPORT])["weights"] == weights
     whole = page_of(model, read_metadata(few), Measurements([], None), weights="float32")
     files = ParsedPage(whole.decode()).files
-    assert json.loads(files["config.json"])["format"] == FORMAT_OF_FLOAT32
+    assert json.loads(files["config.json"])["format"] == FORMAT
     assert len(files["model.safetensors"]) > len(stored)
 
 

@@ -9,7 +9,7 @@ const MODES = ["story", "complete", "chat"];
 const LINE_TOKENS = 1000; // in which a line should have ended
 const KIND_WORDS = { char: "characters", byte: "bytes", subword: "subwords", word: "words" };
 // What formats before these had no names for.
-const ADDED_OPTIONS = { layer_norm: false, residual: false, fresh_state: false };
+const ADDED_OPTIONS = { layer_norm: false, residual: false, fresh_state: false, chrono: 0 };
 const DAMAGED_HINT = "copy it again, or use another";
 const DOCUMENT_ENDS = { file: "", line: "\n", paragraph: "\n\n" };
 
