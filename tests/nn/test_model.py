@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chargen.config import ModelConfig
+from chargen.errors import ConfigError
 from chargen.nn.model import LanguageModel, State
 from tests.support.networks import CELL_NAMES
 
@@ -112,6 +113,23 @@ def test_weights_start_as_promised(config: ModelConfig) -> None:
         for index, bias in enumerate(biases):
             forget = config.cell == "lstm" and index == 1
             assert torch.equal(bias, torch.full((hidden,), 1.0 if forget else 0.0))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_chrono_spreads_what_the_gates_remember(cell: str) -> None:
+    """Of `chrono` tokens, each unit keeps what it holds for 1 to so many: Tallec and Ollivier."""
+    [layer] = recurrent(make(ModelConfig(cell=cell, hidden_size=200, embedding_size=4, chrono=50)))
+    first, kept, *others = torch.split(layer["bias_ih_l0"] + layer["bias_hh_l0"], 200)
+    tokens_kept = 1 / (1 - kept.sigmoid()) - 1
+    assert 1 <= tokens_kept.min() < 5 and 45 < tokens_kept.max() <= 50
+    assert 22 < tokens_kept.mean() < 29, "all lengths are equally common"
+    assert torch.equal(first, -kept if cell == "lstm" else torch.zeros(200))
+    assert not torch.cat(others).any()
+
+
+def test_chrono_needs_gates() -> None:
+    with pytest.raises(ConfigError, match="chrono 50 needs gates, and cell rnn has none"):
+        ModelConfig(cell="rnn", chrono=50)
 
 
 def test_before_training_the_model_knows_the_smoothed_frequencies() -> None:
