@@ -128,7 +128,7 @@ def test_chrono_spreads_what_the_gates_remember(cell: str) -> None:
 
 
 def test_chrono_needs_gates() -> None:
-    with pytest.raises(ConfigError, match="chrono 50 needs gates, and cell rnn has none"):
+    with pytest.raises(ConfigError, match="chrono=50 needs gates, and cell rnn has none"):
         ModelConfig(cell="rnn", chrono=50)
 
 
