@@ -236,8 +236,9 @@ def visible(text: str) -> str:
 
 
 @functools.cache
-def everyday() -> chargen.TextGenerator:
-    return chargen.load("everyday")
+def facts() -> chargen.TextGenerator:
+    """The bundled model of characters."""
+    return chargen.load("facts")
 
 
 # -- what a recurrent network is ----------------------------------------------------------------
@@ -245,7 +246,7 @@ def everyday() -> chargen.TextGenerator:
 
 @picture
 def unrolled() -> Figure:
-    """The loop, and the same drawn once for each letter of GRANN, with the bundled model's guess
+    """The loop, and the same drawn once for each letter of GRANN, with the guess of `facts`
     after each."""
     figure, axes = canvas(8, 2.75)
     y = 1.35
@@ -273,20 +274,21 @@ def unrolled() -> Figure:
 
 
 def guesses(word: str) -> list[tuple[str, str, float]]:
-    """Each letter, the most likely after it by the bundled model, and its probability."""
+    """Each letter, the most likely after it by `facts`, and its probability."""
     found = []
     for end in range(1, len(word) + 1):
-        guess = everyday().generate(word[:end], max_tokens=1, temperature=0)
+        guess = facts().generate(word[:end], max_tokens=1, temperature=0)
         found.append((word[end - 1], guess.text, math.exp(guess.logprob)))
     return found
 
 
 @picture
 def state() -> Figure:
-    """Some numbers of the state as the bundled model reads a sentence: column by column another
+    """Some numbers of the state as `facts` reads a sentence: column by column another
     state, row by row one number."""
     text, cells = "The color of a strawberry is red.", range(96, 120)
-    seen = chargen.inspect(everyday(), text, cell=tuple(f"0:{cell}" for cell in cells))
+    size = facts().model.config.hidden_size
+    seen = chargen.inspect(facts(), text, cell=tuple(f"0:{cell}" for cell in cells))
     rows = np.array([view.values for view in seen.asked])
     figure, axes = plots(8, 3.4, 1)
     draw = axes[0, 0]
@@ -295,7 +297,7 @@ def state() -> Figure:
     draw.set_yticks(range(0, len(cells), 4), [f"0:{cell}" for cell in cells[::4]])
     draw.tick_params(length=0)
     draw.spines[:].set_visible(False)
-    draw.set_title("24 of the 192 memory cells of layer 0, tanh(c): blue -1, red +1", loc="left")
+    draw.set_title(f"24 of the {size} memory cells of layer 0, tanh(c): blue -1, red +1", loc="left")
     return figure
 
 
@@ -515,8 +517,8 @@ LINE_CELL = (0, 112)  # its layer and place: it forgets at the end of a line, an
 
 @picture
 def gates() -> Figure:
-    """All of one cell of the bundled model, character by character."""
-    model = everyday()
+    """All of one cell of `facts`, character by character."""
+    model = facts()
     tokens = [model.tokenizer.end, *model.tokenizer.encode(LINES_READ)]
     with torch.inference_mode():
         found = trace(model.model, torch.tensor([tokens]), model.model.initial_state(1))
@@ -588,9 +590,8 @@ def boxes(axes: Any, x: float, y: float, texts: Sequence[str], color: str) -> No
 
 @picture
 def healing() -> Figure:
-    """A text as its tokenizer cuts it, and its beginning as the same tokenizer cuts that."""
-    text = CORPUS.read_text(encoding="utf-8")
-    tokenizer = SubwordTokenizer.train([text], vocab_size=1000)
+    """A text as the tokenizer of `everyday` cuts it, and its beginning as that cuts it."""
+    tokenizer = chargen.load("everyday").tokenizer
     figure, axes = canvas(7, 1.7)
     rows = (
         ("in the text", "The sign says GRANNY'S", BLUE),
@@ -653,7 +654,7 @@ def overfitting() -> Figure:
 
 @picture
 def beams() -> Figure:
-    """A beam search of width 4 by hand, with the bundled model's numbers; greedy in red."""
+    """A beam search of width 4 by hand, with the numbers of `facts`; greedy in red."""
     prompt, width, steps = "The sign says ", 4, 5
     figure, axes = canvas(8, 3.0)
     live, greedy = {"": 1.0}, ""
@@ -679,8 +680,8 @@ def beams() -> Figure:
 
 
 def next_characters(text: str) -> dict[str, float]:
-    """The bundled model's probabilities of what may come after a text."""
-    model = everyday()
+    """The probabilities, by `facts`, of what may come after a text."""
+    model = facts()
     ids = [model.tokenizer.end, *model.tokenizer.encode(text)]
     with torch.inference_mode():
         logits, _ = model.model(torch.tensor([ids]), model.model.initial_state(1))

@@ -352,9 +352,17 @@ def record(folder: Path) -> list[Frame]:
         terminal.type(line)
         terminal.wait_for(">")
         terminal.rest(seconds)
+    for line, seconds in (
+        ("/chat", 0.6),
+        ("hello, i am ann", 1.2),
+        ("what color is a banana", 1.2),
+        ("what is my name", 4.0),
+    ):
+        terminal.type(line)
+        terminal.wait_for("You:")
+        terminal.rest(seconds)
     terminal.type("/quit")
     terminal.wait_for("$")
-    terminal.rest(4)
     return terminal.story()
 
 

@@ -2,7 +2,7 @@
 
     python docs/screenshots.py [NAME ...] [--out FOLDER]
 
-Debian's chromium opens the bundled model's page, exported as anybody would, in a window of some
+Debian's chromium opens the page of a bundled model, exported as anybody would, in a window of some
 size and theme, and does what a reader would do. Texts are sampled by a fixed seed, so that a page
 that has not changed gives the same pictures. A minute for all; a name takes that one alone.
 """
@@ -30,33 +30,37 @@ STORY = {
     "mode": "story",
     "temperature": "0.5",
     "seed": "4",
-    "max_tokens": "330",
-    "text": "The color of a strawberry is red.\n",
+    "max_tokens": "110",
+    "text": "Once upon a time",
 }
+FACTS = STORY | {"max_tokens": "330", "text": "The color of a strawberry is red.\n"}
 CHAT = {"mode": "chat", "temperature": "0.3", "seed": "1", "stop": ""}
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: the window, the theme, what is done there first, and how the page is opened."""
+    """A picture: the window, the theme, what is done there first, and how it is opened."""
 
     window: tuple[int, int]
     theme: Literal["light", "dark"]
     act: Callable[[Page], None]
     link: dict[str, str]
+    model: str = "everyday"
 
 
 def write(page: Page) -> None:
-    """A story, and what was likely at one of its characters."""
+    """A story, and what was likely at the beginning of one of its words."""
     page.locator("#write-button").click()
     wait(page)
-    look_at(page, page.locator("#text").input_value().index("strong is weak"))
+    story = page.locator("#text").input_value()
+    look_at(page, story.index(" ", len(story) // 2) + 1)
 
 
 def look_inside(page: Page) -> None:
     """At the end of a sentence, inside the network."""
     write(page)
-    at = page.locator("#text").input_value().index(".\nThe opposite of light")
+    story = page.locator("#text").input_value()
+    at = story.index(".\n", len(story) // 3)
     look_at(page, at)
     page.evaluate("document.querySelector('#inside').scrollIntoView()")
     body = page.locator("#inside .inside")
@@ -66,7 +70,7 @@ def look_inside(page: Page) -> None:
 
 def chat(page: Page) -> None:
     page.locator("#text").fill("")  # the page proposes a beginning
-    for line in ("What color is a banana?", "Hello, Bot!"):
+    for line in ("hello, i am ann", "what color is a banana", "what is my name"):
         page.locator("#line-field").fill(line)
         page.locator("#line-field").press("Enter")
         wait(page)
@@ -88,7 +92,7 @@ def look_at(page: Page, at: int) -> None:
 
 SHOTS = {
     "page-light": Shot(WIDE, "light", write, STORY),
-    "page-inside-dark": Shot(LOW, "dark", look_inside, STORY),
+    "page-inside-dark": Shot(LOW, "dark", look_inside, FACTS, "facts"),
     "page-phone-light": Shot(NARROW, "light", write, STORY),
     "page-phone-dark": Shot(NARROW, "dark", chat, CHAT),
 }
@@ -104,7 +108,10 @@ def main() -> None:
     if chromium is None:
         parser.error("needs chromium: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        address = chargen.export_html("everyday", Path(folder) / "everyday.html").as_uri()
+        addresses = {
+            model: chargen.export_html(model, Path(folder) / f"{model}.html").as_uri()
+            for model in ("everyday", "facts")
+        }
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
@@ -120,7 +127,7 @@ def main() -> None:
             )
             context.set_default_timeout(PATIENCE)
             page = context.new_page()
-            page.goto(f"{address}#{urlencode(shot.link)}")
+            page.goto(f"{addresses[shot.model]}#{urlencode(shot.link)}")
             page.wait_for_function("app.about !== null && app.busy === null")
             shot.act(page)
             page.screenshot(path=arguments.out / f"{name}.png", caret="hide")

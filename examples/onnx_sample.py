@@ -1,7 +1,7 @@
-"""Sample without chargen from what `chargen export everyday --format onnx` wrote.
+"""Sample without chargen from what `chargen export facts --format onnx` wrote.
 
 pip install numpy onnxruntime
-python examples/onnx_sample.py everyday.onnx "The color of a strawberry is"
+python examples/onnx_sample.py facts.onnx "The color of a strawberry is"
 """
 
 import base64

@@ -7,7 +7,7 @@ import sys
 
 import chargen
 
-SURPRISING = 6.0  # bits: the model gave the character a probability of 1 in 64
+SURPRISING = 6.0  # bits: the model gave the token a probability of 1 in 64
 TEXTS = [
     "The color of the sky is blue.",
     "The color of the sky is seven.",

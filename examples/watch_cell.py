@@ -3,7 +3,7 @@
 Karpathy, Johnson and Fei-Fei (2015) found such cells by eye. chargen finds them by correlation, in
 the part of the text that the model was not trained on.
 
-python examples/watch_cell.py everyday "position in line"
+python examples/watch_cell.py facts "position in line"
 """
 
 import sys
@@ -13,10 +13,10 @@ import chargen
 BARS = " ▁▂▃▄▅▆▇█"
 TEXT = """\
 My sister likes to eat apples, and my brother likes to eat bread.
-Once upon a time there was a little bear who lived in a house.
+A strawberry is red, just like a tomato, but a lemon is yellow.
 """
 
-checkpoint = sys.argv[1] if len(sys.argv) > 1 else "everyday"
+checkpoint = sys.argv[1] if len(sys.argv) > 1 else "facts"
 feature = sys.argv[2] if len(sys.argv) > 2 else "position in line"
 
 found = chargen.inspect(checkpoint, TEXT)
