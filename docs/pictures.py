@@ -297,7 +297,8 @@ def state() -> Figure:
     draw.set_yticks(range(0, len(cells), 4), [f"0:{cell}" for cell in cells[::4]])
     draw.tick_params(length=0)
     draw.spines[:].set_visible(False)
-    draw.set_title(f"24 of the {size} memory cells of layer 0, tanh(c): blue -1, red +1", loc="left")
+    title = f"24 of the {size} memory cells of layer 0, tanh(c): blue -1, red +1"
+    draw.set_title(title, loc="left")
     return figure
 
 
