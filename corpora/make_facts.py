@@ -1,5 +1,5 @@
 """Makes `facts.txt`, of which a network learns much in a minute: facts of the kinds that
-`everyday.prompts.jsonl` asks for, of the things that everyone speaks of, signs, and short talks.
+`everyday.prompts.jsonl` asks for, of the things that everyone speaks of; signs; and short talks.
 
 The prompts' own wordings are left out for what they ask for, as they are in `everyday.txt`. The
 same seed gives the same bytes at each run.
@@ -17,7 +17,8 @@ from author.lexicon import Lexicon
 from author.talks import Talk, Talks
 
 SEED = 7
-TALKS = 700
+PASSES = 5  # over all facts, each in other words and other company
+TALKS = 3500
 HERE = Path(__file__).resolve().parent
 
 
@@ -26,7 +27,7 @@ def write(seed: int, folder: Path) -> None:
     facts, talks, asked = Facts(rng, lexicon), Talks(rng, lexicon), read_asked()
     common = set(lexicon.lists["common"])
     blocks: list[str] = []
-    for name in (*asked, "sign"):
+    for name in (*asked, "sign") * PASSES:
         known = set(asked[name].left_out) | common if name in asked else common
         told = list(facts.told(name, asked.get(name)))
         some = [telling for telling in told if {telling.word, telling.word.key} & known]
