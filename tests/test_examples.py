@@ -48,7 +48,7 @@ def test_each_example_stands_in_the_table_and_is_short() -> None:
 
 def test_sample(run: Run) -> None:
     printed = run("sample.py")
-    assert "GRANNY" in printed and "The color of a strawberry is red." in printed
+    assert "GRANNY" in printed and "The color of a strawberry is " in printed
     assert printed.splitlines()[-3].split()[-1] == "red"
 
 
@@ -71,7 +71,7 @@ def test_a_chat_bot_answers_each_line_and_is_trained_once(run: Run, tmp_path: Pa
 
 
 def test_fine_tuning_helps_on_the_new_text(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "poem.txt").write_text("Rosen sind rot, Veilchen sind blau.\n" * 200, "utf-8")
+    (tmp_path / "poem.txt").write_text("Rosen sind rot, Veilchen sind blau.\n\n" * 200, "utf-8")
     printed = run("fine_tune.py", "poem.txt", "--prompt", "Rosen", "--steps", 20)
     before, after = (
         float(line.split()[1]) for line in printed.splitlines() if "bits per byte" in line
@@ -96,12 +96,15 @@ def test_a_cell_is_watched_where_there_is_one(run: Run, checkpoint: Path) -> Non
 
 
 def test_what_a_model_knows_comes_first_and_surprises_are_marked(run: Run) -> None:
-    printed = run("score.py", "A bee says moo.", "A bee says buzz.").splitlines()
-    assert printed[0].endswith("A bee says buzz.")
+    known_text, strange_text = (f"The color of a strawberry is {word}." for word in ("red", "moo"))
+    printed = run("score.py", strange_text, known_text).splitlines()
+    assert printed[0].endswith(known_text)
     known, strange = (float(line.split()[0]) for line in printed if "bits per byte" in line)
     assert known < strange
-    marks = printed[printed.index(next(line for line in printed if "moo" in line)) + 1]
-    assert set(marks.strip()) <= {"^", " "} and marks[printed[1].index("moo")] == "^"
+    [at] = [index for index, line in enumerate(printed) if line.endswith(strange_text)]
+    marks = printed[at + 1]
+    assert set(marks.strip()) <= {"^", " "}
+    assert "^" in marks[printed[at].index("moo") :]
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "subword_checkpoint", "word_checkpoint"])

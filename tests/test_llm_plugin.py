@@ -233,7 +233,7 @@ def test_the_page_shows_what_llm_prints(here: Path, monkeypatch: pytest.MonkeyPa
 def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.S)
     exec(code, {})
-    assert capsys.readouterr().out.startswith("It is yellow.\n")
+    assert "yellow" in capsys.readouterr().out.partition("\n")[0]
 
 
 def test_the_page_names_every_option() -> None:

@@ -17,7 +17,7 @@ def test_an_answer_a_line(say: Piped) -> None:
 
 
 def test_two_slashes_begin_a_prompt(say: Piped) -> None:
-    done = say("/set num_samples 2", "/set max_tokens 1", "//")
+    done = say("/set charset A-Za-z", "/set num_samples 2", "/set max_tokens 1", "//")
     assert len(done.stdout.splitlines()) == 2, "a text of one line a line"
 
 

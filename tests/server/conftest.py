@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,3 +20,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def everyday() -> chargen.TextGenerator:
     """What the server serves."""
     return chargen.load("everyday")
+
+
+@pytest.fixture(scope="session")
+def answers(everyday: chargen.TextGenerator) -> Callable[[str], str]:
+    """What the model answers to a talk as it is written, without a choice."""
+
+    def answer(talk: str) -> str:
+        stop = ("\nYou:", "\nBot:", "\n\n")
+        said = everyday.generate(f"{talk}\nBot:", temperature=0, stop=stop, max_tokens=200).text
+        return said.strip()
+
+    return answer

@@ -196,7 +196,7 @@ def test_what_a_browser_has_is_not_sent_again(run: Callable[[Test], None]) -> No
         ("/page/file/training.safetensors", "there is no file 'training.safetensors'; GET /page"),
         ("/page/file/..%2Fconfig.json", "there is no"),
         ("/page/file/metrics.jsonl", "there is no file 'metrics.jsonl'"),
-        ("/page/file/tokenizer.model", "there is no file 'tokenizer.model'"),
+        ("/page/file/tokenizer.json", "there is no file 'tokenizer.json'"),
     ],
 )
 def test_what_is_no_file_of_a_model_is_404(

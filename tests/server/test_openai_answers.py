@@ -53,7 +53,7 @@ class Script:
         self.error: BaseException | None = None
         asked = TextRequest(prompt=prompt, config=SampleConfig(), top_logprobs=top)
         self.request = CompletionRequest(texts=(asked,), **({"num_choices": num_texts} | how))
-        self.answer: Answer = answer_of(self.request, [cast(Generation, self)], model, "everyday")
+        self.answer: Answer = answer_of(self.request, [cast(Generation, self)], model, "facts")
 
     def write(self, text: str, reason: FinishReason | None = None, at: int = 0) -> None:
         """Character by character."""
@@ -96,7 +96,8 @@ def events_of(content: bytes) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def model() -> TextGenerator:
-    return chargen.load("everyday")
+    """One of characters, whose tokens are the bytes."""
+    return chargen.load("facts")
 
 
 # -- whole ------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ def test_a_completion(model: TextGenerator) -> None:
     assert model.metadata is not None
     assert body == {
         "object": "text_completion",
-        "model": "everyday",
+        "model": "facts",
         "system_fingerprint": "fp_" + model.metadata.sha256["model.safetensors"][:16],
         "choices": [{"index": 0, "text": "cde", "logprobs": None, "finish_reason": "length"}],
         "usage": {
@@ -196,7 +197,7 @@ def test_a_stream_of_a_completion(model: TextGenerator) -> None:
     assert script.events() == []
     script.write("cd")
     [one, two] = script.events()
-    assert (one["object"], one["model"]) == ("text_completion", "everyday")
+    assert (one["object"], one["model"]) == ("text_completion", "facts")
     assert "usage" not in one
     assert one["choices"] == [{"index": 0, "text": "c", "logprobs": None, "finish_reason": None}]
     assert {k: v for k, v in one.items() if k != "choices"} == {
@@ -270,7 +271,7 @@ def test_texts_of_several_prompts_are_counted_through(model: TextGenerator) -> N
     for stream in (False, True):
         request = CompletionRequest(texts=texts, num_choices=2, stream=stream)
         generations = [cast(Generation, script) for script in scripts]
-        answer = answer_of(request, generations, model, "everyday")
+        answer = answer_of(request, generations, model, "facts")
         for index, script in enumerate(scripts):
             for at in range(2):
                 script.write(f"{2 * index + at}", "stop", at)
@@ -375,7 +376,7 @@ def test_the_likelier_of_two_tokens_that_spell_the_same_stands_for_both() -> Non
     subwords = tokenizer("bpe")
     same = [token for token, piece in enumerate(subwords.pieces) if piece == b"e"]
     assert len(same) == 2  # the byte, and the piece
-    model = TextGenerator(chargen.load("everyday").weights, subwords)
+    model = TextGenerator(chargen.load("facts").weights, subwords)
     script = Script(model, top=2)
     script.add(Piece("e", (same[0],), -3), [score(same[0], -3.0, (same[1], -0.5))])
     script.write("", "end")

@@ -41,7 +41,8 @@ TURN_STOPS = ("\nYou:", "\nBot:", "\n\n")
 
 @pytest.fixture(scope="module")
 def model() -> TextGenerator:
-    return chargen.load("everyday")
+    """One of characters, whose tokens are the bytes."""
+    return chargen.load("facts")
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +213,7 @@ def test_logprobs_in_both_forms(model: TextGenerator) -> None:
 
 def test_a_prompt_is_scored_where_it_is_echoed_with_logprobs() -> None:
     subwords = tokenizer("bpe")
-    model = TextGenerator(chargen.load("everyday").weights, subwords)
+    model = TextGenerator(chargen.load("facts").weights, subwords)
     [text] = completion(model, echo=True, logprobs=1).texts
     assert text.score_prompt
     assert not text.config.heal  # or the text would begin inside the prompt's last token

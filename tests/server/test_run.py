@@ -36,7 +36,7 @@ raise SystemExit(main())
 """
 PATIENT = "chargen.server.run.DRAIN_SECONDS = 1000"
 LOADS_FOR_EVER = "chargen.server.models.load = lambda folder: time.sleep(1000)"
-LONG = {"prompt": "a", "max_tokens": 100_000, "stream": True}
+LONG = {"prompt": "a", "max_tokens": 100_000, "min_chars": 260_000, "stream": True}
 
 
 class Server:

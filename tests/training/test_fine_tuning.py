@@ -217,14 +217,14 @@ def test_what_subwords_cannot_spell_is_told(
 
 
 def test_nothing_is_told_where_all_is_known() -> None:
-    tokenizer = chargen.load("everyday").tokenizer
+    tokenizer = chargen.load("facts").tokenizer
     counts = np.ones(tokenizer.vocab_size, dtype=np.int64)
     counts[128:256] = 0
     assert notes_on_tokens(tokenizer, counts, counts > 0) == ()
 
 
 def test_characters_that_do_not_show_are_told_by_number() -> None:
-    tokenizer = chargen.load("everyday").tokenizer
+    tokenizer = chargen.load("facts").tokenizer
     counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     counts[[9, 65, 66]] = 1, 5, 2
     notes = notes_on_tokens(tokenizer, counts, torch.zeros(len(counts)).bool().numpy())

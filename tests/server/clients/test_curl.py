@@ -51,7 +51,9 @@ def test_a_stream(server: Served) -> None:
 
 
 def test_a_hang_up_ends_it(server: Served) -> None:
-    body = json.dumps({"prompt": "The", "max_tokens": 100_000, "stream": True})
+    body = json.dumps(
+        {"prompt": "The", "max_tokens": 100_000, "min_chars": 260_000, "stream": True}
+    )
     with subprocess.Popen(
         ["curl", "-sSN", f"{server.url}/v1/completions", "-d", body], stdout=subprocess.PIPE
     ) as process:

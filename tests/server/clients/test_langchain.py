@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.serving import Served
 langchain_openai = pytest.importorskip("langchain_openai", reason="extra clients")
 
 STRAWBERRY = "The color of a strawberry is"
-QUESTION = [("human", "What is the color of a strawberry?")]
+ASKED = "What is the color of a strawberry?"
+QUESTION = [("human", ASKED)]
 
 
 @pytest.fixture
@@ -41,21 +43,21 @@ def test_stop_and_usage(model: Any) -> None:
     result = model.generate([STRAWBERRY], stop=["\n", "."])
     assert result.generations[0][0].text == " red"
     assert result.generations[0][0].generation_info["finish_reason"] == "stop"
-    assert result.llm_output["token_usage"]["completion_tokens"] >= len(" red")
+    assert result.llm_output["token_usage"]["completion_tokens"] > 0
 
 
-def test_a_chat(chat: Any) -> None:
+def test_a_chat(chat: Any, answers: Callable[[str], str]) -> None:
     answer = chat.invoke([("system", "Some colors."), *QUESTION])
-    assert answer.content == "It is red."
+    assert answer.content == answers(f"Some colors.\nYou: {ASKED}")
     assert answer.response_metadata["finish_reason"] == "stop"
     assert answer.usage_metadata["output_tokens"] > 0
 
 
-def test_a_chat_streams(chat: Any) -> None:
+def test_a_chat_streams(chat: Any, answers: Callable[[str], str]) -> None:
     chunks = list(chat.stream(QUESTION, stream_usage=True))
-    assert len(chunks) > 5
+    assert len(chunks) > 3
     whole = sum(chunks[1:], start=chunks[0])
-    assert whole.content == "It is red."
+    assert whole.content == answers(f"You: {ASKED}")
     assert whole.usage_metadata["output_tokens"] > 0
 
 
@@ -72,12 +74,14 @@ def test_a_chat_has_logprobs(server: Served) -> None:
     assert first["token"] == first["top_logprobs"][0]["token"]
 
 
-def test_many_at_a_time(server: Served) -> None:
-    async def answers() -> list[str]:
+def test_many_at_a_time(server: Served, answers: Callable[[str], str]) -> None:
+    questions = [f"What is the color of {thing}?" for thing in ("snow", "grass")]
+
+    async def ask() -> list[str]:
         chat = langchain_openai.ChatOpenAI(
             model="everyday", base_url=f"{server.url}/v1", api_key="none", temperature=0
         )
-        asked = [[("human", f"What is the color of {thing}?")] for thing in ("snow", "grass")]
+        asked = [[("human", question)] for question in questions]
         return [answer.content for answer in await chat.abatch(asked)]
 
-    assert asyncio.run(answers()) == ["It is white.", "It is green."]
+    assert asyncio.run(ask()) == [answers(f"You: {question}") for question in questions]

@@ -3,6 +3,7 @@ talks to whatever speaks the OpenAI API."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,9 @@ def run(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("streaming", [[], ["--no-stream"]])
-def test_a_chat(streaming: list[str]) -> None:
-    assert run("-m", "served", QUESTION, "-o", "temperature", "0", *streaming) == "It is red.\n"
+def test_a_chat(answers: Callable[[str], str], streaming: list[str]) -> None:
+    said = run("-m", "served", QUESTION, "-o", "temperature", "0", *streaming)
+    assert said == answers(f"You: {QUESTION}") + "\n"
 
 
 @pytest.mark.parametrize("streaming", [[], ["--no-stream"]])
@@ -52,19 +54,21 @@ def test_a_completion(everyday: chargen.TextGenerator, streaming: list[str]) -> 
     assert said == everyday.generate("The sky", max_tokens=20, seed=3).text + "\n"
 
 
-def test_a_conversation_in_another_process() -> None:
+def test_a_conversation_in_another_process(answers: Callable[[str], str]) -> None:
     """Its log has what was said, with what it cost."""
-    assert run("-m", "served", QUESTION, "-o", "temperature", "0") == "It is red.\n"
+    first = answers(f"You: {QUESTION}")
+    assert run("-m", "served", QUESTION, "-o", "temperature", "0") == f"{first}\n"
     more = run("-c", "What is the color of snow?", "-o", "temperature", "0")
-    assert more == "It is white.\n"
+    talk = f"You: {QUESTION}\nBot: {first}\nYou: What is the color of snow?"
+    assert more == answers(talk) + "\n"
     assert "Token usage" in run("logs", "-u")
 
 
-def test_an_endpoint_without_a_name(server: Served) -> None:
+def test_an_endpoint_without_a_name(server: Served, answers: Callable[[str], str]) -> None:
     url = f"{server.url}/v1"
     assert run("openai", "endpoint", url, "--models") == "everyday\n"
     asked = run("openai", "endpoint", url, QUESTION, "-m", "everyday", "-o", "temperature", "0")
-    assert asked == "It is red.\n"
+    assert asked == answers(f"You: {QUESTION}") + "\n"
 
 
 def test_what_goes_wrong_is_said() -> None:

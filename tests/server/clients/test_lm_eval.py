@@ -18,7 +18,7 @@ pytest.importorskip("lm_eval", reason="extra lm-eval")
 
 QUESTIONS = [
     ("The color of a strawberry is", ["red", "blue"]),
-    ("The color of snow is", ["black", "white"]),
+    ("The color of a strawberry is", ["blue", "red"]),
     ("GRANN", ["Y", "X"]),
 ]
 TASKS = {
@@ -77,7 +77,14 @@ def _noted(folder: Path, task: str) -> list[Any]:
 
 def greedy(model: chargen.TextGenerator, before: str, after: str) -> bool:
     """Whether the text is what the model most likely goes on with."""
-    return model.generate(before, temperature=0, max_tokens=len(after)).text == after
+    size = len(costs_after(model, before, after))
+    return model.generate(before, heal=False, temperature=0, max_tokens=size).text == after
+
+
+def costs_after(model: chargen.TextGenerator, before: str, after: str) -> list[float]:
+    """The nats of each token of the text, after those that the harness takes for the question's."""
+    costs = model.score(before + after).costs
+    return [cost.nats for cost in costs[len(model.tokenizer.encode(before)) :]]
 
 
 def test_choices_are_as_likely_as_chargen_says(
@@ -85,8 +92,7 @@ def test_choices_are_as_likely_as_chargen_says(
 ) -> None:
     for sample, (question, choices) in zip(samples["choices"], QUESTIONS, strict=True):
         for [[nats, is_greedy]], choice in zip(sample["resps"], choices, strict=True):
-            tokens = everyday.score(f"{question} {choice}").costs
-            expected = -sum(token.nats for token in tokens[len(question) :])
+            expected = -sum(costs_after(everyday, question, f" {choice}"))
             assert float(nats) == pytest.approx(expected, abs=1e-3)
             assert (str(is_greedy) == "True") == greedy(everyday, question, f" {choice}")
     assert [sample["acc"] for sample in samples["choices"]][:2] == [1.0, 0.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,8 @@ import chargen
 from tests.support.serving import Served, serving
 
 STRAWBERRY = "The color of a strawberry is"
-QUESTION: Any = [{"role": "user", "content": "What is the color of a strawberry?"}]
+ASKED = "What is the color of a strawberry?"
+QUESTION: Any = [{"role": "user", "content": ASKED}]
 KEY = "sk-a-key"
 
 
@@ -50,10 +51,11 @@ def test_a_completion_is_what_chargen_generates(
     done = client.completions.create(model="everyday", prompt=STRAWBERRY, **options)
     expected = everyday.generate(STRAWBERRY, **options)
     assert done.choices[0].text == expected.text
-    assert done.choices[0].finish_reason == "length"
+    assert done.choices[0].finish_reason in ("length", "stop")
     assert done.object == "text_completion" and done.model == "everyday"
     assert done.usage is not None
-    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (len(STRAWBERRY), 30)
+    assert done.usage.prompt_tokens == len(everyday.tokenizer.encode(STRAWBERRY))
+    assert done.usage.completion_tokens == len(expected.tokens)
 
 
 def test_our_own_options_go_in_extra_body(client: openai.OpenAI) -> None:
@@ -66,6 +68,7 @@ def test_our_own_options_go_in_extra_body(client: openai.OpenAI) -> None:
 
 def test_a_stream_joined_is_the_text(client: openai.OpenAI) -> None:
     options: dict[str, Any] = {"seed": 3, "max_tokens": 40, "model": "everyday", "prompt": "The"}
+    options["extra_body"] = {"min_chars": 1_000}
     whole = client.completions.create(**options)
     with client.completions.create(**options, stream=True) as stream:
         chunks = list(stream)
@@ -76,17 +79,20 @@ def test_a_stream_joined_is_the_text(client: openai.OpenAI) -> None:
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_a_stream_says_its_usage_where_it_is_asked_to(client: openai.OpenAI) -> None:
+def test_a_stream_says_its_usage_where_it_is_asked_to(
+    client: openai.OpenAI, everyday: chargen.TextGenerator
+) -> None:
     *chunks, last = client.completions.create(
         model="everyday",
         prompt=STRAWBERRY,
         max_tokens=5,
         stream=True,
         stream_options={"include_usage": True},
+        extra_body={"min_chars": 1_000},
     )
     assert all(chunk.choices and chunk.usage is None for chunk in chunks)
     assert last.choices == [] and last.usage is not None
-    assert last.usage.total_tokens == len(STRAWBERRY) + 5
+    assert last.usage.total_tokens == len(everyday.tokenizer.encode(STRAWBERRY)) + 5
 
 
 def test_many_prompts_and_texts_come_in_order(client: openai.OpenAI) -> None:
@@ -117,6 +123,7 @@ def test_tokens_are_a_prompt_as_a_text_is(
     client: openai.OpenAI, everyday: chargen.TextGenerator
 ) -> None:
     options: dict[str, Any] = {"model": "everyday", "seed": 4, "max_tokens": 10}
+    options["extra_body"] = {"heal": False}  # tokens are taken as they are
     tokens = everyday.tokenizer.encode(STRAWBERRY)
     of_text = client.completions.create(prompt=STRAWBERRY, **options).choices[0].text
     of_tokens = client.completions.create(prompt=tokens, **options).choices[0].text
@@ -124,16 +131,21 @@ def test_tokens_are_a_prompt_as_a_text_is(
     assert of_text == of_tokens == of_list
 
 
-def test_logit_bias_forbids_and_forces(client: openai.OpenAI) -> None:
+def test_logit_bias_forbids_and_forces(
+    client: openai.OpenAI, everyday: chargen.TextGenerator
+) -> None:
+    own: dict[str, Any] = {"temperature": 0, "max_tokens": 1}
+
     def greedy(**options: Any) -> str:
         done = client.completions.create(
-            model="everyday", prompt="GRANN", temperature=0, max_tokens=1, **options
+            model="everyday", prompt="The", extra_body={"heal": False}, **own, **options
         )
         return str(done.choices[0].text)
 
-    first, other = (chargen.load("everyday").tokenizer.encode(letter)[0] for letter in "YQ")
-    assert greedy() == "Y"
-    assert greedy(logit_bias={str(first): -100}) != "Y"
+    likeliest = everyday.generate("The", heal=False, **own)
+    [first], [other] = likeliest.tokens, everyday.tokenizer.encode("Q")
+    assert greedy() == likeliest.text
+    assert greedy(logit_bias={str(first): -100}) != likeliest.text
     assert greedy(logit_bias={str(other): 100}) == "Q"
 
 
@@ -154,15 +166,18 @@ def test_seeds_do_not_know_their_neighbours(server: Served) -> None:
 
 def test_logprobs_of_a_completion(client: openai.OpenAI, everyday: chargen.TextGenerator) -> None:
     done = client.completions.create(
-        model="everyday", prompt=STRAWBERRY, seed=1, max_tokens=12, logprobs=3
-    )
+        model="everyday", prompt=STRAWBERRY, seed=1, max_tokens=12, logprobs=3,
+        extra_body={"min_chars": 1_000},
+    )  # fmt: skip
     [choice] = done.choices
     logprobs = choice.logprobs
     assert isinstance(logprobs, Logprobs)
     assert logprobs.tokens and logprobs.token_logprobs
     assert logprobs.top_logprobs and logprobs.text_offset
     assert "".join(logprobs.tokens) == choice.text
-    assert logprobs.text_offset == list(range(len(choice.text)))
+    assert logprobs.text_offset == [
+        len("".join(logprobs.tokens[:index])) for index in range(len(logprobs.tokens))
+    ]
     for token, logprob, top in zip(
         logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs, strict=True
     ):
@@ -205,8 +220,9 @@ def test_logprobs_of_a_chat(client: openai.OpenAI) -> None:
 
 def test_a_stream_with_logprobs_has_a_token_an_event(client: openai.OpenAI) -> None:
     stream = client.completions.create(
-        model="everyday", prompt="The", seed=1, max_tokens=12, logprobs=2, stream=True
-    )
+        model="everyday", prompt="The", seed=1, max_tokens=12, logprobs=2, stream=True,
+        extra_body={"min_chars": 1_000},
+    )  # fmt: skip
     scored = [chunk.choices[0] for chunk in stream if chunk.choices[0].text]
     assert len(scored) == 12
     for choice in scored:
@@ -217,28 +233,32 @@ def test_a_stream_with_logprobs_has_a_token_an_event(client: openai.OpenAI) -> N
 # -- chat ---------------------------------------------------------------------------------------
 
 
-def test_a_chat_answers(client: openai.OpenAI) -> None:
+def test_a_chat_answers(client: openai.OpenAI, answers: Callable[[str], str]) -> None:
     done = client.chat.completions.create(model="everyday", messages=QUESTION, temperature=0)
     [choice] = done.choices
-    assert (choice.message.role, choice.message.content) == ("assistant", "It is red.")
+    assert choice.message.role == "assistant"
+    assert choice.message.content == answers(f"You: {ASKED}")
     assert choice.finish_reason == "stop"
     assert done.object == "chat.completion"
     assert ChatCompletion.model_validate(done.model_dump(), strict=True) == done
 
 
-def test_a_chat_streams(client: openai.OpenAI) -> None:
+def test_a_chat_streams(client: openai.OpenAI, answers: Callable[[str], str]) -> None:
     stream = client.chat.completions.create(
         model="everyday", messages=QUESTION, temperature=0, stream=True
     )
     deltas = [chunk.choices[0] for chunk in stream]
     assert deltas[0].delta.role == "assistant"
     assert not any(choice.delta.role for choice in deltas[1:])
-    assert "".join(choice.delta.content or "" for choice in deltas) == "It is red."
+    said = "".join(choice.delta.content or "" for choice in deltas)
+    assert said == answers(f"You: {ASKED}")
     assert [choice.finish_reason for choice in deltas][-1] == "stop"
     assert not any(choice.finish_reason for choice in deltas[:-1])
 
 
-def test_a_chat_streams_through_the_helper(client: openai.OpenAI) -> None:
+def test_a_chat_streams_through_the_helper(
+    client: openai.OpenAI, answers: Callable[[str], str]
+) -> None:
     """`chat.completions.stream` puts the pieces together itself, and is strict about them."""
     with client.chat.completions.stream(
         model="everyday",
@@ -248,11 +268,13 @@ def test_a_chat_streams_through_the_helper(client: openai.OpenAI) -> None:
         stream_options={"include_usage": True},
     ) as stream:
         done = stream.get_final_completion()
-    assert done.choices[0].message.content == "It is red."
+    assert done.choices[0].message.content == answers(f"You: {ASKED}")
     assert done.usage is not None and done.usage.completion_tokens > 0
 
 
-def test_a_conversation_is_remembered_as_far_as_it_is_sent(client: openai.OpenAI) -> None:
+def test_a_conversation_is_remembered_as_far_as_it_is_sent(
+    client: openai.OpenAI, answers: Callable[[str], str]
+) -> None:
     messages: Any = [
         {"role": "system", "content": "Some colors."},
         *QUESTION,
@@ -260,13 +282,15 @@ def test_a_conversation_is_remembered_as_far_as_it_is_sent(client: openai.OpenAI
         {"role": "user", "content": [{"type": "text", "text": "What is the color of snow?"}]},
     ]
     done = client.chat.completions.create(model="everyday", messages=messages, temperature=0)
-    assert done.choices[0].message.content == "It is white."
+    talk = f"Some colors.\nYou: {ASKED}\nBot: It is red.\nYou: What is the color of snow?"
+    assert done.choices[0].message.content == answers(talk)
 
 
 def test_max_completion_tokens_stands_before_max_tokens(client: openai.OpenAI) -> None:
     done = client.chat.completions.create(
-        model="everyday", messages=QUESTION, max_completion_tokens=3, max_tokens=8
-    )
+        model="everyday", messages=QUESTION, max_completion_tokens=3, max_tokens=8,
+        extra_body={"min_chars": 1_000},
+    )  # fmt: skip
     assert done.usage is not None and done.usage.completion_tokens == 3
     assert done.choices[0].finish_reason == "length"
 
@@ -395,7 +419,8 @@ def test_a_full_queue_is_waited_for(
     with ExitStack() as others:
         connection = others.enter_context(server.dialed())
         many: dict[str, Any] = {"model": "everyday", "prompt": ["The"] * 8, "n": 128}
-        connection.sendall(server.spelled("/v1/completions", many | {"max_tokens": 1000}))
+        endless = many | {"max_tokens": 1000, "min_chars": 250}
+        connection.sendall(server.spelled("/v1/completions", endless))
         server.wait_for(1024)
 
         def wait(seconds: float) -> None:
@@ -415,6 +440,7 @@ def test_a_client_that_gives_up_leaves_nothing_running(
 ) -> None:
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.2).completions.create(
-            model="everyday", prompt="The", max_tokens=100_000, n=4
-        )
+            model="everyday", prompt="The", max_tokens=100_000,
+            extra_body={"min_chars": 260_000},
+        )  # fmt: skip
     server.settle()
