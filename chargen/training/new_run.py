@@ -139,6 +139,8 @@ def _make_parts(setup: Setup) -> _Parts:
     corpus_config = corpus.config
     old = _open_old_text(setup, source, corpus.tokenizer) if request.replay else None
     given = {} if source is None else shape_of(source.metadata.model)
+    if old is not None:  # texts are mixed as streams, whose state is carried
+        given.pop("fresh_state", None)
     given, plan, dropout = setup.plan(
         corpus, given | options, network_is_given=source is not None, replays=old is not None
     )

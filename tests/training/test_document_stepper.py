@@ -149,3 +149,13 @@ def test_what_streams_alone_have_is_refused(corpus_file: Path, tmp_path: Path) -
             corpus_file, out=tmp_path / "second", init_from=first, replay=corpus_file,
             fresh_state=True, steps=2, quiet=True,
         )  # fmt: skip
+
+
+def test_a_replay_carries_the_state_where_the_model_did_not(
+    corpus_file: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    options: dict[str, Any] = SMALL | {"documents": "line", "steps": 2, "quiet": True}
+    chargen.train(corpus_file, out=first, fresh_state=True, **options)
+    chargen.train(corpus_file, out=second, init_from=first, replay=corpus_file, steps=2, quiet=True)
+    assert not read_metadata(second).model.fresh_state
