@@ -2,9 +2,10 @@
 
     python benchmarks/everyday.py [--seeds 1 2 3] [--keep FOLDER]
 
-Makes it anew with each seed, as `make everyday` does, and asks the prompts of
-corpora/everyday.prompts.jsonl, which stand nowhere in its text. Beside it stands a model without
-memory, which sees one character alone and goes on with the one that most often follows it.
+Makes it anew with each seed, as `make everyday` does, unless it lies in --keep already, and asks
+the prompts of corpora/everyday.prompts.jsonl, which stand nowhere in its text. Beside it stands a
+model without memory, which sees one character alone and goes on with the one that most often
+follows it.
 """
 
 from __future__ import annotations
@@ -51,10 +52,20 @@ def show(name: str, answers: list[Answer], grann: Answer, seconds: float | None 
     )
 
 
+def make(folder: Path, seed: int) -> float:
+    """Train the model, and say how many seconds it took."""
+    begun = time.monotonic()
+    command = ["make", "everyday", f"EVERYDAY={folder}", f"BUILD={folder}-build", f"SEED={seed}"]
+    done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return time.monotonic() - begun
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--keep", type=Path, help="where the models stay")
+    parser.add_argument("--keep", type=Path, help="where the models stay, or lie already")
     arguments = parser.parse_args()
     prompts = read_prompts(CORPORA / "everyday.prompts.jsonl")
     grann = Prompt("GRANN", "Y")
@@ -64,14 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for seed in arguments.seeds:
             folder = (arguments.keep or Path(temporary)).resolve() / f"everyday-{seed}"
-            begun = time.monotonic()
-            done = subprocess.run(
-                ["make", "everyday", f"EVERYDAY={folder}", f"SEED={seed}"],
-                cwd=HOUSE, capture_output=True, text=True,
-            )  # fmt: skip
-            if done.returncode:
-                raise SystemExit(done.stderr)
-            seconds = time.monotonic() - begun
+            seconds = None if folder.is_dir() else make(folder, seed)
             model = chargen.load(folder)
             show(f"seed {seed}", list(ask(model, prompts)), next(ask(model, [grann])), seconds)
 

@@ -163,10 +163,7 @@ def test_a_folder_of_an_older_format_loads_and_goes_on(folder: Path, number: int
     assert run.trainer.epoch == load_snapshot(folder).scores.epochs
     list(run.events())
     assert load_checkpoint(folder).metadata.scores.steps == 310
-    assert (
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))["format"]
-        == FORMAT
-    )
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["format"] == FORMAT
 
 
 # -- damage -----------------------------------------------------------------------------------
