@@ -104,7 +104,7 @@ def test_it_goes_on_as_promised(name: str) -> None:
     assert re.match(r" red\b", said)
 
 
-@pytest.mark.parametrize(("name", "least"), [("everyday", 0.8), ("facts", 0.5)])
+@pytest.mark.parametrize(("name", "least"), [("everyday", 0.8), ("facts", 0.4)])
 def test_it_knows_most_of_what_was_left_out(name: str, least: float) -> None:
     model = chargen.load(HOUSE / "checkpoints" / name)
     correct = sum(answer.correct for answer in ask(model, PROMPTS))
