@@ -54,7 +54,8 @@ everyday: $(VENV)/installed
 	$(BIN)/chargen train $(BUILD)/*/everyday.txt $(RECIPE) $(SUBWORDS) --out "$(BUILD)/language" \
 	  --steps 14000 --valid-fraction 0.01 --seed $(SEED)
 	$(BIN)/chargen train corpora/everyday.txt $(RECIPE) --init-from "$(BUILD)/language" \
-	  --out "$(BUILD)/everyday" --epochs 1 --valid-fraction 0.03 --seed $(SEED)
+	  --out "$(BUILD)/everyday" --epochs 1 --learning-rate 0.0005 --batch-size 32 --bptt 160 \
+	  --valid-fraction 0.03 --seed $(SEED)
 	$(BIN)/chargen set "$(BUILD)/everyday" temperature default
 	$(BIN)/chargen set "$(BUILD)/everyday" stop default
 	$(BIN)/chargen set "$(BUILD)/everyday" min_p 0.05
