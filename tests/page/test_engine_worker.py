@@ -29,7 +29,7 @@ def generator() -> TextGenerator:
     return chargen.load(BUNDLED)
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0}, {"seed": 7, "top_p": 0.9}])
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"seed": 7, "top_p": 0.9, "min_p": 0.05}])
 def test_the_text_is_that_of_python(
     engine: EngineWorker, generator: TextGenerator, options: dict[str, Any]
 ) -> None:

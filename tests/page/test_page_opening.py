@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from chargen.checkpoint.filing import set_sampling
+from chargen.config import SamplingDefaults
 from chargen.page.assemble import page as page_of
 from tests.support.browser import as_base64, checkpoint_files, open_browser, open_page
 from tests.support.page import Desk, exported, file_payloads, open_desk
@@ -83,6 +85,41 @@ def test_without_a_model_it_asks_for_one_and_opens_what_it_is_given(
         desk.wait_until_read()
         desk.set(max_tokens=3)
         desk.write()
+
+
+def test_a_model_of_dialogues_opens_as_a_chat_unless_a_link_says_otherwise(
+    browser: Browser, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "bot"))
+    set_sampling(folder, SamplingDefaults(min_p=0.05, mode="chat"))
+    with open_desk(browser, exported(folder, tmp_path / "bot.html")) as desk:
+        line, min_p = desk.page.locator("#line-field"), desk.page.locator("#set-min_p")
+        expect(line).to_be_focused()
+        expect(desk.field).to_have_attribute("placeholder", re.compile("conversation"))
+        expect(min_p).to_have_value("0.05")
+        desk.write_button.click()
+        expect(line).to_be_focused()
+        assert desk.text == "", "nothing was said"
+        desk.choose_mode("story")
+        desk.set(min_p="")
+        desk.page.locator("#share-button").click()
+        expect(desk.status).to_have_text(re.compile("link"))
+        link = desk.page.url
+    with open_desk(browser, link) as desk:
+        expect(desk.page.locator("[name=mode][value=story]")).to_be_checked()
+        expect(desk.page.locator("#set-min_p")).to_have_value("")
+
+
+def test_a_model_of_texts_opens_as_a_story_after_a_chat(
+    browser: Browser, checkpoint: Path, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "bot"))
+    set_sampling(folder, SamplingDefaults(mode="chat"))
+    with open_desk(browser, exported(folder, tmp_path / "bot.html")) as desk:
+        expect(desk.page.locator("[name=mode][value=chat]")).to_be_checked()
+        desk.page.locator("#file-field").set_input_files(file_payloads(files))
+        expect(desk.page.locator("[name=mode][value=story]")).to_be_checked()
+        expect(desk.field).not_to_have_value("")
 
 
 def test_files_and_exported_pages_can_be_dropped_and_the_text_stays(

@@ -2,6 +2,8 @@
 // model is opened that is there.
 
 const HINTED = 150; // characters of a text below which there is room for a hint
+const NO_TEXT = "Begin a text, or let the model begin.";
+const NO_CHAT = "The conversation appears here.";
 const THEME_ITEM = "chargen-theme";
 const KEYS = [
   ["Ctrl+Enter", "write, in a chat answer; stop"],
@@ -75,6 +77,9 @@ function begin() {
       app.setCaret(app.text.length);
     } else if (hasAnswer()) {
       app.writeAgain(withRow(chosen, app.text.slice(0, app.answer), true));
+      return;
+    } else if (settings.mode === "chat" && app.text === "") {
+      line.focus(); // nothing was said that could be answered
       return;
     }
     if (settings.mode !== "story") app.setCaret(app.text.length);
@@ -195,6 +200,7 @@ function begin() {
     byId("undo-button").disabled = app.busy !== null || !app.history.canUndo;
     byId("redo-button").disabled = app.busy !== null || !app.history.canRedo;
     byId("line").hidden = settings.mode !== "chat";
+    byId("text").placeholder = settings.mode === "chat" ? NO_CHAT : NO_TEXT;
     byId("hint").hidden =
       app.about === null || hasWritten || settings.mode === "chat" || app.text.length > HINTED;
     byId("inside").hidden = app.about === null;
@@ -211,6 +217,9 @@ function begin() {
     byId("model-name").textContent = name;
     byId("model-title").textContent = `${title} · ${inThousands(parameters)} parameters`;
     byId("line-role").textContent = roles[0];
+    // Whoever has typed nothing yet is to begin where a chat is typed.
+    if (settings.mode === "chat" && app.text === "" && document.activeElement === byId("text"))
+      line.focus();
     byId("problem").hidden = true;
     if (view !== null && view !== undefined)
       app.setView({ kind: "cell", title: probeName(view), ...view });

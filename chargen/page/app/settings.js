@@ -188,8 +188,7 @@ class Settings {
       });
     }
     app.on("model", () => {
-      if (!this.#touched.has("mode") && app.about.sampling.mode)
-        this.mode = app.about.sampling.mode;
+      if (!this.#touched.has("mode")) this.#check(app.about.sampling.mode ?? "story");
       this.#suit(app);
       app.emit("mode");
     });
@@ -198,7 +197,12 @@ class Settings {
   get mode() {
     return document.querySelector("[name=mode]:checked").value;
   }
+  /** As if somebody had chosen it: a model that is opened later leaves it alone. */
   set mode(mode) {
+    this.#touched.add("mode");
+    this.#check(mode);
+  }
+  #check(mode) {
     for (const radio of document.getElementsByName("mode")) radio.checked = radio.value === mode;
   }
 

@@ -6,7 +6,8 @@ const LONGEST_LINK = 30_000; // characters, which mail and messengers let throug
 function linkOf({ text, mode, given, model }) {
   const fields = new URLSearchParams(text === "" ? {} : { text });
   fields.set("mode", mode);
-  for (const [name, value] of given) if (value !== "") fields.set(name, value);
+  // One that was emptied is off, whatever the model wants.
+  for (const [name, value] of given) fields.set(name, value);
   if (model !== null) fields.set("model", model);
   const isWhole = fields.toString().length <= LONGEST_LINK;
   if (!isWhole) fields.delete("text");
