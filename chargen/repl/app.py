@@ -76,7 +76,9 @@ class Repl:
         self._terminal = Terminal(on_return=self._printer.begin_row)
         self._pastes = Pastes()
         self._leaving = Leaving()
-        self._defaults = default_settings()  # known before the model is
+        # Known before the model is:
+        self._defaults = default_settings()
+        self._first_mark = mark(None)
         self._draft = ""  # what the next prompt begins with
         self._prompt: KeyPrompt | LinePrompt
         if is_dumb():
@@ -171,6 +173,8 @@ class Repl:
             line += f" \u00b7 {metadata.tokenizer}"
             mode = mode or metadata.sampling.mode
             self._defaults = default_settings(mode or "complete", metadata.sampling)
+            if mode == "chat":
+                self._first_mark = f"{metadata.corpus_options.user} "
         what = "say something" if mode == "chat" else "write the beginning of a text"
         self._printer.say(line, style="bold")
         self._printer.say(f"{what}; /help, Ctrl-D leaves", style="dim")
@@ -203,7 +207,7 @@ class Repl:
     # -- the prompt ---------------------------------------------------------------------------
 
     def _mark(self) -> str:
-        return mark(self._loader.host.session if self._loader.host else None)
+        return mark(self._loader.host.session) if self._loader.host else self._first_mark
 
     def _settings(self) -> Settings:
         """Those of the session, before it is there the defaults."""

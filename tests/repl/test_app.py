@@ -310,7 +310,8 @@ def test_a_bare_chargen_says_what_it_opens_and_remembers_what_was_talked_to(
 def test_without_checkpoints_it_says_how_to_make_one(tmp_path: Path) -> None:
     with talking(80, cwd=tmp_path) as terminal:
         terminal.see_text("chargen train corpus.txt")
-        terminal.see_prompt()
+        terminal.see_text("say something")
+        terminal.see(lambda lines: "chat" in lines[-1])
         assert terminal.leave() == 0
 
 

@@ -18,6 +18,13 @@ def test_a_line_can_be_written_before_the_model_is_there(checkpoint: Path, tmp_p
         terminal.see_text("> GRANNY")
 
 
+def test_a_chat_looks_like_one_before_the_model_is_there(checkpoint: Path, tmp_path: Path) -> None:
+    with talking(80, "chat", checkpoint, cwd=tmp_path) as terminal:
+        terminal.see(lambda lines: "loading" in lines[-1] and "You:" in lines)
+        terminal.see(lambda lines: "chat" in lines[-1] and "You:" in lines)
+        assert terminal.leave() == 0
+
+
 @pytest.mark.parametrize("after", range(0, 24, 3))
 def test_leaving_while_the_model_is_loaded(checkpoint: Path, tmp_path: Path, after: int) -> None:
     with talking(80, "repl", checkpoint, cwd=tmp_path) as terminal:
