@@ -70,9 +70,9 @@ def first_answer(house: Path) -> Taken:
     is there."""
     begun = time.perf_counter()
     child = pexpect.spawn(
-        sys.executable, ["-m", "chargen", "repl", "everyday"], encoding="utf-8",
-        dimensions=(24, 80), env=_environment(house) | {"TERM": "xterm-256color"}, timeout=120,
-        cwd=house.anchor,
+        sys.executable, ["-m", "chargen", "repl", "everyday", "--mode", "complete"],
+        encoding="utf-8", dimensions=(24, 80), env=_environment(house) | {"TERM": "xterm-256color"},
+        timeout=120, cwd=house.anchor,
     )  # fmt: skip
     child.delaybeforesend = None
     child.expect_exact(ANSI_POSITION)

@@ -112,11 +112,11 @@ def test_an_answer_is_what_chargen_generates() -> None:
     flags = [word for name, value in options.items() for word in ("-o", name, str(value))]
     done = run("prompt", "-m", "chargen/tiny", "The sky", *flags)
     assert (done.exit_code, done.output) == (0, generated.text + "\n")
-    assert answer("everyday", "GRANN", max_tokens=1, temperature=0) == "Y"
+    assert answer("facts", "GRANN", max_tokens=1, temperature=0) == "Y"
 
 
 def test_a_prompt_may_be_piped_in() -> None:
-    flags = ("-m", "chargen/everyday", "-o", "temperature", "0", "-o", "max_tokens", "1")
+    flags = ("-m", "chargen/facts", "-o", "temperature", "0", "-o", "max_tokens", "1")
     done = CliRunner().invoke(llm.cli.cli, ["prompt", *flags], input="GRANN\n")
     assert done.output == "Y\n"
 

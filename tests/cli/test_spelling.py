@@ -120,6 +120,7 @@ def test_other_tools_names_of_commands_are_understood(run_chargen: Chargen) -> N
 def test_run_answers_a_prompt_or_talks(run_chargen: Chargen) -> None:
     run_chargen("cp", "everyday", "cold")
     run_chargen("set", "cold", "temperature", 0)
+    run_chargen("set", "cold", "mode", "complete")
     sampled = run_chargen("sample", "cold", "--prompt", "/GRANN").stdout
     assert run_chargen("run", "cold", "/GRANN").stdout == sampled, "it is no command"
     assert run_chargen("run", "cold", stdin="//GRANN\n").stdout == sampled

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import chargen
-from chargen.config import SampleConfig
+from chargen.config import SampleConfig, SamplingDefaults
 from chargen.errors import ChargenError, ConfigError, TokenizerError
 from chargen.generation.automata import on_wait
 from chargen.generation.batch import Written
@@ -32,7 +32,11 @@ ENDLESS: dict[str, Any] = {"max_tokens": 100_000, "min_chars": 1_000_000}
 
 @pytest.fixture(scope="module")
 def everyday() -> TextGenerator:
-    return chargen.load("everyday")
+    """Without sampling defaults, which a request has from elsewhere."""
+    generator = chargen.load("everyday")
+    assert generator.metadata is not None
+    generator.metadata = replace(generator.metadata, sampling=SamplingDefaults())
+    return generator
 
 
 @pytest.fixture
