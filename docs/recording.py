@@ -341,25 +341,25 @@ def record(folder: Path) -> list[Frame]:
     terminal.type("clear")
     terminal.wait_for("$")
     terminal.type("chargen repl everyday")
-    terminal.wait_for(">")
+    terminal.wait_for("You:")
     for line, seconds in (
+        ("hello, i am ann", 1.2),
+        ("what color is a banana", 1.2),
+        ("what is my name", 2.0),
+    ):
+        terminal.type(line)
+        terminal.wait_for("You:")
+        terminal.rest(seconds)
+    for line, seconds in (
+        ("/complete", 0.6),
         ("/set temperature 0", 0.6),
         ("/set until line", 0.6),
         ("GRANN", 1.2),
         ("The color of a strawberry is", 1.5),
-        ("/top The bear ", 2.0),
+        ("/top The bear ", 4.0),
     ):
         terminal.type(line)
         terminal.wait_for(">")
-        terminal.rest(seconds)
-    for line, seconds in (
-        ("/chat", 0.6),
-        ("hello, i am ann", 1.2),
-        ("what color is a banana", 1.2),
-        ("what is my name", 4.0),
-    ):
-        terminal.type(line)
-        terminal.wait_for("You:")
         terminal.rest(seconds)
     terminal.type("/quit")
     terminal.wait_for("$")
