@@ -220,7 +220,7 @@ def test_the_page_shows_what_llm_prints(here: Path, monkeypatch: pytest.MonkeyPa
     shutil.rmtree(here / "checkpoints")
     sessions = re.findall(r"test_llm_plugin\.py -->\n```console\n(.*?)```", PAGE, re.S)
     typed = [list(commands(session)) for session in sessions]
-    assert [len(session) for session in typed] == [2, 1, 3]
+    assert [len(session) for session in typed] == [3, 1, 2, 1]
     for command, output, _ in (one for session in typed for one in session):
         piped, _, said = command.rpartition("| ")
         words = shlex.split(said)
