@@ -513,7 +513,7 @@ def gru() -> Figure:
 
 
 LINES_READ = "A bee says buzz.\nThe color of a swan is white.\nA lemon is sour."
-LINE_CELL = (0, 112)  # its layer and place: it forgets at the end of a line, and nowhere else
+LINE_CELL = (0, 33)  # its layer and place: it forgets at the end of a line, and nowhere else
 
 
 @picture
@@ -529,7 +529,7 @@ def gates() -> Figure:
         ("candidate", "candidate g", RED, -1, 1),
         ("input", "input gate i", BLUE, 0, 1),
         ("forget", "forget gate f", BLUE, 0, 1),
-        ("cell", "memory c", PURPLE, -4, 1),
+        ("cell", "memory c", PURPLE, -2, 2),
         ("output", "output gate o", BLUE, 0, 1),
         ("hidden", "output h", ORANGE, -1, 1),
     )
@@ -656,7 +656,7 @@ def overfitting() -> Figure:
 @picture
 def beams() -> Figure:
     """A beam search of width 4 by hand, with the numbers of `facts`; greedy in red."""
-    prompt, width, steps = "The sign says ", 4, 5
+    prompt, width, steps = "The opposite of ", 4, 5
     figure, axes = canvas(8, 3.0)
     live, greedy = {"": 1.0}, ""
     places = {"": (0.0, 0.0)}
