@@ -101,7 +101,9 @@ def find_followers(
     spans = parts_of(tokenizer, tokens)
     ends = np.array([end for _, end, _ in spans])
     last = np.cumsum([len(part) for *_, part in spans]) - 1  # the last character of each part
-    there = np.stack(list(features(text).values()), 1)[last]  # (P, K)
+    # Of the text as it is read: between documents it may be shorter than as it was given.
+    read = "".join(part for *_, part in spans)
+    there = np.stack(list(features(read).values()), 1)[last]  # (P, K)
     size, layers = model.config.hidden_size, model.config.num_layers
     halves = [CorrelationSums(there.shape[1], layers * size) for _ in range(2)]
     middle = len(tokens) // 2

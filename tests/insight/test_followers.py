@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from chargen.config import CorpusConfig
 from chargen.errors import CorpusError
 from chargen.generation.generator import TextGenerator
 from chargen.insight import followers as module
@@ -84,6 +85,19 @@ def test_the_cell_that_counts_is_found() -> None:
     assert line.correlation == pytest.approx(1.0, abs=1e-4)
     assert line.follows
     assert "inside quotes" not in found  # there are none to be followed
+
+
+def test_the_cell_that_counts_is_found_across_documents() -> None:
+    """What lies between two paragraphs is read as one token, and no cell falls out of step."""
+    tokenizer = CharTokenizer.train([LINES])
+    generator = counter(tokenizer)
+    generator.corpus_options = CorpusConfig(documents="paragraph")
+    with torch.no_grad():
+        generator.model.embedding.weight[tokenizer.end] = -1e6
+    text = "\n\n".join(LINES.splitlines()) + "\n"
+    found = {follower.feature: follower for follower in find_followers(generator, text)}
+    assert found["position in line"].unit == 3
+    assert found["position in line"].correlation == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("chunk", [100, 512])
