@@ -13,7 +13,7 @@ import chargen
 
 PROMPTS = Path(__file__).resolve().parent.parent / "corpora" / "everyday.prompts.jsonl"
 TALK = [
-    "Hello! My name is Sam.",
+    "My name is Sam.",
     "What color is a banana?",
     "And a strawberry?",
     "What does a cow say?",
