@@ -39,6 +39,12 @@ class Parser(argparse.ArgumentParser):
         line = f"{self.prog}: {message}{end} see {self.prog} --help\n"
         self.exit(2, line if is_local_rank_0() else None)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # argparse of Python 3.11 takes the value of --flag=-- for the end of the flags.
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            return self._get_value(action, "--")
+        return super()._get_values(action, arg_strings)
+
     @property
     def spelled(self) -> Spelled:
         """What a command line may hold for this command."""

@@ -203,7 +203,8 @@ class Facts(Writer):
         for key in asked.left_out:
             prompt = self.say(asked.prompt, words[key], property)
             answer = self.say(asked.answer, words[key], property)
-            yield {"prompt": finish(f"{prompt}.")[:-1], "answer": f" {answer}"}
+            begun = finish(f"{prompt}.")[:-1]
+            yield {"prompt": begun, "answer": finish(f"{prompt} {answer}.")[len(begun) : -1]}
 
     def documents(self, asked: dict[str, Asked]) -> Iterator[str]:
         """All facts in small groups that hang together: about one thing, or of one property."""
