@@ -13,11 +13,11 @@ import chargen
 
 PROMPTS = Path(__file__).resolve().parent.parent / "corpora" / "everyday.prompts.jsonl"
 TALK = [
-    "My name is Sam.",
-    "What color is a banana?",
-    "And a strawberry?",
+    "Hello!",
     "What does a cow say?",
-    "What is my name?",
+    "And a duck?",
+    "What color is a banana?",
+    "Goodbye!",
 ]
 
 folder = sys.argv[1] if len(sys.argv) > 1 else "everyday"
@@ -39,6 +39,6 @@ print(f"\nIt answers {right} of {len(rows)} questions that it never saw ({right 
 print("\nA short talk:")
 session = chargen.Session(folder, mode="chat")
 for line in TALK:
-    print(f"  You: {line}\n  Bot: {''.join(session.answer(line)).strip()}")
+    print(f"  You: {line}\n  Bot: {''.join(map(str, session.answer(line))).strip()}")
 
 print(f"\nGo on:  chargen chat {folder}   (or: chargen repl {folder})")
