@@ -36,7 +36,7 @@ def write(seed: int, folder: Path) -> None:
     for _ in range(TALKS):
         talk = Talk(talks)
         talk.hold(rng.choice((1, 2, 2, 3)))
-        blocks.append("\n".join(f"You: {turn.you}\nBot: {turn.bot}" for turn in talk.turns))
+        blocks.append(talk.written())
     text = "\n\n".join(facts.shuffled(blocks)) + "\n"
     for line in (HERE / "everyday.prompts.jsonl").read_text(encoding="utf-8").splitlines():
         prompt = json.loads(line)["prompt"]

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chargen.cli.commands import COMMANDS
@@ -124,6 +124,7 @@ def test_what_is_to_be_set_can_be_typed_as_it_stands(
     assert command is None or in_commands(ChargenError(to_set)) == command
 
 
+@example("--")
 @given(st.text("-ab \"'\\\n\r\tnrt=,#", min_size=1, max_size=8))
 def test_what_is_to_be_set_is_read_as_what_was_meant(text: str) -> None:
     to_set = setting("stop", text)

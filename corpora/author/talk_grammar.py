@@ -8,7 +8,7 @@ is told, "recall age unknown" before.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -237,8 +237,3 @@ class Grammar:
 
 def _plural(word: Word) -> dict[str, str]:
     return {"plural": word.plural} if hasattr(word, "plural") else {}
-
-
-def unique(words: Iterable[Word]) -> list[Word]:
-    """The words once each."""
-    return list({str(word): word for word in words}.values())

@@ -632,7 +632,7 @@ class Judge:
         start, _, rest = bot.partition(" ")
         if normal(start) in ("yes", "no") and start.endswith("."):
             return self.is_answered(rest)
-        first, *more = re.split(r"(?<=[.!?]) ", bot)  # two that may come one after the other
+        first, *more = re.split(r"(?<=[.!?:]) ", bot)  # two that may come one after the other
         return bool(more) and self.is_answered(first) and self.is_answered(" ".join(more))
 
     @cached_property
@@ -640,7 +640,8 @@ class Judge:
         """Wordings of answers, each of whose slots has its words, and kinds."""
         exchanges = [*self.grammar.questions.values(), *self.grammar.talks.values()]
         found = [(bot, line.kind) for lines in exchanges for line in lines for bot in line.bot]
-        found += [(re.sub(r" ?{(full|again)}", "", bot), kind) for bot, kind in found]
+        found += [(re.sub(r" ?{(full|again|rhyme)}", "", bot), kind) for bot, kind in found]
+        found += [(re.sub("^(Yes|No), ", "", bot), kind) for bot, kind in found]
         found += [("You asked me about {x}.", ""), ("You asked me about {x:s}.", "")]
         found += [(line, "") for name in MADE for line in self.grammar.lines[name]]
         found += [(line.split(" > ")[2], "") for line in self.grammar.lines["quizzes"]]

@@ -73,19 +73,14 @@ class Talks(TalkPieces):
     def talk(self) -> str:
         talk = Talk(self)
         talk.hold(self.rng.choice((3, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8)))
-        return self.typed(talk)
+        return talk.written(Typing(self.rng))
 
     def brief(self) -> str:
         """A few exchanges with nothing around them: what is told is soon asked for, a question is
         followed by the next. From these a network learns first what it needs in longer ones."""
         talk = Talk(self)
         talk.hold_briefly()
-        return self.typed(talk)
-
-    def typed(self, talk: "Talk") -> str:
-        """The talk as it is written, with what You says typed as people type."""
-        typing = Typing(self.rng)
-        return "\n".join(f"You: {typing(turn.you)}\nBot: {turn.bot}" for turn in talk.turns)
+        return talk.written(Typing(self.rng))
 
     def name(self) -> Word:
         """The next name: each comes once before any comes again."""
@@ -140,6 +135,10 @@ class Talk:
         self.size = size
         if closing:
             self.say("bye")
+
+    def written(self, typed: Callable[[str], str] = str) -> str:
+        """Its lines, with what You says `typed` in some way."""
+        return "\n".join(f"You: {typed(turn.you)}\nBot: {turn.bot}" for turn in self.turns)
 
     def hold_briefly(self) -> None:
         self.size = 6

@@ -18,6 +18,12 @@ talks = Talks(random.Random(3), Lexicon())
 judge = Judge(talks)
 
 
+@pytest.fixture(autouse=True)
+def the_same_talks_whatever_ran_before() -> None:
+    talks.rng.seed(3)
+    talks.names.clear()
+
+
 def wrong(*turns: tuple[str, str]) -> list[Verdict]:
     return [verdict for verdict in judge.check(turns) if not verdict.right]
 
@@ -86,6 +92,18 @@ def test_questions_are_read_whatever_bot_answers() -> None:
         lines = judge.questions(rng)
         assert 2 < len(lines) < 9
         assert sum(verdict.right for verdict in judge.check([(you, "?") for you in lines])) == 0
+
+
+@pytest.mark.parametrize(
+    "bot",
+    [
+        "I cannot sing, but I can say this: I dreamed of a crow in the snow and a nurse with a "
+        "purse.",
+        "I am sure. It cannot.",
+    ],
+)
+def test_a_line_of_two_parts_is_read(bot: str) -> None:
+    assert judge.is_answered(bot)
 
 
 def test_single_lines_are_read() -> None:
