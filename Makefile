@@ -46,9 +46,9 @@ demo: $(VENV)/installed
 	@echo
 	@$(BIN)/python examples/ask.py $(DEMO)
 
-# First the language, from all texts but this one; then, gently, this one, which seed 1 learns nothing
-# more from: its weights are those of before. Without the training
-# state, and in float16, it is small enough for the repository and the wheel.
+# First the language, from all texts but this one; then, gently, this one, from which seed 1 learned
+# nothing more: its weights are those of before. Without the training state, and in float16, it is
+# small enough for the repository and the wheel.
 everyday: $(VENV)/installed
 	for seed in $(MORE); do mkdir -p "$(BUILD)/$$seed" && \
 	  $(BIN)/python corpora/make_everyday.py --seed $$seed --folder "$(BUILD)/$$seed" || exit 1; done

@@ -7,8 +7,8 @@ Writes texts without a prompt and holds talks, all at the checkpoint's own defau
 talk You says a name, asks, goes on asking, tells something and asks for both again. Beside each
 share stands what issue 27 aims at. `copied` is the share of windows of eight words that stand in
 everyday.txt or in one of the texts of other seeds that `make everyday` trains on, beside that of a
-text with a seed that it does not train on. --show prints so
-many of the sentences that cannot be read, of those that are not so, and of the wrong answers.
+text with a seed that it does not train on. --show prints so many of the sentences that cannot be
+read, of those that are not so, and of the wrong answers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from chargen.evaluation.prompts import Prompt, ask, read_prompts
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "corpora"))
 
 from author.critic import Critic, Sentences
+from author.kept import Kept
 from author.lexicon import Word, finish
+from author.pieces import Pieces
 from author.talk_grammar import slots_in
 from author.talk_judge import Judge
 from author.talk_pieces import Unfit
@@ -120,7 +122,8 @@ def repeats(text: str) -> bool:
 def judge_texts(critic: Critic, texts: Sequence[tuple[str, bool]], shown: int) -> None:
     """Each text comes with whether it came to its end."""
     exist, begins, stories, twice, ended = Share(), Share(), Share(), Share(), Share()
-    found = Sentences()
+    found, forms = Sentences(), Share()
+    keeps_form = Kept(Pieces(random.Random(), critic.lexicon))
     strange: Counter[str] = Counter()
     for text, is_ended in texts:
         unknown = critic.unknown(text)
@@ -132,12 +135,15 @@ def judge_texts(critic: Critic, texts: Sequence[tuple[str, bool]], shown: int) -
         kept = critic.keeps_story(text)
         if kept is not None:
             stories.count(kept and is_ended)
+        if (kept := keeps_form(text)) is not None:
+            forms.count(kept and is_ended)
         twice.count(repeats(text))
         ended.count(is_ended)
     show("words that exist", exist, "99.5 %")
     show("sentences that can be read", Share(found.read, found.all), "95 %")
     show("statements that are true", Share(found.true, found.facts), "90 %")
     show("stories that keep who and where", stories, "60 %")
+    show("letters, riddles, diaries that do", forms)
     show("texts that begin as texts do", begins)
     show("texts that come to their end", ended)
     show("texts that say a sentence twice", twice)

@@ -343,7 +343,7 @@ def record(folder: Path) -> list[Frame]:
     terminal.type("chargen repl everyday")
     terminal.wait_for("You:")
     for line, seconds in (
-        ("hello, i am ann", 1.2),
+        ("hello, i am emma", 1.2),
         ("what color is a banana", 1.2),
         ("what is my name", 2.0),
     ):

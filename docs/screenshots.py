@@ -70,7 +70,7 @@ def look_inside(page: Page) -> None:
 
 def chat(page: Page) -> None:
     page.locator("#text").fill("")  # the page proposes a beginning
-    for line in ("hello, i am ann", "what color is a banana", "what is my name"):
+    for line in ("hello, i am emma", "what color is a banana", "what is my name"):
         page.locator("#line-field").fill(line)
         page.locator("#line-field").press("Enter")
         wait(page)
