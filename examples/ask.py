@@ -25,7 +25,7 @@ model = chargen.load(folder)
 
 print("What it makes of these beginnings, always by the most likely token:")
 for answer in ask(model, [Prompt("GRANN", "Y"), Prompt("The color of a strawberry is", " red")]):
-    print(f"  {answer.prompt} > {answer.text}")
+    print(f"  {answer.prompt} > {answer.text.strip()}")
 
 answers = list(ask(model, read_prompts(PROMPTS)))
 right = sum(answer.correct for answer in answers)
